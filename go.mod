@@ -1,0 +1,3 @@
+module github.com/unboot/unboot
+
+go 1.26

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The interface between a library kernel and the program that started it.
+ *
+ * This file is the one definition of it. It compiles alone with any C
+ * compiler; the Go package lkl mirrors it in abi.go, and a test there
+ * compiles this file and compares every offset and constant.
+ *
+ * The kernel is a process with four descriptors and one shared memory object,
+ * the window. Requests, completions and bulk data lie in the window; the
+ * descriptors only wake and log. Both sides take numbers in the window for
+ * untrusted: each copies a descriptor out once, then checks it.
+ *
+ * Every word that one side writes while the other reads it is accessed with
+ * sequentially consistent atomics. All are little endian.
+ */
+#ifndef _UAPI_ASM_LKL_H
+#define _UAPI_ASM_LKL_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdint.h>
+typedef uint8_t __u8;
+typedef uint16_t __u16;
+typedef uint32_t __u32;
+typedef int32_t __s32;
+typedef uint64_t __u64;
+typedef int64_t __s64;
+#endif
+
+#define LKL_MAGIC		0x746f6f626e75ULL	/* "unboot" */
+#define LKL_VERSION		1
+
+/* Descriptors of the process when it starts; it closes all others. */
+#define LKL_FD_WINDOW		0	/* memfd of LKL_WINDOW_SIZE bytes */
+#define LKL_FD_EVENT		1	/* eventfd: wakes the parent's block server */
+#define LKL_FD_LOG		2	/* pipe: the kernel's log, as lines */
+#define LKL_FD_CONTROL		3	/* socket: brings the descriptors of disks */
+
+/*
+ * The window is mapped at this address in the kernel, where it is the only
+ * memory that a request may point to ("user memory").
+ */
+#define LKL_WINDOW_BASE		0x10000000UL
+#define LKL_WINDOW_SIZE		0x02000000UL
+
+/* What lies where in the window, as offsets from its start. */
+#define LKL_OFF_HEADER		0x00000000UL	/* struct lkl_header */
+#define LKL_OFF_CALL_RING	0x00001000UL	/* struct lkl_ring: to the kernel */
+#define LKL_OFF_BLOCK_RING	0x00002000UL	/* struct lkl_ring: to the parent */
+#define LKL_OFF_DONE_RING	0x00003000UL	/* struct lkl_ring: to the kernel */
+#define LKL_OFF_CALLS		0x00004000UL	/* struct lkl_call[LKL_CALLS] */
+#define LKL_OFF_BLOCKS		0x0000c000UL	/* struct lkl_block[LKL_BLOCKS] */
+#define LKL_OFF_ARENA		0x00010000UL	/* the parent's: data of calls */
+#define LKL_OFF_BOUNCE		0x01800000UL	/* the kernel's: data of blocks */
+
+#define LKL_CALLS		256
+#define LKL_BLOCKS		64
+#define LKL_DISKS		256
+
+/* lkl_header.status, a futex word */
+#define LKL_STATUS_START	0
+#define LKL_STATUS_READY	1	/* boot is over, requests are taken */
+#define LKL_STATUS_HALTED	2	/* exits with 0 */
+#define LKL_STATUS_PANIC	3	/* exits with LKL_EXIT_PANIC */
+
+/* lkl_header.flags, set by the parent */
+#define LKL_FLAG_NO_SPIN	0x1	/* one processor: waiting must sleep */
+#define LKL_FLAG_TESTING	0x2	/* LKL_OP_HOSTCALL and _PANIC are taken */
+
+/* lkl_header.sandbox, set by the kernel before it takes requests */
+#define LKL_SANDBOX_SECCOMP	0x0001	/* never missing: no filter, no boot */
+#define LKL_SANDBOX_NO_NEW_PRIVS 0x0002
+#define LKL_SANDBOX_NO_DUMP	0x0004
+#define LKL_SANDBOX_PDEATHSIG	0x0008	/* dies with the thread that started it */
+#define LKL_SANDBOX_CLOSED	0x0010	/* no inherited descriptor but the four */
+#define LKL_SANDBOX_LANDLOCK	0x0020	/* no path of the host can be opened */
+#define LKL_SANDBOX_NEWUSER	0x0040	/* own namespaces: */
+#define LKL_SANDBOX_NEWNET	0x0080
+#define LKL_SANDBOX_NEWIPC	0x0100
+#define LKL_SANDBOX_NEWNS	0x0200
+#define LKL_SANDBOX_NEWUTS	0x0400
+
+/* Exit codes of the process; anything else is a signal. */
+#define LKL_EXIT_SETUP		120	/* bad window, descriptors or memory */
+#define LKL_EXIT_SANDBOX	121	/* the filter could not be installed */
+#define LKL_EXIT_FAULT		122	/* a fault in kernel code: bad access */
+#define LKL_EXIT_PANIC		134
+
+#define LKL_CMDLINE_SIZE	1024
+
+struct lkl_header {
+	/* by the parent, before the start */
+	__u64 magic;
+	__u32 version;
+	__u32 flags;
+	__u64 memory;		/* bytes of RAM, image included */
+	__u64 clock;		/* ns since the epoch; 0: the host's clock */
+	__u32 workers;		/* the most calls that run at once */
+	__u32 spin;		/* ns to poll before sleeping; 0: default */
+	__u8  seed[32];		/* for the random number generator */
+	__u8  __pad0[56];
+	/* by the kernel, offset 128 */
+	__u32 status;		/* LKL_STATUS_* */
+	__u32 sandbox;		/* LKL_SANDBOX_* */
+	__u32 sandbox_errno;	/* why a part of it is missing, the last one */
+	__u32 __pad1;
+	__u64 boot_ns;		/* from the first instruction to ready */
+	__u8  __pad2[40];
+	/* offset 192: 1 while the kernel sleeps on this futex word */
+	__u32 kernel_asleep;
+	__u8  __pad3[60];
+	/* offset 256: 1 while the block server sleeps on LKL_FD_EVENT */
+	__u32 server_asleep;
+	__u8  __pad4[60];
+	char  cmdline[LKL_CMDLINE_SIZE];	/* offset 320 */
+};
+
+/*
+ * A ring of indexes. The producer writes entry[tail % n], then tail + 1; the
+ * consumer reads up to tail. There are never more than n of them under way,
+ * so a ring cannot overflow. Then the producer looks at the consumer's
+ * asleep word, and if it can exchange a 1 there for a 0, wakes it: the kernel
+ * with FUTEX_WAKE on the word, the server by adding 1 to the eventfd. Before
+ * sleeping, a consumer sets its word to 1 and looks at the rings once more.
+ */
+struct lkl_ring {
+	__u32 tail;		/* the producer's */
+	__u8  __pad0[60];
+	__u32 head;		/* the consumer's */
+	__u8  __pad1[60];
+	__u32 entry[LKL_CALLS];	/* LKL_BLOCKS of them used in the block rings */
+};
+
+/*
+ * lkl_call.state, a futex word. The parent posts a call with POSTED; before
+ * it sleeps on the word it exchanges POSTED for WAITED. The kernel exchanges
+ * DONE into it, and issues a FUTEX_WAKE if it was WAITED.
+ */
+#define LKL_CALL_FREE		0
+#define LKL_CALL_POSTED		1
+#define LKL_CALL_WAITED		2
+#define LKL_CALL_DONE		3
+
+/* A request: a system call (nr >= 0, x86-64's numbers) or an operation. */
+struct lkl_call {
+	__u32 state;
+	__s32 nr;
+	__s32 root;		/* descriptor of the directory that is "/"; or -1 */
+	__u32 __pad0;
+	__u64 args[6];
+	__s64 ret;		/* result, or minus an errno */
+	__u8  __pad1[56];
+};
+
+/*
+ * Operations beyond system calls: lkl_call.nr, its arguments, its result.
+ * Pointers are addresses in the window, as for system calls.
+ */
+
+/* (links, count): run struct lkl_link[count] in order. Returns 0. */
+#define LKL_OP_CHAIN		-1
+/*
+ * (fd, buf, size, statx_mask, flags): the next entries of a directory as
+ * struct lkl_dirent, each with its metadata, without "." and "..". Returns
+ * the bytes filled, 0 at the end, -EINVAL if not even one entry fits.
+ */
+#define LKL_OP_READDIR		-2
+/*
+ * (fd, buf, size, offset): pread and pwrite by the shortest way: past the
+ * page cache where file, offset and size allow it, in one piece.
+ */
+#define LKL_OP_READ		-3
+#define LKL_OP_WRITE		-4
+/* (struct lkl_disk *): attach a disk. Returns 0; fills name. */
+#define LKL_OP_DISK_ADD		-5
+/* (id): detach a disk; -EBUSY while it is in use. */
+#define LKL_OP_DISK_DEL		-6
+/* (): power off; the answer is the end of the process. */
+#define LKL_OP_HALT		-7
+/* (struct lkl_hostcall *): make a system call of the host. Testing only. */
+#define LKL_OP_HOSTCALL		-8
+/* (): panic. Testing only. */
+#define LKL_OP_PANIC		-9
+
+#define LKL_CHAIN_MAX		256
+
+/*
+ * A link of a chain. args[i] is replaced by the result of link args[i] if bit
+ * i of flags is set. A link is not run, and its ret is -ECANCELED, when one
+ * that it takes a result from has failed; or, without LKL_LINK_ALWAYS, when
+ * any earlier link has failed.
+ */
+#define LKL_LINK_ARG(i)		(1U << (i))
+#define LKL_LINK_ALWAYS		0x100
+
+struct lkl_link {
+	__s32 nr;		/* a system call, LKL_OP_READDIR, _READ or _WRITE */
+	__u32 flags;
+	__u64 args[6];
+	__s64 ret;
+};
+
+/* flags of LKL_OP_READDIR */
+#define LKL_READDIR_LINK	0x1	/* with the targets of symbolic links */
+#define LKL_READDIR_XATTR	0x2	/* with the size of listxattr's answer */
+
+#define LKL_STATX_SIZE		160	/* of struct statx, what is used of it */
+
+struct lkl_dirent {
+	__u16 reclen;		/* of the whole record, a multiple of 8 */
+	__u16 name_len;
+	__u16 link_len;
+	__u8  type;		/* DT_* as the file system says it */
+	__u8  __pad0;
+	__s32 error;		/* errno of statx, 0 if it is filled */
+	__s32 xattr_size;	/* or minus an errno */
+	__u8  statx[LKL_STATX_SIZE];
+	/* name_len bytes of name, a NUL, link_len bytes of target, a NUL */
+};
+
+/* lkl_disk.flags */
+#define LKL_DISK_RDONLY		0x01	/* no write is ever issued */
+#define LKL_DISK_FD		0x02	/* a descriptor comes by LKL_FD_CONTROL */
+#define LKL_DISK_OVERLAY	0x04	/* and then one that takes the writes */
+#define LKL_DISK_DISCARD	0x08	/* discard may be issued */
+#define LKL_DISK_ZEROES		0x10	/* write-zeroes may be issued */
+#define LKL_DISK_NOWAIT		0x20	/* reads not in the host's page cache, and
+					 * flushes, go to the parent */
+#define LKL_DISK_BLKDEV		0x40	/* the descriptor is a block device */
+
+struct lkl_disk {
+	__u32 id;		/* chosen by the parent, below LKL_DISKS */
+	__u32 flags;
+	__u64 size;		/* bytes */
+	__u32 logical_block;	/* bytes, 512 to 4096 */
+	__u32 physical_block;
+	__u64 overlay_limit;	/* bytes of writes it may hold; 0: no limit */
+	char  name[32];		/* out: "sda" */
+};
+
+struct lkl_hostcall {
+	__s64 nr;
+	__u64 args[6];
+};
+
+/* lkl_block.op */
+#define LKL_BLOCK_READ		0
+#define LKL_BLOCK_WRITE		1
+#define LKL_BLOCK_FLUSH		2
+#define LKL_BLOCK_DISCARD	3
+#define LKL_BLOCK_ZEROES	4
+
+/* A request for a disk that the parent serves; its index is its tag. */
+struct lkl_block {
+	__u32 disk;
+	__u32 op;
+	__u64 offset;		/* bytes, in the disk */
+	__u64 length;		/* bytes */
+	__u64 buffer;		/* offset in the window */
+	__s32 result;		/* by the parent: 0 or minus an errno */
+	__u8  __pad0[28];
+};
+
+#endif /* _UAPI_ASM_LKL_H */
