@@ -143,7 +143,10 @@ struct lkl_ring {
 #define LKL_CALL_WAITED		2
 #define LKL_CALL_DONE		3
 
-/* A request: a system call (nr >= 0, x86-64's numbers) or an operation. */
+/*
+ * A request: a system call (nr >= 0, numbered as in asm-generic/unistd.h on
+ * every host; flags and structures as in asm-generic too) or an operation.
+ */
 struct lkl_call {
 	__u32 state;
 	__s32 nr;
