@@ -1,0 +1,74 @@
+package lkl
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The bounds of Config's fields.
+const (
+	DefaultMemory  = 64 << 20
+	MinMemory      = 24 << 20
+	MaxMemory      = 1 << 40
+	DefaultWorkers = 8
+	MaxWorkers     = 256
+)
+
+// Config says how a kernel is to run. The zero value, and a nil *Config, are
+// good for most uses. It is copied by [Boot]; later changes have no effect.
+type Config struct {
+	// Memory is the size of the kernel's RAM in bytes; 0 is DefaultMemory.
+	// It bounds what the process can use: caches of the kernel shrink when
+	// it is full. Each 64 bytes of it in 4096 cost time at boot.
+	Memory int64
+
+	// Workers is the most system calls that run at once; 0 is
+	// DefaultWorkers. More may be in flight, and wait for a worker.
+	Workers int
+
+	// Clock is the time at which the kernel's clock stands, always: files
+	// it writes carry it, so that two runs make the same image. The zero
+	// Time means the host's clock, running.
+	Clock time.Time
+
+	// Log, if not nil, is called with each line that the kernel logs,
+	// without its newline, from one goroutine. While it runs the kernel may
+	// have to wait before it can log more, so it should be quick and must
+	// not call methods of the Kernel.
+	Log func(line string)
+
+	// Cmdline holds more words for the kernel's command line, as in the
+	// kernel's Documentation/admin-guide/kernel-parameters.txt.
+	Cmdline string
+
+	// Testing makes the kernel obey [Kernel.Hostcall] and [Kernel.Panic].
+	Testing bool
+}
+
+// withDefaults returns a copy of c with every zero filled in.
+func (c *Config) withDefaults() (Config, error) {
+	var cfg Config
+	if c != nil {
+		cfg = *c
+	}
+	if cfg.Memory == 0 {
+		cfg.Memory = DefaultMemory
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = DefaultWorkers
+	}
+	switch {
+	case cfg.Memory < MinMemory || cfg.Memory > MaxMemory:
+		return cfg, fmt.Errorf("lkl: memory of %d bytes is not between %d and %d", cfg.Memory, MinMemory, int64(MaxMemory))
+	case cfg.Workers < 1 || cfg.Workers > MaxWorkers:
+		return cfg, fmt.Errorf("lkl: %d workers are not between 1 and %d", cfg.Workers, MaxWorkers)
+	case len(cfg.Cmdline) >= cmdlineSize:
+		return cfg, fmt.Errorf("lkl: command line of %d bytes is longer than %d", len(cfg.Cmdline), cmdlineSize-1)
+	case strings.IndexByte(cfg.Cmdline, 0) >= 0:
+		return cfg, fmt.Errorf("lkl: command line holds a NUL")
+	case !cfg.Clock.IsZero() && cfg.Clock.UnixNano() <= 0:
+		return cfg, fmt.Errorf("lkl: clock %v is before 1970", cfg.Clock)
+	}
+	return cfg, nil
+}

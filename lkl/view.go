@@ -1,0 +1,81 @@
+package lkl
+
+import "golang.org/x/sys/unix"
+
+// A View is a set of system calls in which "/" is a certain directory of the
+// kernel, and ".." and symbolic links do not lead out of it: as chroot(2) for
+// each call by itself. It has no state but that and may be used by any number
+// of goroutines. A [Kernel] is the View of the kernel's whole name space.
+//
+// Methods have the names and the argument order of package
+// golang.org/x/sys/unix and do what section 2 of the Linux manual says of the
+// system call. Their errors are unix.Errno, so that errors.Is works with both
+// unix.ENOENT and fs.ErrNotExist, until the kernel has ended: then they are
+// what [Kernel.Err] returns.
+//
+// A path is limited to 4095 bytes (unix.ENAMETOOLONG) and must not hold a NUL
+// (unix.EINVAL). The working directory is the kernel's root and cannot be
+// changed.
+//
+// A []byte that is memory of a [Buffer] is passed to the kernel as it is. Any
+// other is copied.
+type View struct {
+	k    *Kernel
+	root int32
+}
+
+// Chroot returns a View in which "/" is the directory that fd, a descriptor
+// of the kernel, refers to. fd must stay open as long as the View is used;
+// the View does not own it.
+func (k *Kernel) Chroot(fd int) *View { return &View{k: k, root: int32(fd)} }
+
+// Kernel returns the kernel that the view belongs to.
+func (v *View) Kernel() *Kernel { return v.k }
+
+// call makes a system call whose arguments are only numbers.
+func (v *View) call(nr int32, args ...uint64) (int, error) {
+	c, err := v.begin()
+	if err != nil {
+		return -1, err
+	}
+	defer c.end()
+	return c.do(nr, args...)
+}
+
+// callPath makes a system call whose first arguments are a descriptor and a
+// path.
+func (v *View) callPath(nr int32, dirfd int, path string, args ...uint64) error {
+	c, err := v.begin()
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	p, err := c.path(path)
+	if err != nil {
+		return err
+	}
+	var a [6]uint64
+	a[0], a[1] = uint64(dirfd), p
+	copy(a[2:], args)
+	_, err = c.do(nr, a[:2+len(args)]...)
+	return err
+}
+
+// openFlags translates the host's flags of open(2) to the generic ones.
+func openFlags(flags int) uint64 {
+	const permuted = unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW
+	g := uint64(flags) &^ permuted
+	if unix.O_DIRECT == genericODirect { // as on amd64: no permutation
+		return uint64(flags) | genericOLargefile
+	}
+	if flags&unix.O_DIRECT != 0 {
+		g |= genericODirect
+	}
+	if flags&unix.O_DIRECTORY == unix.O_DIRECTORY {
+		g |= genericODirectory
+	}
+	if flags&unix.O_NOFOLLOW != 0 {
+		g |= genericONofollow
+	}
+	return g | genericOLargefile
+}
