@@ -100,7 +100,8 @@ struct lkl_header {
 	__u32 workers;		/* the most calls that run at once */
 	__u32 spin;		/* ns to poll before sleeping; 0: default */
 	__u8  seed[32];		/* for the random number generator */
-	__u8  __pad0[56];
+	__u32 parent;		/* process id of the parent, as the kernel sees it */
+	__u8  __pad0[52];
 	/* by the kernel, offset 128 */
 	__u32 status;		/* LKL_STATUS_* */
 	__u32 sandbox;		/* LKL_SANDBOX_* */
@@ -187,7 +188,7 @@ struct lkl_call {
 /* (): panic. Testing only. */
 #define LKL_OP_PANIC		-9
 
-#define LKL_CHAIN_MAX		256
+#define LKL_CHAIN_MAX		128
 
 /*
  * A link of a chain. args[i] is replaced by the result of link args[i] if bit

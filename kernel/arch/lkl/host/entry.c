@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Entry from the host. Everything up to start_kernel() runs with nothing of
+ * the kernel set up: no allocation, no printk.
+ */
+#include <linux/auxvec.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/start_kernel.h>
+#include <linux/string.h>
+#include <asm/host.h>
+#include <asm/ring.h>
+
+u64 lkl_start_ns;
+
+void host_exit(int code)
+{
+	for (;;)
+		host_call(exit_group, code, 0, 0, 0, 0, 0);
+}
+
+void host_log(const char *s, unsigned int n)
+{
+	while (n) {
+		long ret = host_call(write, LKL_FD_LOG, s, n, 0, 0, 0);
+
+		if (ret <= 0)
+			return;		/* nobody reads it any more */
+		s += ret;
+		n -= ret;
+	}
+}
+
+void host_die(int code, const char *why)
+{
+	host_log("lkl: ", 5);
+	host_log(why, strlen(why));
+	host_log("\n", 1);
+	host_exit(code);
+}
+
+/* The host's stack at the start of a program: argc, argv, envp, auxv. */
+static unsigned long __init find_auxv(const unsigned long *sp, unsigned long type)
+{
+	const unsigned long *p = sp + 1 + sp[0] + 1;
+
+	while (*p++)
+		;
+	for (; p[0]; p += 2)
+		if (p[0] == type)
+			return p[1];
+	return 0;
+}
+
+asmlinkage void lkl_entry(const unsigned long *sp);
+asmlinkage void __init lkl_entry(const unsigned long *sp)
+{
+	host_clock_init(find_auxv(sp, AT_SYSINFO_EHDR));
+	lkl_start_ns = host_now();
+	host_map_window();
+	host_catch_faults();
+	start_kernel();
+	host_die(LKL_EXIT_SETUP, "start_kernel() returned");
+}

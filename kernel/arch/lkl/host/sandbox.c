@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sandbox. It is closed before the first byte of an image is read, and
+ * before there is even a descriptor of an image: those come later, through
+ * LKL_FD_CONTROL. The filter is the wall; namespaces and Landlock stand
+ * behind it and are skipped, and reported missing, where the host has none.
+ */
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/kernel.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <linux/signal.h>
+#include <linux/sched.h>
+#include <asm/host.h>
+
+#define HOST_LANDLOCK_VERSION	1	/* flag of landlock_create_ruleset(2) */
+
+/* Offsets in struct seccomp_data; arguments have two halves. */
+#define DATA_NR		offsetof(struct seccomp_data, nr)
+#define DATA_ARCH	offsetof(struct seccomp_data, arch)
+#define ARG_LOW(i)	(offsetof(struct seccomp_data, args) + 8 * (i))
+#define ARG_HIGH(i)	(ARG_LOW(i) + 4)
+
+#define LOAD(off)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, off)
+#define JEQ(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, t, f)
+#define JGE(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, t, f)
+#define ALLOW		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define KILL		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+
+/* Call nr, whatever its arguments are. */
+#define RULE_ANY(nr)	JEQ(nr, 0, 1), ALLOW
+/* Call nr on a disk's descriptor: all but the first four are. */
+#define RULE_DISK(nr)							\
+	JEQ(nr, 0, 4), LOAD(ARG_LOW(0)), JGE(LKL_FD_CONTROL + 1, 0, 1), ALLOW, KILL
+/* Call nr on one descriptor. */
+#define RULE_FD(nr, fd)							\
+	JEQ(nr, 0, 4), LOAD(ARG_LOW(0)), JEQ(fd, 0, 1), ALLOW, KILL
+/* Call nr on one of two descriptors. */
+#define RULE_FD2(nr, fd, fd2)						\
+	JEQ(nr, 0, 5), LOAD(ARG_LOW(0)), JEQ(fd, 1, 0), JEQ(fd2, 0, 1), ALLOW, KILL
+/* futex(2): waiting and waking, on a word of the window. */
+#define RULE_FUTEX							\
+	JEQ(HOST_futex, 0, 10),						\
+	LOAD(ARG_HIGH(0)), JEQ(0, 0, 7),				\
+	LOAD(ARG_LOW(0)), JGE(LKL_WINDOW_BASE, 0, 5),			\
+	JGE(LKL_WINDOW_BASE + LKL_WINDOW_SIZE, 4, 0),			\
+	LOAD(ARG_LOW(1)), JEQ(1, 1, 0), JEQ(9, 0, 1), ALLOW, KILL
+
+static const struct sock_filter filter[] = {
+	LOAD(DATA_ARCH),
+	JEQ(MACHINE_AUDIT_ARCH, 1, 0),
+	KILL,
+	LOAD(DATA_NR),
+	RULE_FUTEX,
+	RULE_DISK(HOST_pread64),
+	RULE_DISK(HOST_preadv2),
+	RULE_DISK(HOST_pwrite64),
+	RULE_DISK(HOST_pwritev2),
+	RULE_DISK(HOST_fallocate),
+	RULE_FD2(HOST_write, LKL_FD_EVENT, LKL_FD_LOG),
+	RULE_FD(HOST_recvmsg, LKL_FD_CONTROL),
+	RULE_DISK(HOST_close),
+	RULE_ANY(HOST_clock_gettime),	/* where the vDSO falls back to it */
+	RULE_ANY(HOST_exit_group),
+	KILL,
+};
+
+static u32 got;
+
+/* Note what a step gave, or why it did not. */
+static bool note(u32 what, long ret)
+{
+	if (ret < 0)
+		lkl_header->sandbox_errno = -ret;
+	else
+		got |= what;
+	return ret >= 0;
+}
+
+static void restrict_paths(void)
+{
+	/* struct landlock_ruleset_attr: file access, network, scopes */
+	u64 attr[3] = { 0, 0x3, 0x3 };
+	static const u8 sizes[] = { 0, 8, 8, 8, 16, 16, 24 };
+	long abi, fd;
+
+	abi = host_call(landlock_create_ruleset, NULL, 0, HOST_LANDLOCK_VERSION, 0, 0, 0);
+	if (!note(0, abi))
+		return;
+	abi = min(abi, ARRAY_SIZE(sizes) - 1L);
+	/* each version brought rights of its own: 13, then refer, truncate, ioctl */
+	attr[0] = GENMASK(abi >= 5 ? 15 : abi >= 3 ? 14 : abi == 2 ? 13 : 12, 0);
+	fd = host_call(landlock_create_ruleset, attr, sizes[abi], 0, 0, 0, 0);
+	if (!note(0, fd))
+		return;
+	note(LKL_SANDBOX_LANDLOCK,
+	     host_call(landlock_restrict_self, fd, 0, 0, 0, 0, 0));
+	host_call(close, fd, 0, 0, 0, 0, 0);
+}
+
+static void leave_namespaces(void)
+{
+	static const struct {
+		u32 what;
+		unsigned long flags;
+	} spaces[] = {
+		{ LKL_SANDBOX_NEWUSER, CLONE_NEWUSER },
+		{ LKL_SANDBOX_NEWIPC, CLONE_NEWIPC },
+		{ LKL_SANDBOX_NEWUTS, CLONE_NEWUTS },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(spaces); i++)
+		if (!note(spaces[i].what,
+			  host_call(unshare, spaces[i].flags, 0, 0, 0, 0, 0)))
+			return;
+}
+
+void host_seal(void)
+{
+	struct {
+		unsigned short len;
+		const struct sock_filter *filter;
+	} prog = { ARRAY_SIZE(filter), filter };
+
+	note(LKL_SANDBOX_CLOSED,
+	     host_call(close_range, LKL_FD_CONTROL + 1, ~0U, 0, 0, 0, 0));
+	note(LKL_SANDBOX_NO_NEW_PRIVS,
+	     host_call(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
+	leave_namespaces();
+	restrict_paths();
+	/* after the namespaces: new credentials undo both */
+	note(LKL_SANDBOX_PDEATHSIG,
+	     host_call(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0));
+	if (lkl_header->parent &&
+	    host_call(getppid, 0, 0, 0, 0, 0, 0) != lkl_header->parent)
+		host_exit(LKL_EXIT_SETUP);	/* it died before the call above */
+	note(LKL_SANDBOX_NO_DUMP, host_call(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0));
+	if (!note(LKL_SANDBOX_SECCOMP,
+		  host_call(seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog, 0, 0, 0)))
+		host_die(LKL_EXIT_SANDBOX, "the host takes no seccomp filter");
+	lkl_header->sandbox = got;
+}

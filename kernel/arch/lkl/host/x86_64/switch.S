@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <linux/linkage.h>
+
+	.text
+/*
+ * struct task_struct *machine_switch(prev, &prev->thread.sp, next->thread.sp)
+ *
+ * A function call, so only what a callee must keep is saved; that is no SSE
+ * register. Returns prev, on the stack of next.
+ */
+SYM_CODE_START(machine_switch)
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	movq	%rsp, (%rsi)
+	movq	%rdx, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	movq	%rdi, %rax
+	ret
+SYM_CODE_END(machine_switch)
+
+/* The first run of a task: see struct machine_frame; prev is in rax. */
+SYM_CODE_START(machine_first)
+	movq	%rax, %rdi
+	call	schedule_tail
+	movq	%r12, %rdi
+	call	*%rbx
+	ud2				/* there is no user mode to return to */
+SYM_CODE_END(machine_first)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The rings in the window: arch/lkl/ring/ and arch/lkl/block/. */
+#ifndef _ASM_LKL_RING_H
+#define _ASM_LKL_RING_H
+
+#include <linux/types.h>
+#include <asm/host.h>
+
+extern u64 lkl_start_ns;	/* host_now() at the first instruction */
+
+/* ring.c: both ends of a ring */
+struct ring {
+	struct lkl_ring *shared;
+	u32 size;		/* entries in use, a power of two */
+	u32 limit;		/* an index beyond it is refused */
+	u32 pos;		/* our end: what the other side says of it is not read */
+};
+
+static inline bool ring_pending(const struct ring *r)
+{
+	return shared_load(&r->shared->tail) != r->pos;
+}
+
+int ring_pop(struct ring *r);
+void ring_push(struct ring *r, u32 index);
+
+extern struct ring lkl_call_ring, lkl_block_ring, lkl_done_ring;
+
+/* The tail of the call ring up to which lkl_call_interrupt() has looked. */
+extern u32 lkl_calls_seen;
+
+/* Something was posted since the interrupts last ran. */
+static inline bool lkl_ring_news(void)
+{
+	return shared_load(&lkl_call_ring.shared->tail) != lkl_calls_seen ||
+	       ring_pending(&lkl_done_ring);
+}
+
+/* The idle loop: until something is posted, or the clock reaches until. */
+void lkl_ring_wait(u64 until);
+
+/* worker.c: called as interrupts, when something is posted */
+void lkl_call_interrupt(void);
+/* served.c */
+void lkl_done_interrupt(void);
+
+void lkl_serve(void) __noreturn;		/* worker.c: what PID 1 does */
+
+/* A request, copied out of the window. */
+struct call {
+	s32 nr;
+	u64 args[6];
+};
+
+long lkl_call(const struct call *c);		/* call.c: any request */
+long lkl_syscall(long nr, const u64 *args);	/* kernel/syscalls.c */
+
+/* The operations, by the files that hold them. */
+long lkl_chain(u64 links, u64 count);
+long lkl_readdir(int fd, u64 buf, u64 size, u32 mask, u32 flags);
+long lkl_rw(int fd, u64 buf, u64 size, u64 offset, bool write);
+long lkl_disk_add(u64 disk);
+long lkl_disk_del(u64 id);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A directory with the metadata of its entries in one call: what getdents(2),
+ * and for each entry statx(2), readlink(2) and listxattr(2) would give.
+ */
+#include <linux/dcache.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kdev_t.h>
+#include <linux/kernel.h>
+#include <linux/namei.h>
+#include <linux/path.h>
+#include <linux/stat.h>
+#include <linux/uaccess.h>
+#include <linux/xattr.h>
+#include <asm/ring.h>
+
+struct fill {
+	struct dir_context ctx;
+	char *pos, *end;		/* in the window, checked */
+	bool full;
+};
+
+static struct lkl_dirent *record_at(void *pos)
+{
+	return pos;
+}
+
+static unsigned int record_size(unsigned int name_len, unsigned int link_len)
+{
+	return ALIGN(sizeof(struct lkl_dirent) + name_len + 1 + link_len + 1, 8);
+}
+
+/* The names come first: a lookup may need a lock that iterate_dir() holds. */
+static bool fill_name(struct dir_context *ctx, const char *name, int len,
+		      loff_t off, u64 ino, unsigned int type)
+{
+	struct fill *f = container_of(ctx, struct fill, ctx);
+	struct lkl_dirent *d = record_at(f->pos);
+	unsigned int size = record_size(len, 0);
+
+	if (len == 1 && name[0] == '.')
+		return true;
+	if (len == 2 && name[0] == '.' && name[1] == '.')
+		return true;
+	if (size > f->end - f->pos) {
+		f->full = true;
+		return false;
+	}
+	memset(d, 0, sizeof(*d));
+	memcpy(d->statx, &off, sizeof(off));	/* to come back to it */
+	d->reclen = size;
+	d->name_len = len;
+	d->type = type;
+	memcpy(d + 1, name, len);
+	((char *)(d + 1))[len] = 0;
+	((char *)(d + 1))[len + 1] = 0;
+	f->pos += size;
+	return true;
+}
+
+static void fill_statx(void *buf, const struct kstat *st)
+{
+	struct statx x = {
+		.stx_mask = st->result_mask,
+		.stx_blksize = st->blksize,
+		.stx_attributes = st->attributes,
+		.stx_attributes_mask = st->attributes_mask,
+		.stx_nlink = st->nlink,
+		.stx_uid = from_kuid_munged(current_user_ns(), st->uid),
+		.stx_gid = from_kgid_munged(current_user_ns(), st->gid),
+		.stx_mode = st->mode,
+		.stx_ino = st->ino,
+		.stx_size = st->size,
+		.stx_blocks = st->blocks,
+		.stx_atime = { st->atime.tv_sec, st->atime.tv_nsec },
+		.stx_btime = { st->btime.tv_sec, st->btime.tv_nsec },
+		.stx_ctime = { st->ctime.tv_sec, st->ctime.tv_nsec },
+		.stx_mtime = { st->mtime.tv_sec, st->mtime.tv_nsec },
+		.stx_rdev_major = MAJOR(st->rdev),
+		.stx_rdev_minor = MINOR(st->rdev),
+		.stx_dev_major = MAJOR(st->dev),
+		.stx_dev_minor = MINOR(st->dev),
+		.stx_mnt_id = st->mnt_id,
+	};
+
+	BUILD_BUG_ON(offsetof(struct statx, stx_dio_mem_align) + 8 > LKL_STATX_SIZE);
+	memcpy(buf, &x, LKL_STATX_SIZE);
+}
+
+/* A symbolic link's target, for which the record at @to has @room bytes. */
+static int fill_link(struct lkl_dirent *to, unsigned int room, struct dentry *dentry)
+{
+	DEFINE_DELAYED_CALL(done);
+	const char *link = vfs_get_link(dentry, &done);
+	char *buf = (char *)(to + 1) + to->name_len + 1;
+	unsigned int len;
+	int err = 0;
+
+	if (IS_ERR(link))
+		return PTR_ERR(link);
+	len = strnlen(link, PATH_MAX);
+	if (record_size(to->name_len, len) > room) {
+		err = -ENOSPC;
+	} else {
+		memcpy(buf, link, len);
+		buf[len] = 0;
+		to->link_len = len;
+		to->reclen = record_size(to->name_len, len);
+	}
+	do_delayed_call(&done);
+	return err;
+}
+
+/*
+ * The metadata of the record at @d. Returns -ENOSPC if its link does not fit
+ * in @room; every other error is the record's own.
+ */
+static int fill_record(struct lkl_dirent *d, unsigned int room,
+		       const struct path *dir, u32 mask, u32 flags)
+{
+	struct kstat st;
+	struct path path;
+	int err;
+
+	err = vfs_path_lookup(dir->dentry, dir->mnt, (char *)(d + 1), 0, &path);
+	if (err) {
+		d->error = -err;
+		return 0;
+	}
+	err = vfs_getattr(&path, &st, mask, AT_STATX_DONT_SYNC);
+	if (!err) {
+		st.mnt_id = 0;
+		fill_statx(d->statx, &st);
+		if ((flags & LKL_READDIR_LINK) && d_is_symlink(path.dentry))
+			err = fill_link(d, room, path.dentry);
+		if (flags & LKL_READDIR_XATTR) {
+			ssize_t n = vfs_listxattr(path.dentry, NULL, 0);
+
+			d->xattr_size = n == -EOPNOTSUPP ? 0 : n;
+		}
+	}
+	path_put(&path);
+	if (err && err != -ENOSPC) {
+		d->error = -err;
+		err = 0;
+	}
+	return err;
+}
+
+/*
+ * Names are listed into the last part of the buffer, then moved one by one to
+ * its start, where each record gets its metadata and its link. If a link does
+ * not fit, the next call starts with its entry.
+ */
+static long fill(struct file *dir, char *buf, u64 size, u32 mask, u32 flags)
+{
+	struct fill f = { .ctx.actor = fill_name, .end = buf + size };
+	char *out = buf, *in = buf;
+	int err;
+
+	if (flags & LKL_READDIR_LINK)
+		in += ALIGN(min(size / 2, 16UL * PATH_MAX), 8);
+	f.pos = in;
+	err = iterate_dir(dir, &f.ctx);
+	if (f.pos == in)
+		return err ?: f.full ? -EINVAL : 0;
+
+	while (in < f.pos) {
+		struct lkl_dirent *d = record_at(in), *to = record_at(out);
+		loff_t off;
+		char *end;
+
+		memcpy(&off, d->statx, sizeof(off));
+		in += d->reclen;
+		memmove(to, d, d->reclen);
+		end = in < f.pos ? in : f.end;
+		if (fill_record(to, end - out, &dir->f_path, mask, flags)) {
+			off = vfs_llseek(dir, off, SEEK_SET);
+			if (off < 0)
+				return off;
+			break;
+		}
+		out += to->reclen;
+		cond_resched();
+	}
+	return out > buf ? out - buf : -EINVAL;
+}
+
+long lkl_readdir(int fd, u64 buf, u64 size, u32 mask, u32 flags)
+{
+	struct fd f;
+	long ret;
+
+	size &= ~7UL;
+	if (!access_ok((void *)buf, size) || !IS_ALIGNED(buf, 8))
+		return -EFAULT;
+	f = fdget_pos(fd);
+	if (fd_empty(f))
+		return -EBADF;
+	ret = fill(fd_file(f), (void *)buf, size, mask, flags);
+	fdput_pos(f);
+	return ret;
+}
