@@ -85,7 +85,13 @@ func cached(name, key string, tools []string, make func(out string) error) (stri
 	if err := os.Chmod(tmp, 0o444); err != nil {
 		return "", err
 	}
-	return path, os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return "", err
+	}
+	// Whoever waits for the lock will find the image; so will whoever
+	// makes a new lock.
+	os.Remove(lock.Name())
+	return path, nil
 }
 
 // shared has the test fail, and the image dropped, if the image is not the same

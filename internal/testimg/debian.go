@@ -248,7 +248,7 @@ func (d *debianDisk) makeESP() error {
 		return err
 	}
 	serial := strings.ReplaceAll(DebianESPUUID, "-", "")
-	if _, err := Run("mkfs.vfat", "-F", "32", "-n", "ESP", "-i", serial, "--invariant", img); err != nil {
+	if _, err := Run("mkfs.vfat", "-F", "32", "-n", "ESP", "--invariant", "-i", serial, img); err != nil {
 		return err
 	}
 	tarball, err := debianTar()

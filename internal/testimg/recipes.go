@@ -87,7 +87,7 @@ func makeF2FS(j *job) error {
 
 func makeFAT(bits string) func(*job) error {
 	return func(j *job) error {
-		options := []string{"-F", bits, "-i", "c0ffee01", "--invariant"}
+		options := []string{"-F", bits, "--invariant", "-i", "c0ffee01"}
 		if bits == "32" {
 			options = append(options, "-s", "1") // enough clusters for a small FAT32
 		}
