@@ -47,11 +47,20 @@ const linkFd = -1 << 20
 type piece struct {
 	link, arg int
 	off, size int
-	str       string // in, with a NUL
-	in        []byte
-	out       []byte // the first of the link's result bytes of it
+	kind      pieceKind
+	str       string
+	buf       []byte
 	statx     *unix.Statx_t
 }
+
+type pieceKind uint8
+
+const (
+	pieceString pieceKind = iota // str and a NUL, to the kernel
+	pieceIn                      // buf, to the kernel
+	pieceOut                     // buf, from the kernel as far as the result says
+	pieceStatx                   // statx, from the kernel
+)
 
 // NewChain returns an empty chain of calls on the view.
 func (v *View) NewChain() *Chain { return &Chain{v: v} }
@@ -78,7 +87,7 @@ func (c *Chain) Openat2(dirfd int, path string, how *unix.OpenHow) Link {
 	binary.LittleEndian.PutUint64(h[0:], openFlags(int(how.Flags)))
 	binary.LittleEndian.PutUint64(h[8:], how.Mode)
 	binary.LittleEndian.PutUint64(h[16:], how.Resolve)
-	c.piece(piece{link: int(l), arg: 2, size: len(h), in: h})
+	c.piece(piece{link: int(l), arg: 2, size: len(h), kind: pieceIn, buf: h})
 	return c.path(l, 1, path)
 }
 
@@ -109,7 +118,7 @@ func (c *Chain) Pwrite(fd int, p []byte, offset int64) Link {
 // Statx adds statx(2), which fills stat.
 func (c *Chain) Statx(dirfd int, path string, flags, mask int, stat *unix.Statx_t) Link {
 	l := c.add(sysStatx, 0, dirfd, 0, flags, mask)
-	c.piece(piece{link: int(l), arg: 4, size: sizeofStatx, statx: stat})
+	c.piece(piece{link: int(l), arg: 4, size: sizeofStatx, kind: pieceStatx, statx: stat})
 	return c.path(l, 1, path)
 }
 
@@ -228,9 +237,8 @@ func (c *Chain) piece(p piece) {
 }
 
 func (c *Chain) path(l Link, arg int, s string) Link {
-	if err := checkPath(s); err != nil && c.err == nil {
-		c.err = err
-		s = ""
+	if err := checkPath(s); err != nil {
+		c.err, s = err, ""
 	}
 	c.piece(piece{link: int(l), arg: arg, size: len(s) + 1, str: s})
 	return l
@@ -241,7 +249,7 @@ func (c *Chain) in(l Link, arg int, b []byte) Link {
 		c.links[l].Args[arg] = addr
 		return l
 	}
-	c.piece(piece{link: int(l), arg: arg, size: len(b), in: b})
+	c.piece(piece{link: int(l), arg: arg, size: len(b), kind: pieceIn, buf: b})
 	return l
 }
 
@@ -250,7 +258,7 @@ func (c *Chain) out(l Link, arg int, b []byte) Link {
 		c.links[l].Args[arg] = addr
 		return l
 	}
-	c.piece(piece{link: int(l), arg: arg, size: len(b), out: b})
+	c.piece(piece{link: int(l), arg: arg, size: len(b), kind: pieceOut, buf: b})
 	return l
 }
 
@@ -262,7 +270,7 @@ func (c *Chain) times(l Link, ts []unix.Timespec) Link {
 	default:
 		b := make([]byte, sizeofTimes)
 		putTimes(b, ts)
-		c.piece(piece{link: int(l), arg: 2, size: len(b), in: b})
+		c.piece(piece{link: int(l), arg: 2, size: len(b), kind: pieceIn, buf: b})
 	}
 	return l
 }
@@ -298,10 +306,10 @@ func (c *Chain) Run() error {
 	for i := range c.pieces {
 		p := &c.pieces[i]
 		c.links[p.link].Args[p.arg] = addr + uint64(links+p.off)
-		switch {
-		case p.in != nil:
-			copy(data[p.off:], p.in)
-		case p.out == nil && p.statx == nil:
+		switch p.kind {
+		case pieceIn:
+			copy(data[p.off:], p.buf)
+		case pieceString:
 			copy(data[p.off:], p.str)
 			data[p.off+len(p.str)] = 0
 		}
@@ -310,19 +318,21 @@ func (c *Chain) Run() error {
 	if _, err := call.do(opChain, addr, uint64(len(c.links))); err != nil {
 		return err
 	}
-	loadResults(mem[:links], c.links)
+	for i := range c.links {
+		c.links[i].Ret = int64(binary.LittleEndian.Uint64(mem[(i+1)*sizeofLink-8:]))
+	}
 	for i := range c.pieces {
 		p := &c.pieces[i]
 		ret := c.links[p.link].Ret
 		switch {
 		case ret < 0:
-		case p.statx != nil:
+		case p.kind == pieceStatx:
 			loadStatx(data[p.off:p.off+sizeofStatx], p.statx)
-		case p.out != nil:
+		case p.kind == pieceOut:
 			if ret > int64(p.size) {
 				return c.v.k.violated("chain")
 			}
-			copy(p.out, data[p.off:p.off+int(ret)])
+			copy(p.buf, data[p.off:p.off+int(ret)])
 		}
 	}
 	for i := range c.links {

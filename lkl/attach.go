@@ -1,0 +1,255 @@
+package lkl
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	offDiskName = 32 // of abiDisk.Name
+	diskNameMax = 32
+)
+
+func (k *Kernel) attachDisk(d *Disk) (string, error) {
+	prep, err := d.prepare()
+	if err != nil {
+		return "", err
+	}
+	name, err := k.addDisk(prep)
+	if err != nil {
+		prep.disk.close()
+		return "", err
+	}
+	return name, nil
+}
+
+// A prepared disk is one that is ready to be told to the kernel.
+type prepared struct {
+	disk *disk
+	abi  abiDisk
+	fds  []int // for the kernel process: of the base, of the overlay
+}
+
+func (k *Kernel) addDisk(p *prepared) (string, error) {
+	s := k.state
+	s.attachMu.Lock()
+	defer s.attachMu.Unlock()
+	c, err := k.begin()
+	if err != nil {
+		return "", err
+	}
+	defer c.end()
+
+	id, err := s.server.add(p.disk)
+	if err != nil {
+		return "", err
+	}
+	p.abi.ID = id
+	name, err := s.tellDisk(c, p)
+	if err != nil {
+		s.server.remove(id)
+		return "", err
+	}
+	s.server.setName(id, name)
+	return name, nil
+}
+
+// tellDisk sends the descriptors and makes the request.
+//
+// Preconditions: attachMu is held.
+func (s *state) tellDisk(c *call, p *prepared) (string, error) {
+	if len(p.fds) > 0 {
+		if s.control < 0 {
+			return "", ErrClosed
+		}
+		rights := unix.UnixRights(p.fds...)
+		if err := unix.Sendmsg(s.control, []byte{0}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
+			if dead := s.endError(); dead != nil {
+				return "", dead
+			}
+			return "", fmt.Errorf("lkl: passing a descriptor: %w", err)
+		}
+	}
+	mem, addr := c.room(sizeofDisk)
+	storeDisk(mem, &p.abi)
+	_, err := c.do(opDiskAdd, addr)
+	if len(p.fds) > 0 && c.over {
+		// What was not received now would be taken for the next disk's.
+		if n, e := unix.IoctlGetInt(s.control, unix.SIOCOUTQ); e != nil || n != 0 {
+			return "", s.violated("descriptor left")
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	field := bytes.Clone(mem[offDiskName : offDiskName+diskNameMax])
+	name, _, ok := bytes.Cut(field, []byte{0})
+	if !ok || badName(name) {
+		return "", s.violated("disk name")
+	}
+	return string(name), nil
+}
+
+func (k *Kernel) detachDisk(name string) error {
+	id, d := k.server.find(name)
+	if d == nil {
+		if err := k.endError(); err != nil {
+			return err
+		}
+		return unix.ENODEV
+	}
+	if _, err := k.call(opDiskDel, uint64(id)); err != nil {
+		return err
+	}
+	if k.server.remove(id) {
+		d.requests.Wait()
+		d.close()
+	}
+	return nil
+}
+
+// add gives a disk an id and takes requests for it.
+func (s *server) add(d *disk) (uint32, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	for id := range s.disks {
+		if s.disks[id] == nil {
+			s.disks[id] = d
+			s.attached = true
+			return uint32(id), nil
+		}
+	}
+	return 0, fmt.Errorf("lkl: more than %d disks: %w", maxDisks, unix.ENOSPC)
+}
+
+// remove takes no more requests for a disk. It returns false if somebody else
+// has removed it.
+func (s *server) remove(id uint32) bool {
+	s.mu.Lock()
+	d := s.disks[id]
+	s.disks[id] = nil
+	s.mu.Unlock()
+	if d != nil {
+		d.requests.Wait()
+	}
+	return d != nil
+}
+
+func (s *server) setName(id uint32, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.disks[id]; d != nil {
+		d.name = name
+	}
+}
+
+func (s *server) find(name string) (uint32, *disk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, d := range s.disks {
+		if d != nil && d.name == name && name != "" {
+			return uint32(id), d
+		}
+	}
+	return 0, nil
+}
+
+// prepare opens what the disk needs and checks it.
+func (d *Disk) prepare() (p *prepared, err error) {
+	if (d.File == nil) == (d.Device == nil) {
+		return nil, errors.New("lkl: a disk needs a File or a Device, and not both")
+	}
+	p = &prepared{disk: &disk{}}
+	defer func() {
+		if err != nil {
+			p.disk.close()
+		}
+	}()
+	if d.File != nil {
+		err = p.file(d)
+	} else {
+		err = p.device(d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.disk.readOnly = d.ReadOnly && d.Overlay == nil
+	if p.disk.readOnly {
+		p.abi.Flags |= diskRdonly
+		p.abi.Flags &^= diskDiscard | diskZeroes
+	}
+	if d.SectorSize != 0 {
+		p.abi.LogicalBlock = uint32(d.SectorSize)
+		p.abi.PhysicalBlock = max(p.abi.PhysicalBlock, p.abi.LogicalBlock)
+	}
+	if d.PhysicalSize != 0 {
+		p.abi.PhysicalBlock = uint32(d.PhysicalSize)
+	}
+	if l := p.abi.LogicalBlock; l < 512 || l > 4096 || l&(l-1) != 0 {
+		return nil, fmt.Errorf("lkl: sector size %d is not a power of two from 512 to 4096", l)
+	}
+	p.abi.Size = uint64(p.disk.size)
+	return p, nil
+}
+
+func (p *prepared) device(d *Disk) error {
+	p.disk.dev = d.Device
+	p.disk.size = d.Device.Size()
+	if p.disk.size < 0 {
+		return fmt.Errorf("lkl: a device of %d bytes", p.disk.size)
+	}
+	p.abi.LogicalBlock, p.abi.PhysicalBlock = 512, 4096
+	if d.Overlay != nil {
+		fd, err := dup(d.Overlay)
+		if err != nil {
+			return err
+		}
+		p.disk.closers = append(p.disk.closers, fd)
+		p.disk.dev = newCow(d.Device, &hostFile{fd: fd}, d.OverlayLimit)
+		return nil
+	}
+	if _, ok := d.Device.(Discarder); ok {
+		p.abi.Flags |= diskDiscard
+	}
+	if _, ok := d.Device.(ZeroWriter); ok {
+		p.abi.Flags |= diskZeroes
+	}
+	return nil
+}
+
+func (p *prepared) file(d *Disk) error {
+	fd, err := dup(d.File)
+	if err != nil {
+		return err
+	}
+	if d.ReadOnly || d.Overlay != nil {
+		fd = readOnlyAgain(fd)
+	}
+	p.disk.closers = append(p.disk.closers, fd)
+	p.fds = append(p.fds, fd)
+	f := &hostFile{fd: fd}
+	p.disk.dev = f
+	p.abi.Flags |= diskFD
+	if err := p.probe(f, !d.ReadOnly && d.Overlay == nil); err != nil {
+		return &os.PathError{Op: "attach", Path: d.File.Name(), Err: err}
+	}
+	if d.Overlay == nil {
+		return nil
+	}
+	ov, err := dup(d.Overlay)
+	if err != nil {
+		return err
+	}
+	p.disk.closers = append(p.disk.closers, ov)
+	p.fds = append(p.fds, ov)
+	p.abi.Flags |= diskOverlay
+	p.abi.OverlayLimit = uint64(max(d.OverlayLimit, 0))
+	return nil
+}

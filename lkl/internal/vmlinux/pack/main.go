@@ -1,0 +1,76 @@
+// Command pack compresses a kernel for embedding: it keeps what the program
+// headers load, without sections and symbols, and writes it beside the package
+// that embeds it.
+//
+//	go run ./lkl/internal/vmlinux/pack bin/vmlinux [OUTPUT]
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/unboot/unboot/lkl/internal/vmlinux"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) < 1 || len(args) > 2 {
+		return errors.New("usage: pack VMLINUX [OUTPUT]")
+	}
+	output := "lkl/internal/vmlinux/" + vmlinux.Name
+	if len(args) == 2 {
+		output = args[1]
+	}
+	image, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	whole := len(image)
+	image, err = strip(image)
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	packed := vmlinux.Pack(image)
+	// By renaming, so that no build embeds half of it.
+	if err := os.WriteFile(output+".tmp", packed, 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(output+".tmp", output); err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d bytes, %d without symbols, %d packed\n", output, whole, len(image), len(packed))
+	return nil
+}
+
+// strip cuts off what follows the last loaded byte: sections and symbols.
+func strip(image []byte) ([]byte, error) {
+	f, err := elf.NewFile(bytes.NewReader(image))
+	if err != nil {
+		return nil, err
+	}
+	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
+		return nil, errors.New("not a 64-bit executable")
+	}
+	var end uint64
+	for _, p := range f.Progs {
+		end = max(end, p.Off+p.Filesz)
+	}
+	if end > uint64(len(image)) {
+		return nil, errors.New("truncated")
+	}
+	image = bytes.Clone(image[:end])
+	// e_shoff, e_shnum, e_shstrndx
+	binary.LittleEndian.PutUint64(image[0x28:], 0)
+	binary.LittleEndian.PutUint32(image[0x3c:], 0)
+	return image, nil
+}

@@ -1,0 +1,82 @@
+package lkl
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"sync"
+)
+
+const (
+	logKeep = 64 << 10 // bytes of the log that are kept
+	logLine = 1024     // bytes of the longest line, as printk's
+)
+
+// A logTail keeps the last lines of a kernel's log.
+type logTail struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+	size  int      // of them, in bytes
+}
+
+// read takes lines from r until it ends, and passes each to f if that is not
+// nil.
+func (t *logTail) read(r io.Reader, f func(string)) {
+	buf := make([]byte, 0, 4*logLine)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		rest := buf
+		for len(rest) > 0 {
+			i := bytes.IndexByte(rest, '\n')
+			skip := i + 1
+			if i < 0 {
+				if len(rest) < logLine && err == nil {
+					break
+				}
+				i = min(len(rest), logLine)
+				skip = i
+			}
+			t.add(printable(string(rest[:i])), f)
+			rest = rest[skip:]
+		}
+		buf = buf[:copy(buf, rest)]
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (t *logTail) add(line string, f func(string)) {
+	t.mu.Lock()
+	t.lines = append(t.lines, line)
+	t.size += len(line) + 1
+	drop := 0
+	for t.size > logKeep {
+		t.size -= len(t.lines[drop]) + 1
+		drop++
+	}
+	t.lines = t.lines[drop:]
+	t.mu.Unlock()
+	if f != nil {
+		f(line)
+	}
+}
+
+// last returns up to n of the last lines.
+func (t *logTail) last(n int) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string(nil), t.lines[max(0, len(t.lines)-n):]...)
+}
+
+// printable replaces control characters: the log holds names from images, and
+// will be shown on terminals.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}

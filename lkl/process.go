@@ -1,0 +1,164 @@
+package lkl
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl/internal/vmlinux"
+)
+
+// A process is the kernel as the host sees it.
+type process struct {
+	pid     int
+	event   *os.File // eventfd: the block server sleeps on it
+	log     *os.File // ends when the process does
+	control int      // this side's socket
+
+	mu     sync.Mutex
+	reaped bool // guarded by mu: pid may be another's now
+}
+
+// start runs the kernel image. It closes windowFd.
+func (p *process) start(windowFd int) (err error) {
+	defer unix.Close(windowFd)
+	var own, theirs []int
+	defer func() {
+		for _, fd := range theirs {
+			unix.Close(fd)
+		}
+		if err != nil {
+			for _, fd := range own {
+				unix.Close(fd)
+			}
+		}
+	}()
+	image, err := vmlinux.Open()
+	if err != nil {
+		if err == vmlinux.ErrMissing {
+			return ErrNoKernel
+		}
+		return fmt.Errorf("lkl: kernel image: %w", err)
+	}
+	defer image.Close()
+
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("lkl: eventfd: %w", err)
+	}
+	own = append(own, event)
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("lkl: pipe: %w", err)
+	}
+	own, theirs = append(own, pipe[0]), append(theirs, pipe[1])
+	if err := unix.SetNonblock(pipe[0], true); err != nil {
+		return fmt.Errorf("lkl: pipe: %w", err)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("lkl: socketpair: %w", err)
+	}
+	own, theirs = append(own, pair[0]), append(theirs, pair[1])
+
+	files := [4]uintptr{
+		fdWindow:  uintptr(windowFd),
+		fdEvent:   uintptr(event),
+		fdLog:     uintptr(pipe[1]),
+		fdControl: uintptr(pair[1]),
+	}
+	pid, err := spawn(image.Path(), files[:])
+	if err != nil {
+		return fmt.Errorf("lkl: starting the kernel: %w", err)
+	}
+	p.pid = pid
+	p.event = os.NewFile(uintptr(event), "eventfd")
+	p.log = os.NewFile(uintptr(pipe[0]), "log")
+	p.control = pair[0]
+	return nil
+}
+
+// kill sends SIGKILL, if the process is still ours.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		unix.Kill(p.pid, unix.SIGKILL)
+	}
+}
+
+// end waits for the process to end, which it is about to do, and is made to
+// if not. The status is 0 if somebody else has reaped it.
+func (p *process) end() unix.WaitStatus {
+	// If it is ending already, its status is set and SIGKILL changes nothing.
+	p.kill()
+	var info unix.Siginfo
+	for {
+		// Not reaping yet, so that kill has something to send to.
+		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reaped = true
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(p.pid, &status, 0, nil)
+		if err != unix.EINTR {
+			return status
+		}
+	}
+}
+
+// A spawnRequest asks the thread that starts processes for one.
+type spawnRequest struct {
+	path  string
+	files []uintptr
+	reply chan spawnReply
+}
+
+type spawnReply struct {
+	pid int
+	err error
+}
+
+// spawner returns the way to a goroutine that never leaves its thread. The
+// kernel process dies with the thread that started it (prctl(2),
+// PR_SET_PDEATHSIG), so that thread must live as long as the program.
+var spawner = sync.OnceValue(func() chan<- spawnRequest {
+	ch := make(chan spawnRequest)
+	go func() {
+		runtime.LockOSThread()
+		for r := range ch {
+			pid, err := syscall.ForkExec(r.path, []string{"unboot-kernel"}, &syscall.ProcAttr{
+				Files: r.files,
+				Sys: &syscall.SysProcAttr{
+					Pdeathsig: syscall.SIGKILL,
+					// Out of the terminal's process group: ^C is for
+					// this program to handle.
+					Setsid: true,
+				},
+			})
+			r.reply <- spawnReply{pid, err}
+		}
+	}()
+	return ch
+})
+
+func spawn(path string, files []uintptr) (int, error) {
+	reply := make(chan spawnReply, 1)
+	spawner() <- spawnRequest{path, files, reply}
+	r := <-reply
+	return r.pid, r.err
+}
+
+func preload() {
+	go spawner()
+	vmlinux.Preload()
+}

@@ -1,0 +1,360 @@
+package lkl
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// haltTime is what Close gives the kernel to power off after everything has
+// been written.
+const haltTime = 10 * time.Second
+
+// A state is all of a Kernel but the pointer that its user holds: goroutines
+// refer to it only, so that a forgotten Kernel is noticed.
+type state struct {
+	w       *window
+	pid     int
+	sandbox Sandbox
+	log     logTail
+	logFunc func(string)
+	spin    spinner
+	scratch arena
+	buffers arena
+	server  server
+	process process
+	slots   [maxCalls]call
+
+	done chan struct{} // closed when the process has been reaped
+	gone chan struct{} // closed when nothing is left but what callers hold
+
+	closing atomic.Bool // Close has been called
+
+	// The control socket carries a disk's descriptors to the request that
+	// attaches it: one at a time.
+	attachMu sync.Mutex
+	control  int // guarded by attachMu; -1 when closed
+
+	mu       sync.Mutex
+	idle     []*call      // guarded by mu, a stack
+	waiting  []chan *call // guarded by mu, for an idle one
+	busy     int          // guarded by mu: calls that are not idle
+	callTail uint32       // guarded by mu: of the ring
+	dead     bool         // guarded by mu: the process has ended
+	err      error        // guarded by mu; constant when dead
+	cause    error        // guarded by mu: why it was killed
+}
+
+func boot(ctx context.Context, cfg *Config) (*Kernel, error) {
+	c, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("lkl: boot: %w", context.Cause(ctx))
+	}
+	s, err := start(&c)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
+	go s.watch(stop)
+	if err := s.awaitReady(); err != nil {
+		<-s.gone
+		return nil, err
+	}
+	k := &Kernel{state: s}
+	k.View = View{k: k, root: -1}
+	runtime.AddCleanup(k, func(s *state) { s.kill(errForgotten) }, s)
+	return k, nil
+}
+
+var (
+	errForgotten = errors.New("it was not used any more, and not closed")
+	errHalt      = errors.New("it did not power off in time")
+	errNoFilter  = errors.New("it runs without its system call filter")
+)
+
+// start makes the memory, the process, and its block server. The caller starts
+// watch.
+func start(c *Config) (*state, error) {
+	w, windowFd, err := newWindow()
+	if err != nil {
+		return nil, err
+	}
+	s := &state{
+		w: w, logFunc: c.Log, control: -1,
+		done: make(chan struct{}),
+		gone: make(chan struct{}),
+	}
+	s.spin.budget.Store(int64(spinMax))
+	s.scratch.init(offScratch, offBuffers)
+	s.buffers.init(offBuffers, offBounce)
+	s.idle = make([]*call, 0, maxCalls)
+	for i := maxCalls - 1; i >= 0; i-- {
+		s.slots[i] = call{k: s, index: uint32(i), abi: &w.calls[i]}
+		s.idle = append(s.idle, &s.slots[i])
+	}
+	w.header.fill(c)
+	if err := s.process.start(windowFd); err != nil {
+		w.release()
+		return nil, err
+	}
+	s.pid = s.process.pid
+	s.control = s.process.control
+	s.server.init(s, s.process.event)
+	go s.server.run()
+	return s, nil
+}
+
+// fill writes the parent's part of the header.
+func (h *abiHeader) fill(c *Config) {
+	h.Magic = abiMagic
+	h.Version = abiVersion
+	h.Memory = uint64(c.Memory)
+	h.Workers = uint32(c.Workers)
+	if !c.Clock.IsZero() {
+		h.Clock = uint64(c.Clock.UnixNano())
+	}
+	if maxSpinning == 0 {
+		h.Flags |= flagNoSpin
+	}
+	if c.Testing {
+		h.Flags |= flagTesting
+	}
+	rand.Read(h.Seed[:])
+	if !c.Clock.IsZero() {
+		// A fixed clock is asked for to get the same bytes twice, and the
+		// kernel's random numbers end up in images.
+		clear(h.Seed[:])
+		h.Seed[0] = 1
+	}
+	copy(h.Cmdline[:], c.Cmdline)
+}
+
+// awaitReady waits for the kernel to have booted, or to have ended.
+func (s *state) awaitReady() error {
+	word := &s.w.header.Status
+	for {
+		switch status := atomic.LoadUint32(word); status {
+		case statusStart, statusPanic:
+			// The timeout is for a process that does not wake us.
+			futexWait(word, status, time.Second)
+		case statusReady:
+			h := s.w.header
+			s.sandbox = Sandbox{
+				Flags: atomic.LoadUint32(&h.Sandbox),
+				Errno: unix.Errno(atomic.LoadUint32(&h.SandboxErrno)),
+			}
+			if !s.sandbox.Has(SANDBOX_SECCOMP) {
+				s.kill(errNoFilter)
+				<-s.done
+				return s.endError()
+			}
+			return s.endError()
+		default:
+			s.kill(errProtocol)
+			<-s.done
+			return s.endError()
+		}
+	}
+}
+
+// watch follows the log until the process ends, then tells everybody and
+// clears up.
+func (s *state) watch(stop func() bool) {
+	s.log.read(s.process.log, s.logFunc)
+	// A process that has only closed its log is not one of ours any more.
+	status := s.process.end()
+	err := s.endOf(status)
+
+	s.mu.Lock()
+	s.dead, s.err = true, err
+	for _, ch := range s.waiting {
+		close(ch)
+	}
+	s.waiting = nil
+	last := s.busy == 0
+	s.mu.Unlock()
+	s.scratch.close(err)
+	s.buffers.close(err)
+	for i := range s.w.calls {
+		word := &s.w.calls[i].State
+		for _, old := range []uint32{callPosted, callWaited} {
+			atomic.CompareAndSwapUint32(word, old, callDead)
+		}
+		futexWake(word, 1)
+	}
+	atomic.StoreUint32(&s.w.header.Status, statusDead)
+	futexWake(&s.w.header.Status, maxCalls)
+	close(s.done)
+
+	stop()
+	s.server.stop()
+	s.process.log.Close()
+	s.attachMu.Lock()
+	unix.Close(s.control)
+	s.control = -1
+	s.attachMu.Unlock()
+	if last {
+		s.w.release()
+	}
+	close(s.gone)
+}
+
+// endOf says why the process has ended.
+func (s *state) endOf(status unix.WaitStatus) error {
+	s.mu.Lock()
+	cause := s.cause
+	s.mu.Unlock()
+	switch {
+	case status.Exited() && (status.ExitStatus() == exitPanic || status.ExitStatus() == exitFault):
+		return &PanicError{Fault: status.ExitStatus() == exitFault, Log: s.log.last(maxLog)}
+	case cause == ErrClosed:
+		return ErrClosed
+	case cause != nil:
+		return &ExitError{Cause: cause, Code: -1, Signal: unix.SIGKILL, Log: s.log.last(maxLog)}
+	case status.Exited() && status.ExitStatus() == 0 && s.closing.Load():
+		return ErrClosed
+	case status.Exited():
+		return &ExitError{Code: status.ExitStatus(), Log: s.log.last(maxLog)}
+	}
+	switch sig := status.Signal(); sig {
+	case unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE:
+		return &PanicError{Fault: true, Log: s.log.last(maxLog)}
+	default:
+		return &ExitError{Code: -1, Signal: sig, Log: s.log.last(maxLog)}
+	}
+}
+
+// maxLog is the number of lines in an error.
+const maxLog = 100
+
+// kill ends the process. The first cause is kept.
+func (s *state) kill(cause error) {
+	s.mu.Lock()
+	if s.cause == nil {
+		s.cause = cause
+	}
+	s.mu.Unlock()
+	s.process.kill()
+}
+
+// violated ends a process that does not keep to the protocol, and returns the
+// error for the caller who noticed.
+func (s *state) violated(what string) error {
+	s.kill(fmt.Errorf("%w (%s)", errProtocol, what))
+	<-s.done
+	return s.endError()
+}
+
+func (s *state) endError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (k *Kernel) close() error {
+	defer runtime.KeepAlive(k) // or it would be taken for forgotten
+	if k.closing.Swap(true) {
+		<-k.gone
+		return nil
+	}
+	if k.server.used() {
+		k.Sync()
+	}
+	t := time.AfterFunc(haltTime, func() { k.kill(errHalt) })
+	defer t.Stop()
+	k.call(opHalt)
+	// The answer is the end of the process.
+	<-k.gone
+	if err := k.endError(); err != ErrClosed {
+		return err
+	}
+	return nil
+}
+
+func (k *Kernel) killAndWait() {
+	defer runtime.KeepAlive(k)
+	k.closing.Store(true)
+	k.kill(ErrClosed)
+	<-k.gone
+}
+
+func (k *Kernel) alloc(n int) (*Buffer, error) {
+	s := k.state
+	s.mu.Lock()
+	if s.dead {
+		s.mu.Unlock()
+		return nil, s.err
+	}
+	s.w.acquire() // while the kernel's own hold is sure
+	s.mu.Unlock()
+	off, err := s.buffers.alloc(max(n, 1))
+	if err != nil {
+		s.w.release()
+		return nil, err
+	}
+	end := int(off) + n
+	return &Buffer{k: k, off: uint64(off), mem: s.w.mem[off:end:end]}, nil
+}
+
+func (k *Kernel) free(b *Buffer) {
+	k.buffers.free(uint32(b.off))
+	k.w.release()
+}
+
+// Actions of syslog(2).
+const (
+	syslogReadAll    = 3
+	syslogSizeBuffer = 10
+)
+
+func (k *Kernel) dmesg() string {
+	size, err := k.Syslog(syslogSizeBuffer, nil)
+	if err == nil {
+		buf := make([]byte, min(size, maxPiece))
+		var n int
+		if n, err = k.Syslog(syslogReadAll, buf); err == nil {
+			return cleanLog(string(buf[:n]))
+		}
+	}
+	return strings.Join(k.log.last(1<<20), "\n")
+}
+
+// cleanLog removes the levels ("<6>") that syslog(2) puts before lines.
+func cleanLog(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(l, "<") {
+			if _, after, ok := strings.Cut(l, ">"); ok {
+				l = after
+			}
+		}
+		lines[i] = printable(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (k *Kernel) hostcall(nr uintptr, args ...uintptr) (int, error) {
+	c, err := k.begin()
+	if err != nil {
+		return -1, err
+	}
+	defer c.end()
+	mem, addr := c.room(sizeofHostcall)
+	h := abiHostcall{Nr: int64(nr)}
+	for i, a := range args[:min(len(args), len(h.Args))] {
+		h.Args[i] = uint64(a)
+	}
+	storeHostcall(mem, &h)
+	return c.do(opHostcall, addr)
+}
