@@ -13,7 +13,8 @@ void __wrap_prepare_namespace(void);
 void __init __wrap_prepare_namespace(void)
 {
 	static const struct {
-		const char *type, *dir;
+		const char *const type;
+		const char *const dir;
 	} mounts[] __initconst = {
 		{ "devtmpfs", "/dev" },
 		{ "proc", "/proc" },

@@ -1,0 +1,75 @@
+# unboot
+#
+#   make demo    install what is needed, build, and show it on a real image
+#   make test    install what is needed, build, and run all tests
+#   make         build bin/unboot, one file with the kernel in it
+#
+# More: kernel, bench, fuzz, soak, reproducible, lint, clean.
+
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+GO ?= $(shell scripts/find-go)
+
+image := lkl/internal/vmlinux/image/vmlinux.s2
+kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
+go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
+
+.PHONY: all
+all: bin/unboot
+
+bin/unboot: $(image) $(go-inputs)
+	$(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
+
+# The kernel: a static executable, then compressed for embedding.
+.PHONY: kernel
+kernel: bin/vmlinux
+
+bin/vmlinux: $(kernel-inputs)
+	kernel/build $@
+
+$(image): bin/vmlinux
+	$(GO) run ./lkl/internal/vmlinux/pack -o $@ $<
+
+.PHONY: deps
+deps:
+	scripts/install-deps
+
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory all
+	scripts/demo
+
+.PHONY: test
+test: deps
+	@$(MAKE) --no-print-directory all check
+
+# The tests alone, where all is installed.
+.PHONY: check
+check: all
+	$(GO) vet ./...
+	$(GO) test -timeout 30m ./...
+
+.PHONY: bench
+bench: all
+	bench/run
+
+# Minutes, not hours: each fuzz target for FUZZTIME.
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+# Kill and corrupt for as long as SOAK says.
+SOAK ?= 30m
+.PHONY: soak
+soak: all
+	UNBOOT_SOAK=$(SOAK) $(GO) test -timeout 24h -run 'Soak' -v ./test/...
+
+# Two builds of the kernel, byte by byte.
+.PHONY: reproducible
+reproducible:
+	scripts/check-reproducible
+
+.PHONY: clean
+clean:
+	rm -rf bin $(image)
