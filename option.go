@@ -1,0 +1,126 @@
+package unboot
+
+import (
+	"time"
+
+	"github.com/unboot/unboot/disk"
+)
+
+// An Option of [Open]. Options are values that can be kept and used again.
+type Option func(*config)
+
+// DefaultOverlayLimit is how many bytes the overlay of a read-only image may
+// take in memory.
+const DefaultOverlayLimit = 256 << 20
+
+// config is what the options of Open add up to.
+type config struct {
+	disks        []source
+	writable     bool
+	noLock       bool
+	sectorSize   int
+	memory       int64
+	clock        time.Time
+	overlayDir   string
+	overlayLimit int64
+	log          func(string)
+}
+
+// A source is a disk before it is opened: a host path or a device.
+type source struct {
+	path string
+	dev  disk.Device
+}
+
+// Writable opens all disks for reading and writing. Each is locked against
+// other writers until the image is closed, unless [NoLock] is given.
+func Writable() Option {
+	return func(c *config) { c.writable = true }
+}
+
+// AddDisk attaches one more disk, from the host path of a raw image or a block
+// device. Disks are numbered in the order of the options, after the one that
+// Open is called with.
+func AddDisk(path string) Option {
+	return func(c *config) { c.disks = append(c.disks, source{path: path}) }
+}
+
+// AddDevice attaches one more disk, which is served by the program itself.
+// name is what messages call it. Close does not close it.
+func AddDevice(name string, dev disk.Device) Option {
+	return func(c *config) { c.disks = append(c.disks, source{path: name, dev: dev}) }
+}
+
+// SectorSize sets the size of a logical block of all disks that are image
+// files, in bytes: 512, 1024, 2048 or 4096. By default it is found out from
+// the partition table, and is 512 if there is none. A block device has its
+// own.
+func SectorSize(n int) Option {
+	return func(c *config) { c.sectorSize = n }
+}
+
+// Memory sets the size of the kernel's memory in bytes. By default it is
+// [github.com/unboot/unboot/lkl.DefaultMemory]. More makes the kernel start
+// slower; very large file systems that need repair or hold many files in use
+// may want it.
+func Memory(bytes int64) Option {
+	return func(c *config) { c.memory = bytes }
+}
+
+// Clock sets the time at which the kernel's clock stands, for images that come
+// out the same each time. By default it is the host's, and runs.
+func Clock(t time.Time) Option {
+	return func(c *config) { c.clock = t }
+}
+
+// Overlay says where the writes to a read-only image go, such as a replayed
+// journal: a file without a name in dir, or memory if dir is "". It may take
+// limit bytes for each disk; writing more fails with ENOSPC inside the kernel.
+// A limit of 0 is none. By default it is memory and [DefaultOverlayLimit].
+func Overlay(dir string, limit int64) Option {
+	return func(c *config) { c.overlayDir, c.overlayLimit = dir, limit }
+}
+
+// NoLock leaves out the locking of writable disks. Two writers on one image
+// destroy it.
+func NoLock() Option {
+	return func(c *config) { c.noLock = true }
+}
+
+// Log has f called with each line that the kernel logs, from a goroutine of
+// its own.
+func Log(f func(line string)) Option {
+	return func(c *config) { c.log = f }
+}
+
+// A MountOption of [Image.Mount] and its relatives.
+type MountOption func(*mountConfig)
+
+type mountConfig struct {
+	fstype   string
+	readOnly bool
+	data     string
+}
+
+// Type sets the kernel's file system driver, such as "ntfs3". By default it is
+// chosen by what is found on the device.
+func Type(fstype string) MountOption {
+	return func(c *mountConfig) { c.fstype = fstype }
+}
+
+// ReadOnly mounts read-only even if the image is writable. A journal is still
+// replayed; on a writable image that writes to the disk.
+func ReadOnly() MountOption {
+	return func(c *mountConfig) { c.readOnly = true }
+}
+
+// Data adds options for the file system driver, comma-separated as in mount(8):
+// "subvol=@,compress=zstd".
+func Data(options string) MountOption {
+	return func(c *mountConfig) {
+		if c.data != "" && options != "" {
+			c.data += ","
+		}
+		c.data += options
+	}
+}
