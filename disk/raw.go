@@ -1,0 +1,196 @@
+package disk
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// MinSize is the size of the smallest disk, in bytes.
+const MinSize = 512
+
+// Options say how [OpenRaw] is to open a disk. The zero value is for reading.
+type Options struct {
+	// Writable opens for reading and writing, and locks the disk.
+	Writable bool
+	// NoLock leaves out the lock.
+	NoLock bool
+	// AnyFormat opens images that are recognized as being in another format
+	// as if they were raw.
+	AnyFormat bool
+}
+
+// A Raw is an open image file or block device of the host. It is a [Device].
+type Raw struct {
+	f          *os.File
+	size       int64
+	sectorSize int
+	block      bool
+	writable   bool
+}
+
+// OpenRaw opens an image file or block device by its host path. Errors are
+// *fs.PathError; see the errors of this package for what they may wrap.
+func OpenRaw(path string, o Options) (*Raw, error) {
+	r, err := openRaw(path, o)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: bare(err)}
+	}
+	return r, nil
+}
+
+func openRaw(path string, o Options) (*Raw, error) {
+	var st unix.Stat_t
+	// Looked at before it is opened: to open a FIFO may wait for ever, to
+	// open a device may make it do things.
+	if err := unix.Stat(path, &st); err != nil {
+		return nil, err
+	}
+	if err := checkType(&st); err != nil {
+		return nil, err
+	}
+	// O_NONBLOCK in case that it has become a FIFO since.
+	flags := unix.O_RDONLY
+	if o.Writable {
+		flags = unix.O_RDWR
+	}
+	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
+	if o.Writable && !o.NoLock && st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		flags |= unix.O_EXCL
+	}
+	fd, err := openRetry(path, flags)
+	if err == unix.EBUSY && flags&unix.O_EXCL != 0 {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Blocking from here on, so that package os does not make it wait for
+	// events that a disk never has.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	r := &Raw{f: os.NewFile(uintptr(fd), path), writable: o.Writable}
+	if err := r.check(o); err != nil {
+		r.f.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// check looks at what has been opened, and locks it.
+func (r *Raw) check(o Options) error {
+	var st unix.Stat_t
+	fd := int(r.f.Fd())
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if err := checkType(&st); err != nil {
+		return err
+	}
+	r.size = st.Size
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		r.block = true
+		var err error
+		if r.size, err = r.f.Seek(0, io.SeekEnd); err != nil {
+			return err
+		}
+		if r.sectorSize, err = unix.IoctlGetInt(fd, unix.BLKSSZGET); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.size == 0 && r.block:
+		return unix.ENOMEDIUM
+	case r.size == 0:
+		return ErrEmpty
+	case r.size < MinSize:
+		return errTooSmall
+	}
+	if !o.AnyFormat {
+		if err := checkFormat(r.f, r.size); err != nil {
+			return err
+		}
+	}
+	if o.Writable && !o.NoLock && !r.block {
+		return lock(fd)
+	}
+	return nil
+}
+
+// checkType returns an error for what cannot be a disk.
+func checkType(st *unix.Stat_t) error {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG, unix.S_IFBLK:
+		return nil
+	case unix.S_IFDIR:
+		return unix.EISDIR
+	}
+	return ErrNotDisk
+}
+
+// openRetry is open(2) that goes on after a signal.
+func openRetry(path string, flags int) (int, error) {
+	for {
+		fd, err := unix.Open(path, flags, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// bare takes away the path that an error may have, which the caller adds.
+func bare(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// File returns the open file. Its lock, if it has one, is held by it and by
+// every duplicate of it.
+func (r *Raw) File() *os.File { return r.f }
+
+// Path returns the host path with which it was opened.
+func (r *Raw) Path() string { return r.f.Name() }
+
+// Size returns the size in bytes.
+func (r *Raw) Size() int64 { return r.size }
+
+// SectorSize returns the size of a logical block of a block device, in bytes. A
+// file has none, and returns 0.
+func (r *Raw) SectorSize() int { return r.sectorSize }
+
+// IsBlockDevice reports whether it is a block device and not a file.
+func (r *Raw) IsBlockDevice() bool { return r.block }
+
+// Writable reports whether it was opened for writing.
+func (r *Raw) Writable() bool { return r.writable }
+
+// ReadAt reads at an offset, as io.ReaderAt.
+func (r *Raw) ReadAt(p []byte, off int64) (int, error) { return r.f.ReadAt(p, off) }
+
+// WriteAt writes at an offset, as io.WriterAt.
+func (r *Raw) WriteAt(p []byte, off int64) (int, error) { return r.f.WriteAt(p, off) }
+
+// Flush makes stable what has been written, as fdatasync(2).
+func (r *Raw) Flush() error {
+	for {
+		err := unix.Fdatasync(int(r.f.Fd()))
+		switch err {
+		case unix.EINTR:
+			continue
+		case nil:
+			return nil
+		}
+		return &fs.PathError{Op: "fdatasync", Path: r.f.Name(), Err: err}
+	}
+}
+
+// Close closes the disk and gives up its lock. Everything should have been
+// flushed before.
+func (r *Raw) Close() error { return r.f.Close() }
