@@ -42,7 +42,7 @@ func (v *View) begin() (*call, error) {
 	if n := len(k.idle); n > 0 {
 		c := k.idle[n-1]
 		k.idle = k.idle[:n-1]
-		k.busy++
+		k.w.acquire()
 		k.mu.Unlock()
 		c.start(v)
 		return c, nil
@@ -69,7 +69,7 @@ func (v *View) tryBegin() *call {
 	}
 	c := k.idle[n-1]
 	k.idle = k.idle[:n-1]
-	k.busy++
+	k.w.acquire()
 	k.mu.Unlock()
 	c.start(v)
 	return c
@@ -99,16 +99,12 @@ func (c *call) end() {
 		ch := k.waiting[0]
 		k.waiting = k.waiting[1:]
 		k.mu.Unlock()
-		ch <- c
+		ch <- c // and the hold of the window with it
 		return
 	}
 	k.idle = append(k.idle, c)
-	k.busy--
-	last := k.dead && k.busy == 0
 	k.mu.Unlock()
-	if last {
-		k.w.release()
-	}
+	k.w.release()
 }
 
 // reserve makes sure of n bytes of scratch memory. It is called first, and

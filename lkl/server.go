@@ -28,7 +28,11 @@ type server struct {
 	doneTail uint32 // guarded by doneMu: of the ring of completions
 }
 
-func (s *server) init(k *state, event *os.File) { s.k, s.event = k, event }
+// init prepares the server for run.
+func (s *server) init(k *state, event *os.File) {
+	s.k, s.event = k, event
+	k.w.acquire() // run's
+}
 
 // used reports whether a disk has ever been attached.
 func (s *server) used() bool {
@@ -40,6 +44,7 @@ func (s *server) used() bool {
 // run takes requests from the ring until the kernel ends. It has no thread
 // while there are none.
 func (s *server) run() {
+	defer s.k.w.release()
 	asleep := &s.k.w.header.ServerAsleep
 	var count [8]byte
 	for {

@@ -46,7 +46,6 @@ type state struct {
 	mu       sync.Mutex
 	idle     []*call      // guarded by mu, a stack
 	waiting  []chan *call // guarded by mu, for an idle one
-	busy     int          // guarded by mu: calls that are not idle
 	callTail uint32       // guarded by mu: of the ring
 	dead     bool         // guarded by mu: the process has ended
 	err      error        // guarded by mu; constant when dead
@@ -65,6 +64,8 @@ func boot(ctx context.Context, cfg *Config) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.w.acquire()
+	defer s.w.release()
 	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	go s.watch(stop)
 	if err := s.awaitReady(); err != nil {
@@ -182,7 +183,6 @@ func (s *state) watch(stop func() bool) {
 		close(ch)
 	}
 	s.waiting = nil
-	last := s.busy == 0
 	s.mu.Unlock()
 	s.scratch.close(err)
 	s.buffers.close(err)
@@ -204,9 +204,7 @@ func (s *state) watch(stop func() bool) {
 	unix.Close(s.control)
 	s.control = -1
 	s.attachMu.Unlock()
-	if last {
-		s.w.release()
-	}
+	s.w.release()
 	close(s.gone)
 }
 

@@ -9,8 +9,9 @@ import (
 
 // A window is this side's mapping of the memory shared with a kernel process.
 //
-// The mapping lives as long as anything may touch it: refs counts the kernel
-// itself, its calls in flight together, its Buffers, and its block requests.
+// The mapping lives as long as anything may touch it: refs counts those who do,
+// who are the goroutine that watches the process until it is dead, calls in
+// flight, Buffers, the block server and its requests.
 type window struct {
 	mem  []byte
 	base uintptr

@@ -2,7 +2,7 @@
 // headers load, without sections and symbols, and writes it beside the package
 // that embeds it.
 //
-//	go run ./lkl/internal/vmlinux/pack bin/vmlinux [OUTPUT]
+//	go run ./lkl/internal/vmlinux/pack [-o OUTPUT] bin/vmlinux
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 
@@ -24,21 +25,23 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 1 || len(args) > 2 {
-		return errors.New("usage: pack VMLINUX [OUTPUT]")
+	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
+	out := flags.String("o", "lkl/internal/vmlinux/"+vmlinux.Name, "the file to write")
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	output := "lkl/internal/vmlinux/" + vmlinux.Name
-	if len(args) == 2 {
-		output = args[1]
+	if flags.NArg() != 1 {
+		return errors.New("usage: pack [-o OUTPUT] VMLINUX")
 	}
-	image, err := os.ReadFile(args[0])
+	input, output := flags.Arg(0), *out
+	image, err := os.ReadFile(input)
 	if err != nil {
 		return err
 	}
 	whole := len(image)
 	image, err = strip(image)
 	if err != nil {
-		return fmt.Errorf("%s: %w", args[0], err)
+		return fmt.Errorf("%s: %w", input, err)
 	}
 	packed := vmlinux.Pack(image)
 	// By renaming, so that no build embeds half of it.
