@@ -67,7 +67,7 @@ const (
 	opHostcall = -8
 	opPanic    = -9
 
-	chainMax   = 256
+	chainMax   = 128
 	linkAlways = 0x100
 
 	statxSize = 160
@@ -96,7 +96,8 @@ type abiHeader struct {
 	Workers uint32
 	Spin    uint32
 	Seed    [32]byte
-	_       [56]byte
+	Parent  uint32
+	_       [52]byte
 
 	Status       uint32
 	Sandbox      uint32

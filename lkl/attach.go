@@ -162,11 +162,11 @@ func (s *server) find(name string) (uint32, *disk) {
 }
 
 // prepare opens what the disk needs and checks it.
-func (d *Disk) prepare() (p *prepared, err error) {
+func (d *Disk) prepare() (_ *prepared, err error) {
 	if (d.File == nil) == (d.Device == nil) {
 		return nil, errors.New("lkl: a disk needs a File or a Device, and not both")
 	}
-	p = &prepared{disk: &disk{}}
+	p := &prepared{disk: &disk{}}
 	defer func() {
 		if err != nil {
 			p.disk.close()

@@ -23,7 +23,7 @@ import (
 // opened. What the calls write into variables and slices is there when Run has
 // returned.
 //
-// A Chain has at most 256 calls and 1 MiB of data, not counting the memory of
+// A Chain has at most 128 calls and 1 MiB of data, not counting the memory of
 // Buffers. It is for one goroutine, and can be used again after Reset.
 type Chain struct {
 	v      *View

@@ -90,7 +90,7 @@ func fakeMain() {
 	cmdline, _, _ := strings.Cut(string(h.Cmdline[:]), "\x00")
 	k.testing = h.Flags&flagTesting != 0
 	logf("fake kernel, memory %d, workers %d, clock %d", h.Memory, h.Workers, h.Clock)
-	if h.Magic != abiMagic || h.Version != abiVersion || len(os.Environ()) != 0 || extraFds() {
+	if h.Magic != abiMagic || h.Version != abiVersion || len(os.Environ()) != 0 || extraFds() || int(h.Parent) != os.Getppid() {
 		logf("bad header, environment or descriptors")
 		os.Exit(exitSetup)
 	}
@@ -213,13 +213,13 @@ func (k *fakeKernel) run(c *abiCall) int64 {
 		os.Exit(0)
 	case opPanic:
 		if !k.testing {
-			return -int64(unix.EPERM)
+			return -int64(unix.ENOSYS)
 		}
 		logf("Kernel panic - not syncing: asked for")
 		os.Exit(exitPanic)
 	case opHostcall:
 		if !k.testing {
-			return -int64(unix.EPERM)
+			return -int64(unix.ENOSYS)
 		}
 		h := (*abiHostcall)(at(c.Args[0]))
 		return host(uintptr(h.Nr), h.Args)

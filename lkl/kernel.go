@@ -57,11 +57,11 @@ func (k *Kernel) Sandbox() Sandbox { return k.sandbox }
 
 // Hostcall makes the kernel process attempt a system call of the host, with
 // the host's number, and returns its result. It tests the sandbox, and needs
-// Config.Testing: else unix.EPERM. A call that the sandbox forbids ends the
+// Config.Testing: else unix.ENOSYS. A call that the sandbox forbids ends the
 // process.
 func (k *Kernel) Hostcall(nr uintptr, args ...uintptr) (int, error) { return k.hostcall(nr, args...) }
 
-// Panic makes the kernel panic. It needs Config.Testing: else unix.EPERM.
+// Panic makes the kernel panic. It needs Config.Testing: else unix.ENOSYS.
 func (k *Kernel) Panic() error {
 	_, err := k.call(opPanic)
 	return err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -122,6 +123,7 @@ func (h *abiHeader) fill(c *Config) {
 	h.Version = abiVersion
 	h.Memory = uint64(c.Memory)
 	h.Workers = uint32(c.Workers)
+	h.Parent = uint32(os.Getpid())
 	if !c.Clock.IsZero() {
 		h.Clock = uint64(c.Clock.UnixNano())
 	}

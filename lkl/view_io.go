@@ -224,7 +224,7 @@ func (v *View) callOut(p []byte, limit int, nr int32, args ...uint64) (int, erro
 		}
 		mem, addr = c.room(size)
 	}
-	var a [4]uint64
+	var a [6]uint64
 	a[0], a[1], a[2] = args[0], addr, uint64(size)
 	copy(a[3:], args[1:])
 	n, err := c.do(nr, a[:2+len(args)]...)
