@@ -59,6 +59,7 @@ const (
 	pieceString pieceKind = iota // str and a NUL, to the kernel
 	pieceIn                      // buf, to the kernel
 	pieceOut                     // buf, from the kernel as far as the result says
+	pieceNew                     // as pieceOut, to a buf made when the result is known
 	pieceStatx                   // statx, from the kernel
 )
 
@@ -262,6 +263,22 @@ func (c *Chain) out(l Link, arg int, b []byte) Link {
 	return l
 }
 
+// preadNew adds pread(2) of up to n bytes into memory that newData returns.
+func (c *Chain) preadNew(fd, n int, offset int64) Link {
+	l := c.add(sysPread64, 0, fd, 0, n, int(offset))
+	c.piece(piece{link: int(l), arg: 1, size: n, kind: pieceNew})
+	return l
+}
+
+func (c *Chain) newData(l Link) []byte {
+	for i := range c.pieces {
+		if p := &c.pieces[i]; p.link == int(l) && p.kind == pieceNew {
+			return p.buf
+		}
+	}
+	return nil
+}
+
 func (c *Chain) times(l Link, ts []unix.Timespec) Link {
 	switch {
 	case ts == nil:
@@ -333,6 +350,11 @@ func (c *Chain) Run() error {
 				return c.v.k.violated("chain")
 			}
 			copy(p.buf, data[p.off:p.off+int(ret)])
+		case p.kind == pieceNew:
+			if ret > int64(p.size) {
+				return c.v.k.violated("chain")
+			}
+			p.buf = append(make([]byte, 0, ret), data[p.off:p.off+int(ret)]...)
 		}
 	}
 	for i := range c.links {

@@ -1,6 +1,10 @@
 package lkl
 
-import "golang.org/x/sys/unix"
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
 
 // smallFile is the size up to which ReadFile needs one round trip.
 const smallFile = 32 << 10
@@ -18,11 +22,12 @@ func (v *View) ReadFileAt(dirfd int, path string, flags int, limit int64) ([]byt
 	var st unix.Statx_t
 	// O_NONBLOCK: opening a FIFO must not wait for a writer.
 	flags |= unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	buf := make([]byte, min(smallFile, max(limit, 0)+1))
-	c := v.NewChain()
+	size := int(min(smallFile, max(limit, 0)+1))
+	c := v.borrowChain()
+	defer c.giveBack()
 	open := c.Openat(dirfd, path, flags, 0)
 	c.Statx(open.Fd(), "", unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_SIZE, &st)
-	read := c.Pread(open.Fd(), buf, 0)
+	read := c.preadNew(open.Fd(), size, 0)
 	c.Close(open.Fd())
 	err := c.Run()
 	if _, e := c.Result(open); err != nil && (e != nil || st.Mode == 0) {
@@ -42,12 +47,27 @@ func (v *View) ReadFileAt(dirfd int, path string, flags int, limit int64) ([]byt
 	switch {
 	case err != nil:
 		return nil, err
-	case int64(n) > limit || st.Size > uint64(max(limit, 0)):
+	case int64(n) > limit:
 		return nil, unix.EFBIG
-	case n < len(buf):
-		return buf[:n:n], nil
+	case n < size:
+		return c.newData(read), nil
 	}
 	return v.readLarge(dirfd, path, flags, limit, int64(st.Size))
+}
+
+// chains are those of ReadFile, to be used again.
+var chains = sync.Pool{New: func() any { return new(Chain) }}
+
+func (v *View) borrowChain() *Chain {
+	c := chains.Get().(*Chain)
+	c.v = v
+	return c
+}
+
+func (c *Chain) giveBack() {
+	c.Reset()
+	c.v = nil
+	chains.Put(c)
 }
 
 // readLarge reads a file that is about size bytes large.

@@ -70,7 +70,7 @@ func (w *window) release() {
 // addr returns the kernel's address of b if b lies in the window.
 func (w *window) addr(b []byte) (uint64, bool) {
 	if len(b) == 0 {
-		return windowBase, true
+		return windowBase + offArena, true
 	}
 	off := addressOf(b) - w.base // wraps around below the base
 	if off >= windowSize || off+uintptr(len(b)) > windowSize {
