@@ -55,6 +55,24 @@ void ring_push(struct ring *r, u32 index)
 }
 
 /*
+ * Look for news until the clock reaches @until, or as long as @may_go_on.
+ * Reading the clock takes longer than looking, so that is done less often.
+ */
+bool lkl_ring_poll(u64 until, bool (*may_go_on)(void))
+{
+	unsigned int i = 0;
+
+	while (!lkl_ring_news()) {
+		if (may_go_on && !may_go_on())
+			return false;
+		host_pause();
+		if (++i % 16 == 0 && host_now() >= until)
+			return false;
+	}
+	return true;
+}
+
+/*
  * Polling pays when the next request follows closely, and costs a processor
  * when none does. So poll for a while after a request, not after a timer.
  */
@@ -66,14 +84,10 @@ void lkl_ring_wait(u64 until)
 
 	if (seen != taken && !(lkl_header->flags & LKL_FLAG_NO_SPIN)) {
 		u64 spin = READ_ONCE(lkl_header->spin) ?: SPIN_NS;
-		u64 end = min(until, host_now() + spin);
 
 		seen = taken;
-		do {
-			if (lkl_ring_news())
-				return;
-			host_pause();
-		} while (host_now() < end);
+		if (lkl_ring_poll(min(until, host_now() + spin), NULL))
+			return;
 	}
 	shared_store(asleep, 1);
 	if (!lkl_ring_news())

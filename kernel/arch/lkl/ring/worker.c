@@ -20,6 +20,9 @@
 #include <linux/sched/task.h>
 #include <asm/ring.h>
 
+/* How long a worker looks for the next call before it sleeps. */
+#define WORKER_POLL_NS	5000
+
 struct worker {
 	struct task_struct *task;
 	struct list_head idle;	/* on idle_workers while it has nothing to do */
@@ -83,13 +86,8 @@ static void serve(struct lkl_call *slot)
  */
 static void poll_briefly(void)
 {
-	u64 end;
-
-	if (lkl_header->flags & LKL_FLAG_NO_SPIN)
-		return;
-	end = host_now() + 5000;
-	while (!lkl_ring_news() && single_task_running() && host_now() < end)
-		host_pause();
+	if (!(lkl_header->flags & LKL_FLAG_NO_SPIN))
+		lkl_ring_poll(host_now() + WORKER_POLL_NS, single_task_running);
 }
 
 static int worker(void *unused)

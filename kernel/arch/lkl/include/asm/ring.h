@@ -36,6 +36,9 @@ static inline bool lkl_ring_news(void)
 	       ring_pending(&lkl_done_ring);
 }
 
+/* Poll; whether there is news. */
+bool lkl_ring_poll(u64 until, bool (*may_go_on)(void));
+
 /* The idle loop: until something is posted, or the clock reaches until. */
 void lkl_ring_wait(u64 until);
 
