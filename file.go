@@ -1,9 +1,15 @@
 package unboot
 
 import (
+	"errors"
 	"io"
 	"io/fs"
+	"os"
+	"path"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A File is an open file or directory of an image. Like an os.File it can be
@@ -14,8 +20,19 @@ import (
 // copy at most; [File.WriteTo] and [File.ReadFrom] keep several requests in
 // flight and are the fastest way to move a whole file.
 type File struct {
-	fs   *FS
-	name string
+	fs     *FS
+	name   string
+	append bool
+
+	// life is held for reading by each call, and for writing to close: a
+	// descriptor that is closed may be another file's at once.
+	life   sync.RWMutex
+	fd     int  // guarded by life
+	closed bool // guarded by life
+
+	posMu sync.Mutex
+	pos   int64   // guarded by posMu
+	dir   *dirBuf // guarded by posMu
 }
 
 var (
@@ -28,76 +45,110 @@ var (
 	_ io.StringWriter = (*File)(nil)
 )
 
+// opened notes a file, to be closed with the tree.
+func (t *tree) opened(f *File) {
+	t.mu.Lock()
+	t.files[f] = struct{}{}
+	t.mu.Unlock()
+}
+
+// call runs a call on the open file.
+func (f *File) call(op string, do func(fd int) error) error {
+	return f.pathError(op, f.do(do))
+}
+
+// do is call without a path in its error.
+func (f *File) do(do func(fd int) error) error {
+	f.life.RLock()
+	defer f.life.RUnlock()
+	if f.closed {
+		return os.ErrClosed
+	}
+	return do(f.fd)
+}
+
+func (f *File) pathError(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return f.fs.pathError(op, f.name, err)
+}
+
 // Name returns the path with which the file was opened.
 func (f *File) Name() string { return f.name }
 
 // Fd returns the kernel's descriptor, for the methods of
 // [Image.Kernel]. It means nothing to the host. It is valid until Close.
-func (f *File) Fd() int { panic("not yet") }
+func (f *File) Fd() int { return f.fd }
 
 // Close closes the file. It does not make stable what was written: see Sync.
 // Closing again is fs.ErrClosed.
-func (f *File) Close() error { panic("not yet") }
+func (f *File) Close() error {
+	t := f.fs.t
+	t.mu.Lock()
+	delete(t.files, f)
+	t.mu.Unlock()
+	return f.pathError("close", f.closeLocked())
+}
+
+// closeLocked closes the file when nobody can find it in the tree any more.
+func (f *File) closeLocked() error {
+	f.life.Lock()
+	defer f.life.Unlock()
+	if f.closed {
+		return os.ErrClosed
+	}
+	f.closed = true
+	return f.fs.view.CloseFd(f.fd)
+}
 
 // Stat returns the metadata, an *[Entry].
-func (f *File) Stat() (fs.FileInfo, error) { panic("not yet") }
-
-// ReadDir reads entries of a directory in its own order, as
-// fs.ReadDirFile: the next n, or all that are left if n <= 0. They are
-// *[Entry] and have their metadata.
-func (f *File) ReadDir(n int) ([]fs.DirEntry, error) { panic("not yet") }
-
-// Read reads from the file's offset.
-func (f *File) Read(p []byte) (int, error) { panic("not yet") }
-
-// ReadAt reads at an offset, as io.ReaderAt.
-func (f *File) ReadAt(p []byte, off int64) (int, error) { panic("not yet") }
-
-// Write writes at the file's offset, or at the end if it was opened with
-// os.O_APPEND.
-func (f *File) Write(p []byte) (int, error) { panic("not yet") }
-
-// WriteString is Write of a string.
-func (f *File) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
-
-// WriteAt writes at an offset, as io.WriterAt. It is an error for a file that was
-// opened with os.O_APPEND.
-func (f *File) WriteAt(p []byte, off int64) (int, error) { panic("not yet") }
-
-// Seek moves the file's offset, as lseek(2). whence may also be
-// unix.SEEK_DATA or unix.SEEK_HOLE.
-func (f *File) Seek(offset int64, whence int) (int64, error) { panic("not yet") }
-
-// WriteTo writes the rest of the file to w. Several requests are in flight, and
-// if w is an *os.File the data is written from where the kernel has put it.
-func (f *File) WriteTo(w io.Writer) (int64, error) { panic("not yet") }
-
-// ReadFrom writes what it reads from r until io.EOF at the file's offset, while
-// it reads on.
-func (f *File) ReadFrom(r io.Reader) (int64, error) { panic("not yet") }
+func (f *File) Stat() (fs.FileInfo, error) {
+	e := newEntry(f.name)
+	if err := f.call("stat", func(fd int) error { return f.fs.view.Fstatx(fd, allStat, &e.Stat) }); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 // Truncate sets the size, as ftruncate(2).
-func (f *File) Truncate(size int64) error { panic("not yet") }
+func (f *File) Truncate(size int64) error {
+	return f.call("truncate", func(fd int) error { return f.fs.view.Ftruncate(fd, size) })
+}
 
 // Sync makes the file stable, as fsync(2).
-func (f *File) Sync() error { panic("not yet") }
+func (f *File) Sync() error {
+	return f.call("sync", f.fs.view.Fsync)
+}
 
 // Chmod sets the permissions, as [FS.Chmod].
-func (f *File) Chmod(mode fs.FileMode) error { panic("not yet") }
+func (f *File) Chmod(mode fs.FileMode) error {
+	return f.call("chmod", func(fd int) error { return f.fs.view.Fchmod(fd, permBits(mode)) })
+}
 
 // Chown sets the owner, as [FS.Chown].
-func (f *File) Chown(uid, gid int) error { panic("not yet") }
+func (f *File) Chown(uid, gid int) error {
+	return f.call("chown", func(fd int) error { return f.fs.view.Fchown(fd, uid, gid) })
+}
 
 // Chtimes sets the times of access and modification, as [FS.Chtimes].
-func (f *File) Chtimes(atime, mtime time.Time) error { panic("not yet") }
+func (f *File) Chtimes(atime, mtime time.Time) error {
+	return f.call("chtimes", func(fd int) error { return f.fs.view.Futimens(fd, timespecs(atime, mtime)) })
+}
 
 // Punch makes a hole: the range reads as zeros and takes no space, as
 // fallocate(2) with FALLOC_FL_PUNCH_HOLE. The size stays.
-func (f *File) Punch(off, n int64) error { panic("not yet") }
+func (f *File) Punch(off, n int64) error {
+	return f.call("punch", func(fd int) error {
+		return f.fs.view.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	})
+}
 
 // Allocate reserves space for a range, as fallocate(2); the file grows if need
 // be.
-func (f *File) Allocate(off, n int64) error { panic("not yet") }
+func (f *File) Allocate(off, n int64) error {
+	return f.call("allocate", func(fd int) error { return f.fs.view.Fallocate(fd, 0, off, n) })
+}
 
 // An Extent is a range of a file, in bytes.
 type Extent struct {
@@ -108,4 +159,104 @@ type Extent struct {
 // them is holes, which read as zeros. It is found by lseek(2) with SEEK_DATA
 // and SEEK_HOLE: where the file system cannot tell, the file is one extent. The
 // file's offset stays.
-func (f *File) Extents() ([]Extent, error) { panic("not yet") }
+func (f *File) Extents() ([]Extent, error) {
+	var list []Extent
+	err := f.call("seek", func(fd int) error {
+		for pos := int64(0); ; {
+			data, err := f.fs.view.Seek(fd, pos, unix.SEEK_DATA)
+			if err == unix.ENXIO {
+				return nil // no data from pos on
+			}
+			if err != nil {
+				return err
+			}
+			hole, err := f.fs.view.Seek(fd, data, unix.SEEK_HOLE)
+			if err != nil {
+				return err
+			}
+			if data < pos || hole <= data {
+				return unix.EUCLEAN
+			}
+			list = append(list, Extent{data, hole - data})
+			pos = hole
+		}
+	})
+	return list, err
+}
+
+// A dirBuf is what a File has read of a directory and not given out.
+type dirBuf struct {
+	entries []Entry
+	ended   bool
+}
+
+// ReadDir reads entries of a directory in its own order, as
+// fs.ReadDirFile: the next n, or all that are left if n <= 0. They are
+// *[Entry] and have their metadata.
+func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
+	f.posMu.Lock()
+	defer f.posMu.Unlock()
+	if f.dir == nil {
+		f.dir = &dirBuf{}
+	}
+	list := []fs.DirEntry{}
+	for n <= 0 || len(list) < n {
+		if len(f.dir.entries) == 0 {
+			if f.dir.ended {
+				break
+			}
+			if err := f.call("readdir", f.fillDir); err != nil {
+				return list, err
+			}
+			continue
+		}
+		list = append(list, &f.dir.entries[0])
+		f.dir.entries = f.dir.entries[1:]
+	}
+	if n > 0 && len(list) == 0 {
+		return list, io.EOF
+	}
+	return list, nil
+}
+
+// fillDir reads the next entries of a directory.
+//
+// Preconditions: posMu is held.
+func (f *File) fillDir(fd int) error {
+	buf := make([]byte, dirChunk)
+	n, err := f.fs.view.Readdirents(fd, buf, allStat, 0)
+	if err != nil {
+		return err
+	}
+	f.dir.ended = n == 0
+	f.dir.entries, err = parseEntries(nil, path.Clean(f.name), buf[:n])
+	return err
+}
+
+// Seek moves the file's offset, as lseek(2). whence may also be
+// unix.SEEK_DATA or unix.SEEK_HOLE.
+func (f *File) Seek(offset int64, whence int) (int64, error) {
+	f.posMu.Lock()
+	defer f.posMu.Unlock()
+	if whence == io.SeekCurrent {
+		// The kernel's own offset is not used for files.
+		if offset == 0 && f.dir == nil {
+			return f.pos, f.call("seek", func(int) error { return nil })
+		}
+		offset += f.pos
+		whence = io.SeekStart
+	}
+	if f.dir != nil && offset != 0 {
+		return 0, f.pathError("seek", errors.New("a directory can only be rewound"))
+	}
+	var pos int64
+	err := f.call("seek", func(fd int) (err error) {
+		pos, err = f.fs.view.Seek(fd, offset, whence)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	f.pos, f.dir = pos, nil
+	return pos, nil
+}

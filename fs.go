@@ -2,8 +2,14 @@ package unboot
 
 import (
 	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl"
 )
 
 // An FS is a tree of files in an image: a mounted file system, with others
@@ -12,7 +18,11 @@ import (
 // It implements fs.FS, fs.StatFS, fs.ReadDirFS, fs.ReadFileFS, fs.ReadLinkFS,
 // fs.GlobFS and fs.SubFS, and the methods of os.Root.
 type FS struct {
-	img *Image
+	t        *tree
+	view     *lkl.View
+	fd       int // of its root, owned by t
+	readOnly bool
+	sub      bool // made by Sub
 }
 
 var (
@@ -24,63 +34,204 @@ var (
 	_ fs.SubFS      = (*FS)(nil)
 )
 
+// allStat is the mask of all that statx(2) has to say.
+const allStat = unix.STATX_BASIC_STATS | unix.STATX_BTIME
+
+// maxRead bounds what ReadFile may return.
+const maxRead = 1 << 60
+
+// openFlags are added to those of each open(2): opening a FIFO must not wait.
+const openFlags = unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
+
 // Image returns the image that the tree is in.
-func (f *FS) Image() *Image { return f.img }
+func (f *FS) Image() *Image { return f.t.img }
 
 // Mounts returns what is mounted in the tree, the root first. Device is a
 // device's Name.
-func (f *FS) Mounts() []Mount { panic("not yet") }
+func (f *FS) Mounts() []Mount {
+	f.t.life.RLock()
+	defer f.t.life.RUnlock()
+	return slices.Clone(f.t.mounts)
+}
 
 // Problems returns, in words, what [Image.MountOS] has left out of the tree.
-func (f *FS) Problems() []string { panic("not yet") }
+func (f *FS) Problems() []string {
+	f.t.life.RLock()
+	defer f.t.life.RUnlock()
+	return slices.Clone(f.t.problems)
+}
 
 // ReadOnly reports whether the root is mounted read-only.
-func (f *FS) ReadOnly() bool { panic("not yet") }
-
-// MountAt mounts one more device into the tree, on the directory dir. Errors
-// are *[MountError], *fs.PathError, or wrap [ErrNotFound].
-func (f *FS) MountAt(device, dir string, opts ...MountOption) error { panic("not yet") }
+func (f *FS) ReadOnly() bool { return f.readOnly }
 
 // Unmount writes everything and unmounts the tree, the last mounted first. The
 // error says what could not be written. Files that are still open are closed:
 // their methods return errors afterwards. Unmounting again returns nil, as
 // does unmounting the result of [FS.Sub], which does nothing else.
-func (f *FS) Unmount() error { panic("not yet") }
+func (f *FS) Unmount() error {
+	if f.sub {
+		return nil
+	}
+	f.t.img.mountMu.Lock()
+	defer f.t.img.mountMu.Unlock()
+	return f.t.unmount()
+}
+
+// call checks a path, and runs a call that has it as its subject. The path
+// that do gets starts at the view's root.
+func (f *FS) call(op, name string, do func(path string) error) error {
+	err := fs.ErrInvalid
+	if validPath(name) {
+		if err = f.t.begin(); err == nil {
+			err = do("/" + name)
+			f.t.end()
+		}
+	}
+	return f.pathError(op, name, err)
+}
+
+// pathError makes a *fs.PathError of an error that is not nil.
+func (f *FS) pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: f.t.img.explain(err)}
+}
 
 // Open opens a file for reading, as fs.FS. The file is a *[File].
-func (f *FS) Open(name string) (fs.File, error) { panic("not yet") }
+func (f *FS) Open(name string) (fs.File, error) {
+	file, err := f.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
+}
 
 // Stat returns the metadata of a file, an *[Entry]; of a symbolic link, that of
 // its target. See stat(2).
-func (f *FS) Stat(name string) (fs.FileInfo, error) { panic("not yet") }
+func (f *FS) Stat(name string) (fs.FileInfo, error) { return f.stat("stat", name, 0) }
 
 // Lstat is Stat of a symbolic link itself, as lstat(2).
-func (f *FS) Lstat(name string) (fs.FileInfo, error) { panic("not yet") }
+func (f *FS) Lstat(name string) (fs.FileInfo, error) {
+	return f.stat("lstat", name, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func (f *FS) stat(op, name string, flags int) (fs.FileInfo, error) {
+	e, err := f.entry(op, name, flags)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// entry returns a file's metadata.
+func (f *FS) entry(op, name string, flags int) (*Entry, error) {
+	e := newEntry(name)
+	err := f.call(op, name, func(p string) error {
+		return f.view.Statx(unix.AT_FDCWD, p, flags, allStat, &e.Stat)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// newEntry returns an empty entry for a path.
+func newEntry(name string) *Entry {
+	dir, base := path.Split(name)
+	return &Entry{name: base, dir: strings.TrimSuffix(dir, "/")}
+}
 
 // ReadLink returns the target of a symbolic link, as readlink(2).
-func (f *FS) ReadLink(name string) (string, error) { panic("not yet") }
+func (f *FS) ReadLink(name string) (target string, err error) {
+	err = f.call("readlink", name, func(p string) error {
+		target, err = f.view.Readlink(unix.AT_FDCWD, p)
+		return err
+	})
+	return target, err
+}
 
 // Readlink is ReadLink under the name that os.Root has for it.
 func (f *FS) Readlink(name string) (string, error) { return f.ReadLink(name) }
 
 // ReadDir returns the entries of a directory, sorted by name. They are
 // *[Entry] and have their metadata.
-func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) { panic("not yet") }
+func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
+	var list []fs.DirEntry
+	for e, err := range f.Entries(name, nil) {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list, nil
+}
 
 // ReadFile returns the content of a file. A small one takes one round trip to
 // the kernel.
-func (f *FS) ReadFile(name string) ([]byte, error) { panic("not yet") }
+func (f *FS) ReadFile(name string) (data []byte, err error) {
+	err = f.call("read", name, func(p string) error {
+		data, err = f.view.ReadFile(p, maxRead)
+		return err
+	})
+	return data, err
+}
 
 // Glob returns the names of the files that match pattern, as fs.Glob.
-func (f *FS) Glob(pattern string) ([]string, error) { panic("not yet") }
+func (f *FS) Glob(pattern string) ([]string, error) {
+	return fs.Glob(noGlob{f}, pattern)
+}
+
+// A noGlob has the methods of an FS that fs.Glob wants, but not Glob, which
+// would call itself.
+type noGlob struct{ f *FS }
+
+func (n noGlob) Open(name string) (fs.File, error)          { return n.f.Open(name) }
+func (n noGlob) Stat(name string) (fs.FileInfo, error)      { return n.f.Stat(name) }
+func (n noGlob) ReadDir(name string) ([]fs.DirEntry, error) { return n.f.ReadDir(name) }
 
 // Sub returns the tree below dir, an *[FS]. Symbolic links in it cannot lead
 // out: an absolute one starts at dir. It is unusable once f is unmounted.
-func (f *FS) Sub(dir string) (fs.FS, error) { panic("not yet") }
+func (f *FS) Sub(dir string) (fs.FS, error) {
+	if dir == "." {
+		return f, nil
+	}
+	sub := &FS{t: f.t, readOnly: f.readOnly, sub: true}
+	err := f.call("sub", dir, func(p string) (err error) {
+		sub.fd, err = f.view.Open(p, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			f.t.keep(sub.fd)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	sub.view = f.t.img.k.Chroot(sub.fd)
+	return sub, nil
+}
 
 // Statfs returns the sizes of the file system that name is in, as statfs(2).
-func (f *FS) Statfs(name string) (*unix.Statfs_t, error) { panic("not yet") }
+func (f *FS) Statfs(name string) (*unix.Statfs_t, error) {
+	var st unix.Statfs_t
+	err := f.call("statfs", name, func(p string) error { return f.view.Statfs(p, &st) })
+	if err != nil {
+		return nil, err
+	}
+	return &st, nil
+}
 
 // Sync makes stable all that has been written to the tree, as syncfs(2) on each
 // of its file systems. It reports errors of writing back.
-func (f *FS) Sync() error { panic("not yet") }
+func (f *FS) Sync() error {
+	return f.call("sync", ".", func(string) error {
+		root := f.t.img.k.Chroot(f.t.root)
+		for _, m := range f.t.mounts {
+			if err := syncDir(root, m.Dir); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -2,13 +2,33 @@ package unboot
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
 
+	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/lkl"
 )
 
 // An Image is a set of disks and the kernel that has them attached.
 type Image struct {
-	k *lkl.Kernel
+	k        *lkl.Kernel
+	writable bool
+	disks    []*Disk
+	raws     []*disk.Raw // to be closed
+	devices  []*Device
+	problems []string
+
+	// mountMu makes mounts one at a time, so that the kernel's log can be
+	// told apart.
+	mountMu sync.Mutex
+	mounted int // guarded by mountMu: number of the last directory in /mnt
+
+	mu     sync.Mutex
+	trees  []*tree // guarded by mu, in the order of mounting
+	closed bool    // guarded by mu
 }
 
 // A Disk is a disk of an image.
@@ -39,41 +59,186 @@ type Disk struct {
 // opened: they wrap fs.ErrNotExist, fs.ErrPermission, unix.EISDIR,
 // [disk.ErrEmpty], [disk.ErrNotDisk], [disk.ErrInUse] or a *[disk.FormatError].
 // They wrap [lkl.ErrNoKernel] if the program was built without a kernel.
-func Open(ctx context.Context, path string, opts ...Option) (*Image, error) { panic("not yet") }
+func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
+	lkl.Preload()
+	c := config{overlayLimit: DefaultOverlayLimit}
+	if path != "" {
+		c.disks = append(c.disks, source{path: path})
+	}
+	for _, o := range opts {
+		o(&c)
+	}
+	switch s := c.sectorSize; {
+	case len(c.disks) == 0:
+		return nil, errors.New("unboot: no disk to open")
+	case s != 0 && (s < 512 || s > 4096 || s&(s-1) != 0):
+		return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
+	}
+	img := &Image{writable: c.writable}
+	if err := img.open(ctx, &c); err != nil {
+		img.discard()
+		return nil, err
+	}
+	return img, nil
+}
+
+// open does the work of Open. What it leaves open when it fails, discard
+// closes.
+func (img *Image) open(ctx context.Context, c *config) error {
+	var found []*scan
+	for _, src := range c.disks {
+		s, err := img.openDisk(src, c)
+		if err != nil {
+			return err
+		}
+		found = append(found, s)
+	}
+
+	// The kernel takes some milliseconds to boot, in which the disks can be
+	// looked at without it.
+	booted := make(chan error, 1)
+	go func() {
+		k, err := lkl.Boot(ctx, &lkl.Config{Memory: c.memory, Clock: c.clock, Log: c.log})
+		img.k = k
+		booted <- err
+	}()
+	for _, s := range found {
+		s.look(c.sectorSize)
+	}
+	if err := <-booted; err != nil {
+		return err
+	}
+	for _, s := range found {
+		if err := img.attach(s, c); err != nil {
+			return err
+		}
+	}
+	return img.findDevices(found)
+}
+
+// openDisk opens a disk on the host.
+func (img *Image) openDisk(src source, c *config) (*scan, error) {
+	s := &scan{path: src.path, dev: src.dev}
+	if src.dev == nil {
+		raw, err := disk.OpenRaw(src.path, disk.Options{Writable: c.writable, NoLock: c.noLock})
+		if err != nil {
+			return nil, err
+		}
+		img.raws = append(img.raws, raw)
+		s.raw, s.dev = raw, raw
+	}
+	s.size = s.dev.Size()
+	return s, nil
+}
+
+// attach gives a disk to the kernel.
+func (img *Image) attach(s *scan, c *config) error {
+	d := lkl.Disk{ReadOnly: !c.writable, SectorSize: s.sectorSize}
+	if s.raw != nil {
+		d.File = s.raw.File()
+	} else {
+		d.Device = s.dev
+	}
+	if !c.writable {
+		overlay, err := lkl.NewOverlay(c.overlayDir)
+		if err != nil {
+			return fmt.Errorf("%s: making an overlay: %w", s.path, err)
+		}
+		defer overlay.Close()
+		d.Overlay, d.OverlayLimit = overlay, c.overlayLimit
+	}
+	name, err := img.k.AttachDisk(d)
+	if err != nil {
+		return fmt.Errorf("%s: attaching the disk: %w", s.path, err)
+	}
+	s.name = name
+	return nil
+}
+
+// discard ends the kernel, if there is one, without writing anything, and
+// closes the disks.
+func (img *Image) discard() {
+	if img.k != nil {
+		img.k.Kill()
+	}
+	for _, r := range img.raws {
+		r.Close()
+	}
+	img.raws = nil
+}
 
 // Close unmounts every file system of the image, the last mounted first,
 // and returns when everything has been written to the host's disks and the
 // kernel has ended, or says what was not written. A read-only image has
 // nothing to write: its kernel is just ended. Closing again returns nil.
-func (img *Image) Close() error { panic("not yet") }
+func (img *Image) Close() error {
+	img.mu.Lock()
+	trees := slices.Clone(img.trees)
+	again := img.closed
+	img.closed = true
+	img.mu.Unlock()
+	if again {
+		return nil
+	}
+	defer img.discard()
+	if !img.writable {
+		// Killed only when it has not ended before by a fault of its own,
+		// which those who read should have noticed.
+		err := img.k.Err()
+		img.k.Kill()
+		for _, t := range trees {
+			t.forget()
+		}
+		return err
+	}
+	var errs []error
+	for _, t := range slices.Backward(trees) {
+		errs = append(errs, t.unmount())
+	}
+	errs = append(errs, img.k.Close())
+	for _, r := range img.raws {
+		errs = append(errs, r.Close())
+	}
+	img.raws = nil
+	return errors.Join(distinct(errs)...)
+}
+
+// distinct leaves out errors that say what one before has said, as those of a
+// kernel that has died do.
+func distinct(errs []error) []error {
+	var out []error
+	for _, err := range errs {
+		if err != nil && !slices.ContainsFunc(out, func(e error) bool { return errors.Is(err, e) }) {
+			out = append(out, err)
+		}
+	}
+	return out
+}
 
 // Path returns the host path of the first disk.
-func (img *Image) Path() string { panic("not yet") }
+func (img *Image) Path() string { return img.disks[0].Path }
 
 // ReadOnly reports whether the image was opened without [Writable].
-func (img *Image) ReadOnly() bool { panic("not yet") }
+func (img *Image) ReadOnly() bool { return !img.writable }
 
 // Kernel returns the kernel. What it has mounted under /mnt, and the disks
 // attached to it, belong to the image.
 func (img *Image) Kernel() *lkl.Kernel { return img.k }
 
 // Disks returns the disks, in the order in which they were given.
-func (img *Image) Disks() []*Disk { panic("not yet") }
-
-// Devices returns all devices: each disk followed by its partitions, in the
-// order of their numbers. Nothing is mounted to find out their content.
-func (img *Image) Devices() []*Device { panic("not yet") }
-
-// FileSystems returns the devices that hold a file system which this kernel
-// can mount.
-func (img *Image) FileSystems() []*Device { panic("not yet") }
-
-// Device returns a device by its name (/dev/sda1, or sda1), or the first that
-// matches UUID=, LABEL=, PARTUUID= or PARTLABEL=, as in fstab(5). If there is
-// none, the error wraps [ErrNotFound].
-func (img *Image) Device(name string) (*Device, error) { panic("not yet") }
+func (img *Image) Disks() []*Disk { return slices.Clone(img.disks) }
 
 // Problems returns what is wrong with the disks as far as it was noticed, in
 // words: a partition that ends beyond the end of its disk, a file system larger
 // than its device, and the like.
-func (img *Image) Problems() []string { panic("not yet") }
+func (img *Image) Problems() []string { return slices.Clone(img.problems) }
+
+// err returns what a call on a closed image returns, or nil.
+func (img *Image) err() error {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.closed {
+		return os.ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package unboot
+
+import (
+	"strings"
+
+	"github.com/unboot/unboot/volume/probe"
+)
+
+// A driver is a way to mount a device: the kernel's driver and its options.
+type driver struct {
+	name string
+	data string
+}
+
+// File systems without owners and permissions get those that a mount by root
+// usually has, for the kernel's tasks run without a umask here.
+const noPermissions = "umask=0022"
+
+// drivers maps the types of package probe to the kernel's drivers where the
+// name or the options are not what one would expect. Several are tried in
+// turn.
+var drivers = map[string][]driver{
+	"ext2":    {{"ext4", ""}},
+	"ext3":    {{"ext4", ""}},
+	"ext4dev": {{"ext4", ""}},
+	// The UUIDs of snapshots and copies are alike, and nothing here finds a
+	// file system by the kernel's list of them.
+	"xfs":     {{"xfs", "nouuid"}},
+	"vfat":    {{"vfat", noPermissions}},
+	"exfat":   {{"exfat", noPermissions}},
+	"ntfs":    {{"ntfs3", noPermissions}},
+	"hfsplus": {{"hfsplus", noPermissions}},
+	"hfsx":    {{"hfsplus", noPermissions}},
+	"ufs": {
+		{"ufs", "ufstype=ufs2"}, {"ufs", "ufstype=44bsd"}, {"ufs", "ufstype=sun"},
+		{"ufs", "ufstype=sunx86"}, {"ufs", "ufstype=openstep"}, {"ufs", "ufstype=old"},
+	},
+	"freevxfs": {{"vxfs", ""}},
+	"vxfs":     {{"vxfs", ""}},
+}
+
+// unmountable are the types of usage filesystem that Linux has no driver for.
+var unmountable = map[string]bool{
+	"apfs": true, "ReFS": true, "VMFS": true, "zfs_member": true, "squashfs3": true,
+}
+
+// readOnlyTypes are never mounted for writing: the driver refuses, or its
+// writing is not to be trusted.
+var readOnlyTypes = map[string]bool{
+	"iso9660": true, "squashfs": true, "erofs": true, "cramfs": true, "romfs": true,
+	"ufs": true, "befs": true, "efs": true, "vxfs": true, "qnx4": true, "qnx6": true,
+}
+
+// canMount reports whether a device holds a file system with a driver.
+func canMount(c *probe.Info) bool {
+	return c != nil && c.Usage == probe.Filesystem && !unmountable[c.Type]
+}
+
+// driversFor returns the drivers to try for a device.
+func driversFor(d *Device) []driver {
+	c := d.Content
+	if !canMount(c) {
+		return nil
+	}
+	list, ok := drivers[c.Type]
+	if !ok {
+		return []driver{{c.Type, ""}}
+	}
+	if c.Type == "ufs" && strings.Contains(c.Version, "2") {
+		return list[:1]
+	}
+	return list
+}
+
+// joinData joins two lists of options.
+func joinData(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "," + b
+}

@@ -1,0 +1,219 @@
+package unboot
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/volume/part"
+	"github.com/unboot/unboot/volume/probe"
+)
+
+// A scan is what is found out about a disk without the kernel.
+type scan struct {
+	path       string
+	raw        *disk.Raw // nil if the program serves the disk
+	dev        disk.Device
+	size       int64
+	sectorSize int
+	table      *part.Table // nil if there is none
+	content    *probe.Info // of the whole disk
+	parts      map[int]*probe.Info
+	problems   []string
+	name       string // that the kernel gave it
+}
+
+// look reads the partition table, and what each partition holds. What cannot
+// be read is a problem, not an error: the rest of the disk may be fine.
+func (s *scan) look(sectorSize int) {
+	s.sectorSize = sectorSize
+	if s.raw != nil && s.raw.IsBlockDevice() {
+		s.sectorSize = s.raw.SectorSize()
+	}
+	if s.sectorSize == 0 {
+		s.sectorSize = part.DetectSectorSize(s.dev, s.size)
+	}
+	if rest := s.size % int64(s.sectorSize); rest != 0 {
+		s.problem("the last %d bytes are not a whole sector, and out of reach", rest)
+	}
+	// A table counts in sectors of 512 or 4096 bytes only.
+	if s.sectorSize == 512 || s.sectorSize == 4096 {
+		t, err := part.Read(s.dev, s.size, s.sectorSize)
+		if err == nil {
+			s.table = t
+		} else if !errors.Is(err, part.ErrNoTable) {
+			s.problem("%v", err)
+		}
+	}
+	s.content = s.probe("the disk", 0, s.size)
+	if s.table == nil {
+		return
+	}
+	s.problems = append(s.problems, s.table.Problems...)
+	if len(s.table.Partitions) > 0 && !besidePartitions(s.content) {
+		// Left from an earlier life of the disk: the table was there later.
+		s.content = nil
+	}
+	s.parts = map[int]*probe.Info{}
+	for i := range s.table.Partitions {
+		p := &s.table.Partitions[i]
+		if p.Extended || p.Start >= s.size || p.Size <= 0 {
+			continue
+		}
+		size := min(p.Size, s.size-p.Start)
+		s.parts[p.Number] = s.probe(fmt.Sprintf("partition %d", p.Number), p.Start, size)
+	}
+}
+
+// besidePartitions reports whether a whole disk can hold this although it has
+// partitions, as a CD image does that can be booted from a USB stick.
+func besidePartitions(c *probe.Info) bool {
+	return c != nil && (c.Type == "iso9660" || c.Type == "udf")
+}
+
+// probe returns what a range of the disk holds, or nil.
+func (s *scan) probe(what string, start, size int64) *probe.Info {
+	c, err := probe.Probe(io.NewSectionReader(s.dev, start, size), size)
+	if err != nil {
+		s.problem("%s: %v", what, err)
+	}
+	if c == nil || c.Type == "" {
+		return nil
+	}
+	if c.Size > size && c.Devices <= 1 {
+		s.problem("%s: the %s of %d bytes is larger than its device of %d bytes", what, c.Type, c.Size, size)
+	}
+	return c
+}
+
+func (s *scan) problem(format string, args ...any) {
+	s.problems = append(s.problems, fmt.Sprintf(format, args...))
+}
+
+// findDevices makes the list of devices: those that the kernel has, with what
+// the scans know of them.
+func (img *Image) findDevices(found []*scan) error {
+	nodes, err := img.partitions()
+	if err != nil {
+		return fmt.Errorf("%s: reading the kernel's partitions: %w", found[0].path, err)
+	}
+	for i, s := range found {
+		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize}
+		if s.table != nil {
+			d.Table, d.UUID = s.table.Type, s.table.ID
+		}
+		img.disks = append(img.disks, d)
+		img.devices = append(img.devices, &Device{
+			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content,
+		})
+		for _, n := range nodes[s.name] {
+			dev, err := img.partition(i, s, n)
+			if err != nil {
+				return fmt.Errorf("%s: partition %d: %w", s.path, n.number, err)
+			}
+			img.devices = append(img.devices, dev)
+		}
+		for _, p := range s.problems {
+			if len(found) > 1 {
+				p = s.path + ": " + p
+			}
+			img.problems = append(img.problems, p)
+		}
+	}
+	return nil
+}
+
+// A node is a partition that the kernel has found.
+type node struct {
+	name   string
+	number int
+	blocks int64 // size in KiB, rounded down
+}
+
+// partitions returns the partitions of each disk, in the order of their
+// numbers, from proc(5)'s partitions.
+func (img *Image) partitions() (map[string][]node, error) {
+	text, err := img.k.ReadFile("/proc/partitions", 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	nodes := map[string][]node{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		f := strings.Fields(lines.Text()) // major, minor, blocks, name
+		if len(f) != 4 {
+			continue
+		}
+		blocks, err := strconv.ParseInt(f[2], 10, 64)
+		of := strings.TrimRight(f[3], "0123456789")
+		number, err2 := strconv.Atoi(f[3][len(of):])
+		if err != nil || err2 != nil || !strings.HasPrefix(of, "sd") {
+			continue
+		}
+		nodes[of] = append(nodes[of], node{f[3], number, blocks})
+	}
+	for _, list := range nodes {
+		sort.Slice(list, func(i, j int) bool { return list[i].number < list[j].number })
+	}
+	return nodes, nil
+}
+
+// partition returns the device of a partition. The kernel's opinion is what
+// counts: it may know tables that package part does not, and is alone in what
+// can be mounted.
+func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
+	d := &Device{Name: "/dev/" + n.name, Kind: KindPartition, Disk: disk, Number: n.number}
+	if s.table != nil {
+		for i := range s.table.Partitions {
+			p := &s.table.Partitions[i]
+			if p.Number != n.number {
+				continue
+			}
+			d.Start, d.Size = p.Start, min(p.Size, s.size-p.Start)
+			d.Partition = &Partition{
+				Table: s.table.Type, Type: p.Type, TypeName: p.TypeName,
+				Name: p.Name, UUID: p.UUID, Bootable: p.Bootable,
+			}
+			d.Content = s.parts[n.number]
+			// Of an extended partition the kernel shows the first KiB.
+			if p.Extended || d.Size/1024 == n.blocks {
+				return d, nil
+			}
+			break
+		}
+	}
+	var err error
+	if d.Start, err = img.sysfs(s.name, n.name, "start"); err != nil {
+		return nil, err
+	}
+	if d.Size, err = img.sysfs(s.name, n.name, "size"); err != nil {
+		return nil, err
+	}
+	d.Content = s.probe(fmt.Sprintf("partition %d", n.number), d.Start, d.Size)
+	if d.Partition == nil {
+		d.Partition = &Partition{}
+	}
+	return d, nil
+}
+
+// sysfs reads a number of sectors, which there have always 512 bytes, and
+// returns bytes.
+func (img *Image) sysfs(disk, name, attr string) (int64, error) {
+	text, err := img.k.ReadFile("/sys/block/"+disk+"/"+name+"/"+attr, 64)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || n < 0 || n > 1<<53 {
+		return 0, unix.EINVAL
+	}
+	return n * 512, nil
+}

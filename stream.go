@@ -1,0 +1,300 @@
+package unboot
+
+import (
+	"errors"
+	"hash"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/unboot/unboot/lkl"
+)
+
+const (
+	// streamPiece is the size of a request of WriteTo and ReadFrom. It fits
+	// in a processor's second cache, and its fixed costs are small.
+	streamPiece = 1 << 20
+
+	// streamDepth is how many requests are in flight.
+	streamDepth = 2
+
+	// streamAlign is what offsets must be multiples of for data to take the
+	// short way.
+	streamAlign = 4 << 10
+)
+
+// WriteTo writes the rest of the file to w. Several requests are in flight, and
+// if w is an *os.File the data is written from where the kernel has put it.
+func (f *File) WriteTo(w io.Writer) (int64, error) {
+	f.posMu.Lock()
+	defer f.posMu.Unlock()
+	out := &pieceWriter{w: w, shared: mayShare(w)}
+	err := f.readPieces(out)
+	f.pos += out.n
+	if out.err != nil {
+		return out.n, out.err
+	}
+	return out.n, f.pathError("read", err)
+}
+
+// A pieceWriter writes memory that is shared with the kernel.
+type pieceWriter struct {
+	w      io.Writer
+	shared bool // w may see the shared memory itself
+	copied []byte
+	n      int64
+	err    error // of w
+}
+
+// mayShare reports whether a writer does nothing with what it is given but copy
+// it or add it up, so that it does not matter if the kernel's process changes
+// it meanwhile.
+func mayShare(w io.Writer) bool {
+	switch w.(type) {
+	case *os.File, *net.TCPConn, *net.UnixConn, hash.Hash, *File:
+		return true
+	}
+	return w == io.Discard
+}
+
+// write writes a piece. It returns false if w has failed.
+func (o *pieceWriter) write(p []byte) bool {
+	if !o.shared {
+		o.copied = append(o.copied[:0], p...)
+		p = o.copied
+	}
+	var n int
+	n, o.err = o.w.Write(p)
+	o.n += int64(n)
+	if o.err == nil && n < len(p) {
+		o.err = io.ErrShortWrite
+	}
+	return o.err == nil
+}
+
+// readPieces reads from the file's offset to its end.
+//
+// Preconditions: posMu is held.
+func (f *File) readPieces(out *pieceWriter) error {
+	st, err := f.Stat()
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	k := f.fs.t.img.k
+	// The first piece ends where the others may start, and is all there is
+	// of a small file.
+	size := streamPiece
+	if rest := st.Size() - f.pos; rest < streamPiece {
+		size = int(max(rest, 0))/streamAlign*streamAlign + streamAlign
+	}
+	buf, err := k.Alloc(size)
+	if err != nil {
+		return err
+	}
+	mem := buf.Bytes()
+	if size == streamPiece {
+		mem = mem[:size-int(f.pos%streamAlign)]
+	}
+	n, err := f.readPiece(mem, f.pos)
+	ok := n == 0 || out.write(mem[:n])
+	buf.Free()
+	if err != nil || !ok || n < len(mem) {
+		return err
+	}
+	return f.readAhead(out, f.pos+int64(n))
+}
+
+// readPiece reads until p is full or the file has ended.
+func (f *File) readPiece(p []byte, off int64) (n int, err error) {
+	err = f.do(func(fd int) error {
+		n, err = f.fs.view.PreadDirect(fd, p, off)
+		return err
+	})
+	return max(n, 0), err
+}
+
+// readAhead reads pieces from off to the end of the file: each of some
+// goroutines fills one buffer again and again, and they are written in turn.
+func (f *File) readAhead(out *pieceWriter, off int64) error {
+	type piece struct {
+		p   []byte
+		err error
+	}
+	var (
+		pieces [streamDepth]chan piece
+		free   [streamDepth]chan struct{}
+		stop   = make(chan struct{})
+		done   sync.WaitGroup
+	)
+	// One buffer for all: who waits for a second one while holding one may
+	// wait for ever.
+	buf, err := f.fs.t.img.k.Alloc(streamDepth * streamPiece)
+	if err != nil {
+		return err
+	}
+	defer buf.Free()
+	defer done.Wait()
+	defer close(stop)
+	for i := range streamDepth {
+		mem := buf.Bytes()[i*streamPiece:][:streamPiece]
+		full, empty := make(chan piece, 1), make(chan struct{}, 1)
+		pieces[i], free[i] = full, empty
+		at := off + int64(i)*streamPiece
+		done.Go(func() {
+			for ; ; at += streamDepth * streamPiece {
+				n, err := f.readPiece(mem, at)
+				full <- piece{mem[:n], err}
+				if err != nil || n < streamPiece {
+					return
+				}
+				select {
+				case <-empty:
+				case <-stop:
+					return
+				}
+			}
+		})
+	}
+	for i := 0; ; i = (i + 1) % streamDepth {
+		p := <-pieces[i]
+		if len(p.p) > 0 && !out.write(p.p) {
+			return nil
+		}
+		if p.err != nil || len(p.p) < streamPiece {
+			return p.err
+		}
+		free[i] <- struct{}{}
+	}
+}
+
+// ReadFrom writes what it reads from r until io.EOF at the file's offset, while
+// it reads on.
+func (f *File) ReadFrom(r io.Reader) (int64, error) {
+	f.posMu.Lock()
+	defer f.posMu.Unlock()
+	// The first piece ends where the others may start.
+	limit := streamPiece - int(f.pos%streamAlign)
+	buf, err := f.fs.t.img.k.Alloc(streamPiece)
+	if err != nil {
+		return 0, f.pathError("write", err)
+	}
+	mem, free := writeMemory(r, buf)
+	n, rerr := readFull(r, mem[:limit])
+	var done int64
+	if n > 0 {
+		var w int
+		w, err = f.write(mem[:n])
+		done = int64(w)
+	}
+	free()
+	switch {
+	case err != nil:
+		return done, f.pathError("write", err)
+	case rerr == io.EOF:
+		return done, nil
+	case rerr != nil:
+		return done, rerr
+	}
+	more, err := f.writeBehind(r)
+	return done + more, err
+}
+
+// writeMemory returns memory to read r into, for writing: the buffer's, if r
+// gets its data by a system call; else memory of the program, for r may use it
+// to compute with, and the kernel's process could change what it has put there.
+func writeMemory(r io.Reader, buf *lkl.Buffer) (mem []byte, free func()) {
+	for {
+		switch x := r.(type) {
+		case *io.LimitedReader:
+			r = x.R
+			continue
+		case *os.File, *net.TCPConn, *net.UnixConn:
+			return buf.Bytes(), buf.Free
+		}
+		mem = make([]byte, len(buf.Bytes()))
+		buf.Free()
+		return mem, func() {}
+	}
+}
+
+// readFull reads until p is full. Unlike io.ReadFull, the error is io.EOF whenever
+// r has ended.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	if n == len(p) && err != io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// writeBehind writes what it reads from r, while it reads the next piece.
+//
+// Preconditions: posMu is held.
+func (f *File) writeBehind(r io.Reader) (int64, error) {
+	type piece struct {
+		p    []byte
+		slot int
+	}
+	var (
+		full  = make(chan piece, 1)
+		empty = make(chan int, streamDepth)
+		quit  = make(chan struct{})
+		mems  [streamDepth][]byte
+		total int64
+		werr  error
+	)
+	buf, err := f.fs.t.img.k.Alloc(streamDepth * streamPiece)
+	if err != nil {
+		return 0, f.pathError("write", err)
+	}
+	mem, free := writeMemory(r, buf)
+	defer free()
+	for i := range streamDepth {
+		mems[i] = mem[i*streamPiece:][:streamPiece]
+		empty <- i
+	}
+	go func() {
+		defer close(quit)
+		for p := range full {
+			n, err := f.write(p.p)
+			total += int64(n)
+			if err != nil {
+				werr = err
+				return
+			}
+			empty <- p.slot
+		}
+	}()
+	var rerr error
+	for rerr == nil {
+		var slot, n int
+		select {
+		case slot = <-empty:
+		case <-quit:
+			return total, f.pathError("write", werr)
+		}
+		n, rerr = readFull(r, mems[slot])
+		if n == 0 {
+			continue
+		}
+		select {
+		case full <- piece{mems[slot][:n], slot}:
+		case <-quit:
+			return total, f.pathError("write", werr)
+		}
+	}
+	close(full)
+	<-quit
+	if werr != nil {
+		return total, f.pathError("write", werr)
+	}
+	if rerr == io.EOF {
+		rerr = nil
+	}
+	return total, rerr
+}
