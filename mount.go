@@ -233,17 +233,3 @@ func noDriver(d *Device) error {
 		return fmt.Errorf("%s is not a file system that Linux can mount", c.Type)
 	}
 }
-
-// MountAuto mounts what the user most likely means: the only file system of the
-// image, or the operating system as [Image.MountOS] does. If there are several
-// file systems and not exactly one with an operating system, the error is an
-// *[AmbiguousError]; if there is none, it wraps [ErrNoFileSystem].
-func (img *Image) MountAuto(opts ...MountOption) (*FS, error) { panic("not yet") }
-
-// MountOS looks for the one file system that holds an operating system, and
-// mounts it and the others that its fstab(5) names (/boot, /boot/efi, /usr,
-// /home and so on) into one tree. Swap, network file systems, and entries
-// whose device is not in the image are left out; [FS.Problems] names those, and
-// what could not be mounted. On btrfs, the subvolume that fstab or the
-// distributions' customs (@, root, @rootfs) name becomes the root.
-func (img *Image) MountOS(opts ...MountOption) (*FS, error) { panic("not yet") }

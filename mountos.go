@@ -1,0 +1,202 @@
+package unboot
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// MountAuto mounts what the user most likely means: the only file system of the
+// image, or the operating system as [Image.MountOS] does. If there are several
+// file systems and not exactly one with an operating system, the error is an
+// *[AmbiguousError]; if there is none, it wraps [ErrNoFileSystem].
+func (img *Image) MountAuto(opts ...MountOption) (*FS, error) {
+	list := img.candidates()
+	if len(list) > 1 {
+		return img.mountOS(list, opts)
+	}
+	if len(list) == 0 {
+		return nil, img.noFileSystem()
+	}
+	// Even a single one may have its operating system in a subvolume.
+	if list[0].Content.Type == "btrfs" {
+		if f, err := img.mountOS(list, opts); err == nil {
+			return f, nil
+		}
+	}
+	return img.Mount(list[0].Name, opts...)
+}
+
+// MountOS looks for the one file system that holds an operating system, and
+// mounts it and the others that its fstab(5) names (/boot, /boot/efi, /usr,
+// /home and so on) into one tree. Swap, network file systems, and entries
+// whose device is not in the image are left out; [FS.Problems] names those, and
+// what could not be mounted. On btrfs, the subvolume that fstab or the
+// distributions' customs (@, root, @rootfs) name becomes the root.
+//
+// If there is not exactly one, the error is an *[AmbiguousError], or wraps
+// [ErrNoFileSystem].
+func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
+	list := img.candidates()
+	if len(list) == 0 {
+		return nil, img.noFileSystem()
+	}
+	return img.mountOS(list, opts)
+}
+
+// candidates returns the file systems of the image, each once: a CD image may
+// be seen as the whole disk and as a partition, a btrfs on all its devices.
+func (img *Image) candidates() []*Device {
+	var list []*Device
+	seen := map[[2]string]bool{}
+	for _, d := range img.FileSystems() {
+		id := [2]string{d.Content.Type, d.Content.UUID}
+		if d.Content.UUID != "" && seen[id] && sharesUUID(d) {
+			continue
+		}
+		seen[id] = true
+		list = append(list, d)
+	}
+	return list
+}
+
+func sharesUUID(d *Device) bool {
+	return d.Content.Type == "iso9660" || d.Content.Type == "udf" || d.Content.Devices > 1
+}
+
+// noFileSystem says what there is in place of a file system.
+func (img *Image) noFileSystem() error {
+	var other []string
+	for _, d := range img.devices {
+		if d.Content != nil {
+			other = append(other, d.String())
+		}
+	}
+	if len(other) == 0 {
+		return fmt.Errorf("%s: %w", img.Path(), ErrNoFileSystem)
+	}
+	return fmt.Errorf("%s: %w, only %s", img.Path(), ErrNoFileSystem, strings.Join(other, ", "))
+}
+
+// neverRoot are types that no operating system which this package knows has
+// its root on.
+var neverRoot = map[string]bool{"vfat": true, "exfat": true, "hfs": true}
+
+// mountOS is MountOS with the devices to look at.
+func (img *Image) mountOS(list []*Device, opts []MountOption) (root *FS, err error) {
+	var errs []error
+	for _, d := range list {
+		if neverRoot[d.Content.Type] {
+			continue
+		}
+		f, err := img.mountIfOS(Mount{Device: d.Name}.with(opts))
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case f == nil:
+		case root != nil:
+			f.Unmount()
+			root.Unmount()
+			return nil, &AmbiguousError{Image: img.Path(), Devices: list}
+		default:
+			root = f
+		}
+	}
+	if root == nil {
+		// What could not be mounted may be what was looked for.
+		if len(errs) > 0 {
+			return nil, errors.Join(errs...)
+		}
+		return nil, &AmbiguousError{Image: img.Path(), Devices: list}
+	}
+	root.followFstab()
+	return root, nil
+}
+
+// rootSubvolumes are what distributions call the subvolume of the root on
+// btrfs: Ubuntu and openSUSE, Fedora, Debian.
+var rootSubvolumes = []string{"@", "root", "@rootfs", "@root", "rootfs"}
+
+// mountIfOS mounts a file system, or the subvolume of it that holds an
+// operating system. Without one it returns nil.
+func (img *Image) mountIfOS(m Mount) (*FS, error) {
+	f, err := img.mountRoot(m)
+	if err != nil {
+		return nil, err
+	}
+	if f.hasOS(".") {
+		return f, nil
+	}
+	if f.Mounts()[0].Type == "btrfs" {
+		for _, sub := range rootSubvolumes {
+			if !f.hasOS(sub) {
+				continue
+			}
+			if err := f.Unmount(); err != nil {
+				return nil, err
+			}
+			m.Data = joinData(m.Data, "subvol="+sub)
+			return img.mountRoot(m)
+		}
+	}
+	return nil, f.Unmount()
+}
+
+// hasOS reports whether an operating system is installed below a directory.
+func (f *FS) hasOS(dir string) bool {
+	for _, mark := range []string{
+		"etc/os-release", "usr/lib/os-release", "etc/fstab", // Linux
+		"Windows/System32", "WINDOWS/system32", "WINNT/system32",
+		"etc/master.passwd",                      // BSD
+		"System/Library/CoreServices/Finder.app", // macOS
+	} {
+		if _, err := f.Lstat(path.Join(dir, mark)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// followFstab mounts what the fstab of an operating system names. What it
+// cannot mount it notes as a problem of the tree.
+func (f *FS) followFstab() {
+	data, err := f.ReadFile("etc/fstab")
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			f.problem("%v", err)
+		}
+		return
+	}
+	root := f.Mounts()[0]
+	mounts := map[string]Mount{}
+	for _, e := range parseFstab(data) {
+		m, ok, why := f.t.img.fromFstab(e.spec, e.dir, e.fstype, e.options)
+		if why != "" {
+			f.problem("/%s is not mounted: %s", m.Dir, why)
+		}
+		if ok && m.Dir != "." {
+			mounts[m.Dir] = m // the last one covers those before
+		}
+	}
+	list := slices.Collect(maps.Values(mounts))
+	slices.SortFunc(list, func(a, b Mount) int {
+		return cmp.Or(cmp.Compare(depth(a.Dir), depth(b.Dir)), strings.Compare(a.Dir, b.Dir))
+	})
+	for _, m := range list {
+		m.ReadOnly = m.ReadOnly || root.ReadOnly
+		if err := f.mountAt(m); err != nil {
+			f.problem("/%s is not mounted: %v", m.Dir, err)
+		}
+	}
+}
+
+func (f *FS) problem(format string, args ...any) {
+	f.t.life.Lock()
+	f.t.problems = append(f.t.problems, fmt.Sprintf(format, args...))
+	f.t.life.Unlock()
+}
