@@ -39,7 +39,7 @@ first-lba: 34
 sector-size: 512
 1 : start=262144, size=%d, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, uuid=5EED0000-0000-4000-8000-000000000001, name="root"
 14 : start=2048, size=6144, type=21686148-6449-6E6F-744E-656564454649, uuid=5EED0000-0000-4000-8000-00000000000E, name="bios"
-15 : start=8192, size=253952, type=C12A7328-F81F-11D2-BA4B-00C04FC93EC9, uuid=5EED0000-0000-4000-8000-00000000000F, name="esp"
+15 : start=8192, size=253952, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=5EED0000-0000-4000-8000-00000000000F, name="esp"
 `
 
 // DebianKinds are the disks that [Debian] can make, by their root file system.

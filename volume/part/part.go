@@ -1,0 +1,227 @@
+// Package part reads partition tables: GPT and MBR ("dos"), with its logical
+// partitions.
+//
+// The kernel has a scanner of its own, which decides what block devices there are.
+// This package tells what that scanner does not: types, names, attributes, and
+// what is odd about a table ([Table.Problems]), in particular on a disk image that
+// was truncated, resized or copied to sectors of another size. Numbers and
+// PARTUUIDs are the kernel's and blkid's.
+//
+// Tables are taken to be hostile. Memory and the number of reads are bounded,
+// whatever a table claims.
+package part
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrNoTable says that there is no partition table on the disk.
+var ErrNoTable = errors.New("no partition table")
+
+// Table is a disk's partition table.
+type Table struct {
+	Type       string      // "gpt" or "dos"
+	ID         string      // the disk's GUID in lower case, or 8 hexadecimal digits
+	SectorSize int         // the table counts in sectors of so many bytes
+	Partitions []Partition // in the order of their numbers
+	Problems   []string    // what is odd, in words for people
+}
+
+// Partition is one entry of a table.
+type Partition struct {
+	Number     int    // as in the device's name: 1 in sda1
+	Start      int64  // bytes from the start of the disk
+	Size       int64  // bytes
+	Type       string // the type's GUID in lower case, or 0x and two hexadecimal digits
+	TypeName   string // for people; "" if the type is not a known one
+	Name       string // that GPT has for it
+	UUID       string // PARTUUID: a GUID in lower case, or the disk's ID and the number ("1234abcd-02")
+	Bootable   bool   // active, for BIOS
+	Attributes uint64 // of GPT
+	Extended   bool   // holds the logical partitions, not data
+}
+
+// End returns the offset of the first byte after the partition.
+func (p *Partition) End() int64 { return p.Start + p.Size }
+
+// headSize covers the MBR, and GPT's header and usual 128 entries with sectors of
+// 512 bytes (17 KiB) and of 4096 (24 KiB).
+const headSize = 24 << 10
+
+// disk is where a table is read from.
+type disk struct {
+	r      io.ReaderAt
+	size   int64
+	sector int64 // bytes
+	head   []byte
+}
+
+// sectors returns the size of the disk in whole sectors.
+func (d *disk) sectors() uint64 { return uint64(d.size / d.sector) }
+
+// read returns n bytes at off. It is an error if they are not all there.
+func (d *disk) read(off int64, n int) ([]byte, error) {
+	if off < 0 || n < 0 || off > d.size-int64(n) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if off+int64(n) <= int64(len(d.head)) {
+		return d.head[off : off+int64(n)], nil
+	}
+	buf := make([]byte, n)
+	if got, err := d.r.ReadAt(buf, off); got < n {
+		return nil, fmt.Errorf("read %d bytes at %d: %w", n, off, err)
+	}
+	return buf, nil
+}
+
+// readLBA is read for a number that a table has for a sector.
+func (d *disk) readLBA(lba uint64, n int) ([]byte, error) {
+	if lba >= d.sectors() {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return d.read(int64(lba)*d.sector, n)
+}
+
+// readHead reads the first sectors.
+func (d *disk) readHead() error {
+	buf := make([]byte, max(0, min(d.size, headSize)))
+	n, err := d.r.ReadAt(buf, 0)
+	if n < len(buf) && err != nil && !errors.Is(err, io.EOF) && n < 512 {
+		return fmt.Errorf("read the partition table: %w", err)
+	}
+	d.head = buf[:n]
+	return nil
+}
+
+// Read reads the partition table of a disk of size bytes. The sector size is 512
+// or 4096, or 0 to have it found out ([DetectSectorSize]). If the table is a GPT for
+// the other size, it is read as such and said so in the problems: a kernel that
+// takes the disk to have sectors of the given size does not find it.
+//
+// The error is [ErrNoTable] or one of r.
+func Read(r io.ReaderAt, size int64, sectorSize int) (*Table, error) {
+	d := &disk{r: r, size: size}
+	if err := d.readHead(); err != nil {
+		return nil, err
+	}
+	detected, found := d.detect()
+	switch sectorSize {
+	case 0:
+		sectorSize = detected
+	case 512, 4096:
+	default:
+		return nil, fmt.Errorf("sectors of %d bytes: only 512 and 4096 are known", sectorSize)
+	}
+	var problem string
+	if found && detected != sectorSize {
+		problem = fmt.Sprintf("the table is for sectors of %d bytes, not %d", detected, sectorSize)
+		sectorSize = detected
+	}
+	d.sector = int64(sectorSize)
+
+	mbr := d.parseMBR()
+	t, err := d.table(mbr, found)
+	if err != nil {
+		return nil, err
+	}
+	t.SectorSize = sectorSize
+	t.check(size)
+	if problem != "" && t.Type == "gpt" { // the first that one wants to know
+		t.Problems = append([]string{problem}, t.Problems[:min(len(t.Problems), maxProblems-1)]...)
+	}
+	return t, nil
+}
+
+// table decides between the two kinds.
+func (d *disk) table(mbr *mbr, maybeGPT bool) (*Table, error) {
+	if mbr == nil && !maybeGPT {
+		return nil, ErrNoTable
+	}
+	protective := mbr != nil && mbr.protective()
+	if protective || maybeGPT {
+		t, err := d.readGPT()
+		switch {
+		case err == nil && protective:
+			if mbr.hybrid() {
+				t.problem("the MBR has partitions of its own beside the GPT (hybrid MBR): systems may disagree about what there is")
+			}
+			return t, nil
+		case err == nil && (mbr == nil || mbr.empty()):
+			t.problem("there is no protective MBR: Linux ignores the GPT")
+			return t, nil
+		case err == nil:
+			// An old MBR tool was used on a GPT disk.
+			t := d.readDOS(mbr)
+			t.problem("there is a GPT too, but the MBR does not say so: it is ignored")
+			return t, nil
+		case mbr == nil:
+			return nil, ErrNoTable
+		}
+		t = d.readDOS(mbr)
+		if protective {
+			t.problem("the GPT that the MBR announces is missing or damaged: %v", err)
+		}
+		return t, nil
+	}
+	return d.readDOS(mbr), nil
+}
+
+// DetectSectorSize returns the size of sectors that a disk's GPT is made for: 512
+// or 4096, by where its header is. For disks without a GPT, which say nothing
+// about it, it is 512.
+func DetectSectorSize(r io.ReaderAt, size int64) int {
+	d := &disk{r: r, size: size}
+	if d.readHead() != nil {
+		return 512
+	}
+	sectorSize, _ := d.detect()
+	return sectorSize
+}
+
+// detect returns the sector size and whether there is any GPT header to tell it.
+func (d *disk) detect() (sectorSize int, found bool) {
+	signed := func(off int64) bool {
+		b, err := d.read(off, 512)
+		return err == nil && string(b[:8]) == gptSignature
+	}
+	var candidates []int
+	for _, s := range []int{512, 4096} {
+		if signed(int64(s)) {
+			candidates = append(candidates, s)
+		}
+	}
+	if len(candidates) == 0 {
+		// The backup, at the end.
+		for _, s := range []int{512, 4096} {
+			if signed(d.size/int64(s)*int64(s) - int64(s)) {
+				candidates = append(candidates, s)
+			}
+		}
+	}
+	if len(candidates) == 0 {
+		return 512, false
+	}
+	// Of two headers, one is from an earlier life.
+	for _, s := range candidates {
+		at := &disk{r: d.r, size: d.size, head: d.head, sector: int64(s)}
+		if _, _, err := at.gptAt(1); err == nil {
+			return s, true
+		}
+	}
+	return candidates[0], true
+}
+
+// problem notes what is odd.
+func (t *Table) problem(format string, args ...any) {
+	if len(t.Problems) < maxProblems {
+		t.Problems = append(t.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// maxProblems is how many problems are told of one table. After that, it is clear.
+const maxProblems = 32
+
+var le = binary.LittleEndian
