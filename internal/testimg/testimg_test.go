@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/unboot/unboot/volume/part"
 )
 
 // Every type can be made empty and filled, or says what is missing, and its own
@@ -184,8 +186,32 @@ func TestDebian(t *testing.T) {
 					t.Errorf("at %d: %q, want %q", off, got, want)
 				}
 			}
+			checkTable(t, image)
 			Fsck(t, fstype, Extract(t, image, DebianRootOffset, DebianRootSize))
 			Fsck(t, "vfat", Extract(t, image, DebianESPOffset, DebianESPSize))
 		})
+	}
+}
+
+func checkTable(t *testing.T, image string) {
+	t.Helper()
+	f, err := os.Open(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	table, err := part.Read(f, debianSize, 512)
+	if err != nil || len(table.Problems) != 0 || len(table.Partitions) != 3 {
+		t.Fatalf("%+v, %v", table, err)
+	}
+	root, bios, esp := table.Partitions[0], table.Partitions[1], table.Partitions[2]
+	if root.Start != DebianRootOffset || root.Size != DebianRootSize || root.TypeName != "Linux root (x86-64)" {
+		t.Errorf("%+v", root)
+	}
+	if bios.TypeName != "BIOS boot" {
+		t.Errorf("%+v", bios)
+	}
+	if esp.Start != DebianESPOffset || esp.Size != DebianESPSize || esp.TypeName != "EFI system" {
+		t.Errorf("%+v", esp)
 	}
 }
