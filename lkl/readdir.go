@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,33 +40,95 @@ const readdirChunk = 64 << 10
 // "." and "..", in the directory's order: a few hundred of them for each round
 // trip to the kernel. mask is that of statx(2); flags are READDIR_.
 //
-// The Dirent is the iterator's: it is overwritten by the next one. An error
+// The Dirent is the iterator's: it is overwritten by the next one, and must not
+// be kept after the last. An error
 // ends the iteration. A name never holds a slash or a NUL, is never empty,
 // "." or "..": an image that says so is reported as unix.EUCLEAN.
 func (v *View) ReadDir(fd int, mask, flags int) iter.Seq2[*Dirent, error] {
 	return func(yield func(*Dirent, error) bool) {
-		buf := make([]byte, readdirChunk)
-		var d Dirent
-		for {
-			n, err := v.Readdirents(fd, buf, mask, flags)
-			if err != nil {
-				yield(nil, err)
-				return
+		r := readers.Get().(*dirReader)
+		defer readers.Put(r)
+		r.rest(v, fd, mask, flags, yield)
+	}
+}
+
+// ReadDirAt is ReadDir of a directory that it opens and closes: one that has
+// a few hundred entries in two round trips. oflags, of open(2), may hold
+// O_NOFOLLOW. The directory is open until the iteration ends.
+func (v *View) ReadDirAt(dirfd int, path string, oflags, mask, flags int) iter.Seq2[*Dirent, error] {
+	return func(yield func(*Dirent, error) bool) {
+		r := readers.Get().(*dirReader)
+		defer readers.Put(r)
+		c := v.borrowChain()
+		defer c.giveBack()
+		open := c.Openat(dirfd, path, oflags|unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		var read [2]Link
+		for i := range read {
+			read[i] = c.Readdirents(open.Fd(), r.buf[i][:], mask, flags)
+		}
+		runErr := c.Run()
+		fd, err := c.Result(open)
+		if err != nil {
+			if runErr != nil { // that of a dead kernel, for one
+				err = runErr
 			}
+			yield(nil, err)
+			return
+		}
+		defer v.CloseFd(fd)
+		if runErr != nil {
+			yield(nil, runErr)
+			return
+		}
+		for i := range read {
+			n, _ := c.Result(read[i])
 			if n == 0 {
 				return
 			}
-			for rest := buf[:n]; len(rest) > 0; {
-				if rest, err = d.Parse(rest); err != nil {
-					yield(nil, err)
-					return
-				}
-				if !yield(&d, nil) {
-					return
-				}
+			if !r.batch(r.buf[i][:n], yield) {
+				return
 			}
 		}
+		r.rest(v, fd, mask, flags, yield)
 	}
+}
+
+// A dirReader is the memory of an iteration, to be used again.
+type dirReader struct {
+	d   Dirent
+	buf [2][readdirChunk]byte
+}
+
+var readers = sync.Pool{New: func() any { return new(dirReader) }}
+
+// rest iterates over what has not been read.
+func (r *dirReader) rest(v *View, fd, mask, flags int, yield func(*Dirent, error) bool) {
+	for {
+		n, err := v.Readdirents(fd, r.buf[0][:], mask, flags)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if n == 0 || !r.batch(r.buf[0][:n], yield) {
+			return
+		}
+	}
+}
+
+// batch iterates over entries that have been read. It returns false if that
+// was the end.
+func (r *dirReader) batch(b []byte, yield func(*Dirent, error) bool) bool {
+	for len(b) > 0 {
+		var err error
+		if b, err = r.d.Parse(b); err != nil {
+			yield(nil, err)
+			return false
+		}
+		if !yield(&r.d, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // Readdirents reads the next entries of an open directory into buf, for
@@ -109,7 +172,7 @@ func (d *Dirent) Parse(b []byte) (rest []byte, err error) {
 		return nil, unix.EUCLEAN
 	}
 	d.Name = string(name)
-	d.Link = string(link)
+	d.Link = string(link) // no memory if there is none
 	return b[reclen:], nil
 }
 

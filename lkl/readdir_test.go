@@ -64,11 +64,56 @@ func TestReadDir(t *testing.T) {
 	if _, err := k.Readdirents(fd, make([]byte, 100), 0, 0); err != unix.EINVAL {
 		t.Errorf("small buffer: %v", err)
 	}
+	testReadDirAt(t, k, dir, files+2)
 	must(t, "close", k.CloseFd(fd))
 	for _, err := range k.ReadDir(fd, 0, 0) {
 		if err != unix.EBADF {
 			t.Errorf("closed: %v", err)
 		}
+	}
+}
+
+func testReadDirAt(t *testing.T, k *Kernel, dir string, want int) {
+	// The number of descriptors must be the same afterwards.
+	fd, err := k.Open("/", unix.O_PATH, 0)
+	must(t, "open", err)
+	must(t, "close", k.CloseFd(fd))
+	for _, stop := range []int{0, 1, want} {
+		seen := make(map[string]bool)
+		for d, err := range k.ReadDirAt(unix.AT_FDCWD, dir, 0, unix.STATX_BASIC_STATS, 0) {
+			must(t, "readdir", err)
+			seen[d.Name] = true
+			// Iterations may be nested.
+			if stop == want && len(seen)%700 == 1 {
+				for _, err := range k.ReadDirAt(unix.AT_FDCWD, dir, 0, 0, 0) {
+					must(t, "nested", err)
+				}
+			}
+			if len(seen) == stop {
+				break
+			}
+		}
+		if stop == 0 && len(seen) != want {
+			t.Errorf("%d entries of %d", len(seen), want)
+		}
+	}
+	for _, path := range []string{"/none", "/link"} {
+		n := 0
+		for _, err := range k.ReadDirAt(unix.AT_FDCWD, dir+path, unix.O_NOFOLLOW, 0, 0) {
+			if err != unix.ENOENT && err != unix.ENOTDIR && err != unix.ELOOP {
+				t.Errorf("%s: %v", path, err)
+			}
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%s: %d errors", path, n)
+		}
+	}
+	again, err := k.Open("/", unix.O_PATH, 0)
+	must(t, "open", err)
+	must(t, "close", k.CloseFd(again))
+	if again != fd {
+		t.Errorf("descriptor %d, then %d", fd, again)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,6 +186,117 @@ func testReadDir(t *testing.T, k *Kernel, dir string, create func(name string, s
 	if n != files+1 {
 		t.Errorf("%d entries", n)
 	}
+	testReadDirAt(t, k, dir, files+1)
+}
+
+// Close without unmounting loses nothing, and leaves a journal to replay.
+func TestRealCloseSyncs(t *testing.T) {
+	image := ext4Image(t, 64<<20)
+	k := bootReal(t, nil)
+	mountDisk(t, k, Disk{File: open(t, image, os.O_RDWR)}, 0)
+	want := bytes.Repeat([]byte("data"), 1<<18)
+	fd, err := k.Open("/mnt/new", unix.O_CREAT|unix.O_WRONLY, 0o600)
+	must(t, "open", err)
+	if n, err := k.Write(fd, want); n != len(want) || err != nil {
+		t.Fatalf("write: %d %v", n, err)
+	}
+	must(t, "close", k.Close())
+
+	// Replayed into an overlay: the image stays as it is.
+	before, _ := os.ReadFile(image)
+	ov, err := NewOverlay("")
+	must(t, "overlay", err)
+	defer ov.Close()
+	k = bootReal(t, nil)
+	mountDisk(t, k, Disk{File: open(t, image, os.O_RDONLY), ReadOnly: true, Overlay: ov}, 0)
+	if got, err := k.ReadFile("/mnt/new", 1<<30); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("read %d, %v", len(got), err)
+	}
+	must(t, "unmount", k.Unmount("/mnt", 0))
+	must(t, "close", k.Close())
+	if after, _ := os.ReadFile(image); !bytes.Equal(before, after) {
+		t.Error("the image has changed")
+	}
+}
+
+// A device that fails, or whose program goes on while it hangs, is an error of
+// the calls that need it only.
+func TestRealDeviceErrors(t *testing.T) {
+	image := ext4Image(t, 64<<20)
+	d := &failing{fileDevice: fileDevice{open(t, image, os.O_RDONLY)}, gate: make(chan struct{})}
+	k := bootReal(t, nil)
+	mountDisk(t, k, Disk{Device: d, ReadOnly: true}, unix.MS_RDONLY)
+	d.fail.Store(true)
+	if _, err := k.ReadFile("/mnt/big", 1<<30); err != unix.EIO {
+		t.Errorf("device that fails: %v", err)
+	}
+	d.fail.Store(false)
+	d.hang.Store(true)
+	read := make(chan error)
+	go func() {
+		_, err := k.ReadFile("/mnt/big", 1<<30)
+		read <- err
+	}()
+	for d.hanging.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if data, err := k.ReadFile("/sys/block/sda/size", 100); err != nil || len(data) == 0 {
+		t.Errorf("while a device hangs: %q %v", data, err)
+	}
+	select {
+	case err := <-read:
+		t.Errorf("a read of what hangs: %v", err)
+	default:
+	}
+	d.hang.Store(false)
+	close(d.gate)
+	must(t, "read", <-read)
+}
+
+type failing struct {
+	fileDevice
+	fail, hang atomic.Bool
+	hanging    atomic.Int32
+	gate       chan struct{}
+}
+
+func (f *failing) ReadAt(p []byte, off int64) (int, error) {
+	if f.fail.Load() {
+		return 0, unix.EIO
+	}
+	if f.hang.Load() {
+		f.hanging.Add(1)
+		<-f.gate
+	}
+	return f.fileDevice.ReadAt(p, off)
+}
+
+// Many kernels, at the same time and one after the other: what they leave is
+// looked for by TestMain.
+func TestRealMany(t *testing.T) {
+	bootReal(t, nil)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for range 10 {
+				k, err := Boot(context.Background(), nil)
+				if err != nil {
+					t.Errorf("boot: %+v", err)
+					return
+				}
+				d := newRAMDisk(1 << 20)
+				if _, err := k.AttachDisk(Disk{Device: d}); err != nil {
+					t.Errorf("attach: %v", err)
+				}
+				if g%2 == 0 {
+					k.Kill()
+				} else if err := k.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestRealDeath(t *testing.T) {
