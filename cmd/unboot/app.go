@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/unboot/unboot"
+)
+
+// An app is one run of a command.
+type app struct {
+	cmd string
+	// ctx ends with the first signal: a command that has something to
+	// finish then finishes it.
+	ctx context.Context
+	// life is that of the kernels: it ends with the first signal if nothing
+	// is being written, with the second otherwise.
+	life context.Context
+
+	out    *bufio.Writer // standard output
+	failed atomic.Bool   // something was reported
+
+	opts    openOptions
+	images  []*opened
+	writing atomic.Bool
+
+	signals  atomic.Int32
+	stop     context.CancelFunc
+	kill     context.CancelCauseFunc
+	mu       sync.Mutex // of standard error
+	progress *progress
+}
+
+// openOptions are those that all commands with images have.
+type openOptions struct {
+	mounts  []string
+	add     []string
+	sector  int
+	timeout time.Duration
+}
+
+func newApp(cmd string) *app {
+	a := &app{cmd: cmd, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	a.ctx, a.stop = context.WithCancel(context.Background())
+	a.life, a.kill = context.WithCancelCause(context.Background())
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		for s := range c {
+			a.signals.Add(1)
+			a.stop()
+			if !a.writing.Load() || a.signals.Load() > 1 {
+				a.kill(fmt.Errorf("stopped: %v", s))
+			} else {
+				a.warn(fmt.Errorf("%v: finishing what was begun; once more to stop at once", s))
+			}
+		}
+	}()
+	return a
+}
+
+// flags returns a flag set that has the options for opening images.
+func (a *app) flags() *flagSet {
+	f := &flagSet{}
+	f.list(&a.opts.mounts, 'm', "mount")
+	f.list(&a.opts.add, 0, "add")
+	f.integer(&a.opts.sector, 0, "sector-size")
+	f.duration(&a.opts.timeout, 0, "timeout")
+	return f
+}
+
+func (a *app) interrupted() bool { return a.signals.Load() > 0 }
+
+// options translates to those of package unboot.
+func (a *app) openOptions(write bool) []unboot.Option {
+	var o []unboot.Option
+	if write {
+		o = append(o, unboot.Writable())
+	}
+	if a.opts.sector != 0 {
+		o = append(o, unboot.SectorSize(a.opts.sector))
+	}
+	for _, path := range a.opts.add {
+		o = append(o, unboot.AddDisk(path))
+	}
+	return o
+}
+
+// fail reports an error about one thing of several, and has the exit code say so.
+func (a *app) fail(err error) {
+	if err == nil || a.interrupted() {
+		return
+	}
+	a.failed.Store(true)
+	a.report(err)
+}
+
+// warn reports what is not a failure.
+func (a *app) warn(err error) { a.report(err) }
+
+func (a *app) report(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// What was said before the error should stand before it.
+	if a.progress == nil {
+		a.out.Flush()
+	} else {
+		a.progress.clear()
+	}
+	fmt.Fprintf(os.Stderr, "unboot: %s: %s\n", a.cmd, message(err))
+}
+
+// close closes the images. What was written is on the disk when it returns nil.
+func (a *app) close() error {
+	if a.progress != nil {
+		a.progress.end()
+	}
+	var first error
+	if err := a.out.Flush(); err != nil {
+		first = err
+	}
+	for _, o := range a.images {
+		if err := o.close(); err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", quote(o.path), err)
+		}
+	}
+	a.stop()
+	a.kill(nil)
+	return first
+}
+
+// stdout returns standard output for writes that should not be buffered, after
+// what was.
+func (a *app) stdout() (io.Writer, error) { return os.Stdout, a.out.Flush() }

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+)
+
+const usageDf = `usage: unboot df [-hi] [--json] [-m DEVICE]... IMAGE...
+
+Prints the space of the file systems in images as df(1) does: of all of them, or
+of those that -m names. A read-only image is not changed to find out.
+
+  -h, --human   sizes as 1.5G
+  -i, --inodes  inodes in place of blocks
+      --json    one object per file system
+
+  unboot df -h disk.img
+`
+
+// jsonDf is a file system in --json. Sizes are in bytes.
+type jsonDf struct {
+	Image     string `json:"image"`
+	Device    string `json:"device"`
+	Type      string `json:"type"`
+	Label     string `json:"label,omitempty"`
+	UUID      string `json:"uuid,omitempty"`
+	Size      uint64 `json:"size"`
+	Used      uint64 `json:"used"`
+	Available uint64 `json:"available"`
+	Inodes    uint64 `json:"inodes,omitempty"`
+	InodesUse uint64 `json:"inodes_used,omitempty"`
+}
+
+func runDf(a *app, args []string) error {
+	f := a.flags()
+	isHuman, inodes, asJSON := false, false, false
+	f.bool(&isHuman, 'h', "human-readable")
+	f.bool(&inodes, 'i', "inodes")
+	f.bool(&asJSON, 0, "json")
+	args, err := f.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return badUsage("no IMAGE given")
+	}
+	list := &jsonList{a: a}
+	t := &table{right: []bool{false, false, true, true, true, true}}
+	switch {
+	case inodes:
+		t.row("Filesystem", "Type", "Inodes", "IUsed", "IFree", "IUse%", "Label")
+	case isHuman:
+		t.row("Filesystem", "Type", "Size", "Used", "Avail", "Use%", "Label")
+	default:
+		t.row("Filesystem", "Type", "1K-blocks", "Used", "Available", "Use%", "Label")
+	}
+	size := func(n uint64) string {
+		if isHuman {
+			return lsHuman(n)
+		}
+		return strconv.FormatUint(n/1024, 10)
+	}
+	for _, arg := range args {
+		target := parseTarget(arg)
+		o, err := a.open(target.image, false)
+		if err != nil {
+			return err
+		}
+		all, err := a.space(o)
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if asJSON {
+				list.add(s)
+				continue
+			}
+			name := s.Device
+			if len(args) > 1 {
+				name = s.Image + ":" + name
+			}
+			if inodes {
+				t.row(quote(name), s.Type, strconv.FormatUint(s.Inodes, 10), strconv.FormatUint(s.InodesUse, 10),
+					strconv.FormatUint(s.Inodes-s.InodesUse, 10), percent(s.InodesUse, s.Inodes-s.InodesUse), quoteLabel(s.Label))
+			} else {
+				t.row(quote(name), s.Type, size(s.Size), size(s.Used), size(s.Available), percent(s.Used, s.Available), quoteLabel(s.Label))
+			}
+		}
+	}
+	if asJSON {
+		list.end()
+		return nil
+	}
+	_, err = a.out.WriteString(t.String())
+	return err
+}
+
+func quoteLabel(s string) string {
+	if s == "" {
+		return ""
+	}
+	return quote(s)
+}
+
+// percent is the part that is used of what can be, rounded up as df does.
+func percent(used, free uint64) string {
+	if used+free == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d%%", (used*100+used+free-1)/(used+free))
+}
+
+// space mounts the file systems one by one and asks them.
+func (a *app) space(o *opened) ([]jsonDf, error) {
+	devices := o.img.FileSystems()
+	var options []unboot.Mount
+	if len(a.opts.mounts) > 0 {
+		devices = nil
+		for _, s := range a.opts.mounts {
+			m, err := parseMount(s)
+			if err != nil {
+				return nil, err
+			}
+			d, err := o.img.Device(m.Device)
+			if err != nil {
+				return nil, o.mountError(err)
+			}
+			devices, options = append(devices, d), append(options, m)
+		}
+	} else if len(devices) == 0 {
+		return nil, o.mountError(unboot.ErrNoFileSystem)
+	}
+	var all []jsonDf
+	for i, d := range devices {
+		var m unboot.Mount
+		if options != nil {
+			m = options[i]
+		}
+		st, err := o.statfs(d, m)
+		if err != nil {
+			a.fail(fmt.Errorf("%s: %w", quote(o.path), err))
+			continue
+		}
+		s := jsonDf{Image: o.path, Device: d.Name,
+			Size: st.Blocks * uint64(st.Bsize), Available: st.Bavail * uint64(st.Bsize),
+			Used: (st.Blocks - min(st.Bfree, st.Blocks)) * uint64(st.Bsize), Inodes: st.Files, InodesUse: st.Files - min(st.Ffree, st.Files)}
+		if d.Content != nil {
+			s.Type, s.Label, s.UUID = d.Content.Type, d.Content.Label, d.Content.UUID
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// statfs mounts one device for the question.
+func (o *opened) statfs(d *unboot.Device, m unboot.Mount) (*unix.Statfs_t, error) {
+	opts := []unboot.MountOption{unboot.ReadOnly()}
+	if m.Data != "" {
+		opts = append(opts, unboot.Data(m.Data))
+	}
+	if m.Type != "" {
+		opts = append(opts, unboot.Type(m.Type))
+	}
+	fsys, err := o.img.Mount(d.Name, opts...)
+	if err != nil {
+		return nil, err
+	}
+	defer fsys.Unmount()
+	return fsys.Statfs(".")
+}

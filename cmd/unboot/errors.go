@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/unboot/unboot"
+)
+
+// errReported ends a command whose error was reported already.
+var errReported = errors.New("failed")
+
+// message returns an error's text on one line or, if it has more, indented.
+func message(err error) string {
+	return strings.ReplaceAll(strings.TrimRight(err.Error(), "\n"), "\n", "\n  ")
+}
+
+// reason takes away what a target's name will say again: the operation and the
+// path.
+func reason(err error) error {
+	var pe *fs.PathError
+	var le *os.LinkError
+	var se *os.SyscallError
+	for {
+		switch {
+		case errors.As(err, &pe) && err == error(pe):
+			err = pe.Err
+		case errors.As(err, &le) && err == error(le):
+			err = le.Err
+		case errors.As(err, &se) && err == error(se):
+			err = se.Err
+		default:
+			return err
+		}
+	}
+}
+
+// about says that an error is about a file in an image. A path that is not
+// there gets the one that may have been meant.
+func (o *opened) about(p string, err error) error {
+	if err == nil {
+		return nil
+	}
+	hint := ""
+	if errors.Is(err, fs.ErrNotExist) && o.fs != nil {
+		hint = o.suggest(p)
+	}
+	return fmt.Errorf("%s: %w%s", o.label(p), reason(err), hint)
+}
+
+// label is how messages call a path of the image.
+func (o *opened) label(p string) string { return quote(o.path + ":" + display(p)) }
+
+// display writes a path of an FS as users do.
+func display(p string) string {
+	if p == "." || p == "" {
+		return "/"
+	}
+	return "/" + p
+}
+
+// suggest looks for the first element of a path that does not exist, and for
+// one that is much the same.
+func (o *opened) suggest(p string) string {
+	p = unboot.CleanPath(p)
+	if _, err := o.fs.Lstat(p); err == nil {
+		if target, err := o.fs.Readlink(p); err == nil {
+			return fmt.Sprintf(" (a symbolic link to %s, which is not there)", quote(target))
+		}
+		return ""
+	}
+	dir := "."
+	for elem := range strings.SplitSeq(p, "/") {
+		next := path.Join(dir, elem)
+		if _, err := o.fs.Stat(next); err == nil {
+			dir = next
+			continue
+		}
+		var names []string
+		for e, err := range o.fs.Entries(dir, nil) {
+			if err != nil || len(names) == 10000 {
+				break
+			}
+			names = append(names, e.Name())
+		}
+		n := nearest(elem, names)
+		if n == "" {
+			return ""
+		}
+		rest := strings.TrimPrefix(strings.TrimPrefix(p, next), "/")
+		return didYouMean(display(path.Join(dir, n, rest)))
+	}
+	return ""
+}
+
+func didYouMean(s string) string {
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %s?", quote(s))
+}
+
+// nearest returns the name that is most like s, or "" if none is.
+func nearest(s string, names []string) string {
+	best, bestDist := "", min(3, (len(s)+2)/3+1)
+	for _, n := range names {
+		if strings.EqualFold(s, n) {
+			return n
+		}
+		if d := distance(s, n, bestDist); d < bestDist {
+			best, bestDist = n, d
+		}
+	}
+	return best
+}
+
+// distance is the number of bytes to change, insert, delete or swap to make a
+// into b, or at least limit.
+func distance(a, b string, limit int) int {
+	if max(len(a), len(b))-min(len(a), len(b)) >= limit || len(a) > 255 {
+		return limit
+	}
+	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			d := prev[j-1]
+			if a[i-1] != b[j-1] {
+				d++
+			}
+			d = min(d, prev[j]+1, cur[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, prev2[j-2]+1)
+			}
+			cur[j] = d
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return prev[len(b)]
+}

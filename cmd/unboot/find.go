@@ -1,0 +1,231 @@
+package main
+
+import (
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+)
+
+const usageFind = `usage: unboot find [-m DEVICE[:MOUNTPOINT]] IMAGE[:PATH]... [EXPRESSION]
+
+Finds files as find(1) does. Paths are printed as they are in the image.
+
+Tests:    -name P  -iname P  -path P  -ipath P  -lname P  -type [fdlbcps,]
+          -size [+-]N[cwbkMG]  -empty  -links [+-]N  -inum N  -perm [-/]MODE
+          -user U  -group G  -uid [+-]N  -gid [+-]N  -nouser  -nogroup
+          -mtime -atime -ctime [+-]DAYS   -mmin -amin -cmin [+-]MINUTES
+          -newer FILE (in the image)  -newermt TIME (2024-01-31 or RFC 3339)
+Actions:  -print  -print0  -ls  -printf FORMAT  -json  -prune  -quit
+Options:  -maxdepth N  -mindepth N  -xdev
+Operators:  ( E )   ! E   E E   E -a E   E -o E
+
+  unboot find disk.img:/etc -name '*.conf' -newermt 2024-01-01
+  unboot find disk.img -type f -perm /6000 -ls
+  unboot find disk.img:/home -size +100M -printf '%s %p\n'
+`
+
+func runFind(a *app, args []string) error {
+	// Options for the image may stand before the first IMAGE, where no test
+	// can be; what follows the images is the expression.
+	start := 0
+	f := a.flags()
+	var before []string
+	for start < len(args) && strings.HasPrefix(args[start], "-") && args[start] != "-" {
+		before = append(before, args[start])
+		if args[start] == "-h" || args[start] == "--help" {
+			return errHelp
+		}
+		known := args[start] == "-m" || strings.HasPrefix(args[start], "--") && !strings.Contains(args[start], "=")
+		start++
+		if known && start < len(args) {
+			before = append(before, args[start])
+			start++
+		}
+	}
+	end := start
+	for end < len(args) && !isExpression(args[end]) {
+		end++
+	}
+	// -m behind the images is taken too.
+	expr := args[end:]
+	for len(expr) >= 2 && (expr[0] == "-m" || expr[0] == "--mount") {
+		before, expr = append(before, expr[:2]...), expr[2:]
+	}
+	if _, err := f.parse(before); err != nil {
+		return err
+	}
+	if start == end {
+		return badUsage("no IMAGE given")
+	}
+	images := args[start:end]
+	fi := &finder{a: a, max: -1, now: newClock().now, clock: newClock(), tty: isTerminal(os.Stdout)}
+	for i, arg := range images {
+		o, t, err := a.target(arg, false)
+		if err != nil {
+			return err
+		}
+		fi.o = o
+		// An expression may refer to the image: -newer, -user.
+		p := &findParser{f: fi, args: expr}
+		if fi.expr, err = p.parse(); err != nil {
+			return err
+		}
+		if i == 0 && fi.json {
+			fi.list = &jsonList{a: a}
+		}
+		fi.run(t)
+		if fi.quit {
+			break
+		}
+	}
+	if fi.list != nil {
+		fi.list.end()
+	}
+	return nil
+}
+
+func isExpression(s string) bool {
+	return s == "(" || s == "!" || s == ")" || s == "," || len(s) > 1 && s[0] == '-'
+}
+
+// A finder is one run of find.
+type finder struct {
+	a     *app
+	o     *opened
+	expr  test
+	min   int
+	max   int // -1 for no limit
+	xdev  bool
+	json  bool // an action of the expression
+	links bool
+	tty   bool
+	quit  bool
+	list  *jsonList
+	now   timeNow
+	clock *clock
+	line  []byte
+}
+
+// A found file is what tests are about.
+type found struct {
+	*unboot.Entry
+	path  string // as printed
+	depth int
+	root  string // the starting point
+}
+
+func (f *found) mode() uint32 { return uint32(f.Stat.Mode) }
+
+func (f *finder) run(t target) {
+	root := t.clean()
+	w := &unboot.WalkOptions{Links: f.links, OneFileSystem: f.xdev}
+	base := 0
+	if root != "." {
+		base = strings.Count(root, "/") + 1
+	}
+	start := display(root)
+	f.a.each(f.o, root, w, func(e *unboot.Entry) bool {
+		p := e.Path()
+		depth := strings.Count(p, "/") + 1 - base
+		if p == root || p == "." {
+			depth = 0
+		}
+		if depth == f.max && e.IsDir() {
+			e.SkipDir()
+		}
+		if e.Err != nil {
+			f.a.fail(f.o.about(p, e.Err))
+		}
+		if depth >= f.min {
+			f.expr(&found{e, display(p), depth, start})
+		}
+		return !f.quit
+	})
+}
+
+func (f *found) base() string {
+	if f.path == "/" {
+		return "/"
+	}
+	return path.Base(f.path)
+}
+
+// print writes a path and what ends it.
+func (f *finder) print(e *found, end byte) {
+	b := f.line[:0]
+	if f.tty && end == '\n' {
+		b = append(b, quote(e.path)...)
+	} else {
+		b = append(b, e.path...)
+	}
+	f.line = append(b, end)
+	f.a.out.Write(f.line)
+}
+
+// ls writes a line as find -ls does.
+func (f *finder) ls(e *found) {
+	st := &e.Stat
+	names := f.o.names()
+	b := padLeft(f.line[:0], strconv.FormatUint(st.Ino, 10), 9)
+	b = append(b, ' ')
+	b = padLeft(b, strconv.FormatUint((st.Blocks+1)/2, 10), 6)
+	b = append(b, ' ')
+	b = appendMode(b, e.mode())
+	b = append(b, ' ')
+	b = padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), 3)
+	b = append(b, ' ')
+	b = padRight(b, nameOf(names.users, st.Uid), 8)
+	b = append(b, ' ')
+	b = padRight(b, nameOf(names.groups, st.Gid), 8)
+	b = append(b, ' ')
+	size := strconv.FormatUint(st.Size, 10)
+	if isDevice(st) {
+		size = deviceNumber(st, ", ")
+	}
+	b = padLeft(b, size, 8)
+	b = append(b, ' ')
+	b = append(b, f.clock.short(st.Mtime.Sec)...)
+	b = append(b, ' ')
+	// As find does, so that a line is a line.
+	b = append(b, escapeLs(e.path)...)
+	if e.mode()&unix.S_IFMT == unix.S_IFLNK {
+		b = append(b, " -> "...)
+		b = append(b, escapeLs(e.Link)...)
+	}
+	f.line = append(b, '\n')
+	f.a.out.Write(f.line)
+}
+
+// escapeLs writes blanks and control characters with backslashes.
+func escapeLs(s string) string {
+	plain := true
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] == '\\' || s[i] == '"' || s[i] == 0x7f {
+			plain = false
+		}
+	}
+	if plain {
+		return s
+	}
+	var b []byte
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == ' ' || c == '\\' || c == '"':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c < ' ' || c == 0x7f:
+			b = append(b, '\\', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// jsonFile is a file in --json.
+type jsonFile struct {
+	Path string `json:"path"`
+	// PathBytes is the path in base64, where it is not UTF-8 and Path lossy.
+	PathBytes string            `json:"path_bytes,omitempty"`
+	Type      string            `json:"type"`
+	Mode      string            `json:"mode"` // octal, without the type
+	UID       uint32            `json:"uid"`
+	GID       uint32            `json:"gid"`
+	User      string            `json:"user,omitempty"`
+	Group     string            `json:"group,omitempty"`
+	Size      uint64            `json:"size"`
+	Blocks    uint64            `json:"blocks"` // of 512 bytes
+	Links     uint32            `json:"links"`
+	Inode     uint64            `json:"inode"`
+	Mtime     string            `json:"mtime"` // RFC 3339, UTC
+	Atime     string            `json:"atime,omitempty"`
+	Ctime     string            `json:"ctime,omitempty"`
+	Btime     string            `json:"btime,omitempty"`
+	Device    string            `json:"device,omitempty"` // "8:1"
+	Target    string            `json:"target,omitempty"`
+	Xattrs    map[string]string `json:"xattrs,omitempty"` // in base64
+}
+
+// newJSONFile fills in what stat says.
+func newJSONFile(path string, st *unix.Statx_t, link string, names *owners) *jsonFile {
+	j := &jsonFile{
+		Path: path, Type: typeName(uint32(st.Mode)), Mode: octal(uint32(st.Mode) & 0o7777),
+		UID: st.Uid, GID: st.Gid, Size: st.Size, Blocks: st.Blocks, Links: st.Nlink, Inode: st.Ino,
+		Mtime: rfc3339(st.Mtime), Atime: rfc3339(st.Atime), Ctime: rfc3339(st.Ctime), Target: link,
+	}
+	if st.Mask&unix.STATX_BTIME != 0 {
+		j.Btime = rfc3339(st.Btime)
+	}
+	if !utf8.ValidString(path) {
+		j.PathBytes = base64.StdEncoding.EncodeToString([]byte(path))
+	}
+	if m := st.Mode & unix.S_IFMT; m == unix.S_IFCHR || m == unix.S_IFBLK {
+		j.Device = deviceNumber(st, ":")
+	}
+	if names != nil {
+		j.User, j.Group = names.users[st.Uid], names.groups[st.Gid]
+	}
+	return j
+}
+
+func rfc3339(t unix.StatxTimestamp) string { return stamp(t).UTC().Format(time.RFC3339Nano) }
+
+// jsonList writes a list of objects, one on a line, as they come.
+type jsonList struct {
+	a *app
+	n int
+}
+
+func (l *jsonList) add(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		l.a.fail(err)
+		return
+	}
+	if l.n++; l.n == 1 {
+		l.a.out.WriteString("[\n")
+	} else {
+		l.a.out.WriteString(",\n")
+	}
+	l.a.out.Write(b)
+}
+
+func (l *jsonList) end() {
+	if l.n == 0 {
+		l.a.out.WriteByte('[')
+	}
+	l.a.out.WriteString("\n]\n")
+}
+
+// printJSON writes one value for people to read too.
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,432 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+)
+
+const usageLs = `usage: unboot ls [-alRdhinrtSU1F] [--json] [-m DEVICE[:MOUNTPOINT]] IMAGE[:PATH]...
+
+Lists files as ls(1) does. Owners are named as the image's own /etc/passwd and
+/etc/group have them. Times are in local time.
+
+  -a, --all        names that start with a dot too
+  -A, --almost-all the same without . and ..
+  -l               long: mode, links, owner, group, size, time, name
+  -R, --recursive  all below directories
+  -d, --directory  directories themselves, not what is in them
+  -h, --human      sizes as 1.5G (with -l)
+  -i, --inode      inode numbers
+  -n               numbers of owners (with -l)
+  -r, --reverse    the other way round
+  -t, -S, -U       by time, by size, as the directory has them; by name without
+  -1               one on a line, even on a terminal
+  -F, --classify   a mark behind the names of directories (/), links (@) and so on
+      --json       one object per file
+
+  unboot ls disk.img
+  unboot ls -lR disk.img:/etc
+  unboot ls -m /dev/sda15 disk.img:/EFI
+`
+
+// lister lists files of one tree after the other.
+type lister struct {
+	a *app
+
+	all, almost, long, recursive, directory bool
+	human, inode, numeric, one, classify    bool
+	reverse, json                           bool
+	sort                                    byte // 0 by name, or t, S, U
+
+	tty    bool
+	width  int
+	header bool // the directory's name before its list
+	first  bool
+	clock  *clock
+	list   *jsonList
+	line   []byte
+}
+
+func runLs(a *app, args []string) error {
+	l := &lister{a: a, first: true, tty: isTerminal(os.Stdout)}
+	f := a.flags()
+	f.bool(&l.all, 'a', "all")
+	f.bool(&l.almost, 'A', "almost-all")
+	f.bool(&l.long, 'l', "")
+	f.bool(&l.recursive, 'R', "recursive")
+	f.bool(&l.directory, 'd', "directory")
+	f.bool(&l.human, 'h', "human-readable")
+	f.bool(&l.inode, 'i', "inode")
+	f.boolFunc('n', "numeric-uid-gid", func() { l.long, l.numeric = true, true })
+	f.bool(&l.reverse, 'r', "reverse")
+	f.bool(&l.one, '1', "")
+	f.bool(&l.classify, 'F', "classify")
+	f.bool(&l.json, 0, "json")
+	for _, c := range []byte("tSU") {
+		f.boolFunc(c, "", func() { l.sort = c })
+	}
+	// -h is a size's here: help is --help.
+	args, err := f.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return badUsage("no IMAGE given")
+	}
+	if l.json {
+		l.list = &jsonList{a: a}
+		defer l.list.end()
+	}
+	if l.tty && !l.one && !l.long {
+		l.width = terminalWidth()
+	}
+	l.clock = newClock()
+	l.header = len(args) > 1 || l.recursive
+	return l.arguments(args)
+}
+
+// arguments lists files first and then directories, as ls does.
+func (l *lister) arguments(args []string) error {
+	type dir struct {
+		o    *opened
+		path string
+		name string
+	}
+	var dirs []dir
+	for _, arg := range args {
+		o, t, err := l.a.target(arg, false)
+		if err != nil {
+			return err
+		}
+		e, err := l.stat(o, t)
+		if err != nil {
+			l.a.fail(o.about(t.clean(), err))
+			continue
+		}
+		name := display(t.clean())
+		if len(l.a.images) > 1 {
+			name = o.path + ":" + name
+		}
+		if e.IsDir() && !l.directory {
+			dirs = append(dirs, dir{o, t.clean(), name})
+			continue
+		}
+		l.print(o, []row{{name, e}}, false)
+		l.first = false
+	}
+	for _, d := range dirs {
+		if l.a.ctx.Err() != nil {
+			break
+		}
+		l.dir(d.o, d.path, d.name)
+	}
+	return nil
+}
+
+// stat follows a link to a directory that is an argument, unless the link
+// itself is wanted.
+func (l *lister) stat(o *opened, t target) (*unboot.Entry, error) {
+	if !l.long && !l.directory || strings.HasSuffix(t.path, "/") {
+		if st, err := o.fs.Stat(t.clean()); err == nil && st.IsDir() {
+			return st.(*unboot.Entry), nil
+		}
+	}
+	st, err := o.fs.Lstat(t.clean())
+	if err != nil {
+		return nil, err
+	}
+	e := st.(*unboot.Entry)
+	if e.Type()&os.ModeSymlink != 0 {
+		e.Link, _ = o.fs.Readlink(t.clean())
+	}
+	return e, nil
+}
+
+// A row is a file with the name it is listed by.
+type row struct {
+	name string
+	*unboot.Entry
+}
+
+// dir lists a directory, and those below it with -R.
+func (l *lister) dir(o *opened, p, name string) {
+	w := &unboot.WalkOptions{Links: l.long || l.json}
+	if !l.long && !l.json && l.sort == 0 && !l.inode {
+		w.Mask = unix.STATX_TYPE
+	}
+	var rows []row
+	for e, err := range o.fs.Entries(p, w) {
+		if err != nil {
+			l.a.fail(o.about(p, err))
+			break
+		}
+		if l.all || l.almost || e.Name()[0] != '.' {
+			rows = append(rows, row{e.Name(), e})
+		}
+	}
+	if l.all && !l.json {
+		for _, dot := range []string{"..", "."} {
+			if st, err := o.fs.Stat(path.Join(p, dot)); err == nil {
+				rows = append(rows, row{dot, st.(*unboot.Entry)})
+			}
+		}
+	}
+	l.order(rows)
+	if l.header && !l.json {
+		if !l.first {
+			l.a.out.WriteByte('\n')
+		}
+		l.a.out.WriteString(l.show(name) + ":\n")
+	}
+	l.first = false
+	if l.json {
+		for i := range rows {
+			rows[i].name = path.Join(name, rows[i].name)
+		}
+	}
+	l.print(o, rows, true)
+	if !l.recursive {
+		return
+	}
+	for _, r := range rows {
+		base := r.Name()
+		if l.a.ctx.Err() != nil {
+			return
+		}
+		if r.IsDir() && r.name != "." && r.name != ".." {
+			l.dir(o, path.Join(p, base), path.Join(name, base))
+		}
+	}
+}
+
+func (l *lister) order(rows []row) {
+	less := func(x, y row) int { return strings.Compare(x.name, y.name) }
+	switch l.sort {
+	case 'U':
+		return
+	case 't':
+		less = func(x, y row) int {
+			a, b := &x.Stat.Mtime, &y.Stat.Mtime
+			return cmp.Or(cmp.Compare(b.Sec, a.Sec), cmp.Compare(b.Nsec, a.Nsec), strings.Compare(x.name, y.name))
+		}
+	case 'S':
+		less = func(x, y row) int {
+			return cmp.Or(cmp.Compare(y.Stat.Size, x.Stat.Size), strings.Compare(x.name, y.name))
+		}
+	}
+	slices.SortStableFunc(rows, less)
+	if l.reverse {
+		slices.Reverse(rows)
+	}
+}
+
+// show is a name as it goes to the output.
+func (l *lister) show(name string) string {
+	if l.tty {
+		return quote(name)
+	}
+	return name
+}
+
+func (l *lister) print(o *opened, rows []row, total bool) {
+	for _, r := range rows {
+		if r.Err != nil {
+			l.a.fail(o.about(r.Path(), r.Err))
+		}
+	}
+	switch {
+	case l.json:
+		for _, r := range rows {
+			l.list.add(newJSONFile(r.name, &r.Stat, r.Link, o.names()))
+		}
+	case l.long:
+		l.longList(o, rows, total)
+	case l.width > 0:
+		l.columns(rows)
+	default:
+		for _, r := range rows {
+			b := l.line[:0]
+			if l.inode {
+				b = append(strconv.AppendUint(b, r.Stat.Ino, 10), ' ')
+			}
+			b = append(b, l.show(r.name)...)
+			b = l.mark(b, r.Entry)
+			l.line = append(b, '\n')
+			l.a.out.Write(l.line)
+		}
+	}
+}
+
+// mark appends what -F has behind a name.
+func (l *lister) mark(b []byte, e *unboot.Entry) []byte {
+	if !l.classify {
+		return b
+	}
+	switch typeLetter(uint32(e.Stat.Mode), 'f') {
+	case 'd':
+		return append(b, '/')
+	case 'l':
+		return append(b, '@')
+	case 'p':
+		return append(b, '|')
+	case 's':
+		return append(b, '=')
+	case 'f':
+		if e.Stat.Mode&0o111 != 0 {
+			return append(b, '*')
+		}
+	}
+	return b
+}
+
+// longList writes the columns of ls -l, as wide as they need to be.
+func (l *lister) longList(o *opened, rows []row, total bool) {
+	var blocks uint64
+	var links, users, groups, sizes, inodes, majors, minors int
+	names := &owners{map[uint32]string{}, map[uint32]string{}}
+	if !l.numeric {
+		names = o.names()
+	}
+	number := func(n uint64) int { return len(strconv.FormatUint(n, 10)) }
+	for _, r := range rows {
+		st := &r.Stat
+		blocks += st.Blocks
+		links = max(links, number(uint64(st.Nlink)))
+		users = max(users, utf8.RuneCountInString(nameOf(names.users, st.Uid)))
+		groups = max(groups, utf8.RuneCountInString(nameOf(names.groups, st.Gid)))
+		inodes = max(inodes, number(st.Ino))
+		if isDevice(st) {
+			majors, minors = max(majors, number(uint64(st.Rdev_major))), max(minors, number(uint64(st.Rdev_minor)))
+		} else {
+			sizes = max(sizes, len(l.size(st.Size)))
+		}
+	}
+	if majors > 0 {
+		sizes = max(sizes, majors+2+minors)
+	}
+	if total {
+		if l.human {
+			l.a.out.WriteString("total " + lsHuman(blocks*512) + "\n")
+		} else {
+			l.a.out.WriteString("total " + strconv.FormatUint((blocks+1)/2, 10) + "\n")
+		}
+	}
+	for _, r := range rows {
+		st := &r.Stat
+		b := l.line[:0]
+		if l.inode {
+			b = append(padLeft(b, strconv.FormatUint(st.Ino, 10), inodes), ' ')
+		}
+		b = append(appendMode(b, uint32(st.Mode)), ' ')
+		b = append(padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), links), ' ')
+		b = append(padRight(b, nameOf(names.users, st.Uid), users), ' ')
+		b = append(padRight(b, nameOf(names.groups, st.Gid), groups), ' ')
+		if isDevice(st) {
+			b = padLeft(b, strconv.FormatUint(uint64(st.Rdev_major), 10)+",", sizes-minors-1)
+			b = append(b, ' ')
+			b = padLeft(b, strconv.FormatUint(uint64(st.Rdev_minor), 10), minors)
+		} else {
+			b = padLeft(b, l.size(st.Size), sizes)
+		}
+		b = append(b, ' ')
+		b = append(b, l.clock.short(st.Mtime.Sec)...)
+		b = append(b, ' ')
+		b = append(b, l.show(r.name)...)
+		if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			b = append(b, " -> "...)
+			b = append(b, l.show(r.Link)...)
+		} else {
+			b = l.mark(b, r.Entry)
+		}
+		l.line = append(b, '\n')
+		l.a.out.Write(l.line)
+	}
+}
+
+func (l *lister) size(n uint64) string {
+	if l.human {
+		return lsHuman(n)
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func isDevice(st *unix.Statx_t) bool {
+	m := st.Mode & unix.S_IFMT
+	return m == unix.S_IFCHR || m == unix.S_IFBLK
+}
+
+func padLeft(b []byte, s string, width int) []byte {
+	for n := width - len(s); n > 0; n-- {
+		b = append(b, ' ')
+	}
+	return append(b, s...)
+}
+
+func padRight(b []byte, s string, width int) []byte {
+	b = append(b, s...)
+	for n := width - utf8.RuneCountInString(s); n > 0; n-- {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+func terminalWidth() int {
+	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
+	if err != nil || ws.Col == 0 {
+		return 80
+	}
+	return int(ws.Col)
+}
+
+// columns fills the terminal's width, down before across.
+func (l *lister) columns(rows []row) {
+	cells, widths := make([]string, len(rows)), make([]int, len(rows))
+	for i, r := range rows {
+		b := []byte{}
+		if l.inode {
+			b = fmt.Appendf(b, "%d ", r.Stat.Ino)
+		}
+		cells[i] = string(l.mark(append(b, l.show(r.name)...), r.Entry))
+		widths[i] = utf8.RuneCountInString(cells[i])
+	}
+	n := len(rows)
+	for height := 1; height <= n; height++ {
+		cols := (n + height - 1) / height
+		if cols*3-2 > l.width && height < n {
+			continue // cannot fit: two blanks between names
+		}
+		sum, ws := -2, make([]int, cols)
+		for c := range cols {
+			for i := c * height; i < min(n, (c+1)*height); i++ {
+				ws[c] = max(ws[c], widths[i])
+			}
+			sum += ws[c] + 2
+		}
+		if sum > l.width && height < n {
+			continue
+		}
+		for r := range height {
+			for c := range cols {
+				i := c*height + r
+				if i >= n {
+					break
+				}
+				l.a.out.WriteString(cells[i])
+				if i+height < n {
+					l.a.out.WriteString(strings.Repeat(" ", ws[c]+2-widths[i]))
+				}
+			}
+			l.a.out.WriteByte('\n')
+		}
+		return
+	}
+}

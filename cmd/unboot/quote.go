@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// isTerminal reports whether a file of this process is a terminal.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// quote returns a name for a message or a terminal, as ls(1) does: as it is if
+// a shell would take it so, in quotes otherwise, with no control character in
+// it that could move the cursor.
+func quote(name string) string {
+	safe := name != "" && name[0] != '~' && name[0] != '#'
+	control := false
+	for i, r := range name {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			if _, size := utf8.DecodeRuneInString(name[i:]); r != utf8.RuneError || size == 1 {
+				control = true
+			}
+		}
+		if strings.ContainsRune(" !\"$&'()*;<=>?[\\]^`{|}", r) {
+			safe = false
+		}
+	}
+	switch {
+	case control:
+		return quoteControl(name)
+	case safe:
+		return name
+	case strings.Contains(name, "'") && !strings.ContainsAny(name, "\"$`\\!"):
+		return `"` + name + `"`
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+}
+
+// quoteControl writes the runs of a name that cannot be shown as $'\n', and the
+// others in quotes.
+func quoteControl(name string) string {
+	var b strings.Builder
+	state := byte(0)
+	enter := func(s byte) {
+		if s == state {
+			return
+		}
+		if state != 0 {
+			b.WriteByte('\'')
+		}
+		if s == '$' {
+			b.WriteByte('$')
+		}
+		b.WriteByte('\'')
+		state = s
+	}
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			enter('$')
+			for _, c := range []byte(name[:size]) {
+				if i := strings.IndexByte("\a\b\t\n\v\f\r", c); i >= 0 {
+					b.WriteString(`\` + "abtnvfr"[i:i+1])
+				} else {
+					fmt.Fprintf(&b, `\%03o`, c)
+				}
+			}
+		} else {
+			enter('q')
+			if r == '\'' {
+				b.WriteString(`'\''`)
+			} else {
+				b.WriteString(name[:size])
+			}
+		}
+		name = name[size:]
+	}
+	b.WriteByte('\'')
+	return b.String()
+}

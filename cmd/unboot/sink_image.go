@@ -1,0 +1,339 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sync"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+)
+
+// imageSink writes a tree into an image, several files at a time.
+type imageSink struct {
+	a    *app
+	o    *opened
+	fs   *unboot.FS // the tree written to: nothing of the archive gets out of it
+	root string     // its path in the image, for messages
+	name string     // under which name the tree goes there; "" for the root itself
+	// strip is what the file system cannot hold.
+	strip stripper
+	p     *progress
+	owner func(*unboot.Metadata)
+	// keep leaves files that exist alone, print tells names.
+	keep bool
+	tell func(string)
+
+	jobs    chan *putJob
+	workers sync.WaitGroup
+
+	mu      sync.Mutex
+	pending map[string]int // paths on their way
+	idle    sync.WaitGroup
+	dirs    []dirTimes
+}
+
+// A putJob is a file to be written. Its content does not refer to the source.
+type putJob struct {
+	path string
+	meta unboot.Metadata
+	data []byte
+}
+
+// dirTimes is what is set on a directory when all is in it.
+type dirTimes struct {
+	path string
+	meta unboot.Metadata
+	acl  []byte
+}
+
+const (
+	putWorkers = 6
+	defaultACL = "system.posix_acl_default"
+)
+
+func newImageSink(a *app, o *opened, fsys *unboot.FS, root, name string, p *progress) *imageSink {
+	s := &imageSink{a: a, o: o, fs: fsys, root: root, name: name, p: p, pending: map[string]int{}, jobs: make(chan *putJob, 4*putWorkers)}
+	s.strip.a = a
+	if st, err := fsys.Statfs("."); err == nil {
+		s.strip.probe(int64(st.Type))
+	}
+	for range putWorkers {
+		s.workers.Go(func() {
+			for j := range s.jobs {
+				s.done(j, s.put(j.path, &j.meta, func() io.Reader { return bytes.NewReader(j.data) }))
+				s.p.files.Add(1)
+				s.p.bytes.Add(int64(len(j.data)))
+			}
+		})
+	}
+	return s
+}
+
+// done reports how a job went and lets go of its path.
+func (s *imageSink) done(j *putJob, err error) {
+	if err != nil {
+		s.a.fail(fmt.Errorf("%s: %w", s.label(j.path), reason(err)))
+	}
+	s.mu.Lock()
+	if s.pending[j.path]--; s.pending[j.path] == 0 {
+		delete(s.pending, j.path)
+	}
+	s.mu.Unlock()
+	s.idle.Done()
+}
+
+// wait waits for a path that is on its way, for something depends on it.
+func (s *imageSink) wait(p string) {
+	s.mu.Lock()
+	n := s.pending[p]
+	s.mu.Unlock()
+	if n > 0 {
+		s.idle.Wait()
+	}
+}
+
+func (s *imageSink) label(p string) string {
+	return s.o.label(unboot.CleanPath(path.Join(s.root, p)))
+}
+
+func (s *imageSink) add(it *item, src source) error {
+	if it.err != nil {
+		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
+		return nil
+	}
+	if err := s.o.img.Kernel().Err(); err != nil {
+		return err
+	}
+	if s.owner != nil {
+		s.owner(&it.meta)
+	}
+	p := path.Join(s.name, it.path)
+	s.wait(p)
+	if s.keep && !it.meta.Mode.IsDir() {
+		if _, err := s.fs.Lstat(p); err == nil {
+			return nil
+		}
+	}
+	if s.tell != nil {
+		s.tell(s.label(p))
+	}
+	var err error
+	switch {
+	case it.hard != "":
+		err = s.link(path.Join(s.name, it.hard), p)
+	case it.meta.Mode.IsDir():
+		err = s.dir(p, it)
+	case !it.meta.Mode.IsRegular():
+		// Not later: what comes next may go through the link.
+		err = s.put(p, &it.meta, func() io.Reader { return nil })
+	case !it.loaded:
+		err = s.large(p, it, src)
+	default:
+		s.mu.Lock()
+		s.pending[p]++
+		s.mu.Unlock()
+		s.idle.Add(1)
+		s.jobs <- &putJob{p, it.meta, it.data}
+		return nil
+	}
+	s.p.files.Add(1)
+	if err != nil {
+		s.a.fail(fmt.Errorf("%s: %w", s.label(p), reason(err)))
+	}
+	return nil
+}
+
+// put puts a file, with a second try where a directory is missing, as archives
+// leave them out, and without what the file system does not take.
+func (s *imageSink) put(p string, m *unboot.Metadata, content func() io.Reader) error {
+	s.strip.apply(m)
+	err := s.fs.Put(p, m, content())
+	if errors.Is(err, fs.ErrNotExist) && path.Dir(p) != "." {
+		if merr := s.fs.MkdirAll(path.Dir(p), 0o755); merr != nil {
+			return merr
+		}
+		err = s.fs.Put(p, m, content())
+	}
+	for s.strip.learn(m, err) {
+		err = s.fs.Put(p, m, content())
+	}
+	return err
+}
+
+func (s *imageSink) dir(p string, it *item) error {
+	m := it.meta
+	last := dirTimes{path: p, meta: unboot.Metadata{Mode: m.Mode, Atime: m.Atime, Mtime: m.Mtime}}
+	// What is made in a directory with a default list inherits it: at the end.
+	if acl, ok := m.Xattrs[defaultACL]; ok {
+		last.acl = acl
+		rest := map[string][]byte{}
+		for name, value := range m.Xattrs {
+			if name != defaultACL {
+				rest[name] = value
+			}
+		}
+		m.Xattrs = rest
+	}
+	s.dirs = append(s.dirs, last)
+	// A link to a directory, where an archive has the directory: as tar -h,
+	// lest an unpacked /lib replaces the one that is a link to /usr/lib.
+	if st, err := s.fs.Lstat(p); err == nil && st.Mode()&fs.ModeSymlink != 0 {
+		if st, err := s.fs.Stat(p); err == nil && st.IsDir() {
+			s.dirs = s.dirs[:len(s.dirs)-1]
+			return nil
+		}
+	}
+	return s.put(p, &m, func() io.Reader { return nil })
+}
+
+func (s *imageSink) link(target, p string) error {
+	s.wait(target)
+	if target == p {
+		return nil
+	}
+	err := s.fs.Link(target, p)
+	if errors.Is(err, fs.ErrNotExist) && path.Dir(p) != "." {
+		if merr := s.fs.MkdirAll(path.Dir(p), 0o755); merr != nil {
+			return merr
+		}
+		err = s.fs.Link(target, p)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		if err = s.fs.Remove(p); err == nil {
+			err = s.fs.Link(target, p)
+		}
+	}
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
+		// vfat and others have no hard links: a copy.
+		return s.copyFile(target, p)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("hard link to %s: %w", quote(target), unix.ENOENT)
+	}
+	return err
+}
+
+func (s *imageSink) copyFile(from, to string) error {
+	m, err := s.fs.Metadata(from)
+	if err != nil {
+		return err
+	}
+	f, err := s.fs.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return s.fs.Put(to, m, f)
+}
+
+// large writes a file that is not in memory, with its holes.
+func (s *imageSink) large(p string, it *item, src source) error {
+	b, err := src.open(it)
+	if err != nil {
+		return fmt.Errorf("%s: %w", src.label(it.path), err)
+	}
+	defer b.Close()
+	r := io.TeeReader(b, counter{s.p})
+	data, sparse := b.segments()
+	if !sparse {
+		used := false
+		return s.put(p, &it.meta, func() io.Reader {
+			if used { // a second try, of which the first may have read a part
+				if again, err := src.open(it); err == nil {
+					b.Close()
+					b = again
+					r = io.TeeReader(b, counter{s.p})
+				}
+			}
+			used = true
+			return r
+		})
+	}
+	// An empty file in its place first: put knows about names in the way.
+	size := it.meta.Size
+	m := it.meta
+	m.Size = 0
+	if err := s.put(p, &m, func() io.Reader { return nil }); err != nil {
+		return err
+	}
+	f, err := s.fs.OpenFile(p, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	err = fill(f, r, data, size)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return s.fs.SetMetadata(p, &m) // writing has changed times, and taken setuid away
+}
+
+// fill writes segments to their places in an empty file.
+func fill(f interface {
+	io.WriteSeeker
+	Truncate(int64) error
+}, r io.Reader, data []unboot.Extent, size int64) error {
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	var buf []byte
+	for _, e := range data {
+		if _, err := f.Seek(e.Offset, io.SeekStart); err != nil {
+			return err
+		}
+		if buf == nil {
+			buf = make([]byte, 1<<20)
+		}
+		for left := e.Length; left > 0; {
+			n, err := io.ReadFull(r, buf[:min(left, int64(len(buf)))])
+			if err != nil {
+				return noEOF(err)
+			}
+			if _, err := f.Write(buf[:n]); err != nil {
+				return err
+			}
+			left -= int64(n)
+		}
+	}
+	return nil
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// close ends the goroutines. It must be called, whatever has happened.
+func (s *imageSink) close() {
+	close(s.jobs)
+	s.workers.Wait()
+	s.strip.summary()
+}
+
+func (s *imageSink) finish() error {
+	s.idle.Wait()
+	for i := len(s.dirs) - 1; i >= 0; i-- {
+		d := &s.dirs[i]
+		if d.meta.Atime.IsZero() && d.meta.Mtime.IsZero() && d.acl == nil {
+			continue
+		}
+		if d.acl != nil && !s.strip.xattrs.Load() {
+			if err := s.fs.Setxattr(d.path, defaultACL, d.acl, 0); err != nil && !s.strip.learn(&unboot.Metadata{Xattrs: map[string][]byte{defaultACL: d.acl}}, err) {
+				s.a.fail(fmt.Errorf("%s: %w", s.label(d.path), reason(err)))
+			}
+		}
+		if err := s.fs.Lchtimes(d.path, d.meta.Atime, d.meta.Mtime); err != nil {
+			s.a.fail(fmt.Errorf("%s: %w", s.label(d.path), reason(err)))
+		}
+	}
+	return nil
+}

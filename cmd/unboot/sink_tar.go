@@ -1,0 +1,195 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/tarball"
+)
+
+// tarSink writes an archive.
+type tarSink struct {
+	a      *app
+	w      *tarball.Writer
+	base   string // name of the root, if that is not a directory
+	p      *progress
+	tell   func(string)
+	xattrs bool
+}
+
+func (s *tarSink) add(it *item, src source) error {
+	if it.err != nil {
+		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
+		return nil
+	}
+	h, err := s.header(it)
+	if err != nil {
+		s.a.warn(fmt.Errorf("%s: %w", src.label(it.path), err))
+		return nil
+	}
+	if s.tell != nil {
+		s.tell(h.Name)
+	}
+	s.p.files.Add(1)
+	if h.Type == tarball.TypeReg && !it.loaded {
+		return s.large(h, it, src)
+	}
+	if err := s.w.WriteHeader(h); err != nil {
+		return s.refused(err, it, src)
+	}
+	if len(it.data) > 0 && h.Type == tarball.TypeReg {
+		_, err = s.w.Write(it.data)
+		s.p.bytes.Add(int64(len(it.data)))
+	}
+	return err
+}
+
+// refused tells an error about a member, which is left out, from one of writing.
+func (s *tarSink) refused(err error, it *item, src source) error {
+	if !errors.Is(err, tarball.ErrInvalid) {
+		return err
+	}
+	s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), err))
+	return nil
+}
+
+// name is how the archive calls an item: "./" and "./etc/passwd", as those of
+// "tar -c ." are; a single file has its own name.
+func (s *tarSink) name(p string) string {
+	switch {
+	case s.base != "":
+		return s.base
+	case p == ".":
+		return "./"
+	}
+	return "./" + p
+}
+
+func (s *tarSink) header(it *item) (*tarball.Header, error) {
+	m := &it.meta
+	h := &tarball.Header{Name: s.name(it.path), Mode: mode12(m.Mode), UID: int64(m.UID), GID: int64(m.GID), Mtime: m.Mtime}
+	switch m.Mode.Type() {
+	case 0:
+		h.Type, h.Size = tarball.TypeReg, m.Size
+	case fs.ModeDir:
+		h.Type = tarball.TypeDir
+	case fs.ModeSymlink:
+		h.Type, h.Linkname = tarball.TypeSymlink, m.Link
+	case fs.ModeNamedPipe:
+		h.Type = tarball.TypeFifo
+	case fs.ModeDevice:
+		h.Type, h.Major, h.Minor = tarball.TypeBlock, unix.Major(m.Rdev), unix.Minor(m.Rdev)
+	case fs.ModeDevice | fs.ModeCharDevice:
+		h.Type, h.Major, h.Minor = tarball.TypeChar, unix.Major(m.Rdev), unix.Minor(m.Rdev)
+	case fs.ModeSocket:
+		return nil, errors.New("a socket, which archives do not hold: left out")
+	default:
+		return nil, errors.New("of unknown type: left out")
+	}
+	if it.hard != "" {
+		h.Type, h.Linkname, h.Size = tarball.TypeLink, s.name(it.hard), 0
+		return h, nil
+	}
+	if s.xattrs && m.Xattrs != nil {
+		for _, name := range slices.Sorted(maps.Keys(m.Xattrs)) {
+			h.Xattrs = append(h.Xattrs, tarball.Xattr{Name: name, Value: string(m.Xattrs[name])})
+		}
+	}
+	return h, nil
+}
+
+func mode12(m fs.FileMode) uint32 {
+	perm := uint32(m.Perm())
+	if m&fs.ModeSetuid != 0 {
+		perm |= unix.S_ISUID
+	}
+	if m&fs.ModeSetgid != 0 {
+		perm |= unix.S_ISGID
+	}
+	if m&fs.ModeSticky != 0 {
+		perm |= unix.S_ISVTX
+	}
+	return perm
+}
+
+// large writes a file that is not in memory. What cannot be read of it is zeros
+// in the archive, and an error.
+func (s *tarSink) large(h *tarball.Header, it *item, src source) error {
+	b, err := src.open(it)
+	if err != nil {
+		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), err))
+		return nil
+	}
+	defer b.Close()
+	if data, sparse := b.segments(); sparse {
+		h.Sparse = true
+		for _, e := range data {
+			h.Data = append(h.Data, tarball.Segment{Off: e.Offset, Len: e.Length})
+		}
+		h.Data = tarball.Align(h.Data, h.Size)
+		if sb, ok := b.(*sectionBody); ok { // reads the aligned ones too
+			sb.data = sb.data[:0]
+			for _, d := range h.Data {
+				sb.data = append(sb.data, extent(d))
+			}
+		}
+	}
+	if err := s.w.WriteHeader(h); err != nil {
+		return s.refused(err, it, src)
+	}
+	w := &limitedWriter{w: s.w, left: h.Stored(), p: s.p}
+	if sb, ok := b.(*sectionBody); ok {
+		_, err = sb.WriteTo(w)
+	} else {
+		_, err = io.Copy(w, b)
+	}
+	if w.err != nil {
+		return w.err
+	}
+	if err == nil && s.w.Left() > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		s.a.fail(fmt.Errorf("%s: %w (the archive has zeros in its place)", src.label(it.path), reason(err)))
+		return s.w.Fill()
+	}
+	return nil
+}
+
+// limitedWriter keeps apart the errors of writing, and what is more than was
+// announced.
+type limitedWriter struct {
+	w    io.Writer
+	left int64
+	p    *progress
+	err  error
+}
+
+func (w *limitedWriter) Write(b []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	if int64(len(b)) > w.left {
+		return 0, errors.New("longer than its size says")
+	}
+	n, err := w.w.Write(b)
+	w.left -= int64(n)
+	w.p.bytes.Add(int64(n))
+	w.err = err
+	return n, err
+}
+
+func (s *tarSink) finish() error {
+	err := s.w.Close()
+	if errors.Is(err, syscall.EPIPE) {
+		return syscall.EPIPE
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+)
+
+const usageStat = `usage: unboot stat [-L] [--json] IMAGE:PATH...
+
+Prints all that is known about files, as stat(1) does, and their extended
+attributes, access control lists and capabilities among them.
+
+  -L, --dereference  follow symbolic links, inside the image
+      --json         one object per file; values of attributes in base64
+
+  unboot stat disk.img:/usr/bin/ping
+`
+
+func runStat(a *app, args []string) error {
+	f := a.flags()
+	follow, asJSON := false, false
+	f.bool(&follow, 'L', "dereference")
+	f.bool(&asJSON, 0, "json")
+	args, err := f.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return badUsage("no IMAGE:PATH given")
+	}
+	list := &jsonList{a: a}
+	if asJSON {
+		defer list.end()
+	}
+	for _, arg := range args {
+		o, t, err := a.target(arg, false)
+		if err != nil {
+			return err
+		}
+		path := t.clean()
+		stat := o.fs.Lstat
+		if follow {
+			stat = o.fs.Stat
+		}
+		info, err := stat(path)
+		if err != nil {
+			a.fail(o.about(path, err))
+			continue
+		}
+		e := info.(*unboot.Entry)
+		link := ""
+		if e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK {
+			link, _ = o.fs.Readlink(path)
+		}
+		// Attributes of what a link leads to are not asked for by its name.
+		var xattrs map[string][]byte
+		if !follow || e.Stat.Mode&unix.S_IFMT != unix.S_IFLNK {
+			if xattrs, err = o.fs.Xattrs(path); err != nil {
+				a.fail(o.about(path, err))
+			}
+		}
+		if asJSON {
+			j := newJSONFile(display(path), &e.Stat, link, o.names())
+			for name, value := range xattrs {
+				if j.Xattrs == nil {
+					j.Xattrs = map[string]string{}
+				}
+				j.Xattrs[name] = base64.StdEncoding.EncodeToString(value)
+			}
+			list.add(j)
+			continue
+		}
+		a.printStat(o, display(path), &e.Stat, link, xattrs)
+	}
+	return nil
+}
+
+func (a *app) printStat(o *opened, path string, st *unix.Statx_t, link string, xattrs map[string][]byte) {
+	w := a.out
+	name := quote(path)
+	if link != "" {
+		name += " -> " + quote(link)
+	}
+	names := o.names()
+	fmt.Fprintf(w, "  File: %s\n", name)
+	fmt.Fprintf(w, "  Size: %-15d Blocks: %-10d IO Block: %-6d %s\n", st.Size, st.Blocks, st.Blksize, typeName(uint32(st.Mode)))
+	fmt.Fprintf(w, "Device: %d,%-12d Inode: %-11d Links: %d", st.Dev_major, st.Dev_minor, st.Ino, st.Nlink)
+	if isDevice(st) {
+		fmt.Fprintf(w, "     Device type: %s", deviceNumber(st, ","))
+	}
+	fmt.Fprintf(w, "\nAccess: (%s/%s)  Uid: (%d/%s)  Gid: (%d/%s)\n", octal(uint32(st.Mode)&0o7777), appendMode(nil, uint32(st.Mode)),
+		st.Uid, nameOf(names.users, st.Uid), st.Gid, nameOf(names.groups, st.Gid))
+	const layout = "2006-01-02 15:04:05.000000000 -0700"
+	fmt.Fprintf(w, "Access: %s\n", stamp(st.Atime).Format(layout))
+	fmt.Fprintf(w, "Modify: %s\n", stamp(st.Mtime).Format(layout))
+	fmt.Fprintf(w, "Change: %s\n", stamp(st.Ctime).Format(layout))
+	birth := "-"
+	if st.Mask&unix.STATX_BTIME != 0 {
+		birth = stamp(st.Btime).Format(layout)
+	}
+	fmt.Fprintf(w, " Birth: %s\n", birth)
+	for _, n := range slices.Sorted(maps.Keys(xattrs)) {
+		fmt.Fprintf(w, " Xattr: %s=%q\n", quote(n), xattrs[n])
+	}
+}
+
+func octal(mode uint32) string { return fmt.Sprintf("%04o", mode) }
+
+func deviceNumber(st *unix.Statx_t, sep string) string {
+	return strconv.FormatUint(uint64(st.Rdev_major), 10) + sep + strconv.FormatUint(uint64(st.Rdev_minor), 10)
+}

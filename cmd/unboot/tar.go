@@ -1,0 +1,221 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/tarball"
+)
+
+const usageTar = `usage: unboot tar [-o FILE] IMAGE[:PATH]
+       unboot tar -x [-f FILE] IMAGE:PATH
+
+Writes a tree as a tar archive, or unpacks an archive into a directory of the
+image with -x. Only -x changes the image.
+
+Archives keep modes, owners (as numbers), times to the nanosecond, hard links,
+holes, devices, extended attributes, access control lists and capabilities. They
+are of the pax format; GNU tar wants --xattrs --xattrs-include='*' to unpack all
+attributes. What is read may be of any format, and compressed by gzip or bzip2.
+
+  -o, -f, --file FILE      the archive on the host; standard output or input without
+  -x, --extract            unpack
+      --exclude PATTERN    leave out what matches: a path in the tree, or a name
+      --one-file-system    do not go into other file systems mounted below PATH
+      --no-xattrs          without extended attributes
+  -v, --verbose            list names on standard error
+
+  unboot tar disk.img | docker import - debian
+  unboot tar disk.img:/etc -o etc.tar
+  tar -c app | unboot tar -x disk.img:/opt
+`
+
+type tarOptions struct {
+	file, output              string
+	extract, oneFS            bool
+	noXattrs, verbose, create bool
+	exclude                   []glob
+}
+
+func runTar(a *app, args []string) error {
+	var opt tarOptions
+	f := a.flags()
+	f.string(&opt.file, 'o', "output")
+	f.string(&opt.file, 'f', "file")
+	f.bool(&opt.extract, 'x', "extract")
+	f.bool(&opt.create, 'c', "create") // from habit
+	f.bool(&opt.oneFS, 0, "one-file-system")
+	f.bool(&opt.noXattrs, 0, "no-xattrs")
+	f.bool(&opt.verbose, 'v', "verbose")
+	f.value(0, "exclude", func(v string) error {
+		opt.exclude = append(opt.exclude, newGlob(v, false))
+		return nil
+	})
+	args, err := f.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(args) != 1 {
+		return badUsage("want one IMAGE[:PATH]")
+	}
+	if opt.file == "-" {
+		opt.file = ""
+	}
+	if opt.extract {
+		return a.untar(args[0], &opt)
+	}
+	return a.tar(args[0], &opt)
+}
+
+// teller prints names as -v wants them.
+func (a *app) teller(verbose bool) func(string) {
+	if !verbose {
+		return nil
+	}
+	return func(name string) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.progress != nil {
+			a.progress.clear()
+		}
+		fmt.Fprintln(os.Stderr, quote(name))
+	}
+}
+
+func (a *app) tar(arg string, opt *tarOptions) (err error) {
+	out := os.Stdout
+	if opt.file == "" && isTerminal(os.Stdout) {
+		return badUsage("will not write an archive to a terminal (-o FILE, or a pipe)")
+	}
+	o, t, err := a.target(arg, false)
+	if err != nil {
+		return err
+	}
+	root := t.clean()
+	st, err := o.fs.Stat(root)
+	if err != nil {
+		return o.about(root, err)
+	}
+	if opt.file != "" {
+		if out, err = os.Create(opt.file); err != nil {
+			return err
+		}
+		defer func() {
+			if cerr := out.Close(); err == nil {
+				err = cerr
+			}
+		}()
+	}
+	p := a.startProgress(0, opt.verbose)
+	src := &imageSource{a: a, o: o, root: root, oneFS: opt.oneFS, exclude: opt.exclude, links: linkTable{}}
+	dst := &tarSink{a: a, w: tarball.NewWriter(out), p: p, tell: a.teller(opt.verbose), xattrs: !opt.noXattrs}
+	if st.IsDir() {
+		// The path may be a symbolic link to the directory, which a walk
+		// would not follow.
+		if src.root, err = realPath(o.fs, root); err != nil {
+			return o.about(root, err)
+		}
+	} else {
+		dst.base = path.Base(root)
+	}
+	return transfer(a.ctx, src, dst)
+}
+
+func (a *app) untar(arg string, opt *tarOptions) error {
+	in, name := os.Stdin, "standard input"
+	var size int64
+	if opt.file != "" {
+		f, err := os.Open(opt.file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in, name = f, opt.file
+		if st, err := f.Stat(); err == nil {
+			size = st.Size()
+		}
+	} else if isTerminal(os.Stdin) {
+		return badUsage("will not read an archive from a terminal (-f FILE, or a pipe)")
+	}
+	p := &progress{}
+	r, err := decompressed(io.TeeReader(in, counter{p}))
+	if err != nil {
+		return fmt.Errorf("%s: %w", quote(name), err)
+	}
+	o, t, err := a.target(arg, true)
+	if err != nil {
+		return err
+	}
+	root := t.clean()
+	sub, err := o.fs.Sub(root)
+	if err == nil && !isDir(o, root) {
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		return o.about(root, err)
+	}
+	shown := a.startProgress(size, opt.verbose)
+	dst := newImageSink(a, o, sub.(*unboot.FS), root, "", shown)
+	defer dst.close()
+	dst.tell = a.teller(opt.verbose)
+	src := &tarSource{a: a, name: name, r: tarball.NewReader(r), exclude: opt.exclude}
+	if err := src.unpack(dst); err != nil {
+		return err
+	}
+	// Whoever writes to the pipe may have some padding left.
+	if opt.file == "" {
+		io.Copy(io.Discard, in)
+	}
+	return nil
+}
+
+// realPath resolves all symbolic links of a path, inside the tree.
+func realPath(fsys *unboot.FS, p string) (string, error) {
+	done, rest := ".", splitPath(p)
+	for links := 0; len(rest) > 0; {
+		elem := rest[0]
+		rest = rest[1:]
+		if elem == ".." {
+			done = path.Dir(done)
+			continue
+		}
+		next := path.Join(done, elem)
+		st, err := fsys.Lstat(next)
+		if err != nil {
+			return "", err
+		}
+		if st.Mode()&fs.ModeSymlink == 0 {
+			done = next
+			continue
+		}
+		if links++; links > 40 {
+			return "", &fs.PathError{Op: "open", Path: p, Err: unix.ELOOP}
+		}
+		target, err := fsys.Readlink(next)
+		if err != nil {
+			return "", err
+		}
+		if target != "" && target[0] == '/' {
+			done = "."
+		}
+		rest = append(splitPath(target), rest...)
+	}
+	return done, nil
+}
+
+func splitPath(p string) []string {
+	var elems []string
+	for _, e := range strings.Split(p, "/") {
+		if e != "" && e != "." {
+			elems = append(elems, e)
+		}
+	}
+	return elems
+}

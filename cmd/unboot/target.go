@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/unboot/unboot"
+)
+
+// A target is an argument of the form IMAGE[:PATH].
+type target struct {
+	arg   string
+	image string // host path
+	// path is in the image, as the user wrote it; "" if the argument has none.
+	path string
+}
+
+// parseTarget divides an argument. A file whose whole name is the argument wins
+// over one with a path; of several colons, the first that has a file before it.
+// If nothing exists, the error to come is about what stands before the first.
+func parseTarget(arg string) target {
+	if t, ok := existingTarget(arg); ok {
+		return t
+	}
+	image, path, _ := strings.Cut(arg, ":")
+	return target{arg, image, path}
+}
+
+// existingTarget is parseTarget where a host path is as likely: it says whether
+// there is such an image.
+func existingTarget(arg string) (target, bool) {
+	if isImage(arg) {
+		return target{arg, arg, ""}, true
+	}
+	for i := 0; i < len(arg); i++ {
+		if arg[i] == ':' && isImage(arg[:i]) {
+			path := arg[i+1:]
+			if path == "" {
+				path = "/"
+			}
+			return target{arg, arg[:i], path}, true
+		}
+	}
+	return target{}, false
+}
+
+func isImage(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && !st.IsDir()
+}
+
+// clean is the path as package unboot wants it.
+func (t *target) clean() string { return unboot.CleanPath(t.path) }
+
+// An opened image, and the tree mounted from it.
+type opened struct {
+	path  string // as the user called it
+	stat  os.FileInfo
+	write bool
+	img   *unboot.Image
+	fs    *unboot.FS
+	mount error // why there is no fs
+
+	cancel context.CancelFunc
+	owners *owners
+}
+
+// open opens an image without mounting anything, or returns the one opened
+// before.
+func (a *app) open(path string, write bool) (*opened, error) {
+	st, err := os.Stat(path)
+	if err == nil {
+		for _, o := range a.images {
+			if os.SameFile(o.stat, st) && (o.write || !write) {
+				return o, nil
+			}
+		}
+	}
+	if write {
+		a.writing.Store(true)
+	}
+	o := &opened{path: path, stat: st, write: write}
+	ctx := a.life
+	if a.opts.timeout > 0 {
+		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout,
+			fmt.Errorf("the time of --timeout %v is over", a.opts.timeout))
+	}
+	o.img, err = unboot.Open(ctx, path, a.openOptions(write)...)
+	if err != nil {
+		if o.cancel != nil {
+			o.cancel()
+		}
+		return nil, openError(path, err)
+	}
+	a.images = append(a.images, o)
+	return o, nil
+}
+
+// openError names the image once, and says what may help.
+func openError(path string, err error) error {
+	var pe *fs.PathError
+	hint := ""
+	if errors.As(err, &pe) && pe.Path == path {
+		err = pe.Err
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if image, _, ok := strings.Cut(path, ":"); ok && image != path {
+			hint = " (IMAGE:PATH?)"
+		}
+	}
+	return fmt.Errorf("%s: %w%s", quote(path), err, hint)
+}
+
+// tree opens an image and mounts what the options say, or what there is.
+func (a *app) tree(path string, write bool) (*opened, error) {
+	o, err := a.open(path, write)
+	if err != nil {
+		return nil, err
+	}
+	if o.fs == nil && o.mount == nil {
+		o.fs, o.mount = a.mount(o)
+		if o.fs != nil {
+			for _, p := range o.fs.Problems() {
+				a.warn(fmt.Errorf("%s: %s", quote(path), p))
+			}
+		}
+	}
+	return o, o.mount
+}
+
+// target opens the tree of an argument.
+func (a *app) target(arg string, write bool) (*opened, target, error) {
+	t := parseTarget(arg)
+	o, err := a.tree(t.image, write)
+	return o, t, err
+}
+
+func (o *opened) close() error {
+	err := o.img.Close()
+	if o.cancel != nil {
+		o.cancel()
+	}
+	return err
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/unboot/unboot/lkl"
+)
+
+const usageVersion = `usage: unboot version
+
+Prints the versions of unboot, of the Linux kernel in it, and of Go.
+`
+
+func runVersion(a *app, args []string) error {
+	if _, err := (&flagSet{}).parse(args); err != nil {
+		return err
+	}
+	version := "(unknown)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	fmt.Fprintf(a.out, "unboot %s\n", version)
+	fmt.Fprintf(a.out, "kernel %s\n", kernelVersion(a))
+	_, err := fmt.Fprintf(a.out, "%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// kernelVersion boots the kernel and has it say what it is.
+func kernelVersion(a *app) string {
+	k, err := lkl.Boot(a.life, nil)
+	if err != nil {
+		return "(" + err.Error() + ")"
+	}
+	defer k.Kill()
+	// "[    0.000000] Linux version 6.12.1 (builder) (gcc ...) #1 ..."
+	_, rest, _ := strings.Cut(k.Dmesg(), "Linux version ")
+	line, _, _ := strings.Cut(rest, "\n")
+	v, _, _ := strings.Cut(line, " ")
+	if v == "" {
+		return "(unknown)"
+	}
+	return v + ", sandbox: " + k.Sandbox().String()
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+const usageWrite = `usage: unboot write [-a] [--mode MODE] IMAGE:PATH
+
+Writes standard input to a file in the image, which is created or truncated, and
+keeps its owner and permissions if it was there. Changes the image.
+
+  -a, --append     add to the file's end
+      --mode MODE  permissions of the file in octal (a new one has 644)
+
+  echo server1 | unboot write disk.img:/etc/hostname
+`
+
+func runWrite(a *app, args []string) error {
+	f := a.flags()
+	add, mode := false, fs.FileMode(0)
+	hasMode := false
+	f.bool(&add, 'a', "append")
+	f.value(0, "mode", func(v string) (err error) {
+		mode, err = parseMode(v)
+		hasMode = true
+		return err
+	})
+	args, err := f.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(args) != 1 {
+		return badUsage("want one IMAGE:PATH")
+	}
+	o, t, err := a.target(args[0], true)
+	if err != nil {
+		return err
+	}
+	if t.path == "" {
+		return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(args[0]))
+	}
+	return o.about(t.clean(), a.write(o, t.clean(), os.Stdin, add, mode, hasMode))
+}
+
+func (a *app) write(o *opened, path string, r io.Reader, add bool, mode fs.FileMode, hasMode bool) error {
+	flag := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	if add {
+		flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
+	}
+	perm := fs.FileMode(0o644)
+	if hasMode {
+		perm = mode
+	}
+	w, err := o.fs.OpenFile(path, flag, perm)
+	if err != nil {
+		return err
+	}
+	if hasMode {
+		err = w.Chmod(mode)
+	}
+	if err == nil {
+		p := a.startProgress(0, false)
+		_, err = w.ReadFrom(io.TeeReader(r, counter{p}))
+		p.end()
+	}
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// parseMode reads an octal mode with setuid and the like.
+func parseMode(s string) (fs.FileMode, error) {
+	v, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || v > 0o7777 {
+		return 0, badUsage("not an octal mode such as 755")
+	}
+	m := fs.FileMode(v & 0o777)
+	if v&unix.S_ISUID != 0 {
+		m |= fs.ModeSetuid
+	}
+	if v&unix.S_ISGID != 0 {
+		m |= fs.ModeSetgid
+	}
+	if v&unix.S_ISVTX != 0 {
+		m |= fs.ModeSticky
+	}
+	return m, nil
+}
