@@ -140,3 +140,31 @@ func BenchmarkBootClose(b *testing.B) {
 		must(b, "close", k.Close())
 	}
 }
+
+// BenchmarkDevice reads from a disk that this program serves.
+func BenchmarkDevice(b *testing.B) {
+	image, err := os.ReadFile(ext4Image(b, 64<<20))
+	must(b, "read", err)
+	d := newRAMDisk(0)
+	d.data = image
+	k := bootReal(b, nil)
+	mountDisk(b, k, Disk{Device: d, ReadOnly: true}, unix.MS_RDONLY)
+	fd, err := k.Open("/mnt/big", unix.O_RDONLY, 0)
+	must(b, "open", err)
+	const size = 4 << 20
+	buf, err := k.Alloc(size)
+	must(b, "alloc", err)
+	defer buf.Free()
+	for _, piece := range []int{64 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("%dK", piece>>10), func(b *testing.B) {
+			b.SetBytes(size)
+			for b.Loop() {
+				for off := 0; off < size; off += piece {
+					if n, err := k.Pread(fd, buf.Bytes()[:piece], int64(off)); n != piece || err != nil {
+						b.Fatal(n, err)
+					}
+				}
+			}
+		})
+	}
+}
