@@ -71,7 +71,12 @@ func (p *process) start(windowFd int) (err error) {
 		fdLog:     uintptr(pipe[1]),
 		fdControl: uintptr(pair[1]),
 	}
-	pid, err := spawn(image.Path(), files[:])
+	clear, err := image.Clear(files[:])
+	if err != nil {
+		return fmt.Errorf("lkl: kernel image: %w", err)
+	}
+	defer clear.Close()
+	pid, err := spawn(clear.Path(), files[:])
 	if err != nil {
 		return fmt.Errorf("lkl: starting the kernel: %w", err)
 	}

@@ -46,6 +46,21 @@ func (i *Image) Close() {
 	}
 }
 
+// Clear returns the image under a descriptor that stays what it is in a child
+// which is given files: on the way there, syscall.ForkExec uses the numbers
+// that follow the highest of them, one for each file and one for its own.
+func (i *Image) Clear(files []uintptr) (*Image, error) {
+	low := 0
+	for _, fd := range files {
+		low = max(low, int(fd))
+	}
+	fd, err := unix.FcntlInt(uintptr(i.fd), unix.F_DUPFD_CLOEXEC, low+len(files)+3)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{fd: fd}, nil
+}
+
 // Open returns the image that Variable names, or the one of the program. That
 // is decompressed once, into a sealed memfd, and stays there.
 func Open() (*Image, error) {
