@@ -12,6 +12,10 @@ type driver struct {
 	data string
 }
 
+// replaysWritable are drivers that replay their journal only if they are
+// mounted for writing: f2fs says that it cannot, and goes on without.
+var replaysWritable = map[string]bool{"f2fs": true}
+
 // File systems without owners and permissions get those that a mount by root
 // usually has, for the kernel's tasks run without a umask here.
 const noPermissions = "umask=0022"

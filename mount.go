@@ -180,7 +180,7 @@ func (img *Image) attachMount(m *Mount) (dir string, err error) {
 	var first error
 	for _, dr := range try {
 		data := joinData(joinData(dr.data, img.otherDevices(d)), m.Data)
-		err := img.k.Mount(d.Name, dir, dr.name, mountFlags(m.ReadOnly), data)
+		err := img.mount(d.Name, dir, dr.name, m.ReadOnly, data)
 		if err == nil {
 			m.Type = dr.name
 			return dir, nil
@@ -195,6 +195,18 @@ func (img *Image) attachMount(m *Mount) (dir string, err error) {
 		e.Log = img.logSince(mark)
 	}
 	return "", e
+}
+
+// mount makes the system call, or two.
+func (img *Image) mount(device, dir, fstype string, readOnly bool, data string) error {
+	if readOnly && replaysWritable[fstype] && img.k.Mount(device, dir, fstype, mountFlags(false), data) == nil {
+		err := img.k.Mount(device, dir, fstype, unix.MS_REMOUNT|mountFlags(true), data)
+		if err != nil {
+			img.k.Unmount(dir, 0)
+		}
+		return err
+	}
+	return img.k.Mount(device, dir, fstype, mountFlags(readOnly), data)
 }
 
 // mountFlags returns the flags of mount(2). An image's device nodes would open
