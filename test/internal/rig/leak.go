@@ -1,0 +1,121 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A Census counts what a program can leave behind.
+type Census struct {
+	Goroutines int
+	Files      []string // what the descriptors refer to
+	Children   []string
+	Windows    int      // mappings of the memory shared with a kernel
+	Temporary  []string // files of ours in the directory for temporary files
+}
+
+// Take counts.
+func Take() Census {
+	runtime.GC() // what finalizers close is not a leak
+	runtime.GC()
+	c := Census{Goroutines: runtime.NumGoroutine(), Children: children()}
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, l := range links {
+		if target, err := os.Readlink(l); err == nil {
+			c.Files = append(c.Files, target)
+		}
+	}
+	slices.Sort(c.Files)
+	maps, _ := os.ReadFile("/proc/self/maps")
+	c.Windows = strings.Count(string(maps), "memfd:")
+	c.Temporary, _ = filepath.Glob(os.TempDir() + "/unboot*")
+	return c
+}
+
+// children returns the processes whose parent is this one, zombies included.
+func children() (list []string) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var pid, parent int
+		var state byte
+		end := strings.LastIndexByte(string(data), ')')
+		fmt.Sscan(string(data), &pid)
+		fmt.Sscanf(string(data[end+1:]), " %c %d", &state, &parent)
+		if parent == os.Getpid() {
+			list = append(list, string(data[:end+3]))
+		}
+	}
+	return list
+}
+
+// More says what there is more of than there was before, or "".
+func (c Census) More(before Census) string {
+	var more []string
+	if c.Goroutines > before.Goroutines {
+		more = append(more, fmt.Sprintf("%d goroutines, %d before", c.Goroutines, before.Goroutines))
+	}
+	if len(c.Files) > len(before.Files) {
+		more = append(more, fmt.Sprintf("descriptors %q, before %q", c.Files, before.Files))
+	}
+	if len(c.Children) > len(before.Children) {
+		more = append(more, fmt.Sprintf("processes %q", c.Children))
+	}
+	if c.Windows > before.Windows {
+		more = append(more, fmt.Sprintf("%d windows, %d before", c.Windows, before.Windows))
+	}
+	if len(c.Temporary) > len(before.Temporary) {
+		more = append(more, fmt.Sprintf("files %q", c.Temporary))
+	}
+	return strings.Join(more, "; ")
+}
+
+// Leaked waits a little for what is still ending, and says what there is more
+// than before, with all goroutines if there are too many, or "".
+func Leaked(before Census) string {
+	var more string
+	for range 50 {
+		if more = Take().More(before); more == "" {
+			return ""
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	var stacks strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	return more + "\n" + stacks.String()
+}
+
+// Settle boots a kernel once, so that what a program keeps for its life is
+// there, and takes the census.
+func Settle() Census {
+	FindKernel()
+	if k, err := BootContext(context.Background(), nil); err == nil {
+		k.Close()
+	}
+	time.Sleep(10 * time.Millisecond)
+	return Take()
+}
+
+// Main is for TestMain: it runs the tests, then fails if they leave something.
+func Main(m *testing.M) {
+	before := Settle()
+	code := m.Run()
+	if code == 0 {
+		if more := Leaked(before); more != "" {
+			fmt.Fprintln(os.Stderr, "leaked:", more)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}

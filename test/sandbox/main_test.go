@@ -1,0 +1,36 @@
+// Package sandbox proves how the kernel process is confined: by making it try
+// what it must not, and by what the host says of it.
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/unboot/unboot/lkl"
+	"github.com/unboot/unboot/test/internal/rig"
+)
+
+// helperVariable makes this program a helper: it boots a kernel, prints its
+// process id, and waits to be killed.
+const helperVariable = "UNBOOT_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(helperVariable) != "" {
+		helper()
+	}
+	rig.Main(m)
+}
+
+func helper() {
+	k, err := lkl.Boot(context.Background(), nil)
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	fmt.Println(k.Pid(), k.Sandbox().Flags)
+	time.Sleep(time.Minute)
+	os.Exit(1)
+}
