@@ -184,19 +184,15 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 func (a *app) copySource(src *place, opt *cpOptions) (source, bool, error) {
 	if src.o == nil {
 		stat := os.Stat
-		if opt.recursive && !strings.HasSuffix(src.path, "/") {
+		if opt.recursive {
 			stat = os.Lstat
 		}
 		st, err := stat(src.path)
 		if err != nil {
 			return nil, false, fmt.Errorf("%s: %w", quote(src.path), reason(err))
 		}
-		root := src.path
-		if len(root) > 1 {
-			root = strings.TrimRight(root, "/")
-		}
-		follow := !opt.recursive || strings.HasSuffix(src.path, "/")
-		return &hostSource{root: root, follow: follow, exclude: opt.exclude, links: linkTable{}}, st.IsDir(), nil
+		follow := !opt.recursive || strings.HasSuffix(src.path, "/") || strings.HasSuffix(src.path, "/.")
+		return &hostSource{root: filepath.Clean(src.path), follow: follow, exclude: opt.exclude, links: linkTable{}}, st.IsDir(), nil
 	}
 	root := src.path
 	var err error

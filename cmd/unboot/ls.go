@@ -328,8 +328,8 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 		}
 		b = append(appendMode(b, uint32(st.Mode)), ' ')
 		b = append(padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), links), ' ')
-		b = append(padRight(b, nameOf(names.users, st.Uid), users), ' ')
-		b = append(padRight(b, nameOf(names.groups, st.Gid), groups), ' ')
+		b = append(padOwner(b, nameOf(names.users, st.Uid), users), ' ')
+		b = append(padOwner(b, nameOf(names.groups, st.Gid), groups), ' ')
 		if isDevice(st) {
 			b = padLeft(b, strconv.FormatUint(uint64(st.Rdev_major), 10)+",", sizes-minors-1)
 			b = append(b, ' ')
@@ -369,6 +369,14 @@ func padLeft(b []byte, s string, width int) []byte {
 		b = append(b, ' ')
 	}
 	return append(b, s...)
+}
+
+// padOwner has names at the left and numbers at the right, as ls.
+func padOwner(b []byte, s string, width int) []byte {
+	if s[0] >= '0' && s[0] <= '9' {
+		return padLeft(b, s, width)
+	}
+	return padRight(b, s, width)
 }
 
 func padRight(b []byte, s string, width int) []byte {

@@ -22,9 +22,10 @@ func parseMount(s string) (unboot.Mount, error) {
 	var data []string
 	for opt := range strings.SplitSeq(f[2], ",") {
 		switch opt {
-		case "", "rw", "defaults":
 		case "ro":
 			m.ReadOnly = true
+		case "", "rw", "defaults", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime",
+			"dev", "nodev", "suid", "nosuid", "exec", "noexec", "async", "auto", "noauto", "user", "nouser", "users", "nofail":
 		default:
 			data = append(data, opt)
 		}

@@ -29,7 +29,7 @@ type tarSource struct {
 	exclude []glob
 }
 
-func (s *tarSource) label(p string) string { return quote(s.name + ": " + p) }
+func (s *tarSource) label(p string) string { return quote(s.name) + ": " + quote(p) }
 
 // unpack puts all members into a sink.
 func (s *tarSource) unpack(dst *imageSink) error {

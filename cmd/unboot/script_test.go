@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/lkl"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("UNBOOT_KERNEL") == "" {
+		if path, err := filepath.Abs("../../bin/vmlinux"); err == nil {
+			if _, err := os.Stat(path); err == nil {
+				os.Setenv("UNBOOT_KERNEL", path)
+			}
+		}
+	}
+	testscript.Main(m, map[string]func(){"unboot": main})
+}
+
+// needKernel skips a test in a build without a kernel image.
+func needKernel(t *testing.T) {
+	t.Helper()
+	k, err := lkl.Boot(context.Background(), nil)
+	if errors.Is(err, lkl.ErrNoKernel) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	k.Kill()
+}
+
+// TestScripts runs the scripts in testdata, each in a directory of its own. The
+// commands that they have besides those of testscript are about images:
+//
+//	image FILE FSTYPE       a private copy of an image with the odd tree
+//	blank FILE FSTYPE [MIB] one with an empty file system
+//	debian FILE KIND        a disk with a Debian
+//	oddtree DIR FSTYPE      the odd tree on the host
+//	loop VAR FILE FSTYPE    mounts by the host's kernel, $VAR is where
+//	unloop FILE             unmounts it
+//	fsck FSTYPE FILE        the outside checker
+//	sametree A B [WHAT...]  compares two trees of the host: see treeDiff
+//	code N COMMAND...       a command and its exit code
+//	unchanged FILE          the file has the content it had at the first call
+func TestScripts(t *testing.T) {
+	needKernel(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("UNBOOT_KERNEL", os.Getenv("UNBOOT_KERNEL"))
+			env.Setenv("TZ", "UTC")
+			env.Setenv("LC_ALL", "C.UTF-8")
+			env.Values[keyTB] = env.T().(testing.TB)
+			env.Values[keyLoops] = map[string]string{}
+			env.Defer(func() {
+				for file := range env.Values[keyLoops].(map[string]string) {
+					unloop(env.Values[keyLoops].(map[string]string), file)
+				}
+			})
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, errors.New("unknown condition " + cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "oddtree": cmdOddTree,
+			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode,
+			"unchanged": cmdUnchanged,
+		},
+	})
+}
+
+type key string
+
+const (
+	keyTB    key = "tb"
+	keyLoops key = "loops"
+)
+
+func tb(ts *testscript.TestScript) testing.TB { return ts.Value(keyTB).(testing.TB) }
+
+func arity(ts *testscript.TestScript, neg bool, args []string, low, high int) {
+	if neg || len(args) < low || len(args) > high {
+		ts.Fatalf("wrong use of a command of script_test.go")
+	}
+}
+
+func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 2)
+	ts.Check(testimg.Copy(testimg.FS(tb(ts), args[1], testimg.Options{Tree: true}), ts.MkAbs(args[0])))
+}
+
+func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 3)
+	o := testimg.Options{}
+	if len(args) > 2 {
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		o.Size = int64(n) << 20
+	}
+	if args[1] == "btrfs" {
+		// The host mounts no two at a time with the same UUID.
+		sum := sha256.Sum256([]byte(ts.Name()))
+		o.Args = []string{"-U", fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])}
+	}
+	ts.Check(testimg.Copy(testimg.FS(tb(ts), args[1], o), ts.MkAbs(args[0])))
+}
+
+func cmdDebian(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 2)
+	ts.Check(testimg.Copy(testimg.Debian(tb(ts), args[1]), ts.MkAbs(args[0])))
+}
+
+func cmdOddTree(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 2)
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(testimg.WriteTree(dir, testimg.TreeFor(args[1])))
+}
+
+func cmdLoop(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 3, 4)
+	testimg.NeedRoot(tb(ts))
+	if !testimg.HostHas(args[2]) {
+		tb(ts).Skip("the host lacks the driver of", args[2])
+	}
+	opts := "loop,ro"
+	if args[2] == "xfs" {
+		opts += ",nouuid"
+	}
+	if len(args) > 3 {
+		opts += "," + args[3]
+	}
+	file, dir := ts.MkAbs(args[1]), ts.MkAbs(".mnt-"+args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	_, err := testimg.Run("mount", "-t", args[2], "-o", opts, file, dir)
+	ts.Check(err)
+	ts.Value(keyLoops).(map[string]string)[file] = dir
+	ts.Setenv(args[0], dir)
+}
+
+func cmdUnloop(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	ts.Check(unloop(ts.Value(keyLoops).(map[string]string), ts.MkAbs(args[0])))
+}
+
+func unloop(loops map[string]string, file string) error {
+	dir, ok := loops[file]
+	if !ok {
+		return errors.New(file + " is not mounted")
+	}
+	delete(loops, file)
+	_, err := testimg.Run("umount", dir)
+	return err
+}
+
+func cmdFsck(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 2)
+	testimg.Fsck(tb(ts), args[0], ts.MkAbs(args[1]))
+}
+
+func cmdSameTree(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 10)
+	diff, err := treeDiff(ts.MkAbs(args[0]), ts.MkAbs(args[1]), args[2:])
+	ts.Check(err)
+	if len(diff) > 0 {
+		ts.Fatalf("%s and %s differ:\n%s", args[0], args[1], strings.Join(diff[:min(len(diff), 20)], "\n"))
+	}
+}
+
+func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 100)
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func cmdUnchanged(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	sum, err := testimg.Run("sha256sum", ts.MkAbs(args[0]))
+	ts.Check(err)
+	name := "SUM_" + strings.NewReplacer(".", "_", "/", "_").Replace(args[0])
+	if old := ts.Getenv(name); old == "" {
+		ts.Setenv(name, sum[:64])
+	} else if old != sum[:64] {
+		ts.Fatalf("%s has changed", args[0])
+	}
+}
