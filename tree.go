@@ -99,16 +99,21 @@ func (t *tree) unmount() error {
 	}
 	k.Unlinkat(unix.AT_FDCWD, t.dir, unix.AT_REMOVEDIR)
 	t.img.dropTree(t)
-	if errs = distinct(errs); len(errs) == 0 && t.img.writable {
+	err := errors.Join(distinct(errs)...)
+	if k.Err() == nil && (err != nil || t.img.writable) {
+		lines := t.img.logSince(mark)
 		// umount(2) has no way to say that the last writes failed.
-		if lost := lostWrites(t.img.logSince(mark)); len(lost) > 0 {
-			errs = append(errs, &LogError{Err: unix.EIO, Log: lost})
+		if err == nil && len(lostWrites(lines)) > 0 {
+			err = unix.EIO
+		}
+		if err != nil && len(lines) > 0 {
+			err = &LogError{Err: err, Log: lines}
 		}
 	}
-	if len(errs) == 0 {
+	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("unmount %s: %w", t.mounts[0].Device, errors.Join(errs...))
+	return fmt.Errorf("unmount %s: %w", t.mounts[0].Device, err)
 }
 
 // unmountOne unmounts the mount i, which is the last one that is left.
