@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
 )
 
 // Devices returns all devices: each disk followed by its partitions, in the
@@ -37,20 +39,12 @@ func (img *Image) Device(name string) (*Device, error) {
 
 // matcher returns what decides whether a device is the one that name means.
 func matcher(name string) func(*Device) bool {
-	key, value, tagged := strings.Cut(name, "=")
-	value = strings.Trim(value, `"`)
-	if !tagged {
-		key, value = linkTag(name)
-	}
-	switch key {
-	case "UUID":
-		return func(d *Device) bool { return d.Content != nil && sameUUID(d.Content.UUID, value) }
-	case "LABEL":
-		return func(d *Device) bool { return d.Content != nil && value != "" && d.Content.Label == value }
-	case "PARTUUID":
-		return func(d *Device) bool { return d.Partition != nil && sameUUID(d.Partition.UUID, value) }
-	case "PARTLABEL":
-		return func(d *Device) bool { return d.Partition != nil && value != "" && d.Partition.Name == value }
+	switch spec := fstab.ParseSpec(name); spec.Kind {
+	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
+		if spec.Value == "" {
+			return func(*Device) bool { return false }
+		}
+		return func(d *Device) bool { return spec.Matches(d.identity()) }
 	}
 	if !strings.HasPrefix(name, "/") {
 		name = "/dev/" + name
@@ -58,38 +52,14 @@ func matcher(name string) func(*Device) bool {
 	return func(d *Device) bool { return d.Name == name }
 }
 
-// sameUUID compares UUIDs, which are written in both cases.
-func sameUUID(a, b string) bool { return b != "" && strings.EqualFold(a, b) }
-
-// linkTag translates the symbolic links that udev makes, in which systems'
-// fstabs sometimes name devices.
-func linkTag(name string) (key, value string) {
-	for _, t := range [...]struct{ dir, key string }{
-		{"/dev/disk/by-uuid/", "UUID"},
-		{"/dev/disk/by-label/", "LABEL"},
-		{"/dev/disk/by-partuuid/", "PARTUUID"},
-		{"/dev/disk/by-partlabel/", "PARTLABEL"},
-	} {
-		if v, ok := strings.CutPrefix(name, t.dir); ok {
-			return t.key, udevUnescape(v)
-		}
+// identity returns what an fstab can call a device.
+func (d *Device) identity() fstab.Device {
+	id := fstab.Device{Disk: d.Disk, Partition: d.Number}
+	if d.Content != nil {
+		id.UUID, id.Label = d.Content.UUID, d.Content.Label
 	}
-	return "", ""
-}
-
-// udevUnescape undoes udev's escaping of bytes as \x20.
-func udevUnescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		var c byte
-		if strings.HasPrefix(s[i:], `\x`) && len(s) >= i+4 {
-			if _, err := fmt.Sscanf(s[i+2:i+4], "%02x", &c); err == nil {
-				b.WriteByte(c)
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
+	if d.Partition != nil {
+		id.PartUUID, id.PartLabel = d.Partition.UUID, d.Partition.Name
 	}
-	return b.String()
+	return id
 }

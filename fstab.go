@@ -1,43 +1,81 @@
 package unboot
 
 import (
-	"regexp"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
 )
 
-// skipTypes are file systems in a fstab(5) that are not on a disk.
-var skipTypes = []string{
-	"swap", "none", "ignore", "proc", "sysfs", "tmpfs", "devtmpfs", "devpts", "ramfs", "debugfs",
-	"cgroup", "cgroup2", "efivarfs", "securityfs", "configfs", "hugetlbfs", "mqueue", "binfmt_misc",
-	"bpf", "fusectl", "tracefs", "usbfs", "overlay", "autofs",
-	"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "9p", "virtiofs", "davfs", "afs",
-	"fdescfs", "linprocfs", "linsysfs", "procfs", "kernfs", "ptyfs",
+// followFstab mounts what the fstab of an operating system names. What it
+// cannot mount it notes as a problem of the tree.
+func (f *FS) followFstab() {
+	data, err := f.ReadFile("etc/fstab")
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			f.problem("%v", err)
+		}
+		return
+	}
+	entries, problems, err := fstab.Parse(bytes.NewReader(data))
+	for _, p := range append(problems, err) {
+		if p != nil {
+			f.problem("%v", p)
+		}
+	}
+	mounts := map[string]Mount{}
+	for i := range entries {
+		e := &entries[i]
+		if !e.IsReal() || e.NoAuto() || e.IsBind() || CleanPath(e.File) == "." {
+			continue
+		}
+		d := f.t.img.meant(e.Spec)
+		if d == nil {
+			f.problem("%s is not mounted: %s: %v", e.File, e.Spec, ErrNotFound)
+			continue
+		}
+		m := Mount{Device: d.Name, Dir: CleanPath(e.File)}
+		m.takeOptions(e.Options)
+		mounts[m.Dir] = m // the last one covers those before
+	}
+	list := slices.Collect(maps.Values(mounts))
+	slices.SortFunc(list, func(a, b Mount) int {
+		return cmp.Or(cmp.Compare(depth(a.Dir), depth(b.Dir)), strings.Compare(a.Dir, b.Dir))
+	})
+	for _, m := range list {
+		m.ReadOnly = m.ReadOnly || f.readOnly
+		if err := f.mountAt(m); err != nil {
+			f.problem("/%s is not mounted: %v", m.Dir, err)
+		}
+	}
+}
+
+// meant returns the device that an entry of a fstab names, or nil. A name by
+// position is a guess, and never as good as an identity.
+func (img *Image) meant(spec fstab.Spec) *Device {
+	for _, d := range img.devices {
+		if spec.Matches(d.identity()) {
+			return d
+		}
+	}
+	return nil
 }
 
 // keepOptions are the options of a fstab that change what is seen, and not
 // only how fast or by whom. A trailing = stands for any value.
 var keepOptions = []string{
-	"ro", "subvol=", "subvolid=", "iocharset=", "nls=", "codepage=", "utf8",
+	"subvol=", "subvolid=", "iocharset=", "nls=", "codepage=", "utf8",
 	"umask=", "fmask=", "dmask=", "uid=", "gid=", "ufstype=",
 }
 
-// fromFstab returns the mount that an entry of a fstab asks for, or why there
-// is none: "" if there is nothing to say about it.
-func (img *Image) fromFstab(spec, dir, fstype string, options []string) (m Mount, ok bool, why string) {
-	if !strings.HasPrefix(dir, "/") || slices.Contains(skipTypes, fstype) || strings.HasPrefix(fstype, "fuse") ||
-		slices.Contains(options, "bind") || slices.Contains(options, "rbind") || !isDevice(spec) {
-		return m, false, ""
-	}
-	m.Dir = CleanPath(dir)
-	d, err := img.Device(spec)
-	if err != nil {
-		if d, err = img.Device(hereName(spec)); err != nil {
-			return m, false, err.Error()
-		}
-	}
-	m.Device = d.Name
+// takeOptions sets what the options of an entry ask for.
+func (m *Mount) takeOptions(options []string) {
 	for _, o := range options {
 		key, _, valued := strings.Cut(o, "=")
 		if valued {
@@ -50,50 +88,10 @@ func (img *Image) fromFstab(spec, dir, fstype string, options []string) (m Mount
 			m.Data = joinData(m.Data, o)
 		}
 	}
-	return m, true, ""
 }
 
-// isDevice reports whether the first field of an entry may be on a disk.
-func isDevice(spec string) bool {
-	return strings.HasPrefix(spec, "/dev/") || strings.HasPrefix(spec, "UUID=") || strings.HasPrefix(spec, "LABEL=") ||
-		strings.HasPrefix(spec, "PARTUUID=") || strings.HasPrefix(spec, "PARTLABEL=")
-}
-
-var (
-	letterName = regexp.MustCompile(`^/dev/(?:sd|hd|vd|xvd|ubd)([a-z])(\d*)$`)
-	numberName = regexp.MustCompile(`^/dev/(?:nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?$`)
-)
-
-// hereName translates the name that a disk had where the system ran to the one
-// that it has here, if disks are in the same order.
-func hereName(name string) string {
-	if m := letterName.FindStringSubmatch(name); m != nil {
-		return "/dev/sd" + m[1] + m[2]
-	}
-	if m := numberName.FindStringSubmatch(name); m != nil {
-		if n, err := strconv.Atoi(m[1] + m[2]); err == nil && n < 26 {
-			return "/dev/sd" + string(rune('a'+n)) + m[3]
-		}
-	}
-	return name
-}
-
-type fstabEntry struct {
-	spec, dir, fstype string
-	options           []string
-}
-
-func parseFstab(data []byte) (list []fstabEntry) {
-	for line := range strings.Lines(string(data)) {
-		f := strings.Fields(line)
-		if len(f) < 3 || strings.HasPrefix(f[0], "#") {
-			continue
-		}
-		e := fstabEntry{spec: f[0], dir: f[1], fstype: f[2]}
-		if len(f) > 3 {
-			e.options = strings.Split(f[3], ",")
-		}
-		list = append(list, e)
-	}
-	return list
+func (f *FS) problem(format string, args ...any) {
+	f.t.life.Lock()
+	f.t.problems = append(f.t.problems, fmt.Sprintf(format, args...))
+	f.t.life.Unlock()
 }

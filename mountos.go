@@ -1,11 +1,8 @@
 package unboot
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -88,33 +85,51 @@ func (img *Image) noFileSystem() error {
 var neverRoot = map[string]bool{"vfat": true, "exfat": true, "hfs": true}
 
 // mountOS is MountOS with the devices to look at.
-func (img *Image) mountOS(list []*Device, opts []MountOption) (root *FS, err error) {
+func (img *Image) mountOS(list []*Device, opts []MountOption) (*FS, error) {
+	roots := slices.DeleteFunc(slices.Clone(list), func(d *Device) bool { return neverRoot[d.Content.Type] })
+	root, err := img.findOS(roots, opts)
+	if err != nil {
+		return nil, err
+	}
+	if root == nil {
+		return nil, &AmbiguousError{Image: img.Path(), Devices: list}
+	}
+	root.followFstab()
+	return root, nil
+}
+
+// findOS mounts the one of the devices that holds an operating system. It
+// returns nil if none or several do.
+func (img *Image) findOS(list []*Device, opts []MountOption) (root *FS, err error) {
 	var errs []error
 	for _, d := range list {
-		if neverRoot[d.Content.Type] {
-			continue
-		}
-		f, err := img.mountIfOS(Mount{Device: d.Name}.with(opts))
+		m := Mount{Device: d.Name}.with(opts)
+		// To mount for writing writes. That is only for the right one.
+		m.ReadOnly = m.ReadOnly || len(list) > 1
+		f, err := img.mountIfOS(m)
 		switch {
 		case err != nil:
 			errs = append(errs, err)
 		case f == nil:
 		case root != nil:
-			f.Unmount()
-			root.Unmount()
-			return nil, &AmbiguousError{Image: img.Path(), Devices: list}
+			return nil, errors.Join(f.Unmount(), root.Unmount())
 		default:
 			root = f
 		}
 	}
 	if root == nil {
 		// What could not be mounted may be what was looked for.
-		if len(errs) > 0 {
-			return nil, errors.Join(errs...)
-		}
-		return nil, &AmbiguousError{Image: img.Path(), Devices: list}
+		return nil, errors.Join(errs...)
 	}
-	root.followFstab()
+	want := Mount{}.with(opts)
+	if m := root.Mounts()[0]; img.writable && m.ReadOnly && !want.ReadOnly {
+		if err := root.Unmount(); err != nil {
+			return nil, err
+		}
+		m.ReadOnly = false
+		m.Type = want.Type
+		return img.mountRoot(m)
+	}
 	return root, nil
 }
 
@@ -160,43 +175,4 @@ func (f *FS) hasOS(dir string) bool {
 		}
 	}
 	return false
-}
-
-// followFstab mounts what the fstab of an operating system names. What it
-// cannot mount it notes as a problem of the tree.
-func (f *FS) followFstab() {
-	data, err := f.ReadFile("etc/fstab")
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			f.problem("%v", err)
-		}
-		return
-	}
-	root := f.Mounts()[0]
-	mounts := map[string]Mount{}
-	for _, e := range parseFstab(data) {
-		m, ok, why := f.t.img.fromFstab(e.spec, e.dir, e.fstype, e.options)
-		if why != "" {
-			f.problem("/%s is not mounted: %s", m.Dir, why)
-		}
-		if ok && m.Dir != "." {
-			mounts[m.Dir] = m // the last one covers those before
-		}
-	}
-	list := slices.Collect(maps.Values(mounts))
-	slices.SortFunc(list, func(a, b Mount) int {
-		return cmp.Or(cmp.Compare(depth(a.Dir), depth(b.Dir)), strings.Compare(a.Dir, b.Dir))
-	})
-	for _, m := range list {
-		m.ReadOnly = m.ReadOnly || root.ReadOnly
-		if err := f.mountAt(m); err != nil {
-			f.problem("/%s is not mounted: %v", m.Dir, err)
-		}
-	}
-}
-
-func (f *FS) problem(format string, args ...any) {
-	f.t.life.Lock()
-	f.t.problems = append(f.t.problems, fmt.Sprintf(format, args...))
-	f.t.life.Unlock()
 }
