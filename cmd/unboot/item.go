@@ -41,7 +41,7 @@ type source interface {
 	items(ctx context.Context) iter.Seq[*item]
 	// load reads what the walk left for later: attributes, and the content
 	// of small files. It is called from several goroutines.
-	load(it *item)
+	load(items []*item)
 	// open opens a file that load did not read. It is used before the next
 	// item is.
 	open(it *item) (body, error)
@@ -62,7 +62,7 @@ const (
 	smallFile = 128 << 10
 	// A batch of items goes through the goroutines at once: their number
 	// and bytes bound what waits in memory.
-	batchItems  = 32
+	batchItems  = 40
 	batchBytes  = 512 << 10
 	loadWorkers = 6
 )
@@ -87,10 +87,8 @@ func transfer(ctx context.Context, src source, dst sink) error {
 	for range loadWorkers {
 		wg.Go(func() {
 			for b := range work {
-				for _, it := range b.items {
-					if it.err == nil && ctx.Err() == nil {
-						src.load(it)
-					}
+				if ctx.Err() == nil {
+					src.load(b.items)
 				}
 				close(b.ready)
 			}

@@ -91,20 +91,21 @@ func (s *hostSource) stat(it *item) {
 	}
 }
 
-func (s *hostSource) load(it *item) {
-	if it.hard != "" {
-		return
+func (s *hostSource) load(items []*item) {
+	for _, it := range items {
+		if it.err != nil || it.hard != "" {
+			continue
+		}
+		p := s.path(it)
+		if it.meta.Xattrs, it.err = hostXattrs(p); it.err != nil {
+			continue
+		}
+		if it.meta.Mode.IsRegular() && it.meta.Size <= smallFile {
+			it.data, it.err = os.ReadFile(p)
+			it.err = reason(it.err)
+			it.loaded, it.meta.Size = true, int64(len(it.data))
+		}
 	}
-	p := s.path(it)
-	if it.meta.Xattrs, it.err = hostXattrs(p); it.err != nil {
-		return
-	}
-	if !it.meta.Mode.IsRegular() || it.meta.Size > smallFile {
-		return
-	}
-	it.data, it.err = os.ReadFile(p)
-	it.err = reason(it.err)
-	it.loaded, it.meta.Size = true, int64(len(it.data))
 }
 
 func (s *hostSource) open(it *item) (body, error) {

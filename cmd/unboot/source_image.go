@@ -91,29 +91,31 @@ func (s *imageSource) item(e *unboot.Entry, rel string) *item {
 	return it
 }
 
-func (s *imageSource) load(it *item) {
-	if it.hard != "" {
-		return
-	}
-	e := it.entry
-	if e.XattrSize != 0 {
-		if it.meta.Xattrs, it.err = s.o.fs.Xattrs(e.Path()); it.err != nil {
-			it.err = reason(it.err)
-			return
+func (s *imageSource) load(items []*item) {
+	var small []*item
+	var entries []*unboot.Entry
+	for _, it := range items {
+		if it.err != nil || it.hard != "" {
+			continue
+		}
+		if it.entry.XattrSize != 0 {
+			if it.meta.Xattrs, it.err = s.o.fs.Xattrs(it.entry.Path()); it.err != nil {
+				it.err = reason(it.err)
+				continue
+			}
+		}
+		if it.meta.Mode.IsRegular() && it.meta.Size <= smallFile {
+			it.loaded = true
+			if it.meta.Size > 0 {
+				small, entries = append(small, it), append(entries, it.entry)
+			}
 		}
 	}
-	if !it.meta.Mode.IsRegular() || it.meta.Size > smallFile {
-		return
+	data, errs := s.o.fs.ReadFiles(entries)
+	for i, it := range small {
+		it.data, it.err = data[i], reason(errs[i])
+		it.meta.Size = int64(len(it.data))
 	}
-	it.loaded = true
-	if it.meta.Size == 0 {
-		return
-	}
-	it.data, it.err = s.o.fs.ReadFile(e.Path())
-	if it.err != nil {
-		it.err = reason(it.err)
-	}
-	it.meta.Size = int64(len(it.data))
 }
 
 func (s *imageSource) open(it *item) (body, error) {

@@ -135,7 +135,7 @@ func memberPath(name string) (string, error) {
 }
 
 // load has nothing to do: unpack has read what is small.
-func (s *tarSource) load(*item) {}
+func (s *tarSource) load([]*item) {}
 
 func (s *tarSource) items(context.Context) iter.Seq[*item] { panic("an archive is unpacked") }
 

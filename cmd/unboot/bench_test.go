@@ -1,0 +1,117 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/unboot/unboot"
+
+	"github.com/unboot/unboot/internal/tarball"
+	"github.com/unboot/unboot/internal/testimg"
+)
+
+// openTree opens an image for a test or benchmark, as a command does.
+func openTree(t testing.TB, image string, write bool) (*app, *opened) {
+	t.Helper()
+	a := newApp("test")
+	o, err := a.tree(image, write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+		if a.failed.Load() {
+			t.Error("something was reported")
+		}
+	})
+	return a, o
+}
+
+// tarTo writes the whole tree as an archive.
+func tarTo(a *app, o *opened, w io.Writer) (*progress, error) {
+	p := &progress{}
+	src := &imageSource{a: a, o: o, root: ".", links: linkTable{}}
+	return p, transfer(a.ctx, src, &tarSink{a: a, w: tarball.NewWriter(w), p: p, xattrs: true})
+}
+
+// 57,000 files, the file system cold each time.
+func BenchmarkTarOut(b *testing.B) {
+	image := testimg.UsrShare(b)
+	for b.Loop() {
+		a := newApp("test")
+		o, err := a.tree(image, false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := tarTo(a, o, io.Discard)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(p.files.Load()), "files/op")
+		b.SetBytes(p.bytes.Load())
+		if err := a.close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The same files unpacked, to stable storage.
+func BenchmarkTarIn(b *testing.B) {
+	image := testimg.UsrShare(b)
+	archive := filepath.Join(b.TempDir(), "a.tar")
+	f, err := os.Create(archive)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := newApp("test")
+	o, err := a.tree(image, false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := tarTo(a, o, f); err != nil {
+		b.Fatal(err)
+	}
+	a.close()
+	f.Close()
+	blank := testimg.FS(b, "ext4", testimg.Options{Size: 2 << 30})
+	for b.Loop() {
+		b.StopTimer()
+		out := testimg.Writable(b, blank)
+		b.StartTimer()
+		a := newApp("test")
+		o, err := a.tree(out, true)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := unpackTo(a, o, archive); err != nil {
+			b.Fatal(err)
+		}
+		if err := a.close(); err != nil {
+			b.Fatal(err)
+		}
+		os.Remove(out)
+	}
+}
+
+func unpackTo(a *app, o *opened, archive string) error {
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, err := decompressed(f)
+	if err != nil {
+		return err
+	}
+	sub, err := o.fs.Sub(".")
+	if err != nil {
+		return err
+	}
+	sink := newImageSink(a, o, sub.(*unboot.FS), ".", "", &progress{})
+	defer sink.close()
+	return (&tarSource{a: a, name: archive, r: tarball.NewReader(r)}).unpack(sink)
+}
