@@ -30,6 +30,9 @@ func cpu(t *testing.T, pid int) time.Duration {
 // may come in the first seconds, so the best of some periods counts.
 func TestIdle(t *testing.T) {
 	const period, limit = 3 * time.Second, 5 * time.Millisecond
+	// The thread that writes the log of xfs back looks twenty times a second
+	// for more to do until, a minute later, the log is marked as clean.
+	const limitXFS = 4 * limit
 	kernels := map[string]*lkl.Kernel{"booted": rig.Boot(t, nil)}
 	for _, fstype := range []string{"ext4", "xfs", "btrfs", "f2fs"} {
 		image, err := testimg.BuildFS(fstype, testimg.Options{})
@@ -61,7 +64,7 @@ func TestIdle(t *testing.T) {
 		for name, k := range kernels {
 			used := cpu(t, k.Pid()) - before[name]
 			t.Logf("%s: %v in %v", name, used, period)
-			if used <= limit {
+			if used <= limit || name == "xfs" && used <= limitXFS {
 				delete(kernels, name)
 			}
 		}
