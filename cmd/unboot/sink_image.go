@@ -28,20 +28,15 @@ type imageSink struct {
 	keep bool
 	tell func(string)
 
-	jobs    chan *putJob
+	batch   []*unboot.NewFile // not yet given to a worker
+	size    int
+	jobs    chan []*unboot.NewFile
 	workers sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[string]int // paths on their way
+	pending map[string]bool // paths on their way
 	idle    sync.WaitGroup
 	dirs    []dirTimes
-}
-
-// A putJob is a file to be written. Its content does not refer to the source.
-type putJob struct {
-	path string
-	meta unboot.Metadata
-	data []byte
 }
 
 // dirTimes is what is set on a directory when all is in it.
@@ -53,47 +48,74 @@ type dirTimes struct {
 
 const (
 	putWorkers = 6
+	putBatch   = 20
+	putBytes   = 512 << 10
 	defaultACL = "system.posix_acl_default"
 )
 
 func newImageSink(a *app, o *opened, fsys *unboot.FS, root, name string, p *progress) *imageSink {
-	s := &imageSink{a: a, o: o, fs: fsys, root: root, name: name, p: p, pending: map[string]int{}, jobs: make(chan *putJob, 4*putWorkers)}
+	s := &imageSink{a: a, o: o, fs: fsys, root: root, name: name, p: p, pending: map[string]bool{}, jobs: make(chan []*unboot.NewFile, putWorkers)}
 	s.strip.a = a
 	if st, err := fsys.Statfs("."); err == nil {
 		s.strip.probe(int64(st.Type))
 	}
 	for range putWorkers {
 		s.workers.Go(func() {
-			for j := range s.jobs {
-				s.done(j, s.put(j.path, &j.meta, func() io.Reader { return bytes.NewReader(j.data) }))
-				s.p.files.Add(1)
-				s.p.bytes.Add(int64(len(j.data)))
+			for files := range s.jobs {
+				s.putBatch(files)
 			}
 		})
 	}
 	return s
 }
 
-// done reports how a job went and lets go of its path.
-func (s *imageSink) done(j *putJob, err error) {
-	if err != nil {
-		s.a.fail(fmt.Errorf("%s: %w", s.label(j.path), reason(err)))
+// putBatch makes files in a worker. Those that fail are tried again by
+// themselves, with what put knows.
+func (s *imageSink) putBatch(files []*unboot.NewFile) {
+	for _, n := range files {
+		s.strip.apply(&n.Metadata)
+	}
+	for i, err := range s.fs.PutFiles(files) {
+		n := files[i]
+		if err != nil {
+			err = s.put(n.Name, &n.Metadata, func() io.Reader { return bytes.NewReader(n.Data) })
+		}
+		if err != nil {
+			s.a.fail(fmt.Errorf("%s: %w", s.label(n.Name), reason(err)))
+		}
+		s.p.files.Add(1)
+		s.p.bytes.Add(int64(len(n.Data)))
 	}
 	s.mu.Lock()
-	if s.pending[j.path]--; s.pending[j.path] == 0 {
-		delete(s.pending, j.path)
+	for _, n := range files {
+		delete(s.pending, n.Name)
 	}
 	s.mu.Unlock()
 	s.idle.Done()
 }
 
+// send gives what was collected to a worker.
+func (s *imageSink) send() {
+	if len(s.batch) > 0 {
+		s.idle.Add(1)
+		s.jobs <- s.batch
+		s.batch, s.size = nil, 0
+	}
+}
+
+// settle waits for all files that are on their way.
+func (s *imageSink) settle() {
+	s.send()
+	s.idle.Wait()
+}
+
 // wait waits for a path that is on its way, for something depends on it.
 func (s *imageSink) wait(p string) {
 	s.mu.Lock()
-	n := s.pending[p]
+	on := s.pending[p]
 	s.mu.Unlock()
-	if n > 0 {
-		s.idle.Wait()
+	if on {
+		s.settle()
 	}
 }
 
@@ -135,10 +157,12 @@ func (s *imageSink) add(it *item, src source) error {
 		err = s.large(p, it, src)
 	default:
 		s.mu.Lock()
-		s.pending[p]++
+		s.pending[p] = true
 		s.mu.Unlock()
-		s.idle.Add(1)
-		s.jobs <- &putJob{p, it.meta, it.data}
+		s.batch = append(s.batch, &unboot.NewFile{Name: p, Metadata: it.meta, Data: it.data})
+		if s.size += len(it.data); len(s.batch) >= putBatch || s.size >= putBytes {
+			s.send()
+		}
 		return nil
 	}
 	s.p.files.Add(1)
@@ -314,13 +338,14 @@ func noEOF(err error) error {
 
 // close ends the goroutines. It must be called, whatever has happened.
 func (s *imageSink) close() {
+	s.send()
 	close(s.jobs)
 	s.workers.Wait()
 	s.strip.summary()
 }
 
 func (s *imageSink) finish() error {
-	s.idle.Wait()
+	s.settle()
 	for i := len(s.dirs) - 1; i >= 0; i-- {
 		d := &s.dirs[i]
 		if d.meta.Atime.IsZero() && d.meta.Mtime.IsZero() && d.acl == nil {

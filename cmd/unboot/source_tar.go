@@ -27,6 +27,17 @@ type tarSource struct {
 	r       *tarball.Reader
 	cur     *tarball.Header
 	exclude []glob
+	arena   []byte // the rest of what room cuts pieces from
+}
+
+// room returns memory for a small file.
+func (s *tarSource) room(n int) []byte {
+	if n > len(s.arena) {
+		s.arena = make([]byte, max(n, putBytes))
+	}
+	b := s.arena[:n:n]
+	s.arena = s.arena[n:]
+	return b
 }
 
 func (s *tarSource) label(p string) string { return quote(s.name) + ": " + quote(p) }
@@ -54,7 +65,7 @@ func (s *tarSource) unpack(dst *imageSink) error {
 		}
 		s.cur = h
 		if it.meta.Mode.IsRegular() && it.hard == "" && !h.Sparse && h.Size <= smallFile {
-			it.data, it.loaded = make([]byte, h.Size), true
+			it.data, it.loaded = s.room(int(h.Size)), true
 			if _, err := io.ReadFull(s.r, it.data); err != nil {
 				return fmt.Errorf("%s: %w", s.label(h.Name), noEOF(err))
 			}
