@@ -35,6 +35,32 @@ var errGarbage = errors.New("holds something that was never written")
 
 var zeroBlock [blockSize]byte
 
+// torn reports whether b can be what is left of a block while it was overwritten
+// sector by sector: each of them of one of the generations from first to last,
+// where 0 stands for zeros.
+func torn(b []byte, file, block, first, last uint64) bool {
+	const sector = 512
+	var all [][blockSize]byte
+	for g := first; g <= last; g++ {
+		var one [blockSize]byte
+		if g > 0 {
+			stamp{file, block, g}.fill(one[:])
+		}
+		all = append(all, one)
+	}
+	for at := 0; at < len(b); at += sector {
+		end := min(at+sector, len(b))
+		fits := false
+		for i := range all {
+			fits = fits || bytes.Equal(b[at:end], all[i][at:end])
+		}
+		if !fits {
+			return false
+		}
+	}
+	return true
+}
+
 // judge returns the stamp of a block as it was found; a zero one if the block
 // is all zeros, as what was never written reads.
 func judge(b []byte) (stamp, error) {

@@ -11,8 +11,8 @@ import (
 
 // A finding is what is found under a name after a crash.
 type finding struct {
-	size   int64
-	blocks []stamp
+	blocks  []stamp
+	garbage map[int][]byte // blocks that are none, or parts of several
 }
 
 // verify compares what a file system holds, mounted anywhere, with what a
@@ -27,6 +27,13 @@ func (w *writer) verify(v *lkl.View, dir string) (stable int, wrong []string) {
 			complain("%s: %v, but %d files in it were synced", dir, err, len(must))
 		}
 		return 0, wrong
+	}
+	for name, g := range found {
+		for i, b := range g.garbage {
+			if !w.explains(name, i, b) {
+				complain("%s/%s, block %d: %v", dir, name, i, errGarbage)
+			}
+		}
 	}
 	for _, f := range w.musts() {
 		stable++
@@ -50,6 +57,21 @@ func (w *writer) verify(v *lkl.View, dir string) (stable int, wrong []string) {
 	return stable, wrong
 }
 
+// explains reports whether a block that is not whole was being written when the
+// end came.
+func (w *writer) explains(name string, i int, b []byte) bool {
+	for _, f := range w.all {
+		if !f.places[name] || i >= len(f.blocks) {
+			continue
+		}
+		g := f.blocks[i]
+		if torn(b, f.id, uint64(i), g.stable, g.last) {
+			return true
+		}
+	}
+	return false
+}
+
 // musts returns the files that have to be there.
 func (w *writer) musts() (list []*record) {
 	for _, f := range w.all {
@@ -67,6 +89,8 @@ func (w *writer) compare(f *record, g finding, complain func(string, ...any)) {
 	}
 	for i, s := range g.blocks {
 		switch {
+		case g.garbage[i] != nil:
+			continue // explained, or complained of
 		case s == stamp{} && (i >= f.stable || f.blocks[i].stable == 0):
 			continue // a hole, or not written back yet
 		case s.File != f.id || s.Block != uint64(i):
@@ -103,11 +127,12 @@ func survey(v *lkl.View, dir string, complain func(string, ...any)) (map[string]
 			complain("%s/%s: %v", dir, d.Name, err)
 			continue
 		}
-		g := finding{size: int64(len(data))}
+		g := finding{garbage: map[int][]byte{}}
 		for i := 0; i < len(data); i += blockSize {
-			s, err := judge(data[i:min(i+blockSize, len(data))])
+			b := data[i:min(i+blockSize, len(data))]
+			s, err := judge(b)
 			if err != nil {
-				complain("%s/%s, block %d: %v", dir, d.Name, i/blockSize, err)
+				g.garbage[i/blockSize] = b
 			}
 			g.blocks = append(g.blocks, s)
 		}
