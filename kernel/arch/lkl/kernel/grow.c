@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * RAM that is there but not used yet. A boot pays for each page it is told
+ * of, so it is told of LKL_BOOT_MEMORY; when the kernel has to reclaim memory
+ * for the first time, it finds a "cache" that gives pages without losing
+ * anything: the rest of what the parent allows. Most kernels live and end
+ * before that.
+ */
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/shrinker.h>
+#include <linux/sizes.h>
+#include <asm/setup.h>
+#include "internal.h"
+
+#define CHUNK_ORDER	12			/* 16 MiB */
+#define CHUNK_PAGES	(1UL << CHUNK_ORDER)
+
+static unsigned long next_pfn, last_pfn;	/* unused from, to */
+
+void __init lkl_set_unused(unsigned long start, unsigned long end)
+{
+	next_pfn = ALIGN(start >> PAGE_SHIFT, CHUNK_PAGES);
+	last_pfn = ALIGN_DOWN(end >> PAGE_SHIFT, CHUNK_PAGES);
+}
+
+/* As memory hotplug does it, for a machine with one node and one zone. */
+static void __ref add_chunk(void)
+{
+	struct page *chunk = pfn_to_page(next_pfn);
+	unsigned long i;
+
+	for (i = 0; i < CHUNK_PAGES; i++)
+		__init_single_page(chunk + i, next_pfn + i, ZONE_NORMAL, 0);
+	if (IS_ALIGNED(next_pfn, pageblock_nr_pages))
+		set_pageblock_migratetype(chunk, MIGRATE_MOVABLE);
+	page_zone(chunk)->present_pages += CHUNK_PAGES;
+	page_zone(chunk)->zone_pgdat->node_present_pages += CHUNK_PAGES;
+	__free_pages_core(chunk, CHUNK_ORDER, MEMINIT_EARLY);
+	totalram_pages_add(CHUNK_PAGES);
+	next_pfn += CHUNK_PAGES;
+}
+
+static unsigned long count(struct shrinker *s, struct shrink_control *sc)
+{
+	return next_pfn < last_pfn ? CHUNK_PAGES : 0;
+}
+
+static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
+{
+	if (next_pfn >= last_pfn)
+		return SHRINK_STOP;
+	add_chunk();
+	setup_per_zone_wmarks();
+	return CHUNK_PAGES;
+}
+
+static int __init grow_init(void)
+{
+	struct shrinker *s;
+
+	if (next_pfn >= last_pfn)
+		return 0;
+	s = shrinker_alloc(0, "lkl-unused-ram");
+	if (!s)
+		return -ENOMEM;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	s->seeks = 0;			/* nothing is lost: take it first */
+	s->batch = CHUNK_PAGES / 2;	/* one chunk each time */
+	shrinker_register(s);
+	return 0;
+}
+core_initcall(grow_init);
