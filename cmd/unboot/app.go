@@ -57,9 +57,12 @@ func newApp(cmd string) *app {
 		for s := range c {
 			a.signals.Add(1)
 			a.stop()
-			if !a.writing.Load() || a.signals.Load() > 1 {
+			switch {
+			case a.signals.Load() > 2:
+				os.Exit(exitSignal) // the kernel dies with us
+			case !a.writing.Load() || a.signals.Load() > 1:
 				a.kill(fmt.Errorf("stopped: %v", s))
-			} else {
+			default:
 				a.warn(fmt.Errorf("%v: finishing what was begun; once more to stop at once", s))
 			}
 		}

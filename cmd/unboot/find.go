@@ -127,7 +127,8 @@ func (f *finder) run(t target) {
 	if root != "." {
 		base = strings.Count(root, "/") + 1
 	}
-	start := display(root)
+	var cur found // no test keeps it
+	cur.root = display(root)
 	f.a.each(f.o, root, w, func(e *unboot.Entry) bool {
 		p := e.Path()
 		depth := strings.Count(p, "/") + 1 - base
@@ -141,7 +142,8 @@ func (f *finder) run(t target) {
 			f.a.fail(f.o.about(p, e.Err))
 		}
 		if depth >= f.min {
-			f.expr(&found{e, display(p), depth, start})
+			cur.Entry, cur.path, cur.depth = e, display(p), depth
+			f.expr(&cur)
 		}
 		return !f.quit
 	})

@@ -129,8 +129,8 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 }
 
 func (a *app) untar(arg string, opt *tarOptions) error {
-	in, name := os.Stdin, "standard input"
-	var size int64
+	var in io.Reader
+	name, size := "standard input", int64(0)
 	if opt.file != "" {
 		f, err := os.Open(opt.file)
 		if err != nil {
@@ -143,6 +143,8 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 		}
 	} else if isTerminal(os.Stdin) {
 		return badUsage("will not read an archive from a terminal (-f FILE, or a pipe)")
+	} else {
+		in = a.stdin()
 	}
 	p := &progress{}
 	r, err := decompressed(io.TeeReader(in, counter{p}))

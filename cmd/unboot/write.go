@@ -44,7 +44,7 @@ func runWrite(a *app, args []string) error {
 	if t.path == "" {
 		return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(args[0]))
 	}
-	return o.about(t.clean(), a.write(o, t.clean(), os.Stdin, add, mode, hasMode))
+	return o.about(t.clean(), a.write(o, t.clean(), a.stdin(), add, mode, hasMode))
 }
 
 func (a *app) write(o *opened, path string, r io.Reader, add bool, mode fs.FileMode, hasMode bool) error {

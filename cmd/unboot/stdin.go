@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+)
+
+// stdin returns standard input. Waiting for more of a pipe or a terminal ends
+// with the first signal, which a read(2) would not.
+func (a *app) stdin() io.Reader {
+	if st, err := os.Stdin.Stat(); err == nil && st.Mode().IsRegular() {
+		return os.Stdin
+	}
+	r := &pipeReader{ctx: a.ctx, full: make(chan piece), empty: make(chan []byte, 2)}
+	for range cap(r.empty) {
+		r.empty <- make([]byte, 1<<20)
+	}
+	go r.pump(os.Stdin)
+	return r
+}
+
+// A pipeReader reads ahead in a goroutine, which is left behind when the
+// context ends.
+type pipeReader struct {
+	ctx   context.Context
+	full  chan piece
+	empty chan []byte
+
+	cur piece
+	off int
+}
+
+type piece struct {
+	buf []byte
+	n   int
+	err error
+}
+
+func (r *pipeReader) pump(f io.Reader) {
+	for {
+		p := piece{buf: <-r.empty}
+		p.n, p.err = f.Read(p.buf)
+		select {
+		case r.full <- p:
+		case <-r.ctx.Done():
+			return
+		}
+		if p.err != nil {
+			return
+		}
+	}
+}
+
+func (r *pipeReader) Read(b []byte) (int, error) {
+	for r.off == r.cur.n {
+		if r.cur.err != nil {
+			return 0, r.cur.err
+		}
+		if r.cur.buf != nil {
+			r.empty <- r.cur.buf
+		}
+		r.cur, r.off = piece{}, 0
+		select {
+		case r.cur = <-r.full:
+		case <-r.ctx.Done():
+			return 0, context.Cause(r.ctx)
+		}
+	}
+	n := copy(b, r.cur.buf[r.off:r.cur.n])
+	r.off += n
+	return n, nil
+}

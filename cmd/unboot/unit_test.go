@@ -1,0 +1,237 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestFlags(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want string // long, recursive, name, number, list, rest
+		err  string
+	}{
+		{"-lR x", "true true  0 [] [x]", ""},
+		{"x -l y -R", "true true  0 [] [x y]", ""},
+		{"-lnname x", "true false name 0 [] [x]", ""},
+		{"-ln name x", "true false name 0 [] [x]", ""},
+		{"--name=a=b --number 7", "false false a=b 7 [] []", ""},
+		{"--nam a", "false false a 0 [] []", ""},
+		{"-i a -ib -- -l --name", "false false  0 [a b] [-l --name]", ""},
+		{"- x", "false false  0 [] [- x]", ""},
+		{"--nu 1", "false false  1 [] []", ""},
+		{"--n 1", "", "no option --n"},
+		{"--number x", "", `option --number: "x": not a number`},
+		{"--recursive=yes", "", "takes no value"},
+		{"--name", "", "needs a value"},
+		{"-n", "", "needs a value"},
+		{"-lq", "", "no option -q"},
+		{"--recursiv -h", "", "help wanted"},
+		{"--help", "", "help wanted"},
+		{"--longg", "", "did you mean --long?"},
+	} {
+		var long, recursive bool
+		var name string
+		var number int
+		var list []string
+		f := &flagSet{}
+		f.bool(&long, 'l', "long")
+		f.bool(&recursive, 'R', "recursive")
+		f.string(&name, 'n', "name")
+		f.integer(&number, 0, "number")
+		f.list(&list, 'i', "item")
+		rest, err := f.parse(strings.Fields(c.args))
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: error %v, want %q", c.args, err, c.err)
+			}
+			continue
+		}
+		got := strings.Join([]string{strconv.FormatBool(long), strconv.FormatBool(recursive), name, strconv.Itoa(number), "[" + strings.Join(list, " ") + "]", "[" + strings.Join(rest, " ") + "]"}, " ")
+		if err != nil || got != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.args, got, err, c.want)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain-1.2_+,:@%/": "plain-1.2_+,:@%/",
+		"":                 "''",
+		"with space":       "'with space'",
+		"it's":             `"it's"`,
+		`it's "x"`:         `'it'\''s "x"'`,
+		"~x":               "'~x'",
+		"a~":               "a~",
+		"new\nline":        `'new'$'\n''line'`,
+		"\x1b[31m":         `$'\033''[31m'`,
+		"\xff":             `$'\377'`,
+		"ü日本🙂":             "ü日本🙂",
+		"\u202e":           `$'\342\200\256'`, // turns the direction of writing
+		"'\n":              `''\'''$'\n'`,
+	} {
+		if got := quote(in); got != want {
+			t.Errorf("quote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "", true}, {"*", "a/b", true}, {"a*c", "abc", true}, {"a*c", "abcd", false}, {"*.gz", ".gz", true},
+		{"?", "ü", true}, {"?", "", false}, {"??", "ü", false}, {"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false},
+		{"[^a-c]x", "dx", true}, {"[]x]", "]", true}, {"[a-", "[a-", true}, {"[[:digit:]]*", "7up", true},
+		{"[[:alpha:]]", "ü", true}, {`\*`, "*", true}, {`\*`, "x", false}, {`a\`, `a\`, true}, {"[a-]", "-", true},
+		{"a**b*c", "axxbyyc", true}, {"\xff*", "\xffz", true}, {"\xff", "\xfe", false}, {"*ü", "aü", true},
+		{strings.Repeat("*a", 50) + "b", strings.Repeat("a", 200), false}, // not for ever
+	} {
+		g := newGlob(c.pattern, false)
+		if got := g.match(c.name); got != c.want {
+			t.Errorf("%q matches %q: %v", c.pattern, c.name, got)
+		}
+	}
+	if g := newGlob("ReadMe*", true); !g.match("README.TXT") {
+		t.Error("not without regard to case")
+	}
+}
+
+func FuzzGlob(f *testing.F) {
+	f.Add("a*[!b-c]?", "abcd")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		g := newGlob(pattern, false)
+		g.match(name)
+		lit := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+		if g := newGlob(lit, false); !g.match(name) {
+			t.Errorf("%q does not match itself as %q", name, lit)
+		}
+	})
+}
+
+func TestSizes(t *testing.T) {
+	for n, want := range map[uint64][2]string{
+		0: {"0 B", "0"}, 1023: {"1023 B", "1023"}, 1024: {"1 KiB", "1.0K"}, 1025: {"1 KiB", "1.1K"}, 10240: {"10 KiB", "10K"},
+		10241: {"10 KiB", "11K"}, 1 << 20: {"1 MiB", "1.0M"}, 1<<20 - 1: {"1 MiB", "1.0M"}, 3 << 40: {"3 TiB", "3.0T"},
+		1<<64 - 1: {"16 EiB", "16E"}, 1536 << 20: {"1.5 GiB", "1.5G"},
+	} {
+		if got := human(n); got != want[0] {
+			t.Errorf("human(%d) = %s, want %s", n, got, want[0])
+		}
+		if got := lsHuman(n); got != want[1] {
+			t.Errorf("lsHuman(%d) = %s, want %s", n, got, want[1])
+		}
+	}
+}
+
+func TestMode(t *testing.T) {
+	for mode, want := range map[uint32]string{
+		unix.S_IFREG | 0o644: "-rw-r--r--", unix.S_IFDIR | 0o1777: "drwxrwxrwt", unix.S_IFREG | 0o6755: "-rwsr-sr-x",
+		unix.S_IFREG | 0o7000: "---S--S--T", unix.S_IFLNK | 0o777: "lrwxrwxrwx", 0: "?---------",
+		unix.S_IFSOCK: "s---------", unix.S_IFIFO: "p---------", unix.S_IFBLK: "b---------", unix.S_IFCHR: "c---------",
+	} {
+		if got := string(appendMode([]byte("x"), mode)); got != "x"+want {
+			t.Errorf("%o: %s", mode, got)
+		}
+	}
+}
+
+func TestTarget(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "a:b", "c:d:e"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for in, want := range map[string][2]string{
+		"a": {"a", ""}, "a:/x": {"a", "/x"}, "a:b": {"a:b", ""}, "a:b:/x": {"a", "b:/x"}, "a:": {"a", "/"},
+		"c:d:e:f": {"c:d:e", "f"}, "c:d": {"c", "d"}, "none:/x": {"none", "/x"}, "none": {"none", ""},
+	} {
+		// The directory's own path has no colon.
+		got := parseTarget(filepath.Join(dir, in))
+		if got.image != filepath.Join(dir, want[0]) || got.path != want[1] {
+			t.Errorf("%s: %q, %q", in, got.image, got.path)
+		}
+	}
+}
+
+func TestParseMount(t *testing.T) {
+	m, err := parseMount("UUID=x:/a/b/:ro,noatime,subvol=@:btrfs")
+	if err != nil || m.Device != "UUID=x" || m.Dir != "a/b" || !m.ReadOnly || m.Data != "subvol=@" || m.Type != "btrfs" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if m, err := parseMount("sda"); err != nil || m.Dir != "." {
+		t.Errorf("%+v, %v", m, err)
+	}
+	var bad *usageError
+	if _, err := parseMount(""); !errors.As(err, &bad) {
+		t.Error(err)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"passwd", "group", "fstab", "os-release"}
+	for in, want := range map[string]string{"passwrd": "passwd", "PASSWD": "passwd", "ftsab": "fstab", "os_release": "os-release", "xyz": "", "": ""} {
+		if got := nearest(in, names); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestProgressLine(t *testing.T) {
+	p := &progress{total: 100 << 20}
+	p.bytes.Store(25 << 20)
+	p.files.Store(12)
+	if got := p.line(5 * time.Second); got != "[#######                       ]  25% 12 files, 25 MiB, 5 MiB/s, 15s left" {
+		t.Error(got)
+	}
+	p.total = 0
+	if got := p.line(5 * time.Second); got != "12 files, 25 MiB, 5 MiB/s" {
+		t.Error(got)
+	}
+}
+
+func TestMemberPath(t *testing.T) {
+	for in, want := range map[string]string{"./a//b/": "a/b", "/etc/x": "etc/x", ".": ".", "./": ".", "a/..b": "a/..b"} {
+		if got, err := memberPath(in); err != nil || got != want {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"..", "a/../b", "/..", strings.Repeat("n", 256), strings.Repeat("n/", 3000)} {
+		if got, err := memberPath(in); err == nil {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+// Every command has a usage text that starts as all do, and help knows it.
+func TestUsage(t *testing.T) {
+	for _, c := range commands() {
+		if !strings.HasPrefix(c.usage, "usage: unboot "+c.name) {
+			t.Errorf("%s: %.40q", c.name, c.usage)
+		}
+		if c.name != "help" && !strings.Contains(usage, "unboot "+c.name) {
+			t.Errorf("the list of commands lacks %s", c.name)
+		}
+		for line := range strings.SplitSeq(c.usage+usage, "\n") {
+			if len(line) > 90 {
+				t.Errorf("too long a line: %s", line)
+			}
+		}
+	}
+}
+
+func TestShellVars(t *testing.T) {
+	v := shellVars("# x\nNAME=\"A \\\"B\\\" \\$c\"\nID=d\nV='1 2'\n bad\n")
+	if v["NAME"] != `A "B" $c` || v["ID"] != "d" || v["V"] != "1 2" || len(v) != 3 {
+		t.Errorf("%q", v)
+	}
+}
