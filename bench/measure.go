@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// A sample is one run of one side. User and system time are those of the process
+// and of the children it has waited for, where the side is a process.
+type sample struct {
+	wall, user, sys time.Duration
+}
+
+// A side is one of the two things that a line compares. Its run does the work once,
+// with the preparation it needs, and returns what the work alone took.
+type side struct {
+	name string
+	run  func() (sample, error)
+}
+
+type samples []sample
+
+func (s samples) sorted(of func(sample) time.Duration) []time.Duration {
+	var d []time.Duration
+	for _, x := range s {
+		d = append(d, of(x))
+	}
+	slices.Sort(d)
+	return d
+}
+
+func (s samples) min() time.Duration { return s.sorted(wall)[0] }
+
+func (s samples) median() time.Duration { return s.middle(wall) }
+
+func (s samples) middle(of func(sample) time.Duration) time.Duration {
+	d := s.sorted(of)
+	return (d[(len(d)-1)/2] + d[len(d)/2]) / 2
+}
+
+func wall(s sample) time.Duration { return s.wall }
+
+// split says where the time goes.
+func (s samples) split() string {
+	user := s.middle(func(s sample) time.Duration { return s.user })
+	sys := s.middle(func(s sample) time.Duration { return s.sys })
+	if user+sys == 0 {
+		return show(s.median())
+	}
+	return fmt.Sprintf("%s (user %s, system %s)", show(s.median()), show(user), show(sys))
+}
+
+// budget bounds the time of a benchmark, once each side had three runs.
+const budget = 20 * time.Second
+
+// turns runs the sides one after the other, n times, and begins with another one each
+// time. The first turn, which fills caches, does not count. A nil side has no samples.
+func (e *env) turns(n int, sides ...*side) ([]samples, error) {
+	n = max(3, int(float64(n)*e.factor))
+	all := make([]samples, len(sides))
+	start := time.Now()
+	for turn := range n + 1 {
+		if turn > 3 && time.Since(start) > budget {
+			break
+		}
+		for i := range sides {
+			i = (i + turn) % len(sides)
+			if sides[i] == nil {
+				continue
+			}
+			x, err := sides[i].run()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", sides[i].name, err)
+			}
+			if turn > 0 {
+				all[i] = append(all[i], x)
+			}
+		}
+	}
+	return all, nil
+}
+
+// pairs is turns of two.
+func (e *env) pairs(n int, a, b *side) (sa, sb samples, err error) {
+	all, err := e.turns(n, a, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return all[0], all[1], nil
+}
+
+// timed runs a command.
+func timed(cmd *exec.Cmd) (sample, error) {
+	start := time.Now()
+	err := cmd.Run()
+	s := sample{wall: time.Since(start)}
+	if cmd.ProcessState != nil {
+		s.user, s.sys = cmd.ProcessState.UserTime(), cmd.ProcessState.SystemTime()
+	}
+	if err != nil {
+		err = fmt.Errorf("%v: %w", cmd.Args, err)
+	}
+	return s, err
+}
+
+// show prints a duration with three digits.
+func show(d time.Duration) string {
+	unit, name := time.Nanosecond, "ns"
+	switch {
+	case d >= time.Second:
+		unit, name = time.Second, "s"
+	case d >= time.Millisecond:
+		unit, name = time.Millisecond, "ms"
+	case d >= time.Microsecond:
+		unit, name = time.Microsecond, "µs"
+	}
+	v := float64(d) / float64(unit)
+	digits := 0
+	if v < 10 {
+		digits = 2
+	} else if v < 100 {
+		digits = 1
+	}
+	return fmt.Sprintf("%.*f %s", digits, v, name)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/unboot/unboot/internal/testimg"
+)
+
+// onCopy runs work with a copy of an empty image, which nobody else is writing to the
+// disk then. The time of unboot ends when the process has, which is when all is on
+// the disk; that of the host's tools when they have synced what they wrote.
+func (e *env) onCopy(name string, work func(image string) (sample, error)) *side {
+	return &side{name, func() (s sample, err error) {
+		blank, err := e.blankImage()
+		if err != nil {
+			return s, err
+		}
+		image := filepath.Join(e.work, "copy.img")
+		defer os.Remove(image)
+		if err := testimg.Copy(blank, image); err != nil {
+			return s, err
+		}
+		if err := settle(image); err != nil {
+			return s, err
+		}
+		return work(image)
+	}}
+}
+
+// onMountedCopy is that for the host's kernel.
+func (e *env) onMountedCopy(name string, work func(dir string) (sample, error)) *side {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return e.onCopy(name, func(image string) (s sample, err error) {
+		dir, umount, err := e.loopMount(image, "rw")
+		if err != nil {
+			return s, err
+		}
+		defer func() {
+			if uerr := umount(); err == nil {
+				err = uerr
+			}
+		}()
+		return work(dir)
+	})
+}
+
+// from runs a command with a file as its standard input.
+func from(path string, argv ...string) (sample, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sample{}, err
+	}
+	defer f.Close()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stderr = f, os.Stderr
+	return timed(cmd)
+}
+
+// benchWrite: a file of 1 GiB, onto the disk.
+func benchWrite(e *env) ([]row, error) {
+	big, err := e.bigFile()
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs, err := e.pairs(5,
+		e.onCopy("unboot", func(image string) (sample, error) { return from(big, e.unboot, "write", image+":/big") }),
+		e.onMountedCopy("dd", func(dir string) (sample, error) {
+			return from(big, "dd", "of="+dir+"/big", "bs=1M", "conv=fsync", "status=none")
+		}))
+	if err != nil {
+		return nil, err
+	}
+	return []row{compare("`unboot write` of 1 GiB, to stable storage", ours, "`dd conv=fsync` on the loop mount", theirs, 0, 1,
+		"strace -f -c unboot write IMAGE:/big <big")}, nil
+}
+
+// benchUnpack: an archive of 57,000 files, onto the disk.
+func benchUnpack(e *env) ([]row, error) {
+	archive := filepath.Join(e.work, "share.tar")
+	cmd := exec.Command(e.unboot, "tar", "-o", archive, e.share)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return nil, err
+	}
+	defer os.Remove(archive)
+	ours, theirs, err := e.pairs(3,
+		e.onCopy("unboot", func(image string) (sample, error) { return from(archive, e.unboot, "tar", "-x", image+":/") }),
+		e.onMountedCopy("tar", func(dir string) (sample, error) {
+			return from(archive, "sh", "-c", `tar -C "$0" -xf - && sync -f "$0"`, dir)
+		}))
+	if err != nil {
+		return nil, err
+	}
+	return []row{compare("`unboot tar -x` of 57,000 files, to stable storage", ours, "GNU tar and `sync -f` on the loop mount", theirs, 0, 1,
+		"go test -run '^$' -bench BenchmarkTarIn -cpuprofile cpu.out ./cmd/unboot")}, nil
+}
