@@ -32,6 +32,9 @@ type body interface {
 	// segments are where the data are, in ascending order; all is, if
 	// sparse is false. Read reads them one after the other.
 	segments() (data []unboot.Extent, sparse bool)
+	// holes says that there are holes, but where cannot be told: runs of
+	// zeros will be some, as for cp --sparse.
+	holes() bool
 }
 
 // A source is a tree that is read.
@@ -164,11 +167,13 @@ type sectionBody struct {
 	whole  io.Reader // the file itself, if it is not sparse
 	data   []unboot.Extent
 	sparse bool
+	vague  bool // see holes
 	next   int
 	cur    io.Reader
 }
 
 func (b *sectionBody) segments() ([]unboot.Extent, bool) { return b.data, b.sparse }
+func (b *sectionBody) holes() bool                       { return b.vague }
 func (b *sectionBody) Close() error                      { return b.file.Close() }
 
 func (b *sectionBody) Read(p []byte) (int, error) {

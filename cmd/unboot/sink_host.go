@@ -193,6 +193,9 @@ func (s *hostSink) content(f *os.File, it *item, src source) error {
 	if sparse {
 		return fill(f, io.TeeReader(b, counter{s.p}), data, it.meta.Size)
 	}
+	if b.holes() {
+		return fillZeros(f, io.TeeReader(b, counter{s.p}), it.meta.Size)
+	}
 	if w, ok := b.(*sectionBody); ok && s.a.progress == nil {
 		if to, ok := w.whole.(io.WriterTo); ok {
 			_, err = to.WriteTo(f)

@@ -264,7 +264,7 @@ func (s *imageSink) large(p string, it *item, src source) error {
 	defer b.Close()
 	r := io.TeeReader(b, counter{s.p})
 	data, sparse := b.segments()
-	if !sparse {
+	if !sparse && !b.holes() {
 		used := false
 		return s.put(p, &it.meta, func() io.Reader {
 			if used { // a second try, of which the first may have read a part
@@ -289,7 +289,11 @@ func (s *imageSink) large(p string, it *item, src source) error {
 	if err != nil {
 		return err
 	}
-	err = fill(f, r, data, size)
+	if sparse {
+		err = fill(f, r, data, size)
+	} else {
+		err = fillZeros(f, r, size)
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -297,43 +301,6 @@ func (s *imageSink) large(p string, it *item, src source) error {
 		return err
 	}
 	return s.fs.SetMetadata(p, &m) // writing has changed times, and taken setuid away
-}
-
-// fill writes segments to their places in an empty file.
-func fill(f interface {
-	io.WriteSeeker
-	Truncate(int64) error
-}, r io.Reader, data []unboot.Extent, size int64) error {
-	if err := f.Truncate(size); err != nil {
-		return err
-	}
-	var buf []byte
-	for _, e := range data {
-		if _, err := f.Seek(e.Offset, io.SeekStart); err != nil {
-			return err
-		}
-		if buf == nil {
-			buf = make([]byte, 1<<20)
-		}
-		for left := e.Length; left > 0; {
-			n, err := io.ReadFull(r, buf[:min(left, int64(len(buf)))])
-			if err != nil {
-				return noEOF(err)
-			}
-			if _, err := f.Write(buf[:n]); err != nil {
-				return err
-			}
-			left -= int64(n)
-		}
-	}
-	return nil
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // close ends the goroutines. It must be called, whatever has happened.

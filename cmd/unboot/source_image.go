@@ -103,6 +103,13 @@ func (s *imageSource) load(items []*item) {
 				it.err = reason(it.err)
 				continue
 			}
+			// ntfs3 lists those in which WSL keeps owners and modes,
+			// under names that no setxattr(2) takes.
+			for name := range it.meta.Xattrs {
+				if strings.HasPrefix(name, "$LX") {
+					delete(it.meta.Xattrs, name)
+				}
+			}
 		}
 		if it.meta.Mode.IsRegular() && it.meta.Size <= smallFile {
 			it.loaded = true
@@ -132,7 +139,9 @@ func (s *imageSource) open(it *item) (body, error) {
 			file.Close()
 			return nil, reason(err)
 		}
-		b.data, b.sparse = data, !(len(data) == 1 && data[0] == unboot.Extent{Length: int64(st.Size)})
+		// Some file systems know, but lseek(2) does not ask them.
+		b.vague = len(data) == 1 && data[0] == unboot.Extent{Length: int64(st.Size)}
+		b.data, b.sparse = data, !b.vague
 	}
 	return b, nil
 }

@@ -158,6 +158,7 @@ type tarBody struct {
 }
 
 func (b *tarBody) Close() error { return nil }
+func (b *tarBody) holes() bool  { return false }
 
 func (b *tarBody) segments() (data []unboot.Extent, sparse bool) {
 	for _, d := range b.h.Data {
