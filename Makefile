@@ -10,7 +10,7 @@ SHELL := /bin/bash
 export CGO_ENABLED := 0
 GO ?= $(shell scripts/find-go)
 
-image := lkl/internal/vmlinux/image/vmlinux.s2
+image := lkl/internal/vmlinux/image/vmlinux
 kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
 go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
 
@@ -20,7 +20,7 @@ all: bin/unboot
 bin/unboot: $(image) $(go-inputs)
 	$(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
 
-# The kernel: a static executable, then compressed for embedding.
+# The kernel: a static executable, which is embedded.
 .PHONY: kernel
 kernel: bin/vmlinux
 
@@ -28,7 +28,7 @@ bin/vmlinux: $(kernel-inputs)
 	kernel/build $@
 
 $(image): bin/vmlinux
-	$(GO) run ./lkl/internal/vmlinux/pack -o $@ $<
+	install -m 644 $< $@
 
 .PHONY: deps
 deps:

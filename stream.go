@@ -4,9 +4,8 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"net"
-	"os"
 	"sync"
+	"syscall"
 
 	"github.com/unboot/unboot/lkl"
 )
@@ -52,7 +51,7 @@ type pieceWriter struct {
 // it meanwhile.
 func mayShare(w io.Writer) bool {
 	switch w.(type) {
-	case *os.File, *net.TCPConn, *net.UnixConn, hash.Hash, *File:
+	case syscall.Conn, hash.Hash, *File: // files, pipes and connections
 		return true
 	}
 	return w == io.Discard
@@ -209,7 +208,7 @@ func writeMemory(r io.Reader, buf *lkl.Buffer) (mem []byte, free func()) {
 		case *io.LimitedReader:
 			r = x.R
 			continue
-		case *os.File, *net.TCPConn, *net.UnixConn:
+		case syscall.Conn: // files, pipes and connections
 			return buf.Bytes(), buf.Free
 		}
 		mem = make([]byte, len(buf.Bytes()))

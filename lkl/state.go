@@ -2,7 +2,6 @@ package lkl
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -133,7 +132,8 @@ func (h *abiHeader) fill(c *Config) {
 	if c.Testing {
 		h.Flags |= flagTesting
 	}
-	rand.Read(h.Seed[:])
+	// Not crypto/rand: what it brings along takes a millisecond to start.
+	unix.Getrandom(h.Seed[:], 0)
 	if !c.Clock.IsZero() {
 		// A fixed clock is asked for to get the same bytes twice, and the
 		// kernel's random numbers end up in images.

@@ -13,20 +13,20 @@ const (
 	fSealExec = 0x20
 )
 
-// executable unpacks the image into a file that can be executed and not
+// executable copies the image into a file that can be executed and not
 // changed any more, and returns its descriptor.
-func executable(c *container) (int, error) {
+func executable(s *source) (int, error) {
 	fd, err := unix.MemfdCreate("unboot-kernel", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|mfdExec)
 	if err == unix.EINVAL { // before Linux 6.3 all of them are executable
 		fd, err = unix.MemfdCreate("unboot-kernel", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil { // vm.memfd_noexec, most likely
-		return temporary(c, err)
+		return temporary(s, err)
 	}
 	if fd, err = moveUp(fd); err != nil {
 		return -1, err
 	}
-	if err := c.unpack(fd); err != nil {
+	if err := s.copyTo(fd); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -39,14 +39,14 @@ func executable(c *container) (int, error) {
 	}
 	if unix.Access(fmt.Sprintf("/proc/self/fd/%d", fd), unix.X_OK) != nil {
 		unix.Close(fd)
-		return temporary(c, unix.EACCES)
+		return temporary(s, unix.EACCES)
 	}
 	return fd, nil
 }
 
 // temporary is executable in a file system, for hosts that do not allow
 // memory to be executed as a file. The file has no name when it returns.
-func temporary(c *container, cause error) (int, error) {
+func temporary(s *source, cause error) (int, error) {
 	dirs := []string{os.TempDir(), os.Getenv("XDG_RUNTIME_DIR"), "/var/tmp", "/dev/shm"}
 	if cache, err := os.UserCacheDir(); err == nil {
 		dirs = append(dirs, cache)
@@ -61,14 +61,14 @@ func temporary(c *container, cause error) (int, error) {
 			continue
 		}
 		var fd int
-		if fd, err = temporaryIn(dir, c); err == nil {
+		if fd, err = temporaryIn(dir, s); err == nil {
 			return fd, nil
 		}
 	}
 	return -1, fmt.Errorf("no place for an executable file (memfd_create: %w): %w", cause, err)
 }
 
-func temporaryIn(dir string, c *container) (int, error) {
+func temporaryIn(dir string, s *source) (int, error) {
 	f, err := os.CreateTemp(dir, "unboot-kernel-")
 	if err != nil {
 		return -1, err
@@ -79,7 +79,7 @@ func temporaryIn(dir string, c *container) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if cerr := conn.Control(func(fd uintptr) { err = c.unpack(int(fd)) }); cerr != nil {
+	if cerr := conn.Control(func(fd uintptr) { err = s.copyTo(int(fd)) }); cerr != nil {
 		err = cerr
 	}
 	if err != nil {

@@ -17,10 +17,9 @@ import (
 var files embed.FS
 
 // Name is the file name of the image among those embedded.
-const Name = "image/vmlinux.s2"
+const Name = "image/vmlinux"
 
-// Variable is the environment variable that holds the path of another image,
-// an uncompressed one.
+// Variable is the environment variable that holds the path of another image.
 const Variable = "UNBOOT_KERNEL"
 
 // ErrMissing means that the program was built without an image.
@@ -62,7 +61,7 @@ func (i *Image) Clear(files []uintptr) (*Image, error) {
 }
 
 // Open returns the image that Variable names, or the one of the program. That
-// is decompressed once, into a sealed memfd, and stays there.
+// is copied once, into a sealed memfd, and stays there.
 func Open() (*Image, error) {
 	if path := os.Getenv(Variable); path != "" {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -75,7 +74,7 @@ func Open() (*Image, error) {
 	return embedded()
 }
 
-// Preload starts to decompress the image.
+// Preload starts to copy the image.
 func Preload() {
 	if os.Getenv(Variable) == "" {
 		go embedded()
@@ -83,16 +82,12 @@ func Preload() {
 }
 
 var embedded = sync.OnceValues(func() (*Image, error) {
-	f, err := files.Open(Name)
-	if err != nil {
-		return nil, ErrMissing
-	}
-	defer f.Close()
-	c, err := open(f)
+	src, err := open(Name)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := executable(c)
+	defer src.file.Close()
+	fd, err := executable(src)
 	if err != nil {
 		return nil, err
 	}

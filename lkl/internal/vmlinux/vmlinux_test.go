@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"testing"
@@ -12,76 +11,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func sample(n int) []byte {
-	r := rand.New(rand.NewPCG(1, uint64(n)))
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.IntN(4) * r.IntN(60))
-	}
-	return b
+// A stored file is a source that is not embedded.
+type stored struct{ *bytes.Reader }
+
+func (stored) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
+func (stored) Close() error               { return nil }
+
+func newSource(b []byte) *source {
+	f := stored{bytes.NewReader(b)}
+	return &source{file: f, r: f, size: int64(len(b))}
 }
 
-// A fakeFile is a reader as a file.
-type fakeFile struct{ *bytes.Reader }
-
-func (fakeFile) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
-func (fakeFile) Close() error               { return nil }
-
-func readerFile(b []byte) fs.File { return fakeFile{bytes.NewReader(b)} }
-
-func TestContainer(t *testing.T) {
-	for _, n := range []int{1, BlockSize - 1, BlockSize, BlockSize + 1, 5*BlockSize + 77} {
-		for _, compress := range []bool{false, true} {
-			testContainer(t, sample(n), compress)
+func TestExecutable(t *testing.T) {
+	for _, n := range []int{1, copySize - 1, copySize, copySize + 1, 5*copySize + 77} {
+		want := bytes.Repeat([]byte("kernel!"), n/7+1)[:n]
+		fd, err := executable(newSource(want))
+		if err != nil {
+			t.Fatalf("%d: %v", n, err)
 		}
+		got := make([]byte, n+10)
+		m, err := unix.Pread(fd, got, 0)
+		if err != nil || !bytes.Equal(got[:m], want) {
+			t.Errorf("%d: read %d, %v", n, m, err)
+		}
+		if _, err := unix.Pwrite(fd, []byte("x"), 0); err != unix.EPERM {
+			t.Errorf("%d: not sealed: %v", n, err)
+		}
+		if fd < minFd {
+			t.Errorf("descriptor %d", fd)
+		}
+		unix.Close(fd)
 	}
 }
 
-func testContainer(t *testing.T, want []byte, compress bool) {
-	n := len(want)
-	c, err := open(readerFile(Pack(want, compress)))
-	if err != nil {
-		t.Fatalf("%d: %v", n, err)
-	}
-	fd, err := executable(c)
-	if err != nil {
-		t.Fatalf("%d: %v", n, err)
-	}
-	got := make([]byte, n+10)
-	m, err := unix.Pread(fd, got, 0)
-	if err != nil || !bytes.Equal(got[:m], want) {
-		t.Errorf("%d: read %d, %v", n, m, err)
-	}
-	if _, err := unix.Pwrite(fd, []byte("x"), 0); err != unix.EPERM {
-		t.Errorf("%d: not sealed: %v", n, err)
-	}
-	if fd < minFd {
-		t.Errorf("descriptor %d", fd)
-	}
-	unix.Close(fd)
-}
-
-func TestContainerDamaged(t *testing.T) {
-	good := Pack(sample(3*BlockSize), true)
-	for name, f := range map[string]func(b []byte) []byte{
-		"empty":     func(b []byte) []byte { return nil },
-		"magic":     func(b []byte) []byte { b[0]++; return b },
-		"count":     func(b []byte) []byte { b[7] = 1; return b },
-		"list":      func(b []byte) []byte { return b[:20] },
-		"large":     func(b []byte) []byte { b[11] = 1; return b },
-		"truncated": func(b []byte) []byte { return b[:len(b)-1] },
-		"size":      func(b []byte) []byte { b[8]--; return b },
-	} {
-		c, err := open(readerFile(f(bytes.Clone(good))))
-		if err == nil {
-			var fd int
-			if fd, err = executable(c); err == nil {
-				unix.Close(fd)
-			}
-		}
-		if err == nil {
-			t.Errorf("%s: no error", name)
-		}
+// A source that ends early is an error, not a short program.
+func TestTruncated(t *testing.T) {
+	s := newSource(make([]byte, 100))
+	s.size = 200
+	if fd, err := executable(s); err == nil {
+		unix.Close(fd)
+		t.Error("no error")
 	}
 }
 
@@ -91,12 +60,8 @@ func TestTemporary(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	c, err := open(readerFile(Pack(program, false)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv("TMPDIR", t.TempDir())
-	fd, err := temporary(c, unix.EACCES)
+	fd, err := temporary(newSource(program), unix.EACCES)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +128,7 @@ func TestPlace(t *testing.T) {
 	if n, err := unix.Pread(fd, got, 0); string(got[:max(n, 0)]) != data {
 		t.Errorf("got %q, %v", got[:max(n, 0)], err)
 	}
-	if _, ok := embeddedString(readerFile(nil)); ok {
+	if _, ok := embeddedString(stored{}); ok {
 		t.Error("a string of what is not embedded")
 	}
 	if _, _, ok := place(string(want)); ok {
@@ -171,30 +136,17 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// image returns the kernel, or something of its size.
-func image() []byte {
-	if b, err := os.ReadFile("../../../bin/vmlinux"); err == nil {
-		return b
+func BenchmarkExecutable(b *testing.B) {
+	s, err := open(Name)
+	if err != nil {
+		b.Skip(err)
 	}
-	return sample(7 << 20)
-}
-
-func BenchmarkUnpack(b *testing.B) {
-	raw := image()
-	for name, compress := range map[string]bool{"stored": false, "s2": true} {
-		b.Run(name, func(b *testing.B) {
-			c, err := open(readerFile(Pack(raw, compress)))
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(c.size)
-			for b.Loop() {
-				fd, err := executable(c)
-				if err != nil {
-					b.Fatal(err)
-				}
-				unix.Close(fd)
-			}
-		})
+	b.SetBytes(s.size)
+	for b.Loop() {
+		fd, err := executable(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		unix.Close(fd)
 	}
 }

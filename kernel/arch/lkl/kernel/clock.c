@@ -7,41 +7,40 @@
 #include <linux/kernel.h>
 #include <linux/timekeeping.h>
 #include <asm/host.h>
+#include <asm/time.h>
+#include <asm/wrap.h>
 
-#define WRAP(ret, fn, ...)						\
-	ret __real_##fn(__VA_ARGS__);					\
-	ret __wrap_##fn(__VA_ARGS__);					\
-	ret __wrap_##fn(__VA_ARGS__)
-
-static inline u64 fixed(void)
+u64 lkl_fixed_clock(void)
 {
 	return READ_ONCE(lkl_header->clock);
 }
 
 WRAP(void, ktime_get_real_ts64, struct timespec64 *ts)
 {
-	if (fixed())
-		*ts = ns_to_timespec64(fixed());
+	if (lkl_fixed_clock())
+		*ts = ns_to_timespec64(lkl_fixed_clock());
 	else
 		__real_ktime_get_real_ts64(ts);
 }
 
 WRAP(void, ktime_get_coarse_real_ts64, struct timespec64 *ts)
 {
-	if (fixed())
-		*ts = ns_to_timespec64(fixed());
+	if (lkl_fixed_clock())
+		*ts = ns_to_timespec64(lkl_fixed_clock());
 	else
 		__real_ktime_get_coarse_real_ts64(ts);
 }
 
 WRAP(time64_t, ktime_get_real_seconds, void)
 {
-	return fixed() ? div_u64(fixed(), NSEC_PER_SEC) : __real_ktime_get_real_seconds();
+	if (lkl_fixed_clock())
+		return div_u64(lkl_fixed_clock(), NSEC_PER_SEC);
+	return __real_ktime_get_real_seconds();
 }
 
 WRAP(ktime_t, ktime_get_with_offset, enum tk_offsets offs)
 {
-	if (fixed() && offs == TK_OFFS_REAL)
-		return ns_to_ktime(fixed());
+	if (lkl_fixed_clock() && offs == TK_OFFS_REAL)
+		return ns_to_ktime(lkl_fixed_clock());
 	return __real_ktime_get_with_offset(offs);
 }

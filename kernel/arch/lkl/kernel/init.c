@@ -7,6 +7,7 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <asm/ring.h>
+#include <asm/wrap.h>
 
 /*
  * A "disk" here is as fast as memory, so a writer gains nothing by waiting for
@@ -35,8 +36,7 @@ static void __init set_writeback(void)
 }
 
 /* The rootfs stays the root. Images are mounted below it. */
-void __wrap_prepare_namespace(void);
-void __init __wrap_prepare_namespace(void)
+WRAP(void __init, prepare_namespace, void)
 {
 	static const struct {
 		const char *const type;
@@ -60,10 +60,8 @@ void __init __wrap_prepare_namespace(void)
 }
 
 /* PID 1 takes requests; the helpers that the kernel would run do not exist. */
-int __wrap_kernel_execve(const char *file, const char *const *argv,
-			 const char *const *envp);
-int __wrap_kernel_execve(const char *file, const char *const *argv,
-			 const char *const *envp)
+WRAP(int, kernel_execve, const char *file, const char *const *argv,
+     const char *const *envp)
 {
 	if (current->pid == 1) {
 		host_seal();		/* nothing of an image is here yet */

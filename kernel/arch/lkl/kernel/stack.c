@@ -15,6 +15,7 @@
 #include <linux/sched.h>
 #include <linux/thread_info.h>
 #include <asm/setup.h>
+#include <asm/wrap.h>
 
 #define STACKS		256
 
@@ -36,12 +37,8 @@ void __init lkl_reserve_stacks(void)
 
 /* alloc_thread_stack_node() and free_thread_stack() call these two. */
 
-struct page *__real___alloc_pages_noprof(gfp_t gfp, unsigned int order,
-					 int nid, nodemask_t *mask);
-struct page *__wrap___alloc_pages_noprof(gfp_t gfp, unsigned int order,
-					 int nid, nodemask_t *mask);
-struct page *__wrap___alloc_pages_noprof(gfp_t gfp, unsigned int order,
-					 int nid, nodemask_t *mask)
+WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
+     int nid, nodemask_t *mask)
 {
 	if (order == THREAD_SIZE_ORDER && gfp == THREADINFO_GFP) {
 		unsigned long flags;
@@ -59,9 +56,7 @@ struct page *__wrap___alloc_pages_noprof(gfp_t gfp, unsigned int order,
 	return __real___alloc_pages_noprof(gfp, order, nid, mask);
 }
 
-void __real___free_pages(struct page *page, unsigned int order);
-void __wrap___free_pages(struct page *page, unsigned int order);
-void __wrap___free_pages(struct page *page, unsigned int order)
+WRAP(void, __free_pages, struct page *page, unsigned int order)
 {
 	char *p = page_address(page);
 	unsigned long flags;

@@ -4,4 +4,7 @@
 #include <linux/types.h>
 bool lkl_timer_due(void);
 void lkl_timer_interrupt(void);
+
+/* Where the parent has fixed the clock, in ns since the epoch; or 0. */
+u64 lkl_fixed_clock(void);
 #endif
