@@ -113,7 +113,10 @@ func lsHuman(n uint64) string {
 	if tenths < 100 {
 		return strconv.FormatUint(tenths/10, 10) + "." + strconv.FormatUint(tenths%10, 10) + "KMGTPE"[i:i+1]
 	}
-	whole := (n + unit - 1) / unit
+	whole := n / unit
+	if n%unit != 0 {
+		whole++
+	}
 	if whole == 1024 && i < 5 {
 		return "1.0" + "KMGTPE"[i+1:i+2]
 	}

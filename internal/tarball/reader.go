@@ -142,9 +142,6 @@ func (r *Reader) member(h *Header, x *extras) error {
 			if err := r.gnuSparse(h); err != nil {
 				return err
 			}
-		} else if strings.HasSuffix(h.Name, "/") && h.Size == 0 {
-			h.Type = TypeDir // V7 had no type for them
-			break
 		}
 		h.Type = TypeReg
 	case TypeLink, TypeSymlink, TypeChar, TypeBlock, TypeFifo, TypeDir:
@@ -156,6 +153,9 @@ func (r *Reader) member(h *Header, x *extras) error {
 	default:
 		// POSIX: what is not known is a regular file.
 		h.Type = TypeReg
+	}
+	if h.Type == TypeReg && !h.Sparse && sparse == nil && h.Size == 0 && strings.HasSuffix(h.Name, "/") {
+		h.Type = TypeDir // V7 had no type for them
 	}
 	if h.Type == TypeDir {
 		for len(h.Name) > 1 && h.Name[len(h.Name)-1] == '/' {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -149,7 +150,7 @@ func equal(t *testing.T, got, want []member) {
 			g.h.Data = w.h.Data
 		}
 		if g.data != w.data || !reflect.DeepEqual(g.h, w.h) {
-			t.Errorf("member %d, %.60q:\n got %.500v %.20q\nwant %.500v %.20q", i, w.h.Name, g.h, g.data, w.h, w.data)
+			t.Errorf("member %d, %.60q:\n got %.500s %.20q\nwant %.500s %.20q", i, w.h.Name, fmt.Sprintf("%+v", g.h), g.data, fmt.Sprintf("%+v", w.h), w.data)
 		}
 	}
 }
@@ -345,8 +346,10 @@ func TestACLText(t *testing.T) {
 
 func FuzzReader(f *testing.F) {
 	for _, m := range oddMembers() {
-		if m.h.Size < 1<<20 || m.h.Sparse {
-			f.Add(archive(f, m))
+		// Without the padding behind, and none of the large ones: they
+		// would be most of the work.
+		if b := archive(f, m); len(b) <= 10240 {
+			f.Add(bytes.TrimRight(b, "\x00"))
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -384,8 +387,10 @@ func FuzzReader(f *testing.F) {
 // What is read and written again is the same.
 func FuzzRewrite(f *testing.F) {
 	for _, m := range oddMembers() {
-		if m.h.Size < 1<<20 || m.h.Sparse {
-			f.Add(archive(f, m))
+		// Without the padding behind, and none of the large ones: they
+		// would be most of the work.
+		if b := archive(f, m); len(b) <= 10240 {
+			f.Add(bytes.TrimRight(b, "\x00"))
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
