@@ -122,7 +122,8 @@ func xattrs(s sys, path string) (map[string]string, error) {
 
 // compared leaves out what kernels make up by themselves.
 func compared(attr string) bool {
-	return attr != "security.selinux" && !strings.HasPrefix(attr, "trusted.SGI_ACL_") && !strings.HasPrefix(attr, "system.ntfs") && !strings.HasPrefix(attr, "system.dos")
+	return attr != "security.selinux" && !strings.HasPrefix(attr, "trusted.SGI_ACL_") &&
+		!strings.HasPrefix(attr, "$LX") && !strings.HasPrefix(attr, "system.ntfs") && !strings.HasPrefix(attr, "system.dos")
 }
 
 // hash is of the blocks that are not all zeros, with their places: holes and
