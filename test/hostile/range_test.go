@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func (r *shootingRange) judge(err error) error {
 	var p *lkl.PanicError
 	var e *lkl.ExitError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, fs.ErrClosed): // killed by visit
 		return nil
 	case errors.As(err, &p):
 		what := "panics"
