@@ -62,7 +62,7 @@ func goTests(t *testing.T) map[string]bool {
 
 // TestSpecification: what is named as the holder of a promise exists.
 func TestSpecification(t *testing.T) {
-	text := read(t, "docs/SPECIFICATION.md") + read(t, "docs/filesystems.md")
+	text := read(t, "docs/SPECIFICATION.md")
 	tests := goTests(t)
 	benchmarks := read(t, "bench/main.go")
 	n := 0
