@@ -34,15 +34,13 @@ type target struct {
 // most mutations early.
 func targets() (list []target) {
 	for _, fstype := range testimg.Types() {
-		if fstype == "swap" || fstype == "fat32" {
-			continue // no file system; the same as vfat
+		switch fstype {
+		case "swap", "fat32", "ufs2":
+			continue // no file system; the same as vfat; not mounted by the kernel
 		}
 		tg := target{name: fstype, fstype: fstype}
-		switch fstype {
-		case "ufs1":
+		if fstype == "ufs1" {
 			tg.options = "ufstype=44bsd"
-		case "ufs2":
-			tg.options = "ufstype=ufs2"
 		}
 		list = append(list, tg)
 	}

@@ -70,7 +70,6 @@ var readables = []readable{
 	{name: "cramfs", fstype: "cramfs", lenses: []lens{noTimes, noLinks, oddDevice}},
 	{name: "romfs", fstype: "romfs", lenses: []lens{noTimes, noOwners, noModes, noLinks}},
 	{name: "ufs1", fstype: "ufs1", data: "ufstype=44bsd"},
-	{name: "ufs2", fstype: "ufs2", data: "ufstype=ufs2"},
 	{name: "ext2", fstype: "ext2"},
 	{name: "ext4", fstype: "ext4"},
 	{name: "btrfs", fstype: "btrfs"},
