@@ -241,3 +241,6 @@ func noRoot(path string, n *node) {
 
 func noOwners(_ string, n *node) { n.UID, n.GID = 0, 0 }
 func noModes(_ string, n *node)  { n.Mode &= unix.S_IFMT }
+
+// noXattrs is for drivers that show what they know as attributes (hfs).
+func noXattrs(_ string, n *node) { n.Xattrs = nil }
