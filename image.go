@@ -98,7 +98,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 	// looked at without it.
 	booted := make(chan error, 1)
 	go func() {
-		k, err := lkl.Boot(ctx, &lkl.Config{Memory: c.memory, Clock: c.clock, Log: c.log})
+		k, err := lkl.Boot(ctx, &lkl.Config{Memory: c.kernelMemory(), Clock: c.clock, Log: c.log})
 		img.k = k
 		booted <- err
 	}()

@@ -59,12 +59,23 @@ func SectorSize(n int) Option {
 	return func(c *config) { c.sectorSize = n }
 }
 
-// Memory sets the size of the kernel's memory in bytes. By default it is
-// [github.com/unboot/unboot/lkl.DefaultMemory]. More makes the kernel start
-// slower; very large file systems that need repair or hold many files in use
-// may want it.
+// Memory bounds the kernel's memory, in bytes, which it takes as it needs it.
+// By default it is [github.com/unboot/unboot/lkl.DefaultMemory], or
+// [WritableMemory] if the image is opened for writing: what waits to be written
+// is in it. Very large file systems that hold many files in use may want more.
 func Memory(bytes int64) Option {
 	return func(c *config) { c.memory = bytes }
+}
+
+// WritableMemory is the default of [Memory] for writing, in bytes.
+const WritableMemory = 512 << 20
+
+// kernelMemory is what Memory says, or the default.
+func (c *config) kernelMemory() int64 {
+	if c.memory == 0 && c.writable {
+		return WritableMemory
+	}
+	return c.memory
 }
 
 // Clock sets the time at which the kernel's clock stands, for images that come

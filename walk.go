@@ -37,7 +37,7 @@ func (o *WalkOptions) mask() int { return cmp.Or(o.Mask, allStat) }
 
 // flags returns the flags of ReadDir.
 func (o *WalkOptions) flags() int {
-	flags := 0
+	flags := lkl.READDIR_ONCE
 	if o.Links {
 		flags |= lkl.READDIR_LINK
 	}

@@ -8,9 +8,9 @@ import (
 
 // The bounds of Config's fields.
 const (
-	DefaultMemory  = 64 << 20
+	DefaultMemory  = 128 << 20
 	MinMemory      = 24 << 20
-	MaxMemory      = 1 << 40
+	MaxMemory      = 64 << 30
 	DefaultWorkers = 8
 	MaxWorkers     = 256
 )
@@ -19,17 +19,22 @@ const (
 // good for most uses. It is copied by [Boot]; later changes have no effect.
 type Config struct {
 	// Memory is the size of the kernel's RAM in bytes; 0 is DefaultMemory.
-	// It bounds what the process can use: caches of the kernel shrink when
-	// it is full. Each 64 bytes of it in 4096 cost time at boot.
+	// It bounds what the process can use: the kernel starts with 64 MiB,
+	// takes more when it would have to give up cached data, and shrinks its
+	// caches when all is used.
 	Memory int64
 
 	// Workers is the most system calls that run at once; 0 is
-	// DefaultWorkers. More may be in flight, and wait for a worker.
+	// DefaultWorkers, or 1 if Clock is set. More may be in flight, and wait
+	// for a worker.
 	Workers int
 
 	// Clock is the time at which the kernel's clock stands, always: files
-	// it writes carry it, so that two runs make the same image. The zero
-	// Time means the host's clock, running.
+	// it writes carry it. With it, random numbers follow from a fixed seed,
+	// and nothing is written because time has passed: the same calls, one
+	// after the other, make the same ext2, ext3, ext4 or FAT image. (xfs,
+	// btrfs and f2fs still order some of what they write by the scheduler.)
+	// The zero Time means the host's clock, running.
 	Clock time.Time
 
 	// Log, if not nil, is called with each line that the kernel logs,
@@ -57,6 +62,9 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = DefaultWorkers
+		if !cfg.Clock.IsZero() {
+			cfg.Workers = 1
+		}
 	}
 	switch {
 	case cfg.Memory < MinMemory || cfg.Memory > MaxMemory:

@@ -14,6 +14,7 @@ import (
 const (
 	READDIR_LINK  = 0x1 // with the targets of symbolic links
 	READDIR_XATTR = 0x2 // with the size of each entry's listxattr(2)
+	READDIR_ONCE  = 0x4 // no file of it is used soon: it need not stay in memory
 )
 
 // A Dirent is an entry of a directory and its metadata.

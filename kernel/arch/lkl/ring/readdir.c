@@ -140,6 +140,10 @@ static int fill_record(struct lkl_dirent *d, unsigned int room,
 			d->xattr_size = n == -EOPNOTSUPP ? 0 : n;
 		}
 	}
+	/* a walk over everything would push all else out of memory */
+	if ((flags & LKL_READDIR_ONCE) && !d_is_dir(path.dentry) &&
+	    d_count(path.dentry) == 1)
+		d_mark_dontcache(d_inode(path.dentry));
 	path_put(&path);
 	if (err && err != -ENOSPC) {
 		d->error = -err;

@@ -209,6 +209,7 @@ struct lkl_link {
 /* flags of LKL_OP_READDIR */
 #define LKL_READDIR_LINK	0x1	/* with the targets of symbolic links */
 #define LKL_READDIR_XATTR	0x2	/* with the size of listxattr's answer */
+#define LKL_READDIR_ONCE	0x4	/* no file of it is likely to be used soon */
 
 #define LKL_STATX_SIZE		160	/* of struct statx, what is used of it */
 
