@@ -71,8 +71,8 @@ func (c *Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("lkl: memory of %d bytes is not between %d and %d", cfg.Memory, MinMemory, int64(MaxMemory))
 	case cfg.Workers < 1 || cfg.Workers > MaxWorkers:
 		return cfg, fmt.Errorf("lkl: %d workers are not between 1 and %d", cfg.Workers, MaxWorkers)
-	case len(cfg.Cmdline) >= cmdlineSize:
-		return cfg, fmt.Errorf("lkl: command line of %d bytes is longer than %d", len(cfg.Cmdline), cmdlineSize-1)
+	case len(quiet)+len(cfg.Cmdline) >= cmdlineSize:
+		return cfg, fmt.Errorf("lkl: command line of %d bytes is longer than %d", len(cfg.Cmdline), cmdlineSize-1-len(quiet))
 	case strings.IndexByte(cfg.Cmdline, 0) >= 0:
 		return cfg, fmt.Errorf("lkl: command line holds a NUL")
 	case !cfg.Clock.IsZero() && cfg.Clock.UnixNano() <= 0:

@@ -140,8 +140,13 @@ func (h *abiHeader) fill(c *Config) {
 		clear(h.Seed[:])
 		h.Seed[0] = 1
 	}
-	copy(h.Cmdline[:], c.Cmdline)
+	// What a boot says is in its log; waking the reader for each line would
+	// take longer than the boot. From then on everything is sent.
+	copy(h.Cmdline[:], quiet+c.Cmdline)
 }
+
+// quiet begins every command line.
+const quiet = "quiet "
 
 // awaitReady waits for the kernel to have booted, or to have ended.
 func (s *state) awaitReady() error {
