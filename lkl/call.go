@@ -29,6 +29,7 @@ type call struct {
 
 	posted bool // and not waited for yet
 	over   bool // the kernel has answered the last post
+	woke   bool // the kernel slept when it was posted
 }
 
 // begin takes a slot, and waits for one if 256 calls are in flight.
@@ -216,23 +217,25 @@ func (c *call) post(nr int32, args ...uint64) error {
 	atomic.StoreUint32(&k.w.callRing.Tail, k.callTail)
 	k.mu.Unlock()
 	c.posted = true
-	k.wakeKernel()
+	c.woke = k.wakeKernel()
 	return nil
 }
 
-// wakeKernel wakes the kernel if it sleeps. Preconditions: what it is to see
-// has been stored.
-func (k *state) wakeKernel() {
+// wakeKernel wakes the kernel if it sleeps, and reports whether it did.
+// Preconditions: what it is to see has been stored.
+func (k *state) wakeKernel() bool {
 	word := &k.w.header.KernelAsleep
 	if atomic.LoadUint32(word) == 1 && atomic.CompareAndSwapUint32(word, 1, 0) {
 		futexWake(word, 1)
+		return true
 	}
+	return false
 }
 
 // wait returns the result of the call that was posted.
 func (c *call) wait() (int, error) {
 	word := &c.abi.State
-	spin := c.k.spin.poll(word)
+	spin := c.k.spin.poll(word, c.woke)
 	for {
 		switch s := atomic.LoadUint32(word); s {
 		case callDone:

@@ -14,6 +14,11 @@ const (
 	spinMin   = 2 * time.Microsecond
 	spinMax   = 50 * time.Microsecond
 	spinWorth = 60 * time.Microsecond // a call this short deserves polling
+
+	// Waking a kernel takes up to 100 µs where an idle processor of a
+	// virtual machine has to be woken for it. Whoever has paid that should
+	// not have to be woken in turn.
+	spinWoke = 150 * time.Microsecond
 )
 
 // spinning counts the goroutines that poll, of all kernels: the processors
@@ -33,18 +38,23 @@ type spinner struct {
 type spun struct {
 	start time.Time
 	slept bool
+	woke  bool // the time says more about waking than about the call
 }
 
-// poll polls for a while until word is not callPosted.
-func (s *spinner) poll(word *uint32) spun {
+// poll polls for a while until word is not callPosted. woke says that the kernel
+// had to be woken.
+func (s *spinner) poll(word *uint32, woke bool) spun {
 	for range 16 {
 		if atomic.LoadUint32(word) != callPosted {
 			return spun{}
 		}
 		pause()
 	}
-	sp := spun{start: time.Now(), slept: true}
+	sp := spun{start: time.Now(), slept: true, woke: woke}
 	budget := time.Duration(s.budget.Load())
+	if woke {
+		budget = max(budget, spinWoke)
+	}
 	if spinning.Add(1) <= maxSpinning {
 		for time.Since(sp.start) < budget {
 			for range 8 {
@@ -63,7 +73,7 @@ func (s *spinner) poll(word *uint32) spun {
 
 // learn adjusts the budget when the wait is over.
 func (s *spinner) learn(sp spun) {
-	if !sp.slept {
+	if !sp.slept || sp.woke {
 		return
 	}
 	b := time.Duration(s.budget.Load())
