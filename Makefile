@@ -10,24 +10,29 @@ SHELL := /bin/bash
 export CGO_ENABLED := 0
 GO ?= $(shell scripts/find-go)
 
-image := lkl/internal/vmlinux/image/vmlinux
+embedded := lkl/internal/vmlinux/image
 kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
 go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
 
 .PHONY: all
 all: bin/unboot
 
-bin/unboot: $(image) $(go-inputs)
-	$(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
+# Once more when it is known where in the file the kernel lies: moved to a page
+# boundary, it is mapped from there.
+build = $(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
+bin/unboot: $(embedded)/vmlinux $(embedded)/loader $(go-inputs)
+	$(build)
+	$(GO) run ./lkl/internal/vmlinux/align $@ $(embedded)/vmlinux
+	$(build)
 
-# The kernel: a static executable, which is embedded.
+# The kernel and its loader: static executables, which are embedded.
 .PHONY: kernel
 kernel: bin/vmlinux
 
-bin/vmlinux: $(kernel-inputs)
-	kernel/build $@
+bin/vmlinux bin/loader &: $(kernel-inputs)
+	kernel/build bin
 
-$(image): bin/vmlinux
+$(embedded)/%: bin/%
 	install -m 644 $< $@
 
 .PHONY: deps
@@ -73,4 +78,4 @@ reproducible:
 
 .PHONY: clean
 clean:
-	rm -rf bin $(image)
+	rm -rf bin $(embedded)/vmlinux $(embedded)/loader

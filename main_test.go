@@ -18,11 +18,6 @@ import (
 // TestMain runs the tests, then looks for what they have left behind: open
 // descriptors, goroutines, kernel processes.
 func TestMain(m *testing.M) {
-	if os.Getenv("UNBOOT_KERNEL") == "" {
-		if path, err := filepath.Abs("bin/vmlinux"); err == nil && exists(path) {
-			os.Setenv("UNBOOT_KERNEL", path)
-		}
-	}
 	// What stays for the life of the program must be there before: the
 	// image, and the thread that starts kernels.
 	if k, err := lkl.Boot(context.Background(), nil); err == nil {
@@ -37,11 +32,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // descriptors returns the open descriptors and what they are.
@@ -115,7 +105,7 @@ func open(t testing.TB, path string, opts ...unboot.Option) *unboot.Image {
 func needKernel(t testing.TB, err error) {
 	t.Helper()
 	if errors.Is(err, lkl.ErrNoKernel) {
-		t.Skip("no kernel: neither UNBOOT_KERNEL nor bin/vmlinux nor one embedded")
+		t.Skip(err)
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	fdEvent   = 1
 	fdLog     = 2
 	fdControl = 3
+	fdImage   = 4
 
 	windowBase = 0x10000000
 	windowSize = 0x02000000
@@ -41,6 +42,7 @@ const (
 	flagNoSpin  = 0x1
 	flagTesting = 0x2
 
+	exitLoader  = 119
 	exitSetup   = 120
 	exitSandbox = 121
 	exitFault   = 122
@@ -97,7 +99,9 @@ type abiHeader struct {
 	Spin    uint32
 	Seed    [32]byte
 	Parent  uint32
-	_       [52]byte
+	_       uint32
+	Image   uint64
+	_       [40]byte
 
 	Status       uint32
 	Sandbox      uint32

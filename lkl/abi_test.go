@@ -103,6 +103,7 @@ var abiStructs = map[string]any{
 var abiConstants = map[string]int64{
 	"LKL_MAGIC": abiMagic, "LKL_VERSION": abiVersion,
 	"LKL_FD_WINDOW": fdWindow, "LKL_FD_EVENT": fdEvent, "LKL_FD_LOG": fdLog, "LKL_FD_CONTROL": fdControl,
+	"LKL_FD_IMAGE":    fdImage,
 	"LKL_WINDOW_BASE": windowBase, "LKL_WINDOW_SIZE": windowSize,
 	"LKL_OFF_HEADER": offHeader, "LKL_OFF_CALL_RING": offCallRing, "LKL_OFF_BLOCK_RING": offBlockRing,
 	"LKL_OFF_DONE_RING": offDoneRing, "LKL_OFF_CALLS": offCalls, "LKL_OFF_BLOCKS": offBlocks,
@@ -116,7 +117,7 @@ var abiConstants = map[string]int64{
 	"LKL_SANDBOX_CLOSED": SANDBOX_CLOSED, "LKL_SANDBOX_LANDLOCK": SANDBOX_LANDLOCK,
 	"LKL_SANDBOX_NEWUSER": SANDBOX_NEWUSER, "LKL_SANDBOX_NEWNET": SANDBOX_NEWNET,
 	"LKL_SANDBOX_NEWIPC": SANDBOX_NEWIPC, "LKL_SANDBOX_NEWNS": SANDBOX_NEWNS, "LKL_SANDBOX_NEWUTS": SANDBOX_NEWUTS,
-	"LKL_EXIT_SETUP": exitSetup, "LKL_EXIT_SANDBOX": exitSandbox, "LKL_EXIT_FAULT": exitFault, "LKL_EXIT_PANIC": exitPanic,
+	"LKL_EXIT_LOADER": exitLoader, "LKL_EXIT_SETUP": exitSetup, "LKL_EXIT_SANDBOX": exitSandbox, "LKL_EXIT_FAULT": exitFault, "LKL_EXIT_PANIC": exitPanic,
 	"LKL_CMDLINE_SIZE": cmdlineSize,
 	"LKL_CALL_FREE":    callFree, "LKL_CALL_POSTED": callPosted, "LKL_CALL_WAITED": callWaited, "LKL_CALL_DONE": callDone,
 	"LKL_READDIR_LINK": READDIR_LINK, "LKL_READDIR_XATTR": READDIR_XATTR, "LKL_READDIR_ONCE": READDIR_ONCE,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -20,7 +19,8 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == "unboot-kernel" {
 		fakeMain()
 	}
-	spawner() // which stays
+	spawner() // which stays, as the image does
+	vmlinux.Open()
 	before := descriptors()
 	for fd := range before { // what a shell left open is not ours to answer for
 		if n, _ := strconv.Atoi(fd); n > 2 {
@@ -43,8 +43,8 @@ func leaks(before map[string]string) string {
 	for range 50 {
 		leak = ""
 		for fd, to := range descriptors() {
-			if before[fd] == to || strings.Contains(to, "memfd:unboot-kernel") || strings.HasPrefix(to, "anon_inode:[event") {
-				continue // the image, and the runtime's poller
+			if before[fd] == to || strings.HasPrefix(to, "anon_inode:[event") {
+				continue // the runtime's poller
 			}
 			leak += fmt.Sprintf("\n\tdescriptor %s: %s", fd, to)
 		}
@@ -102,19 +102,13 @@ func tryFake(t testing.TB, ctx context.Context, cfg *Config) (*Kernel, error) {
 	return Boot(ctx, cfg)
 }
 
-// bootReal boots a real kernel: the one that UNBOOT_KERNEL names, or the
-// build's.
+// bootReal boots a real kernel.
 func bootReal(t testing.TB, cfg *Config) *Kernel {
 	t.Helper()
-	if os.Getenv(vmlinux.Variable) == "" {
-		path, _ := filepath.Abs("../bin/vmlinux")
-		if _, err := os.Stat(path); err != nil {
-			t.Skip("no kernel: neither UNBOOT_KERNEL nor ../bin/vmlinux")
-		}
-		t.Setenv(vmlinux.Variable, path)
-	}
 	k, err := Boot(context.Background(), cfg)
-	if err != nil {
+	if err == ErrNoKernel {
+		t.Skip(err)
+	} else if err != nil {
 		t.Fatalf("boot: %+v", err)
 	}
 	t.Cleanup(k.Kill)

@@ -23,8 +23,9 @@ type process struct {
 	reaped bool // guarded by mu: pid may be another's now
 }
 
-// start runs the kernel image. It closes windowFd.
-func (p *process) start(windowFd int) (err error) {
+// start runs the kernel. It closes windowFd, and says in the header where the
+// loader finds the image.
+func (p *process) start(windowFd int, header *abiHeader) (err error) {
 	defer unix.Close(windowFd)
 	var own, theirs []int
 	defer func() {
@@ -65,18 +66,22 @@ func (p *process) start(windowFd int) (err error) {
 	}
 	own, theirs = append(own, pair[0]), append(theirs, pair[1])
 
-	files := [4]uintptr{
+	files := []uintptr{
 		fdWindow:  uintptr(windowFd),
 		fdEvent:   uintptr(event),
 		fdLog:     uintptr(pipe[1]),
 		fdControl: uintptr(pair[1]),
 	}
-	clear, err := image.Clear(files[:])
+	if image.Kernel >= 0 {
+		files = append(files, uintptr(image.Kernel)) // fdImage
+		header.Image = uint64(image.Offset)
+	}
+	clear, err := image.Clear(files)
 	if err != nil {
 		return fmt.Errorf("lkl: kernel image: %w", err)
 	}
 	defer clear.Close()
-	pid, err := spawn(clear.Path(), files[:])
+	pid, err := spawn(clear.Path(), files)
 	if err != nil {
 		return fmt.Errorf("lkl: starting the kernel: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl/internal/vmlinux"
 )
 
 // haltTime is what Close gives the kernel to power off after everything has
@@ -60,7 +62,15 @@ func boot(ctx context.Context, cfg *Config) (*Kernel, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("lkl: boot: %w", context.Cause(ctx))
 	}
-	s, err := start(&c)
+	k, err := bootOnce(ctx, &c)
+	if exit, ok := err.(*ExitError); ok && exit.Code == exitLoader && vmlinux.AvoidLoader() {
+		k, err = bootOnce(ctx, &c)
+	}
+	return k, err
+}
+
+func bootOnce(ctx context.Context, c *Config) (*Kernel, error) {
+	s, err := start(c)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +115,7 @@ func start(c *Config) (*state, error) {
 		s.idle = append(s.idle, &s.slots[i])
 	}
 	w.header.fill(c)
-	if err := s.process.start(windowFd); err != nil {
+	if err := s.process.start(windowFd, w.header); err != nil {
 		w.release()
 		return nil, err
 	}

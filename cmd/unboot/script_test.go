@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,13 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("UNBOOT_KERNEL") == "" {
-		if path, err := filepath.Abs("../../bin/vmlinux"); err == nil {
-			if _, err := os.Stat(path); err == nil {
-				os.Setenv("UNBOOT_KERNEL", path)
-			}
-		}
-	}
 	testscript.Main(m, map[string]func(){"unboot": main})
 }
 

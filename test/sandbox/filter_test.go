@@ -44,7 +44,6 @@ func boot(t testing.TB) *lkl.Kernel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	rig.FindKernel()
 	k, err := lkl.Boot(ctx, &lkl.Config{Testing: true, Memory: lkl.MinMemory})
 	if errors.Is(err, lkl.ErrNoKernel) {
 		t.Skip(err)

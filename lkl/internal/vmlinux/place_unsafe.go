@@ -1,7 +1,6 @@
 package vmlinux
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,73 +27,57 @@ func embeddedString(f fs.File) (data string, ok bool) {
 	return v.String(), true
 }
 
+// place returns the descriptor of this program's own file, and where in it the
+// source is.
+func (s *source) place() (fd int, off int64, ok bool) {
+	data, ok := embeddedString(s.file)
+	if !ok || int64(len(data)) != s.start+s.size {
+		return -1, 0, false
+	}
+	return place(data[s.start:])
+}
+
 // place returns where in this program's own file data lies that is part of
-// the program, and the file. Copying from the file within the kernel saves
-// the page faults of reading the memory.
-func place(data string) (exe *os.File, off int64, ok bool) {
+// the program, and the file's descriptor.
+func place(data string) (fd int, off int64, ok bool) {
 	if data == "" {
-		return nil, 0, false
+		return -1, 0, false
 	}
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return nil, 0, false
+		return -1, 0, false
 	}
-	defer maps.Close()
 	addr := uint64(uintptr(unsafe.Pointer(unsafe.StringData(data))))
-	for s := bufio.NewScanner(maps); s.Scan(); {
+	for line := range strings.Lines(string(maps)) {
 		var start, end, at uint64
 		var perms string
-		if _, err := fmt.Sscanf(s.Text(), "%x-%x %s %x", &start, &end, &perms, &at); err != nil {
+		if _, err := fmt.Sscanf(line, "%x-%x %s %x", &start, &end, &perms, &at); err != nil {
 			continue
 		}
 		if addr < start || addr+uint64(len(data)) > end || !strings.HasPrefix(perms, "r-") {
 			continue
 		}
 		off = int64(at + addr - start)
-		if exe, err = os.Open("/proc/self/exe"); err != nil {
-			return nil, 0, false
+		if fd, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			return -1, 0, false
 		}
-		if !same(exe, off, data) {
-			exe.Close()
-			return nil, 0, false
+		if !same(fd, off, data) {
+			unix.Close(fd)
+			return -1, 0, false
 		}
-		return exe, off, true
+		return fd, off, true
 	}
-	return nil, 0, false
+	return -1, 0, false
 }
 
 // same reports whether data's ends are what the file has there.
-func same(f *os.File, off int64, data string) bool {
+func same(fd int, off int64, data string) bool {
 	var b [64]byte
 	n := min(len(b), len(data))
 	for _, at := range []int{0, len(data) - n} {
-		if _, err := f.ReadAt(b[:n], off+int64(at)); err != nil || string(b[:n]) != data[at:at+n] {
+		if m, err := unix.Pread(fd, b[:n], off+int64(at)); err != nil || m < n || string(b[:n]) != data[at:at+n] {
 			return false
 		}
 	}
 	return true
-}
-
-// sendfile copies n bytes at off of a file to the begin of another.
-func sendfile(to int, from *os.File, off, n int64) error {
-	conn, err := from.SyscallConn()
-	if err != nil {
-		return err
-	}
-	if _, err := unix.Seek(to, 0, 0); err != nil {
-		return err
-	}
-	cerr := conn.Control(func(fd uintptr) {
-		for n > 0 && err == nil {
-			var m int
-			if m, err = unix.Sendfile(to, int(fd), &off, int(n)); m == 0 && err == nil {
-				err = unix.EIO
-			}
-			n -= int64(max(m, 0))
-		}
-	})
-	if cerr != nil {
-		return cerr
-	}
-	return err
 }

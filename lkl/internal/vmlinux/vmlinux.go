@@ -1,5 +1,5 @@
-// Package vmlinux holds the kernel image that is part of the program, and
-// makes an executable file of it that has no name.
+// Package vmlinux holds the kernel image that is part of the program, and what
+// a child process has to execute to become that kernel.
 package vmlinux
 
 import (
@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,23 +17,35 @@ import (
 //go:embed all:image
 var files embed.FS
 
-// Name is the file name of the image among those embedded.
-const Name = "image/vmlinux"
+// The names among the embedded files: the kernel, with zeroes before it that
+// bring it to a page boundary of the program's file, if align has been there;
+// and its loader (kernel/arch/lkl/host/boot).
+const (
+	Name   = "image/vmlinux"
+	loader = "image/loader"
+)
 
-// Variable is the environment variable that holds the path of another image.
+// Variable is the environment variable that holds the path of another image,
+// which is executed without the loader.
 const Variable = "UNBOOT_KERNEL"
 
 // ErrMissing means that the program was built without an image.
 var ErrMissing = errors.New("no kernel image")
 
-// minFd keeps the image's descriptor out of the way of those that a child is
-// given: it executes the image by number after they have been put in place.
+// minFd keeps the program's descriptor out of the way of those that a child is
+// given: it executes the program by number after they have been put in place.
 const minFd = 16
 
-// An Image is an executable file, open for reading.
+// An Image is what a child executes.
 type Image struct {
 	fd     int
 	shared bool // by the whole program: never closed
+
+	// Kernel is the descriptor of a file that the loader finds the kernel
+	// in, Offset bytes from its start; or -1 if the kernel itself is what is
+	// executed.
+	Kernel int
+	Offset int64
 }
 
 // Path returns the path by which a child of this process can execute it.
@@ -57,11 +70,10 @@ func (i *Image) Clear(files []uintptr) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{fd: fd}, nil
+	return &Image{fd: fd, Kernel: i.Kernel, Offset: i.Offset}, nil
 }
 
-// Open returns the image that Variable names, or the one of the program. That
-// is copied once, into a sealed memfd, and stays there.
+// Open returns the image that Variable names, or the one of the program.
 func Open() (*Image, error) {
 	if path := os.Getenv(Variable); path != "" {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -69,29 +81,66 @@ func Open() (*Image, error) {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
 		fd, err = moveUp(fd)
-		return &Image{fd: fd}, err
+		return &Image{fd: fd, Kernel: -1}, err
 	}
-	return embedded()
+	if avoidLoader.Load() {
+		return whole()
+	}
+	return loaded()
 }
 
-// Preload starts to copy the image.
+// Preload starts to prepare the image.
 func Preload() {
 	if os.Getenv(Variable) == "" {
-		go embedded()
+		go Open()
 	}
 }
 
-var embedded = sync.OnceValues(func() (*Image, error) {
-	src, err := open(Name)
+var avoidLoader atomic.Bool
+
+// AvoidLoader has Open return images that are executed without the loader, and
+// reports whether it did not before: for hosts that do not let memory be
+// executed.
+func AvoidLoader() bool { return !avoidLoader.Swap(true) }
+
+// loaded is the loader, in a sealed memfd, and the program's own file. Writing
+// to that is ETXTBSY (open(2)) as long as the program runs.
+var loaded = sync.OnceValues(func() (*Image, error) {
+	kernel, err := open(Name)
 	if err != nil {
 		return nil, err
 	}
-	defer src.file.Close()
-	fd, err := executable(src)
+	defer kernel.file.Close()
+	exe, off, ok := kernel.place()
+	if !ok {
+		return whole()
+	}
+	l, err := open(loader)
+	if err != nil {
+		unix.Close(exe)
+		return whole()
+	}
+	defer l.file.Close()
+	fd, err := executable(l)
+	if err != nil {
+		unix.Close(exe)
+		return nil, err
+	}
+	return &Image{fd: fd, shared: true, Kernel: exe, Offset: off}, nil
+})
+
+// whole is the kernel in a sealed memfd.
+var whole = sync.OnceValues(func() (*Image, error) {
+	kernel, err := open(Name)
 	if err != nil {
 		return nil, err
 	}
-	return &Image{fd: fd, shared: true}, nil
+	defer kernel.file.Close()
+	fd, err := executable(kernel)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{fd: fd, shared: true, Kernel: -1}, nil
 })
 
 // moveUp moves a descriptor to minFd or above.

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,27 +19,6 @@ import (
 const Deadline = 100 * time.Second
 
 var errDeadline = errors.New("the test's kernel ran for too long")
-
-// FindKernel sets UNBOOT_KERNEL to the repository's bin/vmlinux if it is not
-// set and that is there. Otherwise the image in the program is used.
-var FindKernel = sync.OnceFunc(func() {
-	if os.Getenv("UNBOOT_KERNEL") != "" {
-		return
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(dir + "/go.mod"); err != nil {
-			continue
-		}
-		if path := dir + "/bin/vmlinux"; unix.Access(path, unix.X_OK) == nil {
-			os.Setenv("UNBOOT_KERNEL", path)
-		}
-		return
-	}
-})
 
 // Boot starts a kernel that is killed when the test ends. Without a kernel
 // image the test is skipped.
@@ -62,7 +39,6 @@ func Boot(t testing.TB, cfg *lkl.Config) *lkl.Kernel {
 
 // BootContext starts a kernel with what [Mount] needs.
 func BootContext(ctx context.Context, cfg *lkl.Config) (*lkl.Kernel, error) {
-	FindKernel()
 	k, err := lkl.Boot(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -99,7 +99,6 @@ func Leaked(before Census) string {
 // Settle boots a kernel once, so that what a program keeps for its life is
 // there, and takes the census.
 func Settle() Census {
-	FindKernel()
 	if k, err := BootContext(context.Background(), nil); err == nil {
 		k.Close()
 	}

@@ -6,6 +6,7 @@
 #include <linux/auxvec.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
+#include <linux/prctl.h>
 #include <linux/start_kernel.h>
 #include <linux/string.h>
 #include <asm/host.h>
@@ -58,6 +59,7 @@ asmlinkage void __init lkl_entry(const unsigned long *sp)
 	host_clock_init(find_auxv(sp, AT_SYSINFO_EHDR));
 	lkl_start_ns = host_now();
 	host_map_window();
+	host_call(prctl, PR_SET_NAME, "unboot-kernel", 0, 0, 0, 0);
 	host_catch_faults();
 	start_kernel();
 	host_die(LKL_EXIT_SETUP, "start_kernel() returned");

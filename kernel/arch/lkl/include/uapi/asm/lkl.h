@@ -37,6 +37,7 @@ typedef int64_t __s64;
 #define LKL_FD_EVENT		1	/* eventfd: wakes the parent's block server */
 #define LKL_FD_LOG		2	/* pipe: the kernel's log, as lines */
 #define LKL_FD_CONTROL		3	/* socket: brings the descriptors of disks */
+#define LKL_FD_IMAGE		4	/* for the loader: a file with the kernel in it */
 
 /*
  * The window is mapped at this address in the kernel, where it is the only
@@ -83,6 +84,7 @@ typedef int64_t __s64;
 #define LKL_SANDBOX_NEWUTS	0x0400
 
 /* Exit codes of the process; anything else is a signal. */
+#define LKL_EXIT_LOADER		119	/* the kernel is not in memory */
 #define LKL_EXIT_SETUP		120	/* bad window, descriptors or memory */
 #define LKL_EXIT_SANDBOX	121	/* the filter could not be installed */
 #define LKL_EXIT_FAULT		122	/* a fault in kernel code: bad access */
@@ -101,20 +103,22 @@ struct lkl_header {
 	__u32 spin;		/* ns to poll before sleeping; 0: default */
 	__u8  seed[32];		/* for the random number generator */
 	__u32 parent;		/* process id of the parent, as the kernel sees it */
-	__u8  __pad0[52];
+	__u32 __pad0;
+	__u64 image;		/* where in LKL_FD_IMAGE the kernel begins, bytes */
+	__u8  __pad1[40];
 	/* by the kernel, offset 128 */
 	__u32 status;		/* LKL_STATUS_* */
 	__u32 sandbox;		/* LKL_SANDBOX_* */
 	__u32 sandbox_errno;	/* why a part of it is missing, the last one */
-	__u32 __pad1;
+	__u32 __pad2;
 	__u64 boot_ns;		/* from the first instruction to ready */
-	__u8  __pad2[40];
+	__u8  __pad3[40];
 	/* offset 192: 1 while the kernel sleeps on this futex word */
 	__u32 kernel_asleep;
-	__u8  __pad3[60];
+	__u8  __pad4[60];
 	/* offset 256: 1 while the block server sleeps on LKL_FD_EVENT */
 	__u32 server_asleep;
-	__u8  __pad4[60];
+	__u8  __pad5[60];
 	char  cmdline[LKL_CMDLINE_SIZE];	/* offset 320 */
 };
 
