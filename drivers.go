@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/volume/probe"
@@ -76,10 +77,17 @@ func driversFor(d *Device) []driver {
 	return list
 }
 
-// joinData joins two lists of options.
-func joinData(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
+// tuning returns options that make a driver faster on a device.
+func (img *Image) tuning(d *Device, driver string) string {
+	// ext4 reads 32 blocks with inodes around each that it needs. From a file
+	// of the host, mostly in its page cache, coming back for more is cheaper.
+	if driver == "ext4" && img.disks[d.Disk].raw {
+		return "inode_readahead_blks=4"
 	}
-	return a + "," + b
+	return ""
+}
+
+// joinData joins lists of options.
+func joinData(lists ...string) string {
+	return strings.Join(slices.DeleteFunc(lists, func(l string) bool { return l == "" }), ",")
 }

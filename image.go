@@ -46,6 +46,8 @@ type Disk struct {
 	Table string
 	// UUID identifies the partition table, or is "".
 	UUID string
+
+	raw bool // a file or block device of the host
 }
 
 // Open opens a disk image or a block device, starts a kernel and attaches the

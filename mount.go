@@ -179,7 +179,7 @@ func (img *Image) attachMount(m *Mount) (dir string, err error) {
 	mark := img.logMark()
 	var first error
 	for _, dr := range try {
-		data := joinData(joinData(dr.data, img.otherDevices(d)), m.Data)
+		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), m.Data)
 		err := img.mount(d.Name, dir, dr.name, m.ReadOnly, data)
 		if err == nil {
 			m.Type = dr.name

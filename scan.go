@@ -106,7 +106,7 @@ func (img *Image) findDevices(found []*scan) error {
 		return fmt.Errorf("%s: reading the kernel's partitions: %w", found[0].path, err)
 	}
 	for i, s := range found {
-		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize}
+		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, raw: s.raw != nil}
 		if s.table != nil {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}

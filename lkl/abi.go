@@ -68,6 +68,7 @@ const (
 	opHalt     = -7
 	opHostcall = -8
 	opPanic    = -9
+	opLocate   = -10
 
 	chainMax   = 128
 	linkAlways = 0x100
@@ -163,6 +164,14 @@ type abiDisk struct {
 	PhysicalBlock uint32
 	OverlayLimit  uint64
 	Name          [32]byte
+}
+
+type abiPiece struct {
+	Disk   uint32
+	_      uint32
+	Offset uint64
+	Buffer uint64
+	Length uint64
 }
 
 type abiHostcall struct {

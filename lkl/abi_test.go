@@ -97,7 +97,7 @@ func TestABI(t *testing.T) {
 
 var abiStructs = map[string]any{
 	"lkl_header": abiHeader{}, "lkl_ring": abiRing{}, "lkl_call": abiCall{}, "lkl_link": abiLink{},
-	"lkl_dirent": abiDirent{}, "lkl_disk": abiDisk{}, "lkl_hostcall": abiHostcall{}, "lkl_block": abiBlock{},
+	"lkl_dirent": abiDirent{}, "lkl_disk": abiDisk{}, "lkl_hostcall": abiHostcall{}, "lkl_piece": abiPiece{}, "lkl_block": abiBlock{},
 }
 
 var abiConstants = map[string]int64{
@@ -123,7 +123,7 @@ var abiConstants = map[string]int64{
 	"LKL_READDIR_LINK": READDIR_LINK, "LKL_READDIR_XATTR": READDIR_XATTR, "LKL_READDIR_ONCE": READDIR_ONCE,
 	"LKL_OP_CHAIN": opChain, "LKL_OP_READDIR": opReaddir, "LKL_OP_READ": opRead, "LKL_OP_WRITE": opWrite,
 	"LKL_OP_DISK_ADD": opDiskAdd, "LKL_OP_DISK_DEL": opDiskDel, "LKL_OP_HALT": opHalt,
-	"LKL_OP_HOSTCALL": opHostcall, "LKL_OP_PANIC": opPanic,
+	"LKL_OP_HOSTCALL": opHostcall, "LKL_OP_LOCATE": opLocate, "LKL_OP_PANIC": opPanic,
 	"LKL_CHAIN_MAX": chainMax, "LKL_LINK_ALWAYS": linkAlways, "LKL_STATX_SIZE": statxSize,
 	"LKL_DISK_RDONLY": diskRdonly, "LKL_DISK_FD": diskFD, "LKL_DISK_OVERLAY": diskOverlay,
 	"LKL_DISK_DISCARD": diskDiscard, "LKL_DISK_ZEROES": diskZeroes, "LKL_DISK_NOWAIT": diskNowait, "LKL_DISK_BLKDEV": diskBlkdev,

@@ -241,6 +241,9 @@ func (k *fakeKernel) run(c *abiCall) int64 {
 		n := strings.IndexByte(string(s[:pathMax]), 0)
 		unix.Write(fdLog, s[:n])
 		return 0
+	case opLocate:
+		*(*abiPiece)(at(c.Args[4])) = abiPiece{}
+		return k.link(opRead, c.Args)
 	case fakeHuge:
 		return 1 << 40
 	case fakeRing:

@@ -28,11 +28,20 @@ func (f *hostFile) ReadAt(p []byte, off int64) (done int, err error) {
 			return done, err
 		}
 		if n == 0 {
-			return done, io.EOF
+			return done, f.end()
 		}
 		done += n
 	}
 	return done, nil
+}
+
+// end is the error of a read behind the end. A disk that has become shorter
+// than it was when it was attached must not read as zeros.
+func (f *hostFile) end() error {
+	if f.size > 0 {
+		return unix.EIO
+	}
+	return io.EOF
 }
 
 func (f *hostFile) WriteAt(p []byte, off int64) (done int, err error) {

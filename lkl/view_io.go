@@ -62,7 +62,7 @@ func (v *View) Pwrite(fd int, p []byte, offset int64) (n int, err error) {
 // memory of a [Buffer].
 func (v *View) PreadDirect(fd int, p []byte, offset int64) (n int, err error) {
 	if addr, ok := v.k.w.addr(p); ok {
-		return v.readFull(fd, addr, len(p), offset)
+		return v.readFull(fd, p, addr, offset)
 	}
 	return v.readPieces(fd, p, offset)
 }
@@ -74,19 +74,16 @@ func (v *View) PwriteDirect(fd int, p []byte, offset int64) (n int, err error) {
 	})
 }
 
-// readFull reads into memory of the window until it is full or the file ends.
-func (v *View) readFull(fd int, addr uint64, size int, offset int64) (int, error) {
+// readFull reads into p, memory of the window, until it is full or the file ends.
+func (v *View) readFull(fd int, p []byte, addr uint64, offset int64) (int, error) {
 	done := 0
-	for done < size {
-		n, err := v.call(opRead, uint64(fd), addr+uint64(done), uint64(size-done), uint64(offset)+uint64(done))
+	for done < len(p) {
+		n, err := v.locate(fd, p[done:], addr+uint64(done), offset+int64(done))
 		if err != nil {
 			if done > 0 {
 				return done, err
 			}
 			return n, err
-		}
-		if n > size-done {
-			return done, v.k.violated("read")
 		}
 		if n == 0 {
 			break

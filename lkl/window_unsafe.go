@@ -82,6 +82,14 @@ func storeDisk(b []byte, d *abiDisk) {
 
 const sizeofDisk = int(unsafe.Sizeof(abiDisk{}))
 
+// loadPiece copies a struct lkl_piece.
+func loadPiece(b []byte) (at abiPiece) {
+	copy((*[sizeofPiece]byte)(unsafe.Pointer(&at))[:], b[:sizeofPiece])
+	return at
+}
+
+const sizeofPiece = int(unsafe.Sizeof(abiPiece{}))
+
 // storeHostcall copies a struct lkl_hostcall to b.
 func storeHostcall(b []byte, h *abiHostcall) {
 	copy(b, (*[sizeofHostcall]byte)(unsafe.Pointer(h))[:])

@@ -23,6 +23,9 @@ struct disk {
 	struct list_head starved;	/* served.c: waits for room in the ring */
 };
 
+/* disk.c */
+extern const struct block_device_operations disk_fops;
+
 /* queue.c */
 extern const struct blk_mq_ops disk_ops;
 
@@ -39,10 +42,15 @@ int disk_transfer(struct request *rq, int fd, u64 skip, u64 len, u64 pos,
 
 /* served.c: let the parent do it, and end the request when it answers */
 blk_status_t disk_serve(struct disk *d, struct request *rq);
+u64 disk_in_window(struct request *rq);
 void disk_unserve(struct disk *d);
+
+/* locate.c */
+bool disk_locate(struct disk *d, struct request *rq);
 
 /* overlay.c */
 blk_status_t overlay_rw(struct disk *d, struct request *rq);
+bool overlay_is_clean(struct disk *d, struct request *rq);
 void overlay_free(struct disk *d);
 
 #endif

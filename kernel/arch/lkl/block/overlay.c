@@ -94,8 +94,8 @@ static int overlay_read(struct disk *d, struct request *rq)
 	return 0;
 }
 
-/* A read that the base alone answers can wait at the parent's. */
-static bool is_clean(struct disk *d, struct request *rq)
+/* Whether a read is one that the base alone answers. */
+bool overlay_is_clean(struct disk *d, struct request *rq)
 {
 	bool dirty = true;
 
@@ -108,7 +108,7 @@ blk_status_t overlay_rw(struct disk *d, struct request *rq)
 {
 	int err;
 
-	if (rq_data_dir(rq) == READ && is_clean(d, rq))
+	if (rq_data_dir(rq) == READ && overlay_is_clean(d, rq))
 		return disk_rw(d, rq);
 	blk_mq_start_request(rq);
 	err = rq_data_dir(rq) == WRITE ? overlay_write(d, rq) : overlay_read(d, rq);

@@ -114,6 +114,11 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
+		if (disk_locate(d, rq)) {
+			blk_mq_start_request(rq);
+			blk_mq_end_request(rq, BLK_STS_OK);
+			return BLK_STS_OK;
+		}
 		if (d->flags & LKL_DISK_OVERLAY)
 			return overlay_rw(d, rq);
 		if (!(d->flags & LKL_DISK_FD))

@@ -28,7 +28,7 @@ static DECLARE_BITMAP(units_used, BOUNCE_UNITS);
 static LIST_HEAD(starved_disks);
 
 /* If the request's memory is one piece of the window, its offset there; or 0. */
-static u64 in_window(struct request *rq)
+u64 disk_in_window(struct request *rq)
 {
 	struct bio_vec bv = req_bvec(rq);
 	unsigned long addr = (unsigned long)bvec_virt(&bv);
@@ -83,7 +83,7 @@ static bool find_room(struct served *s, struct request *rq, u64 *buffer)
 	*buffer = 0;
 	if (req_op(rq) != REQ_OP_READ && req_op(rq) != REQ_OP_WRITE)
 		return true;
-	*buffer = in_window(rq);
+	*buffer = disk_in_window(rq);
 	if (*buffer)
 		return true;
 	s->units = DIV_ROUND_UP(blk_rq_bytes(rq), 1U << BOUNCE_SHIFT);

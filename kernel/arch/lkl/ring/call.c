@@ -32,6 +32,8 @@ long lkl_call(const struct call *c)
 		return lkl_rw(a[0], a[1], a[2], a[3], false);
 	case LKL_OP_WRITE:
 		return lkl_rw(a[0], a[1], a[2], a[3], true);
+	case LKL_OP_LOCATE:
+		return lkl_locate(a[0], a[1], a[2], a[3], a[4], a[5]);
 	case LKL_OP_DISK_ADD:
 		return lkl_disk_add(a[0]);
 	case LKL_OP_DISK_DEL:

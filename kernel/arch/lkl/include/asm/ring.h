@@ -62,6 +62,7 @@ long lkl_syscall(long nr, const u64 *args);	/* kernel/syscalls.c */
 long lkl_chain(u64 links, u64 count);
 long lkl_readdir(int fd, u64 buf, u64 size, u32 mask, u32 flags);
 long lkl_rw(int fd, u64 buf, u64 size, u64 offset, bool write);
+long lkl_locate(int fd, u64 buf, u64 size, u64 offset, u64 pieces, u64 count);
 long lkl_disk_add(u64 disk);
 long lkl_disk_del(u64 id);
 

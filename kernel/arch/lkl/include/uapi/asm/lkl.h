@@ -191,6 +191,13 @@ struct lkl_call {
 #define LKL_OP_HOSTCALL		-8
 /* (): panic. Testing only. */
 #define LKL_OP_PANIC		-9
+/*
+ * (fd, buf, size, offset, pieces, count): as LKL_OP_READ, but data that lies
+ * plainly on a disk which does not change may be left for the parent to read.
+ * Then struct lkl_piece[count] says where it is; length 0 ends it. Returns
+ * what LKL_OP_READ does.
+ */
+#define LKL_OP_LOCATE		-10
 
 #define LKL_CHAIN_MAX		128
 
@@ -247,6 +254,15 @@ struct lkl_disk {
 	__u32 physical_block;
 	__u64 overlay_limit;	/* bytes of writes it may hold; 0: no limit */
 	char  name[32];		/* out: "sda" */
+};
+
+/* Part of what LKL_OP_LOCATE was to read. */
+struct lkl_piece {
+	__u32 disk;
+	__u32 __pad0;
+	__u64 offset;		/* in the disk, bytes */
+	__u64 buffer;		/* where it belongs: offset in the window */
+	__u64 length;		/* bytes */
 };
 
 struct lkl_hostcall {
