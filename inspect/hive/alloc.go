@@ -107,10 +107,10 @@ func (h *Hive) setFree(at ref, size uint32) {
 // become one.
 func (h *Hive) free(at ref) {
 	e := h.edit
-	e.clear(at, cellOwned|cellNode|cellValue)
 	if !e.sound {
 		return
 	}
+	e.clear(at, cellOwned|cellNode|cellValue)
 	size := -le.Uint32(h.data[at.offset():])
 	if after := at + ref(size); e.space.size[after] != 0 {
 		size += e.space.size[after]
@@ -148,8 +148,11 @@ func (a *allocation) alloc(n int) ref {
 }
 
 // store puts bytes into a new cell.
-func (a *allocation) store(b []byte) ref {
-	at := a.alloc(len(b))
+func (a *allocation) store(b []byte) ref { return a.storeIn(len(b), b) }
+
+// storeIn puts bytes into a new cell that has room for n.
+func (a *allocation) storeIn(n int, b []byte) ref {
+	at := a.alloc(n)
 	if at != none {
 		copy(a.h.data[at.offset()+4:], b)
 	}

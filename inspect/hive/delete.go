@@ -43,21 +43,24 @@ func (h *Hive) deleteChild(id NodeID) error {
 	b := h.data[at.offset()+4:]
 	le.PutUint32(b[nkChildren:], le.Uint32(b[nkChildren:])-1)
 	le.PutUint64(b[nkTime:], h.now())
-	h.freeTree(n.at)
+	if h.edit.sound {
+		h.freeTree(n.at)
+	} else { // another branch may have a part of what is below
+		h.edit.clear(n.at, cellNode)
+		h.share(getRef(n.b[nkSecurity:]), -1)
+	}
 	return nil
 }
 
-// freeTree frees a node that nothing refers to any more, and all below it. In a hive
-// with faults it makes their handles invalid and frees nothing, because another
-// branch may have a part of them.
+// freeTree frees a node that nothing refers to any more, and all below it.
+//
+// Preconditions: the hive is sound, so that all of it can be read, and nothing is
+// met twice.
 func (h *Hive) freeTree(at ref) {
 	todo := []ref{at}
 	for len(todo) > 0 {
 		at := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if !h.edit.has(at, cellNode) {
-			continue // was met before
-		}
 		n, err := h.nodeAt(at)
 		if err != nil {
 			continue
@@ -70,24 +73,17 @@ func (h *Hive) freeTree(at ref) {
 		}
 		if n.u32(nkChildren) > 0 {
 			if list := getRef(n.b[nkChildList:]); len(leaves) == 0 || leaves[0].at != list {
-				h.freeIfSound(list)
+				h.free(list)
 			}
 		}
 		for _, l := range leaves {
-			h.freeIfSound(l.at)
+			h.free(l.at)
 		}
 		h.freeValues(n)
 		if class := getRef(n.b[nkClass:]); le.Uint16(n.b[nkClassLen:]) != 0 && class != none {
-			h.freeIfSound(class)
+			h.free(class)
 		}
 		h.share(getRef(n.b[nkSecurity:]), -1)
-		h.free(at)
-	}
-}
-
-// freeIfSound frees a cell of which only a sound hive is known to have it.
-func (h *Hive) freeIfSound(at ref) {
-	if h.edit.sound {
 		h.free(at)
 	}
 }
@@ -101,12 +97,12 @@ func (h *Hive) freeValues(n node) {
 	for ; len(list) > 0; list = list[4:] {
 		h.freeValue(getRef(list))
 	}
-	h.freeIfSound(getRef(n.b[nkValueList:]))
+	h.free(getRef(n.b[nkValueList:]))
 }
 
-// freeValue frees a value and its data.
+// freeValue frees a value and its data, if the hive is sound.
 func (h *Hive) freeValue(at ref) {
-	if !h.edit.has(at, cellValue) {
+	if !h.edit.sound {
 		return
 	}
 	v, err := h.valueAt(at)
@@ -114,7 +110,7 @@ func (h *Hive) freeValue(at ref) {
 		return
 	}
 	for _, data := range h.dataCells(v, func(error) {}) {
-		h.freeIfSound(data)
+		h.free(data)
 	}
 	h.free(at)
 }

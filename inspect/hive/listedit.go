@@ -76,11 +76,7 @@ func (e *listEdit) put(a *allocation, old ref, kind string, items []byte) ref {
 	if old != none && room < maxCell { // it grows
 		room = min(room+room/2, maxCell)
 	}
-	at := a.alloc(room)
-	if at != none {
-		copy(a.h.data[at.offset()+4:], content)
-	}
-	return at
+	return a.storeIn(room, content)
 }
 
 // finish decides how the node refers to its leaves. old is what it refers to.

@@ -1,6 +1,7 @@
 package hive
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -73,6 +74,9 @@ func (h *Hive) node(id NodeID) (node, error) {
 // handleError makes what is wrong with the record of a handle an error of the
 // handle: [ErrHandle] and [ErrCorrupt] are both true of it.
 func handleError(kind string, id uint32, err error) error {
+	if !errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("%s %#x: %w", kind, id, err)
+	}
 	return fmt.Errorf("%s %#x: %w: %w", kind, id, ErrHandle, err)
 }
 

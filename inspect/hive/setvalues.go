@@ -126,7 +126,8 @@ func (h *Hive) newData(a *allocation, data []byte) ref {
 	}
 	var list []byte
 	for segment := range slices.Chunk(data, segmentSize) {
-		list = le.AppendUint32(list, uint32(a.store(segment)))
+		// hivex never takes the last 4 bytes of a segment's cell for data.
+		list = le.AppendUint32(list, uint32(a.storeIn(len(segment)+4, segment)))
 	}
 	b := make([]byte, dbSize)
 	copy(b, "db")
@@ -170,7 +171,7 @@ func (h *Hive) replaceValues(id NodeID, choose func(a *allocation, old []ref) []
 	}
 	b := h.data[n.at.offset()+4:]
 	if len(old) > 0 {
-		h.freeIfSound(getRef(b[nkValueList:]))
+		h.free(getRef(b[nkValueList:]))
 	}
 	for _, r := range old {
 		if !keep[r] {
