@@ -77,4 +77,3 @@ func newNode(name units, parent, security ref, now uint64) []byte {
 	copy(b[nkName:], stored)
 	return b
 }
-

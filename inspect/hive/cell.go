@@ -26,7 +26,7 @@ func (h *Hive) cell(at ref) ([]byte, error) {
 	switch {
 	case size <= 0:
 		return nil, corrupt(at, "the cell is not in use")
-	case size < cellAlign || int64(at)+size > bins:
+	case size%cellAlign != 0 || int64(at)+size > bins:
 		return nil, corrupt(at, "a cell of %d bytes", size)
 	}
 	b, err = h.view(at.offset(), size)

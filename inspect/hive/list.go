@@ -1,6 +1,9 @@
 package hive
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // Subkey lists. A node with few children refers to a leaf: an index leaf (li) of
 // refs, a fast leaf (lf), where the beginning of the name follows each ref, or a
@@ -106,13 +109,10 @@ func (h *Hive) leaves(n node) (leaves []leaf, err error) {
 }
 
 // find returns the child with a name, which is in upper case, none if there is no
-// such child.
+// such child. An error means that a child which cannot be read might be it.
 func (h *Hive) find(n node, name units) (ref, error) {
-	leaves, err := h.leaves(n)
-	if err != nil && h.flags&Unsafe == 0 {
-		return none, err
-	}
-	if h.edit != nil && h.edit.ordered {
+	leaves, fault := h.leaves(n)
+	if h.edit != nil && h.edit.ordered && fault == nil {
 		i, j, found, err := h.search(leaves, name)
 		if err != nil || !found {
 			return none, err
@@ -130,10 +130,8 @@ func (h *Hive) find(n node, name units) (ref, error) {
 				}
 				child, err := h.nodeAt(l.ref(i))
 				if err != nil {
-					if h.flags&Unsafe != 0 {
-						continue
-					}
-					return none, err
+					fault = cmp.Or(fault, err)
+					continue
 				}
 				if name.compareStored(child.storedName(), child.compressed()) == 0 {
 					return child.at, nil
@@ -141,7 +139,10 @@ func (h *Hive) find(n node, name units) (ref, error) {
 			}
 		}
 	}
-	return none, nil
+	if h.flags&Unsafe != 0 {
+		return none, nil
+	}
+	return none, fault
 }
 
 // likely says whether a child can have the name according to its item in a leaf.

@@ -156,19 +156,20 @@ func (h *Hive) Value(id NodeID, name string) (ValueID, error) {
 		return 0, fmt.Errorf("value %q of node %#x: %w", name, uint32(id), err)
 	}
 	wanted := toUnits(name).upper()
+	fault := fs.ErrNotExist
 	for ; len(list) > 0; list = list[4:] {
 		v, err := h.valueAt(getRef(list))
 		if err != nil {
-			if h.flags&Unsafe != 0 {
-				continue
+			if h.flags&Unsafe == 0 {
+				fault = err // it might be the one
 			}
-			return 0, fmt.Errorf("value %q of node %#x: %w", name, uint32(id), err)
+			continue
 		}
 		if wanted.compareStored(v.storedName(), v.compressed()) == 0 {
 			return ValueID(v.at + headerSize), nil
 		}
 	}
-	return 0, fmt.Errorf("value %q of node %#x: %w", name, uint32(id), fs.ErrNotExist)
+	return 0, fmt.Errorf("value %q of node %#x: %w", name, uint32(id), fault)
 }
 
 // ValueName returns the name of a value, "" for the default value
