@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -286,4 +287,121 @@ func unescape(s string) string {
 		fmt.Sscanf(e, "%%%x", &c)
 		return string([]byte{c})
 	})
+}
+
+// Two more programs find all that is there. reged knows no big data, and breaks on
+// odd names.
+func TestExport(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 7))
+	h := New()
+	nodes := []NodeID{mustRoot(t, h)}
+	for i := range 3000 {
+		id, err := h.AddChild(nodes[r.IntN(len(nodes))], fmt.Sprint("Key ", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, id)
+		for j := range r.IntN(4) {
+			if err := h.SetValue(id, Value{fmt.Sprint("Value ", j), String, StringData("text")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, id := range nodes[2900:] {
+		if err := h.DeleteChild(id); err != nil && !errors.Is(err, ErrHandle) {
+			t.Fatal(err)
+		}
+	}
+	count := len(mustDump(t, h))
+	path := filepath.Join(t.TempDir(), "hive")
+	writeHive(t, h, path)
+	reg := path + ".reg"
+	for tool, args := range map[string][]string{
+		"reged":        {"-x", path, "HKLM", `\`, reg},
+		"hivexregedit": {"--export", "--prefix", "HKLM", path, `\`},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			bin, err := testimg.Tool(tool)
+			if err != nil {
+				t.Skip(err)
+			}
+			out, err := exec.Command(bin, args...).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tool == "reged" {
+				if out, err = os.ReadFile(reg); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := len(regexp.MustCompile(`(?m)^\[HKLM.*\]\r?$`).FindAll(out, -1)); got != count {
+				t.Errorf("%d nodes, want %d", got, count)
+			}
+		})
+	}
+}
+
+// Data that is not what its type says reads as with hivex, but for invalid UTF-16,
+// which hivex refuses.
+func TestOddData(t *testing.T) {
+	hivex := hivexTool(t)
+	h := New()
+	root := mustRoot(t, h)
+	datas := []string{"", "\x00", "a", "a\x00", "a\x00b", "a\x00\x00", "a\x00\x00\x00", "a\x00\x00\x00b", "a\x00\x00\x00b\x00",
+		"\x00\x00", "\x00\x00a\x00", "a\x00\x00\x00\x00\x00b\x00\x00\x00", "a\x00b\x00\x00\x00c\x00\x00\x00\x00\x00",
+		"a\x00b\x00\x00\x00c\x00", "abcd", "abcdefgh", "abcde", "a\x00\x3d\xd8\x00\xde", "\x00\x00\x00\x00", "\xff\xfe\xfd\xfc"}
+	var values []Value
+	for _, t := range []Type{None, String, ExpandString, Binary, DWord, DWordBigEndian, Link, MultiString, QWord} {
+		for i, d := range datas {
+			values = append(values, Value{fmt.Sprint(t, " ", i), t, []byte(d)})
+		}
+	}
+	if err := h.SetValues(root, values); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "hive")
+	writeHive(t, h, path)
+	lines := strings.Split(strings.TrimSpace(string(hivex(nil, "typed", path))), "\n")
+	ids, err := h.Values(root)
+	if err != nil || len(ids) != len(lines) {
+		t.Fatal(err, len(ids), len(lines))
+	}
+	for i, id := range ids {
+		results := []any{nil, nil, nil}
+		v, err := h.valueOf(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := h.ValueString(id); err == nil {
+			results[0] = s
+		}
+		if l, err := h.ValueStrings(id); err == nil {
+			results[1] = l
+		}
+		if n, err := h.ValueNumber(id); err == nil {
+			results[2] = n
+			if v.Type != QWord {
+				results[2] = int32(n)
+			} else {
+				results[2] = int64(n)
+			}
+		}
+		b, err := json.Marshal(results)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := json.NewDecoder(strings.NewReader(lines[i]))
+		d.UseNumber()
+		var want []any
+		if err := d.Decode(&want); err != nil {
+			t.Fatal(err)
+		}
+		if list, ok := want[1].([]any); ok && len(list) > 0 && list[len(list)-1] == "" {
+			want[1] = list[:len(list)-1] // the end of the list, see Value.Strings
+		}
+		w, _ := json.Marshal(want)
+		if !bytes.Equal(b, w) {
+			t.Errorf("%s of % x: %s, hivex %s", v.Type, v.Data, b, w)
+		}
+	}
 }

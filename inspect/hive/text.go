@@ -26,14 +26,15 @@ func (v Value) Text() (string, error) {
 	return "", v.typeError("string")
 }
 
-// Strings returns the strings in the data, if the type is MultiString. An empty
-// string ends them.
+// Strings returns the strings in the data, if the type is MultiString. Each ends with
+// a zero; one zero more ends the list, and is no string, though hivex makes it one. An
+// empty string before that is one, as Windows's list of files to rename at boot has it.
 func (v Value) Strings() ([]string, error) {
 	if v.Type != MultiString {
 		return nil, v.typeError("list of strings")
 	}
 	list := []string{}
-	for u := unitsOf(v.Data, false); len(u) > 0 && u[0] != 0; {
+	for u := unitsOf(v.Data, false); len(u) > 1 || len(u) == 1 && u[0] != 0; {
 		var s string
 		s, u = cutString(u)
 		list = append(list, s)
@@ -42,15 +43,15 @@ func (v Value) Strings() ([]string, error) {
 }
 
 // Number returns the number in the data, if the type is DWord, DWordBigEndian or
-// QWord, and the data as long as it.
+// QWord. More bytes than its own are ignored.
 func (v Value) Number() (uint64, error) {
 	switch {
-	case v.Type == DWord && len(v.Data) == 4:
+	case v.Type == DWord && len(v.Data) >= 4:
 		return uint64(le.Uint32(v.Data)), nil
-	case v.Type == DWordBigEndian && len(v.Data) == 4:
+	case v.Type == DWordBigEndian && len(v.Data) >= 4:
 		d := v.Data
 		return uint64(d[0])<<24 | uint64(d[1])<<16 | uint64(d[2])<<8 | uint64(d[3]), nil
-	case v.Type == QWord && len(v.Data) == 8:
+	case v.Type == QWord && len(v.Data) >= 8:
 		return le.Uint64(v.Data), nil
 	}
 	return 0, v.typeError("number")
@@ -132,8 +133,8 @@ func StringData(s string) []byte {
 	return b
 }
 
-// StringsData returns the data of a MultiString. An empty string among them would
-// end it for most readers.
+// StringsData returns the data of a MultiString. An empty string among them ends it for
+// many readers.
 func StringsData(list []string) []byte {
 	var b []byte
 	for _, s := range list {

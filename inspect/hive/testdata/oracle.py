@@ -2,6 +2,7 @@
 
   oracle.py dump HIVE          a line a node, in the order of the tree:
                               [depth, name, time, [[name, type, data in hex], ...]]
+  oracle.py typed HIVE        a line a value of the root: it as a string, strings, a number
   oracle.py edit HIVE < EDITS  a line an edit: ["add", path, name], ["delete", path],
                               ["values", path, [[name, type, data], ...]],
                               ["value", path, [name, type, data]]
@@ -22,6 +23,20 @@ def dump(h):
             values.append([h.value_key(v), t, data.hex()])
         print(json.dumps([depth, h.node_name(node), h.node_timestamp(node), values]))
         todo.extend((c, depth + 1) for c in reversed(h.node_children(node)))
+
+
+def attempt(f, v):
+    try:
+        return f(v)
+    except RuntimeError:
+        return None
+
+
+def typed(h):
+    for v in h.node_values(h.root()):
+        t, _ = h.value_type(v)
+        number = h.value_qword if t == 11 else h.value_dword
+        print(json.dumps([attempt(f, v) for f in (h.value_string, h.value_multiple_strings, number)]))
 
 
 def find(h, path):
@@ -54,5 +69,7 @@ def edit(h):
 command, path = sys.argv[1:]
 if command == "dump":
     dump(hivex.Hivex(path))
+elif command == "typed":
+    typed(hivex.Hivex(path))
 else:
     edit(hivex.Hivex(path, write=True))
