@@ -8,45 +8,64 @@ const none ref = 0xffffffff
 
 func (r ref) offset() int64 { return int64(r) + headerSize }
 
-// cell returns the content of an allocated cell, without its size. It shares the
-// hive's memory.
-func (h *Hive) cell(at ref) ([]byte, error) {
-	bins := int64(len(h.data)) - headerSize
+// cellSize returns how many bytes are in an allocated cell, without its size.
+func (h *Hive) cellSize(at ref) (int64, error) {
+	bins := h.size() - headerSize
 	if at%cellAlign != 0 || at < binHeader || int64(at)+4 > bins {
-		return nil, corrupt(at, "no cell can be here")
+		return 0, corrupt(at, "no cell can be here")
 	}
 	if h.edit != nil && !h.edit.has(at, cellStart) {
-		return nil, corrupt(at, "no cell begins here")
+		return 0, corrupt(at, "no cell begins here")
 	}
 	b, err := h.view(at.offset(), 4)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	size := -int64(int32(le.Uint32(b)))
 	switch {
 	case size <= 0:
-		return nil, corrupt(at, "the cell is not in use")
+		return 0, corrupt(at, "the cell is not in use")
 	case size%cellAlign != 0 || int64(at)+size > bins:
-		return nil, corrupt(at, "a cell of %d bytes", size)
+		return 0, corrupt(at, "a cell of %d bytes", size)
 	}
-	b, err = h.view(at.offset(), size)
-	if err != nil {
-		return nil, err
-	}
-	return b[4:], nil
+	return size - 4, nil
 }
 
-// record returns the content of a cell that begins with a signature of two letters
-// and has at least n bytes.
-func (h *Hive) record(at ref, signature string, n int) ([]byte, error) {
-	b, err := h.cell(at)
+// cell returns the first n bytes of an allocated cell, or all if it has fewer, and how
+// many it has.
+func (h *Hive) cell(at ref, n int64) ([]byte, int64, error) {
+	size, err := h.cellSize(at)
+	if err != nil {
+		return nil, 0, err
+	}
+	b, err := h.view(at.offset()+4, min(n, size))
+	return b, size, err
+}
+
+// record returns n bytes of a cell that begins with a signature of two letters, and how
+// many it has.
+func (h *Hive) record(at ref, signature string, n int64) ([]byte, int64, error) {
+	b, size, err := h.cell(at, n)
+	if err != nil {
+		return nil, 0, err
+	}
+	if size < n || string(b[:2]) != signature {
+		return nil, 0, corrupt(at, "not a record of kind %s", signature)
+	}
+	return b, size, nil
+}
+
+// named returns a record that has a name behind n bytes, whose length is in a field.
+func (h *Hive) named(at ref, signature string, n int64, field int) ([]byte, error) {
+	b, size, err := h.record(at, signature, n)
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < n || string(b[:2]) != signature {
-		return nil, corrupt(at, "not a record of kind %s", signature)
+	length := int64(le.Uint16(b[field:]))
+	if length > size-n {
+		return nil, corrupt(at, "a name of %d bytes in a record of %d", length, size)
 	}
-	return b, nil
+	return h.view(at.offset()+4, n+length)
 }
 
 // getRef reads a ref.
@@ -56,12 +75,12 @@ func putRef(b []byte, r ref) { le.PutUint32(b, uint32(r)) }
 
 // refs reads n refs from a cell that holds nothing else.
 func (h *Hive) refs(at ref, n int) ([]byte, error) {
-	b, err := h.cell(at)
+	b, size, err := h.cell(at, 4*int64(n))
 	if err != nil {
 		return nil, err
 	}
-	if n > len(b)/4 {
-		return nil, corrupt(at, "a list of %d in %d bytes", n, len(b))
+	if len(b) < 4*n {
+		return nil, corrupt(at, "a list of %d in %d bytes", n, size)
 	}
-	return b[:4*n], nil
+	return b, nil
 }

@@ -116,7 +116,7 @@ func (h *Hive) checkBins() error {
 // claim notes that something refers to an allocated cell, and says whether nothing
 // did before.
 func (h *Hive) claim(at ref, what string) bool {
-	if _, err := h.cell(at); err != nil {
+	if _, err := h.cellSize(at); err != nil {
 		h.edit.fault(fmt.Errorf("%s: %w", what, err))
 		return false
 	}
@@ -182,10 +182,10 @@ func (h *Hive) checkTree(root ref) {
 					h.edit.ordered = false
 					continue
 				}
-				if h.edit.ordered && last != nil && last.compareStored(child.storedName(), child.compressed()) >= 0 {
+				if h.edit.ordered && len(last) > 0 && last.compareStored(child.storedName(), child.compressed()) >= 0 {
 					h.edit.ordered = false
 				}
-				last = unitsOf(child.storedName(), child.compressed()).upper()
+				last = upperStored(last[:0], child)
 			}
 		}
 	}
@@ -224,13 +224,13 @@ func (h *Hive) dataCells(v value, fault func(error)) []ref {
 		return nil
 	}
 	at := getRef(v.b[vkData:])
-	b, err := h.cell(at)
+	b, cell, err := h.cell(at, dbSize)
 	if err != nil {
 		fault(err)
 		return nil
 	}
 	cells := []ref{at}
-	if h.isBig(size, b) {
+	if h.isBig(size, cell, b) {
 		cells = append(cells, getRef(b[dbList:]))
 		err = h.segments(at, b, size, func(segment ref, _ []byte) { cells = append(cells, segment) })
 		if err != nil {
@@ -249,7 +249,7 @@ func (h *Hive) checkSecurity(n node) {
 	}
 	e := h.edit
 	if e.shares[at] == 0 {
-		if _, err := h.record(at, "sk", skDescriptor); err != nil {
+		if _, _, err := h.record(at, "sk", skDescriptor); err != nil {
 			e.fault(err)
 			return
 		}

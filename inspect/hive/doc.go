@@ -25,7 +25,8 @@
 // # Reading
 //
 // [Open] reads nothing but the header: every call reads what it needs, in pieces of
-// 64 KiB that are kept. A faulty hive can be read as far as its faults allow.
+// 64 KiB that are kept. A faulty hive can be read as far as its faults allow. One that
+// is dirty ([Hive.Dirty]) is read as it is; [Recover] applies its transaction logs.
 //
 // Any number of goroutines may read a hive at the same time. One that edits it must
 // be alone.

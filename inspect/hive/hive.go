@@ -97,8 +97,8 @@ func (h *Hive) open() (*Hive, error) {
 }
 
 func (h *Hive) readHeader() error {
-	if len(h.data) < headerSize {
-		return fmt.Errorf("%w: %d bytes", ErrNotHive, len(h.data))
+	if h.size() < headerSize {
+		return fmt.Errorf("%w: %d bytes", ErrNotHive, h.size())
 	}
 	header, err := h.view(0, headerSize)
 	if err != nil {
@@ -124,13 +124,13 @@ func (h *Hive) readHeader() error {
 		h.dirty = fmt.Sprintf("its sequence numbers differ: %d and %d", one, two)
 	}
 	bins := int64(le.Uint32(header[hdrBinsSize:]))
-	if bins > int64(len(h.data))-headerSize {
+	if bins > h.size()-headerSize {
 		if h.flags&Write != 0 {
-			return &CorruptError{hdrBinsSize, fmt.Sprintf("%d bytes of bins in a file of %d bytes", bins, len(h.data))}
+			return &CorruptError{hdrBinsSize, fmt.Sprintf("%d bytes of bins in a file of %d bytes", bins, h.size())}
 		}
 		return nil
 	}
-	h.data = h.data[:headerSize+bins] // what follows is padding
+	h.cut(headerSize + bins) // what follows is padding
 	return nil
 }
 
@@ -149,9 +149,9 @@ func checksum(header []byte) (sum uint32) {
 }
 
 // Dirty says whether the hive was not written to its end when the system went down,
-// and why: its state is then in its transaction logs, too. What is
-// read may be older than what Windows would show, and may not fit together. "" is a
-// clean hive.
+// and why: a part of its state is then in its transaction logs ([Recover]). What is read
+// may be older than what Windows would show, and may not fit together. "" is a clean
+// hive. [Hive.Commit] makes a clean one of what is there.
 func (h *Hive) Dirty() string { return h.dirty }
 
 // Modified returns the time in the header (hivex_last_modified).

@@ -46,7 +46,7 @@ func sample(t testing.TB) *Hive {
 	edit.finish(al, leaves[0].at, lists)
 	class := al.store(StringData("class")[:10])
 	old := getRef(n.b[nkSecurity:])
-	rec, err := h.cell(old)
+	rec, _, err := h.cell(old, 1<<20)
 	must(err)
 	security := al.store(bytes.Clone(rec))
 	must(al.err)
@@ -59,7 +59,7 @@ func sample(t testing.TB) *Hive {
 	h.share(old, -1)
 	h.edit.shares[security] = 1
 	for _, l := range [][2]ref{{old, security}, {security, old}} {
-		rec, err := h.record(l[0], "sk", skDescriptor)
+		rec, _, err := h.record(l[0], "sk", skDescriptor)
 		must(err)
 		putRef(rec[skNext:], l[1])
 		putRef(rec[skPrevious:], l[1])
@@ -102,7 +102,7 @@ func TestSecurityRing(t *testing.T) {
 	}
 	root, _ := h.node(mustRoot(t, h))
 	at = getRef(root.b[nkSecurity:])
-	b, _ := h.cell(at)
+	b, _, _ := h.cell(at, 1<<20)
 	if getRef(b[skNext:]) != at || getRef(b[skPrevious:]) != at {
 		t.Error("the ring is not closed")
 	}

@@ -42,13 +42,13 @@ func (l leaf) ref(i int) ref { return getRef(l.item(i)) }
 
 // leafAt reads a leaf. n is 0 if it is none, but an index root.
 func (h *Hive) leafAt(at ref) (l leaf, b []byte, err error) {
-	b, err = h.cell(at)
+	b, cell, err := h.cell(at, listItems)
 	if err != nil {
 		return leaf{}, nil, err
 	}
 	kind := string(b[:2])
-	n := int(le.Uint16(b[listCount:]))
-	size := 4
+	n := int64(le.Uint16(b[listCount:]))
+	size := int64(4)
 	switch kind {
 	case "lf", "lh":
 		size = 8
@@ -56,14 +56,16 @@ func (h *Hive) leafAt(at ref) (l leaf, b []byte, err error) {
 	default:
 		return leaf{}, nil, corrupt(at, "not a list of nodes")
 	}
-	if n*size > len(b)-listItems {
-		return leaf{}, nil, corrupt(at, "a list of %d nodes in %d bytes", n, len(b))
+	if n*size > cell-listItems {
+		return leaf{}, nil, corrupt(at, "a list of %d nodes in %d bytes", n, cell)
 	}
-	b = b[listItems : listItems+n*size]
+	if b, err = h.view(at.offset()+4+listItems, n*size); err != nil {
+		return leaf{}, nil, err
+	}
 	if kind == "ri" {
 		n = 0
 	}
-	return leaf{at, kind, n, b}, b, nil
+	return leaf{at, kind, int(n), b}, b, nil
 }
 
 // leaves returns the lists of a node's children. What can be read of them comes
@@ -73,7 +75,7 @@ func (h *Hive) leaves(n node) (leaves []leaf, err error) {
 	if count == 0 {
 		return nil, nil
 	}
-	if count > int64(len(h.data))/minNode {
+	if count > h.size()/minNode {
 		return nil, corrupt(n.at, "a node with %d children", count)
 	}
 	add := func(l leaf) error {

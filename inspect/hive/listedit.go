@@ -66,7 +66,7 @@ func (e *listEdit) put(a *allocation, old ref, kind string, items []byte) ref {
 	le.PutUint16(content[listCount:], uint16(len(items)/size))
 	content = append(content, items...)
 	if old != none {
-		if b, err := a.h.cell(old); err == nil && a.h.edit.sound && len(content) <= len(b) {
+		if size, err := a.h.cellSize(old); err == nil && a.h.edit.sound && int64(len(content)) <= size {
 			e.fills = append(e.fills, listFill{old, content})
 			return old
 		}
@@ -81,10 +81,8 @@ func (e *listEdit) put(a *allocation, old ref, kind string, items []byte) ref {
 
 // finish decides how the node refers to its leaves. old is what it refers to.
 func (e *listEdit) finish(a *allocation, old ref, leaves []ref) {
-	isRoot := false
-	if b, err := a.h.record(old, "ri", listItems); old != none && err == nil && b != nil {
-		isRoot = true
-	}
+	_, _, err := a.h.record(old, "ri", listItems)
+	isRoot := old != none && err == nil
 	if len(leaves) <= 1 {
 		e.list = none
 		if len(leaves) == 1 {

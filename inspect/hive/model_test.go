@@ -182,7 +182,7 @@ func checkWhole(t testing.TB, data []byte) *Hive {
 		}
 	}
 	for at, n := range h.edit.shares {
-		b, _ := h.cell(at)
+		b, _, _ := h.cell(at, 1<<20)
 		if got := int(le.Uint32(b[skShares:])); got != n {
 			t.Fatalf("security record %#x is said to have %d nodes, has %d", at.offset(), got, n)
 		}

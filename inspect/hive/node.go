@@ -49,14 +49,8 @@ func (r ref) node() NodeID { return NodeID(r + headerSize) }
 
 // nodeAt reads the record of a node.
 func (h *Hive) nodeAt(at ref) (node, error) {
-	b, err := h.record(at, "nk", nkName)
-	if err != nil {
-		return node{}, err
-	}
-	if n := int(le.Uint16(b[nkNameLen:])); n > len(b)-nkName {
-		return node{}, corrupt(at, "a node's name of %d bytes in a record of %d", n, len(b))
-	}
-	return node{at, b}, nil
+	b, err := h.named(at, "nk", nkName, nkNameLen)
+	return node{at, b}, err
 }
 
 // node reads the record that a handle means.
@@ -90,6 +84,21 @@ func (n node) storedName() []byte {
 }
 
 func (n node) name() string { return nameString(n.storedName(), n.compressed()) }
+
+// upperStored appends the node's name in upper case to u.
+func upperStored(u units, n node) units {
+	b := n.storedName()
+	if n.compressed() {
+		for _, c := range b {
+			u = append(u, upperUnit(uint16(c)))
+		}
+		return u
+	}
+	for i := 0; i+1 < len(b); i += 2 {
+		u = append(u, upperUnit(le.Uint16(b[i:])))
+	}
+	return u
+}
 
 // Root returns the root node (hivex_root).
 func (h *Hive) Root() (NodeID, error) {
@@ -137,16 +146,16 @@ func (h *Hive) NodeClass(id NodeID) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	size := int(le.Uint16(n.b[nkClassLen:]))
+	size := int64(le.Uint16(n.b[nkClassLen:]))
 	at := getRef(n.b[nkClass:])
 	if size == 0 || at == none {
 		return "", nil
 	}
-	b, err := h.cell(at)
+	b, _, err := h.cell(at, size)
 	if err != nil {
 		return "", fmt.Errorf("class of node %#x: %w", uint32(id), err)
 	}
-	return string(utf16.Decode(unitsOf(b[:min(size, len(b))], false))), nil
+	return string(utf16.Decode(unitsOf(b, false))), nil
 }
 
 // Parent returns the parent of a node (hivex_node_parent). The root has none:

@@ -1,6 +1,9 @@
 package hive
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Fields of a security record, "sk", in bytes from its beginning. All of a hive are
 // in a ring.
@@ -20,22 +23,23 @@ func (h *Hive) NodeSecurity(id NodeID) ([]byte, error) {
 		return nil, err
 	}
 	at := getRef(n.b[nkSecurity:])
-	b, err := h.record(at, "sk", skDescriptor)
+	b, cell, err := h.record(at, "sk", skDescriptor)
 	if err != nil {
 		return nil, fmt.Errorf("security of node %#x: %w", uint32(id), err)
 	}
 	size := int64(le.Uint32(b[skSize:]))
-	if b = b[skDescriptor:]; size > int64(len(b)) {
-		return nil, corrupt(at, "a security descriptor of %d bytes in %d", size, len(b))
+	if size > cell-skDescriptor {
+		return nil, corrupt(at, "a security descriptor of %d bytes in %d", size, cell)
 	}
-	return append([]byte{}, b[:size]...), nil
+	b, err = h.view(at.offset()+4+skDescriptor, size)
+	return bytes.Clone(b), err
 }
 
 // share notes that n more nodes refer to a security record, or fewer. One that
 // nobody refers to leaves the ring.
 func (h *Hive) share(at ref, n int) {
 	e := h.edit
-	b, err := h.record(at, "sk", skDescriptor)
+	b, _, err := h.record(at, "sk", skDescriptor)
 	if err != nil || e.shares[at] == 0 {
 		return
 	}
@@ -45,8 +49,8 @@ func (h *Hive) share(at ref, n int) {
 		return
 	}
 	next, previous := getRef(b[skNext:]), getRef(b[skPrevious:])
-	nb, err1 := h.record(next, "sk", skDescriptor)
-	pb, err2 := h.record(previous, "sk", skDescriptor)
+	nb, _, err1 := h.record(next, "sk", skDescriptor)
+	pb, _, err2 := h.record(previous, "sk", skDescriptor)
 	if err1 != nil || err2 != nil || getRef(nb[skPrevious:]) != at || getRef(pb[skNext:]) != at ||
 		next == at || previous == at {
 		return // a broken ring stays as it is

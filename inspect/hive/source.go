@@ -12,64 +12,104 @@ import (
 // near each other, mostly.
 const chunkSize = 64 << 10
 
-// A source is the bytes of a hive, read as they are needed. Memory for all of them
-// is set aside, but the system gives only those pages that are written to.
+// A source is the bytes of a hive: all of them, or those that were needed so far.
 type source struct {
-	data   []byte
-	r      io.ReaderAt // nil if data has all
-	loaded []atomic.Bool
-	mu     sync.Mutex // while reading
+	data []byte // all, if r is nil
+
+	r      io.ReaderAt
+	length int64
+	chunks []atomic.Pointer[[]byte] // nil until they are read
+	mu     sync.Mutex               // while one is read
 }
 
 func newSource(r io.ReaderAt, size int64) source {
 	return source{
-		data:   make([]byte, size),
 		r:      r,
-		loaded: make([]atomic.Bool, (size+chunkSize-1)/chunkSize),
+		length: size,
+		chunks: make([]atomic.Pointer[[]byte], (size+chunkSize-1)/chunkSize),
 	}
 }
 
-// view returns n bytes at an offset of the file.
+func (s *source) size() int64 {
+	if s.r != nil {
+		return s.length
+	}
+	return int64(len(s.data))
+}
+
+// cut leaves out what is behind an offset.
+func (s *source) cut(size int64) {
+	if s.r != nil {
+		s.length = size
+	} else {
+		s.data = s.data[:size]
+	}
+}
+
+// view returns n bytes at an offset of the file. They are the hive's own if it is open
+// for writing, and otherwise must not be changed.
 //
-// Preconditions: they are inside data.
+// Preconditions: they are inside the file.
 func (s *source) view(off, n int64) ([]byte, error) {
-	if s.r != nil && n > 0 {
-		for c := off / chunkSize; c <= (off+n-1)/chunkSize; c++ {
-			if !s.loaded[c].Load() {
-				if err := s.load(c); err != nil {
-					return nil, err
-				}
-			}
-		}
+	if s.r == nil {
+		return s.data[off : off+n : off+n], nil
 	}
-	return s.data[off : off+n : off+n], nil
+	chunk, err := s.chunk(off / chunkSize)
+	if err != nil {
+		return nil, err
+	}
+	begin := off % chunkSize
+	if begin+n <= int64(len(chunk)) {
+		return chunk[begin : begin+n : begin+n], nil
+	}
+	b := append(make([]byte, 0, n), chunk[begin:]...)
+	for int64(len(b)) < n {
+		if chunk, err = s.chunk((off + int64(len(b))) / chunkSize); err != nil {
+			return nil, err
+		}
+		b = append(b, chunk[:min(int64(len(chunk)), n-int64(len(b)))]...)
+	}
+	return b, nil
 }
 
-func (s *source) load(chunk int64) error {
+// chunk returns one of the pieces of the file, which may be longer than the hive.
+func (s *source) chunk(i int64) ([]byte, error) {
+	if p := s.chunks[i].Load(); p != nil {
+		return *p, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded[chunk].Load() {
-		return nil
+	if p := s.chunks[i].Load(); p != nil {
+		return *p, nil
 	}
-	begin := chunk * chunkSize
-	// data may be shorter than the file, whose padding nobody needs.
-	buf := s.data[begin:min(begin+chunkSize, int64(len(s.data)))]
-	n, err := s.r.ReadAt(buf, begin)
-	if n < len(buf) {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return fmt.Errorf("read hive at offset %#x: %w", begin+int64(n), err)
+	b := make([]byte, min(chunkSize, s.length-i*chunkSize))
+	if err := s.read(b, i*chunkSize); err != nil {
+		return nil, err
 	}
-	s.loaded[chunk].Store(true)
-	return nil
+	s.chunks[i].Store(&b)
+	return b, nil
 }
 
-// loadAll reads what was not read yet, and lets go of the reader.
+func (s *source) read(b []byte, off int64) error {
+	n, err := s.r.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("read hive at offset %#x: %w", off+int64(n), err)
+}
+
+// loadAll reads the whole hive, and lets go of the reader.
 func (s *source) loadAll() error {
-	if _, err := s.view(0, int64(len(s.data))); err != nil {
+	if s.r == nil {
+		return nil
+	}
+	b := make([]byte, s.length)
+	if err := s.read(b, 0); err != nil {
 		return err
 	}
-	s.r, s.loaded = nil, nil
+	s.data, s.r, s.chunks = b, nil, nil
 	return nil
 }

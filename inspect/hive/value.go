@@ -77,14 +77,8 @@ type value struct {
 func (id ValueID) ref() ref { return ref(id - headerSize) }
 
 func (h *Hive) valueAt(at ref) (value, error) {
-	b, err := h.record(at, "vk", vkName)
-	if err != nil {
-		return value{}, err
-	}
-	if n := int(le.Uint16(b[vkNameLen:])); n > len(b)-vkName {
-		return value{}, corrupt(at, "a value's name of %d bytes in a record of %d", n, len(b))
-	}
-	return value{at, b}, nil
+	b, err := h.named(at, "vk", vkName, vkNameLen)
+	return value{at, b}, err
 }
 
 // value reads the record that a handle means.
@@ -137,7 +131,7 @@ func (h *Hive) valueRefs(n node) ([]byte, error) {
 	if count == 0 {
 		return nil, nil
 	}
-	if count > int64(len(h.data))/4 {
+	if count > h.size()/4 {
 		return nil, corrupt(n.at, "a node with %d values", count)
 	}
 	return h.refs(getRef(n.b[nkValueList:]), int(count))
@@ -218,17 +212,14 @@ func (h *Hive) dataOf(v value) ([]byte, error) {
 	if size == 0 {
 		return []byte{}, nil
 	}
-	if size > int64(len(h.data)) {
+	if size > h.size() {
 		return nil, corrupt(v.at, "a value of %d bytes", size)
 	}
-	b, err := h.cell(getRef(v.b[vkData:]))
+	b, cell, err := h.cell(getRef(v.b[vkData:]), size)
 	if err != nil {
 		return nil, err
 	}
-	if size <= int64(len(b)) {
-		return bytes.Clone(b[:size]), nil
-	}
-	if !h.isBig(size, b) {
+	if !h.isBig(size, cell, b) {
 		return bytes.Clone(b), nil
 	}
 	data := make([]byte, 0, size)
@@ -236,9 +227,10 @@ func (h *Hive) dataOf(v value) ([]byte, error) {
 	return data, err
 }
 
-// isBig says whether the cell of a value's data is a list of segments.
-func (h *Hive) isBig(size int64, b []byte) bool {
-	return size > segmentSize && size > int64(len(b)) && h.minor >= bigDataMinor &&
+// isBig says whether the cell of a value's data, whose beginning is b, is a list of
+// segments.
+func (h *Hive) isBig(size, cell int64, b []byte) bool {
+	return size > segmentSize && size > cell && h.minor >= bigDataMinor &&
 		len(b) >= dbSize && string(b[:2]) == "db"
 }
 
@@ -254,15 +246,15 @@ func (h *Hive) segments(at ref, b []byte, size int64, f func(at ref, data []byte
 	}
 	for ; len(list) > 0; list = list[4:] {
 		segment := getRef(list)
-		data, err := h.cell(segment)
+		want := min(size, segmentSize)
+		data, _, err := h.cell(segment, want)
 		if err != nil {
 			return err
 		}
-		want := min(size, segmentSize)
 		if int64(len(data)) < want {
 			return corrupt(segment, "a segment of %d bytes, not %d", len(data), want)
 		}
-		f(segment, data[:want])
+		f(segment, data)
 		size -= want
 	}
 	return nil
