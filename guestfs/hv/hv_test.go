@@ -20,6 +20,9 @@ import (
 
 // TestMain lets the test's binary be the program that libguestfs starts.
 func TestMain(m *testing.M) {
+	if Invoked(os.Args[0]) && os.Getenv(transferEnv) != "" {
+		os.Exit(transferMain(os.Args[1:]))
+	}
 	if Invoked(os.Args[0]) {
 		os.Exit(Main(os.Args[1:]))
 	}
@@ -180,7 +183,7 @@ func TestVerbose(t *testing.T) {
 func TestLaunchFails(t *testing.T) {
 	dir := t.TempDir()
 	for want, args := range map[string][]string{
-		"drive /dev/sda: stat /nope.img: no such file": driveArgs("/nope.img"),
+		"drive /dev/sda: open /nope.img: no such file": driveArgs("/nope.img"),
 		"is a directory":             driveArgs(dir),
 		`format "vhdx"`:              {"-drive", "file=/x,format=vhdx,id=hd0,if=none"},
 		"protocol nbd":               {"-drive", "file=nbd:localhost:10809,id=hd0,if=none"},

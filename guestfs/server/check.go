@@ -1,13 +1,12 @@
 package server
 
 import (
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 
 	"github.com/unboot/unboot/disk"
-	"golang.org/x/sys/unix"
 )
 
 // formats are those that a Drive may say.
@@ -22,19 +21,23 @@ func checkDrive(d Drive) error {
 	if d.Protocol != "" {
 		return fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)
 	}
-	fi, err := os.Stat(d.Path)
-	if err != nil {
-		return err
-	}
-	fail := func(err error) error { return &fs.PathError{Op: "open", Path: d.Path, Err: err} }
-	switch mode := fi.Mode(); {
-	case mode.IsDir():
-		return fail(unix.EISDIR)
-	case !mode.IsRegular() && mode.Type() != fs.ModeDevice:
-		return fail(disk.ErrNotDisk)
-	}
-	if err := unix.Access(d.Path, unix.R_OK); err != nil {
-		return fail(err)
+	if d.Format == "qcow2" {
+		f, err := os.Open(d.Path)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	} else {
+		// With its lock, so that a disk that somebody else writes to is found now.
+		raw, err := disk.OpenRaw(d.Path, disk.Options{Writable: !d.ReadOnly, AnyFormat: d.Format == "raw"})
+		var foreign *disk.FormatError
+		switch {
+		case err == nil:
+			raw.Close()
+		case errors.As(err, &foreign) && slices.Contains(formats, foreign.Format):
+		default:
+			return err
+		}
 	}
 	for _, n := range []int{d.LogicalBlock, d.PhysicalBlock} {
 		if n != 0 && (n < 512 || n > 4096 || n&(n-1) != 0) {

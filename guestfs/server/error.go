@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/unboot/unboot/guestfs/protocol"
 )
 
@@ -29,10 +31,14 @@ func perror(err error, format string, args ...any) error {
 	}
 }
 
-// toWire gives an error of a path, in the words of io/fs, the form of perror.
+// toWire gives an errno, and an error of a path in the words of io/fs, the form of
+// perror.
 func toWire(err error) error {
 	var wire *protocol.Error
 	var path *fs.PathError
+	if n, ok := err.(unix.Errno); ok {
+		return &protocol.Error{Name: protocol.ErrnoName(n), Message: protocol.Strerror(n)}
+	}
 	if err == nil || errors.As(err, &wire) || !errors.As(err, &path) || error(path) != err {
 		return err
 	}

@@ -47,15 +47,19 @@ func (s *Server) resolveDevice(name string) (string, error) {
 }
 
 // deviceExists reports whether there is a block device of that name.
-//
-// As long as nothing opens the drives, the disks are all there is.
 func (s *Server) deviceExists(name string) bool {
 	for i := range s.config.Drives {
 		if diskName(i) == name {
 			return true
 		}
 	}
-	return false
+	img, err := s.image()
+	if err != nil {
+		s.logf("%v", err)
+		return false
+	}
+	_, err = img.Device(name)
+	return err == nil
 }
 
 // splitVolume splits DEVICE/PATH, where PATH is a subvolume's. The path keeps its slash.

@@ -23,6 +23,7 @@ type Config struct {
 // Serve and Close.
 type Server struct {
 	config Config
+	engine engine
 	store  store
 }
 
@@ -42,6 +43,9 @@ func New(c Config) (*Server, error) {
 // Serve answers the calls that come over a connection until the library closes it or
 // ctx ends.
 func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
+	if len(s.config.Drives) > 0 {
+		go s.image() // the first call that needs it finds it there
+	}
 	p := protocol.Server{Handler: dispatcher{s}, Panic: func(v any, stack []byte) {
 		s.logf("panic: %v\n%s", v, stack)
 	}}
@@ -49,7 +53,11 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 }
 
 // Close makes stable what was written and gives up the drives.
-func (s *Server) Close() error { return s.store.close() }
+func (s *Server) Close() error {
+	// Whoever is opening the drives has to be through; nobody begins any more.
+	s.engine.once.Do(func() { s.engine.err = errorf("the server is closed") })
+	return s.store.close()
+}
 
 func (s *Server) logf(format string, args ...any) {
 	if s.config.Log != nil {
