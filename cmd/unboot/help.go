@@ -21,6 +21,9 @@ const usage = `unboot lists, reads, writes and archives files in disk images and
   unboot mkdir [-p] IMAGE:PATH...       make directories
   unboot rm [-rf] IMAGE:PATH...         remove files
   unboot mv IMAGE:PATH... PATH          rename files
+  unboot run -- COMMAND [ARG...]        run a program that uses libguestfs on unboot
+  unboot env                            the same for a shell: eval "$(unboot env)"
+  unboot hv OPTION...                   what libguestfs starts in place of qemu
   unboot version                        versions of unboot and of its kernel
   unboot help COMMAND                   more about a command
 

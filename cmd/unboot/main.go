@@ -38,6 +38,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/unboot/unboot/guestfs/hv"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -66,12 +67,20 @@ func commands() []command {
 		{"mkdir", runMkdir, usageMkdir, true},
 		{"rm", runRm, usageRm, true},
 		{"mv", runMv, usageMv, true},
+		{"run", runRun, usageRun, false},
+		{"env", runEnv, usageEnv, false},
+		{"hv", runHV, usageHV, false},
 		{"help", runHelp, usageHelp, false},
 		{"version", runVersion, usageVersion, false},
 	}
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if args, ok := hvArgs(os.Args); ok {
+		os.Exit(hv.Main(args))
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // The exit codes.
 const (

@@ -13,12 +13,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/unboot/unboot/guestfs/hv"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/lkl"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"unboot": main})
+	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main})
 }
 
 // needKernel skips a test in a build without a kernel image.

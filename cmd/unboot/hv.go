@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+
+	"github.com/unboot/unboot/guestfs/hv"
+)
+
+const usageHV = `usage: unboot hv OPTION...
+
+Is what libguestfs starts in place of qemu, with qemu's options: it serves the disks to
+programs that use libguestfs (guestfish, the virt tools, the bindings of all languages).
+LIBGUESTFS_HV must name a program without arguments: that is unboot under the name
+unboot-hv, which "unboot env" and "unboot run" arrange.
+
+If the variable UNBOOT_HV_FALLBACK is set, it runs qemu instead: the one that the
+variable names, or the one in PATH. A session of virt-rescue gets qemu in any case.
+`
+
+// hvArgs returns the arguments of a virtual machine, if the program was started to be
+// one. That is found out before anything else is done: libguestfs starts a program
+// several times before it needs it.
+func hvArgs(args []string) ([]string, bool) {
+	switch {
+	case hv.Invoked(args[0]):
+		return args[1:], true
+	case len(args) > 2 && args[1] == "hv" && !(len(args) == 3 && (args[2] == "-h" || args[2] == "--help")):
+		return args[2:], true
+	}
+	return nil, false
+}
+
+func runHV(a *app, args []string) error {
+	if _, err := (&flagSet{}).parse(args); err != nil {
+		return err
+	}
+	return badUsage("libguestfs starts this with the options of a virtual machine")
+}
+
+// hvEnv returns the environment in which programs use unboot for libguestfs.
+func hvEnv() ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	e, err := hv.FindEnv(program)
+	if err != nil {
+		return nil, err
+	}
+	return e.Variables(), nil
+}

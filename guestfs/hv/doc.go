@@ -1,0 +1,16 @@
+// Package hv is the program that libguestfs starts where it would start qemu: the one
+// that LIBGUESTFS_HV names.
+//
+// Before libguestfs launches it runs the program to find out what it can do; those runs
+// are answered at once ([Probe]). The run that matters has the disks, a socket and the
+// kernel's command line among qemu's options ([Parse]). The program connects to the
+// socket, says that it is ready, and then is the daemon until the library closes the
+// socket or sends SIGTERM. Then it leaves with 0, as qemu would; anything else the
+// library reports as a crash.
+//
+// The library reads what the program prints, and that costs time: it says nothing,
+// unless LIBGUESTFS_DEBUG is set or the launch fails.
+//
+// What unboot is not, qemu is: a session of virt-rescue(1) gets the real thing, and so
+// does everybody if UNBOOT_HV_FALLBACK is set ([Main]).
+package hv

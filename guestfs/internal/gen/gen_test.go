@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestUpToDate checks that what is generated is what is checked in.
+func TestUpToDate(t *testing.T) {
+	for pkg, flags := range map[string]func(dir string) error{
+		"rpc":    func(dir string) error { return generate(dir, "", "") },
+		"server": func(dir string) error { return generate("", dir, "") },
+	} {
+		dir := t.TempDir()
+		if err := flags(dir); err != nil {
+			t.Fatal(err)
+		}
+		made, _ := filepath.Glob(filepath.Join(dir, "*"))
+		there, _ := filepath.Glob(filepath.Join("../..", pkg, "*_gen*.go"))
+		if len(made) == 0 || len(made) != len(there) {
+			t.Errorf("%s: %d files are generated, %d are there", pkg, len(made), len(there))
+		}
+		for _, name := range made {
+			want, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(filepath.Join("../..", pkg, filepath.Base(name)))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s/%s is out of date: go generate ./guestfs/...", pkg, filepath.Base(name))
+			}
+		}
+	}
+}

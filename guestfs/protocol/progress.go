@@ -1,0 +1,56 @@
+package protocol
+
+import (
+	"sync"
+	"time"
+)
+
+// When the library is told how far a call is, as guestfs(3) PROGRESS MESSAGES says.
+const (
+	firstProgress = 2 * time.Second
+	nextProgress  = time.Second / 3
+)
+
+// progress sends the progress of one call.
+type progress struct {
+	conn *conn
+
+	mu   sync.Mutex // guards what follows
+	p    Progress   // the last one
+	due  time.Time
+	sent bool
+	done bool
+}
+
+func (p *progress) begin(c *conn, h Header) {
+	p.conn = c
+	p.p.Proc, p.p.Serial = h.Proc, h.Serial
+	p.due = time.Now().Add(firstProgress)
+}
+
+func (p *progress) report(position, total uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done || time.Now().Before(p.due) {
+		return
+	}
+	p.due = time.Now().Add(nextProgress)
+	if total == 0 {
+		position, total = 0, 1
+	}
+	p.p.Position, p.p.Total = position, total
+	p.sent = true
+	p.conn.writeProgress(p.p)
+}
+
+// finish sends that a call is complete, if the library was told of its progress, and
+// sends nothing afterwards.
+func (p *progress) finish(ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sent && ok && !p.done && p.p.Position != p.p.Total {
+		p.p.Position = p.p.Total
+		p.conn.writeProgress(p.p)
+	}
+	p.done = true
+}

@@ -1,0 +1,61 @@
+// Package server is the daemon of libguestfs, on unboot's engine: it answers the
+// procedures that programs call through libguestfs.
+//
+// # How a procedure is answered
+//
+// A procedure NAME is answered by the method of [Server] of that name, in the form that
+// api.GoName gives it, whose parameters and results follow from the description:
+//
+//	IsFile(ctx context.Context, a *rpc.IsFileArgs) (bool, error)
+//	Lvs(ctx context.Context) ([]string, error)                         without arguments
+//	Upload(ctx context.Context, a *rpc.UploadArgs, in io.Reader) error a file comes in
+//	Download(ctx context.Context, a *rpc.DownloadArgs, out io.Writer) error
+//
+// The interface that the method has to satisfy is in dispatch_gen.go: isFileHandler. To
+// write the method is all there is to do; no table is to be changed. What has no method
+// answers ENOTSUP. A method that misses its interface would do so too, so a test finds
+// exported methods that are like no procedure. After a method is added,
+//
+//	go generate ./guestfs/server
+//
+// brings docs/guestfs.md up to date (a test checks it); nothing else changes.
+//
+// Methods of a family live in a file of the family's name. Helpers of Server are not
+// exported.
+//
+// # What a method can rely on
+//
+// Calls come one at a time. ctx ends when the library cancels a transfer, or is gone.
+//
+// Arguments were looked at: a path is absolute and something is mounted; a device exists
+// and has its name in our kernel, /dev/sda for /dev/vda or /dev/hda; the device of a
+// mountable likewise. What else the procedure wants of them it has to check. Paths are
+// the guest's: /etc/fstab is etc/fstab in an unboot.FS (unboot.CleanPath).
+//
+// An optional argument is an rpc.Opt: a.Followsymlinks.Or(false).
+//
+// A file that comes in need not be read to its end. A file that goes out may be written
+// in pieces of any size; once some were sent, an error's text is lost, so what can fail
+// should be tried before.
+//
+// # Errors
+//
+// An error goes to the program with its text and its errno (protocol.Errno); the library
+// puts the name of the function before it. The daemon's usual text is what perror(3)
+// makes, "open: /etc/shadow: Permission denied", which the function perror makes of any
+// error; errorf makes a text without an errno. A *fs.PathError, returned as it is,
+// becomes "OP: /PATH: text".
+//
+// # Progress
+//
+// A method of a procedure that may report progress calls progress(ctx, position, total)
+// as often as it likes. progressHint says how long an incoming file will be.
+//
+// # Groups
+//
+// An optional group is available if all its procedures have methods. Exceptions are
+// listed in groups.go.
+package server
+
+//go:generate go run ../internal/gen -server .
+//go:generate go run ../internal/gen -server . -doc ../../docs/guestfs.md

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"sync"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk"
+)
+
+// engine is the drives as unboot has opened them.
+type engine struct {
+	once sync.Once
+	img  *unboot.Image
+	err  error
+}
+
+// image returns the drives, opened, and with them the kernel. The first call takes some
+// milliseconds; Serve makes it in the background. Those who need a device or a file
+// system begin here.
+func (s *Server) image() (*unboot.Image, error) {
+	s.engine.once.Do(func() {
+		s.engine.img, s.engine.err = s.open()
+		if img := s.engine.img; img != nil {
+			s.store.onSync(func() error { return img.Kernel().Sync() })
+			s.store.onClose(img.Close)
+		}
+	})
+	return s.engine.img, s.engine.err
+}
+
+func (s *Server) open() (*unboot.Image, error) {
+	if len(s.config.Drives) == 0 {
+		return nil, errorf("no drives were added")
+	}
+	opts := []unboot.Option{unboot.Writable()}
+	if s.config.Log != nil {
+		opts = append(opts, unboot.Log(s.config.Log))
+	}
+	for i, d := range s.config.Drives {
+		o, err := openDrive(d)
+		if err != nil {
+			return nil, perror(err, "%s", diskName(i))
+		}
+		opts = append(opts, o)
+	}
+	return unboot.Open(context.Background(), "", opts...)
+}
+
+// openDrive returns the option that attaches a drive. Formats other than raw, and what
+// a Drive says besides, are to be added here.
+func openDrive(d Drive) (unboot.Option, error) {
+	if d.Format == "qcow2" || d.ReadOnly || d.LogicalBlock > 512 {
+		return nil, &disk.FormatError{Format: "qcow2", Hint: "unboot serves raw images to libguestfs"}
+	}
+	return unboot.AddDisk(d.Path), nil
+}
