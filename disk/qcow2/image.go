@@ -31,12 +31,13 @@ type Options struct {
 
 // Image is an open image. It is a [disk.Device], but cannot be written to.
 type Image struct {
-	h       *Header
-	path    string
-	file    disk.Device // the image
-	data    disk.Device // where clusters are: the same, or an external data file
-	backing disk.Device // or nil
-	caches  *caches
+	h        *Header
+	path     string
+	file     disk.Device // the image
+	data     disk.Device // where clusters are: the same, or an external data file
+	external bool        // it is that
+	backing  disk.Device // or nil
+	caches   *caches
 }
 
 // Open opens the image in a file or block device by its host path, without a lock, as
@@ -89,7 +90,7 @@ func (m *Image) open(o Options) error {
 		if err != nil {
 			return err
 		}
-		m.data = d
+		m.data, m.external = d, true
 	}
 	if m.h.BackingFile != "" && !o.NoBacking {
 		d, err := m.refer(o.Backing, Reference{Role: "backing file", Name: m.h.BackingFile, Format: m.h.BackingFormat}, o)
@@ -145,7 +146,7 @@ func (m *Image) closeOthers() error {
 	m.caches.tables.drop(m)
 	m.caches.clusters.drop(m)
 	var errs []error
-	if m.data != m.file {
+	if m.external {
 		errs = append(errs, closeDevice(m.data))
 	}
 	if m.backing != nil {

@@ -71,14 +71,12 @@ func readBacking(r interface {
 	return err
 }
 
-// readData reads from a cluster. It may lie in part behind the end of the file, by
-// less than a cluster, as QEMU's own check has it: more is a truncated file.
+// readData reads from clusters. The last one may end behind the end of the file, but
+// not begin there, as QEMU's own check has it: that is a truncated file.
 func (m *Image) readData(p []byte, host int64) error {
-	if over := host + int64(len(p)) - m.data.Size(); over > 0 {
-		if over >= int64(m.h.ClusterSize) {
-			return damaged("data at %d lies behind the end of the file, which has %d bytes (was it truncated?)",
-				host, m.data.Size())
-		}
+	last := (host + int64(len(p)) - 1) &^ int64(m.h.ClusterSize-1)
+	if size := m.data.Size(); last >= size {
+		return damaged("the cluster at %d lies behind the end of the file, which has %d bytes (was it truncated?)", last, size)
 	}
 	return readBacking(m.data, p, host)
 }
