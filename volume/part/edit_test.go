@@ -25,6 +25,10 @@ func (r randomBytes) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// smallExtended is the size of the smallest extended partition that is tried, in bytes.
+// In one that is smaller than a track, parted sees a logical partition outside of it.
+const smallExtended = 1 << 20
+
 // session edits an image at random, and knows what there has to be.
 type session struct {
 	t      *testing.T
@@ -170,6 +174,14 @@ func (s *session) add() {
 		if s.rand.IntN(4) == 0 {
 			spec.Size = 0
 		}
+		if spec.Role == Extended {
+			if f.Start+f.Size-spec.Start < smallExtended {
+				return
+			}
+			if spec.Size != 0 {
+				spec.Size = max(spec.Size, smallExtended)
+			}
+		}
 	} else if s.rand.IntN(3) > 0 {
 		spec.Size = (1 + s.rand.Int64N(20)) << 20
 	}
@@ -221,6 +233,9 @@ func (s *session) resize(table *Table, p *Partition) {
 	s.t.Helper()
 	// Up to what follows, and some may be too much.
 	end := p.Start + (1+s.rand.Int64N(p.Size/s.sector*2))*s.sector
+	if p.Extended {
+		end = max(end, p.Start+smallExtended)
+	}
 	err := s.e.Resize(p.Number, end)
 	if errors.Is(err, ErrNoSpace) {
 		if end <= p.End() && !p.Extended {
