@@ -1,0 +1,3 @@
+// Package inspect tells what operating system is in a tree of files or on the devices
+// of a disk image.
+package inspect
