@@ -17,7 +17,7 @@ type diskName struct {
 }
 
 // diskNames returns the disks that an fstab names, in order.
-func diskNames(_ Type, entries []fstab.Entry) (names []diskName) {
+func diskNames(entries []fstab.Entry) (names []diskName) {
 	for i := range entries {
 		if _, disk, _, ok := position(entries[i].Spec); ok && !slices.Contains(names, disk) {
 			names = append(names, disk)

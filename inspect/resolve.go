@@ -12,7 +12,7 @@ import (
 // followFstab adds what a root's fstab mounts. Entries that are mounted by hand only
 // (noauto) count: Gentoo has /boot among them.
 func (m *machine) followFstab(r *Root, u *unit) {
-	names := diskNames(r.Type, u.fstab)
+	names := diskNames(u.fstab)
 	for i := range u.fstab {
 		e := &u.fstab[i]
 		if e.Type == "swap" || e.Type == "sw" || slices.Contains(e.Options, "sw") {
