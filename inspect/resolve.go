@@ -83,25 +83,18 @@ func isMounted(system Type, e *fstab.Entry) bool {
 // as one of the disks that the fstab names: hdc is the second one of a machine with
 // hda and hdc.
 func (m *machine) meant(e *fstab.Entry, names []diskName, swap bool) *Device {
-	if e.Spec.Certain() {
+	spec, disk, partition, ok := position(e.Spec)
+	if spec.Certain() {
 		for i := range m.devices {
-			if d := &m.devices[i]; e.Spec.Matches(d.Device) {
+			if d := &m.devices[i]; spec.Matches(d.Device) {
 				return d
 			}
 		}
 		return nil
 	}
 	for i := range m.devices {
-		if d := &m.devices[i]; d.Name == e.Spec.Value && m.fits(d, swap) {
+		if d := &m.devices[i]; d.Name == spec.Value && m.fits(d, swap) {
 			return d
-		}
-	}
-	spec, disk, partition, ok := position(e.Spec)
-	if spec.Kind != e.Spec.Kind || spec.Value != e.Spec.Value { // BSD's names for identities
-		for i := range m.devices {
-			if d := &m.devices[i]; spec.Matches(d.Device) {
-				return d
-			}
 		}
 	}
 	if !ok {

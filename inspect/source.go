@@ -29,9 +29,10 @@ type SubvolumeSource interface {
 }
 
 // Mounted is a mounted device. Symbolic links are to be resolved inside of it, where
-// Open and Stat meet them.
+// Open and Stat meet them. If it has a Stat method (fs.StatFS), nothing but regular
+// files and directories is opened.
 type Mounted interface {
-	fs.FS
+	fs.ReadLinkFS
 	// Unmount gives the device back. No other method is called afterwards.
 	Unmount() error
 }
