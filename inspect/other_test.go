@@ -8,30 +8,31 @@ import (
 	"github.com/unboot/unboot/inspect/internal/testtree"
 )
 
-// Systems that are not Linux.
+// otherTrees are systems that are not Linux.
+var otherTrees = map[string]struct {
+	files                  testtree.Files
+	summary, product, host string
+}{
+	"freebsd": {root(testtree.Files{"bin/freebsd-version": "#!/bin/sh\nUSERLAND_VERSION=\"13.2-RELEASE-p4\"\n", "etc/rc.conf": "hostname=\"beastie.example.com\"\nsshd_enable=YES\n", "etc/os-release": "-> ../var/run/os-release"}),
+		"freebsd freebsd 13.2 /", "FreeBSD 13.2-RELEASE-p4", "beastie.example.com"},
+	"freebsd-motd": {root(testtree.Files{"etc/freebsd-update.conf": "", "etc/motd": "FreeBSD 9.0-RELEASE (GENERIC) #0: Tue Jan 3\n\nWelcome!\n", "etc/rc.conf": "hostname='old'"}),
+		"freebsd freebsd 9.0 /", "FreeBSD 9.0-RELEASE", "old"},
+	"freebsd-header": {root(testtree.Files{"etc/freebsd-update.conf": "", "usr/include/sys/param.h": "#undef __FreeBSD_version\n#define __FreeBSD_version 1400097\t/* Master */\n"}),
+		"freebsd freebsd 14.0 /", "FreeBSD 14.0", ""},
+	"netbsd": {root(testtree.Files{"etc/release": "NetBSD 9.3/amd64\nBuild settings:\n", "etc/rc.conf": "hostname=flag\n"}),
+		"netbsd netbsd 9.3 pkgsrc/pkgsrc", "NetBSD 9.3", "flag"},
+	"openbsd": {root(testtree.Files{"etc/motd": "OpenBSD 7.4 (GENERIC.MP) #1397: Tue Oct 10\n", "etc/myname": "puffy.example.org\n"}),
+		"openbsd openbsd 7.4 /", "OpenBSD 7.4", "puffy.example.org"},
+	"hurd": {root(testtree.Files{"hurd/console": "", "hurd/hello": "", "hurd/null": "", "etc/hostname": "gnu\n", "etc/debian_version": "10.4\n", "bin/ls": i386}),
+		"hurd debian 10.4 deb/apt", "Debian GNU/Linux 10.4", "gnu"},
+	"minix": {root(testtree.Files{"service/vm": "", "etc/version": "3.3.0\n", "etc/hostname.file": "tanenbaum\n"}),
+		"minix  3.3 /", "MINIX 3.3.0", "tanenbaum"},
+	"freedos": {testtree.Files{"kernel.sys": "x", "command.com": "x", "fdos/version.fdi": "FreeDOS 1.3\n"}, "dos freedos 1.3 /", "FreeDOS", ""},
+	"msdos":   {testtree.Files{"IO.SYS": "x", "MSDOS.SYS": "x", "COMMAND.COM": "x"}, "dos msdos 0.0 /", "MS-DOS", ""},
+}
+
 func TestOtherTrees(t *testing.T) {
-	type files = testtree.Files
-	for name, want := range map[string]struct {
-		files                  files
-		summary, product, host string
-	}{
-		"freebsd": {root(files{"bin/freebsd-version": "#!/bin/sh\nUSERLAND_VERSION=\"13.2-RELEASE-p4\"\n", "etc/rc.conf": "hostname=\"beastie.example.com\"\nsshd_enable=YES\n", "etc/os-release": "-> ../var/run/os-release"}),
-			"freebsd freebsd 13.2 /", "FreeBSD 13.2-RELEASE-p4", "beastie.example.com"},
-		"freebsd-motd": {root(files{"etc/freebsd-update.conf": "", "etc/motd": "FreeBSD 9.0-RELEASE (GENERIC) #0: Tue Jan 3\n\nWelcome!\n", "etc/rc.conf": "hostname='old'"}),
-			"freebsd freebsd 9.0 /", "FreeBSD 9.0-RELEASE", "old"},
-		"freebsd-header": {root(files{"etc/freebsd-update.conf": "", "usr/include/sys/param.h": "#undef __FreeBSD_version\n#define __FreeBSD_version 1400097\t/* Master */\n"}),
-			"freebsd freebsd 14.0 /", "FreeBSD 14.0", ""},
-		"netbsd": {root(files{"etc/release": "NetBSD 9.3/amd64\nBuild settings:\n", "etc/rc.conf": "hostname=flag\n"}),
-			"netbsd netbsd 9.3 pkgsrc/pkgsrc", "NetBSD 9.3", "flag"},
-		"openbsd": {root(files{"etc/motd": "OpenBSD 7.4 (GENERIC.MP) #1397: Tue Oct 10\n", "etc/myname": "puffy.example.org\n"}),
-			"openbsd openbsd 7.4 /", "OpenBSD 7.4", "puffy.example.org"},
-		"hurd": {root(files{"hurd/console": "", "hurd/hello": "", "hurd/null": "", "etc/hostname": "gnu\n", "etc/debian_version": "10.4\n", "bin/ls": i386}),
-			"hurd debian 10.4 deb/apt", "Debian GNU/Linux 10.4", "gnu"},
-		"minix": {root(files{"service/vm": "", "etc/version": "3.3.0\n", "etc/hostname.file": "tanenbaum\n"}),
-			"minix  3.3 /", "MINIX 3.3.0", "tanenbaum"},
-		"freedos": {files{"kernel.sys": "x", "command.com": "x", "fdos/version.fdi": "FreeDOS 1.3\n"}, "dos freedos 1.3 /", "FreeDOS", ""},
-		"msdos":   {files{"IO.SYS": "x", "MSDOS.SYS": "x", "COMMAND.COM": "x"}, "dos msdos 0.0 /", "MS-DOS", ""},
-	} {
+	for name, want := range otherTrees {
 		s, err := Tree(want.files.FS())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -46,7 +47,7 @@ func TestOtherTrees(t *testing.T) {
 func TestMedia(t *testing.T) {
 	type files = testtree.Files
 	for name, want := range map[string]struct {
-		files files
+		files testtree.Files
 		want  System
 	}{
 		"debian netinst": {files{".disk/info": "Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240210-11:27"},
@@ -88,7 +89,7 @@ func TestHostname(t *testing.T) {
 	type files = testtree.Files
 	long := strings.Repeat("x", 300)
 	for _, c := range []struct {
-		files files
+		files testtree.Files
 		want  string
 	}{
 		{files{"etc/hostname": "a.example.com\n"}, "a.example.com"},

@@ -128,3 +128,27 @@ func (c *chroot) ReadLink(name string) (string, error) {
 	}
 	return c.lower.ReadLink(p)
 }
+
+// Write makes the tree in a directory of the host.
+func (f Files) Write(hostDir string) error {
+	for name, text := range f {
+		host := path.Join(hostDir, name)
+		dir := path.Dir(host)
+		if strings.HasSuffix(name, "/") {
+			dir = host
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		var err error
+		if target, link := strings.CutPrefix(text, "-> "); link {
+			err = os.Symlink(target, host)
+		} else if dir != host {
+			err = os.WriteFile(host, []byte(text), 0o755)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
