@@ -27,7 +27,7 @@ func (in *Inspector) Applications(fsys fs.FS, s *System) ([]packages.Package, er
 	}
 	switch s.PackageFormat {
 	case "deb", "rpm", "apk", "pacman", "ebuild":
-		return packages.List(fsys, s.PackageFormat)
+		return packages.List(s.inDeployment(fsys), s.PackageFormat)
 	}
 	return nil, nil
 }

@@ -47,7 +47,8 @@
 //
 // The parts of a system that is spread over several file systems are merged where they
 // tell what it is: a root and its /usr, and the two of CoreOS Container Linux and
-// Flatcar, which have no fstab. Of btrfs, a snapshot of a root is no root, and a layer of
+// Flatcar, which have no fstab. A system that OSTree deployed (Fedora CoreOS) is in a
+// directory, its Deployment. Of btrfs, a snapshot of a root is no root, and a layer of
 // a container's image is none.
 //
 // # What is recognized

@@ -188,7 +188,10 @@ func diskDevice(i int) string {
 func runGuestfish(t *testing.T, names []string, trees map[string]testtree.Files) {
 	testimg.Need(t, "guestfish", "sfdisk", "mke2fs")
 	dir := t.TempDir()
-	sh := func(script string, args ...any) { t.Helper(); testimg.MustRun(t, "sh", "-ec", fmt.Sprintf(script, args...)) }
+	sh := func(script string, args ...any) {
+		t.Helper()
+		testimg.MustRun(t, "sh", "-ec", fmt.Sprintf(script, args...))
+	}
 	sh(`cd %s
 truncate -s 1M data swap
 mke2fs -q -F -t ext2 -L data -U 00000000-0000-4000-8000-0000000000aa data

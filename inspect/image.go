@@ -186,7 +186,7 @@ func (m *machine) lookAt(in *Inspector, u *unit) {
 		return
 	}
 	if u.role == rootRole {
-		entries, problems, err := fstab.Parse(bytes.NewReader(t.read("etc/fstab")))
+		entries, problems, err := fstab.Parse(bytes.NewReader(t.read(strings.TrimPrefix(u.system.Deployment+"/etc/fstab", "/"))))
 		u.fstab = entries
 		for _, p := range append(problems, err) {
 			if p != nil && len(u.system.Problems) < maxNotes {

@@ -79,6 +79,10 @@ type System struct {
 
 	Windows *WindowsSystem // nil for others
 
+	// Deployment is the directory that has the system's files, if it is not the
+	// root of the tree: OSTree can keep several. It starts with a slash.
+	Deployment string
+
 	// Problems are things that were expected and could not be read, in words
 	// for people.
 	Problems []string

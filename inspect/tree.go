@@ -54,6 +54,7 @@ func (in *Inspector) inspect(t *tree) (*System, role) {
 		{rootRole, findHurd},
 		{rootRole, findMinix},
 		{rootRole, findLinux},
+		{rootRole, findOSTree},
 		{rootRole, in.findWindows},
 		{usrOnly, findUsr},
 		{media, findMedia},
