@@ -26,7 +26,7 @@ func (in *Inspector) Applications(fsys fs.FS, s *System) ([]packages.Package, er
 		return in.windowsApplications(fsys, s)
 	}
 	switch s.PackageFormat {
-	case "deb", "rpm", "apk", "pacman", "ebuild":
+	case "deb", "rpm", "apk", "pacman", "ebuild", "xbps":
 		return packages.List(s.inDeployment(fsys), s.PackageFormat)
 	}
 	return nil, nil

@@ -5,7 +5,8 @@
 //   - RPM: Berkeley DB, NDB and SQLite, where any distribution has them;
 //   - apk: /lib/apk/db/installed;
 //   - pacman: /var/lib/pacman/local;
-//   - Portage: /var/db/pkg.
+//   - Portage: /var/db/pkg;
+//   - XBPS: /var/db/xbps/pkgdb-0.38.plist.
 //
 // The fields follow guestfs_inspect_list_applications2 of guestfs(3).
 //
@@ -62,7 +63,7 @@ var (
 )
 
 var readers = map[string]func(fs.FS) ([]Package, error){
-	"deb": Dpkg, "rpm": RPM, "apk": APK, "pacman": Pacman, "ebuild": Portage,
+	"deb": Dpkg, "rpm": RPM, "apk": APK, "pacman": Pacman, "ebuild": Portage, "xbps": XBPS,
 }
 
 // List returns the packages in the database of a package format, as
@@ -90,7 +91,7 @@ func List(fsys fs.FS, format string) ([]Package, error) {
 func all(fsys fs.FS) (list []Package, err error) {
 	found := false
 	var errs []error
-	for _, format := range []string{"deb", "rpm", "apk", "pacman", "ebuild"} {
+	for _, format := range []string{"deb", "rpm", "apk", "pacman", "ebuild", "xbps"} {
 		part, err := readers[format](fsys)
 		if errors.Is(err, ErrNoDatabase) && len(part) == 0 {
 			continue
