@@ -47,7 +47,7 @@ func (t *tree) stat(name string) fs.FileInfo {
 	if err != nil {
 		// ENOTDIR, ELOOP and the like are ways to be absent as well,
 		// which only the root of the tree may not be.
-		if name == "." || !notThere(t.FS, name) {
+		if name == "." || !errors.Is(err, fs.ErrNotExist) && !notThere(t.FS, name) {
 			t.problem(err)
 		}
 		return nil
