@@ -67,8 +67,16 @@ func (in *Inspector) Image(src Source) ([]*Root, error) {
 	if len(m.devices) > maxDevices {
 		return nil, fmt.Errorf("inspect: more than %d devices", maxDevices)
 	}
+	pools := map[string]bool{}
 	for i := range m.devices {
-		m.look(in, &m.devices[i])
+		d := &m.devices[i]
+		if d.Type == "btrfs" && d.UUID != "" {
+			if pools[d.UUID] {
+				continue // another device of the same file system
+			}
+			pools[d.UUID] = true
+		}
+		m.look(in, d)
 	}
 	m.dropSnapshots()
 	var roots []*Root

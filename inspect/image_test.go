@@ -166,6 +166,11 @@ server:/x /net nfs
 			[]string{"btrfsvol:/dev/sda2/root fedora /=btrfsvol:/dev/sda2/root /boot=/dev/sda1 /home=btrfsvol:/dev/sda2/home /var=btrfsvol:/dev/sda2/var" +
 				" | btrfsvol:/dev/sda2/root /dev/sda1 btrfsvol:/dev/sda2/home btrfsvol:/dev/sda2/var"}, 0,
 		},
+		"btrfs on two devices": {
+			[]Device{dev("/dev/sda1", "btrfs", "UUID=2"), dev("/dev/sdb1", "btrfs", "UUID=2")},
+			trees{"/dev/sda1": withFstab("UUID=2 / btrfs"), "/dev/sdb1": withFstab("UUID=2 / btrfs")}, nil,
+			[]string{"/dev/sda1 debian /=/dev/sda1 | /dev/sda1"}, 0,
+		},
 		"suse with snapshots": {
 			[]Device{dev("/dev/sda2", "btrfs", "UUID=2")},
 			trees{"/dev/sda2": linuxTrees["opensuse"].files.With(testtree.Files{"etc/fstab": "UUID=2 / btrfs\nUUID=2 /home btrfs subvol=/@/home\n"}),
