@@ -28,6 +28,7 @@ func findFreeBSD(t *tree) *System {
 		s.setVersion(string(m[1]))
 	} else if m := freebsdMotd.FindSubmatch(t.read("etc/motd")); m != nil {
 		s.setVersion(string(m[1]))
+		s.Release = t.line("etc/motd")
 	} else if m := freebsdParam.FindSubmatch(t.read("usr/include/sys/param.h")); m != nil {
 		// 1302001: 13.2
 		n, _, _ := leadingNumber(string(m[1]))
@@ -51,7 +52,7 @@ func findNetBSD(t *tree) *System {
 	}
 	s := &System{Type: NetBSD, Distro: "netbsd"}
 	s.setVersion(string(m[1]))
-	s.Product = "NetBSD " + s.Version
+	s.Product, s.Release = "NetBSD "+s.Version, t.line("etc/release")
 	s.PackageFormat, s.PackageManagement = "pkgsrc", "pkgsrc"
 	s.finishBSD(t)
 	return s
@@ -68,7 +69,7 @@ func findOpenBSD(t *tree) *System {
 	s := &System{Type: OpenBSD, Distro: "openbsd", Product: "OpenBSD"}
 	if m != nil {
 		s.setVersion(string(m[1]))
-		s.Product = "OpenBSD " + s.Version
+		s.Product, s.Release = "OpenBSD "+s.Version, t.line("etc/motd")
 	}
 	s.finishBSD(t)
 	return s

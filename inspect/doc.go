@@ -76,7 +76,9 @@
 // # Compared with libguestfs
 //
 // The words and their meanings are those of guestfs(3), guestfs_inspect_os and
-// guestfs_inspect_get_*. Where guestfs(3) has "unknown", a field is empty. On purpose:
+// guestfs_inspect_get_*. Where guestfs(3) has "unknown", a field is empty. What
+// libguestfs 1.48 says of the trees of this package's tests is kept with them, and each
+// difference has its reason in guestfs_test.go. On purpose:
 //
 //   - Product is the name for people, where libguestfs has the contents of a file older
 //     than os-release if there is one ("12.5" of Debian). That one is in Release.

@@ -13,15 +13,15 @@ var otherTrees = map[string]struct {
 	files                  testtree.Files
 	summary, product, host string
 }{
-	"freebsd": {root(testtree.Files{"bin/freebsd-version": "#!/bin/sh\nUSERLAND_VERSION=\"13.2-RELEASE-p4\"\n", "etc/rc.conf": "hostname=\"beastie.example.com\"\nsshd_enable=YES\n", "etc/os-release": "-> ../var/run/os-release"}),
+	"freebsd": {root(testtree.Files{"etc/freebsd-update.conf": "", "bin/freebsd-version": "#!/bin/sh\nUSERLAND_VERSION=\"13.2-RELEASE-p4\"\n", "etc/rc.conf": "hostname=\"beastie.example.com\"\nsshd_enable=YES\n", "etc/os-release": "-> ../var/run/os-release"}),
 		"freebsd freebsd 13.2 /", "FreeBSD 13.2-RELEASE-p4", "beastie.example.com"},
 	"freebsd-motd": {root(testtree.Files{"etc/freebsd-update.conf": "", "etc/motd": "FreeBSD 9.0-RELEASE (GENERIC) #0: Tue Jan 3\n\nWelcome!\n", "etc/rc.conf": "hostname='old'"}),
 		"freebsd freebsd 9.0 /", "FreeBSD 9.0-RELEASE", "old"},
 	"freebsd-header": {root(testtree.Files{"etc/freebsd-update.conf": "", "usr/include/sys/param.h": "#undef __FreeBSD_version\n#define __FreeBSD_version 1400097\t/* Master */\n"}),
 		"freebsd freebsd 14.0 /", "FreeBSD 14.0", ""},
-	"netbsd": {root(testtree.Files{"etc/release": "NetBSD 9.3/amd64\nBuild settings:\n", "etc/rc.conf": "hostname=flag\n"}),
+	"netbsd": {root(testtree.Files{"netbsd": "", "etc/release": "NetBSD 9.3/amd64\nBuild settings:\n", "etc/rc.conf": "hostname=flag\n"}),
 		"netbsd netbsd 9.3 pkgsrc/pkgsrc", "NetBSD 9.3", "flag"},
-	"openbsd": {root(testtree.Files{"etc/motd": "OpenBSD 7.4 (GENERIC.MP) #1397: Tue Oct 10\n", "etc/myname": "puffy.example.org\n"}),
+	"openbsd": {root(testtree.Files{"bsd": "", "etc/motd": "OpenBSD 7.4 (GENERIC.MP) #1397: Tue Oct 10\n", "etc/myname": "puffy.example.org\n"}),
 		"openbsd openbsd 7.4 /", "OpenBSD 7.4", "puffy.example.org"},
 	"hurd": {root(testtree.Files{"hurd/console": "", "hurd/hello": "", "hurd/null": "", "etc/hostname": "gnu\n", "etc/debian_version": "10.4\n", "bin/ls": i386}),
 		"hurd debian 10.4 deb/apt", "Debian GNU/Linux 10.4", "gnu"},

@@ -32,6 +32,7 @@ func findMinix(t *tree) *System {
 	}
 	s := &System{Type: Minix}
 	text := t.line("etc/version")
+	s.Release = text
 	s.setVersion(minixVersion.FindString(text))
 	s.Product = strings.TrimSpace("MINIX " + s.Version)
 	s.Hostname = validHostname(t.line("etc/hostname.file"))

@@ -49,8 +49,8 @@ type System struct {
 	Like []string
 
 	Product string // for people: "Fedora Linux 39 (Server Edition)"
-	// Release is the line of a file older than os-release(5) that the version
-	// was taken from, "" if there was none: "12.5", "CentOS Linux release
+	// Release is the line of a file older than os-release(5), or of a BSD's, that
+	// the version was taken from, "" if there was none: "12.5", "CentOS Linux release
 	// 7.9.2009 (Core)". This is what guestfs_inspect_get_product_name returns
 	// where it is not empty.
 	Release  string

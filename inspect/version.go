@@ -10,7 +10,8 @@ func (s *System) setVersion(version string) bool {
 		return false
 	}
 	s.Version = version
-	s.Major, s.Minor, _ = parseVersion(version)
+	// ALT Linux has a p before the number, and Kylin a V.
+	s.Major, s.Minor, _ = parseVersion(strings.TrimLeft(version, "pVv"))
 	return true
 }
 
