@@ -385,7 +385,9 @@ func (s *Server) MklostAndFound(ctx context.Context, a *rpc.MklostAndFoundArgs) 
 	// As mklost+found(8): fsck must not have to look for blocks, so the directory gets
 	// some by holding files with long names for a while. 16 KiB are what it makes.
 	const files, nameLen = 72, 246
-	name := func(i int) string { return dir + "/" + strings.Repeat("x", nameLen-3) + string(rune('0'+i/10)) + string(rune('0'+i%10)) }
+	name := func(i int) string {
+		return dir + "/" + strings.Repeat("x", nameLen-3) + string(rune('0'+i/10)) + string(rune('0'+i%10))
+	}
 	var first error
 	for i := range files {
 		if err := v.Mknodat(cwd, name(i), unix.S_IFREG|0o600, 0); err != nil {
@@ -403,4 +405,3 @@ func (s *Server) MklostAndFound(ctx context.Context, a *rpc.MklostAndFoundArgs) 
 	}
 	return nil
 }
-

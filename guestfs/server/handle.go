@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"golang.org/x/sys/unix"
@@ -106,6 +107,9 @@ func (h *handle) Read(p []byte) (int, error) {
 // WriteAt is io.WriterAt's.
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	n, err := h.v.Pwrite(h.fd, p, off)
+	if errors.Is(err, io.ErrShortWrite) {
+		err = unix.ENOSPC // what the kernel would say, asked once more
+	}
 	return max(n, 0), err
 }
 
