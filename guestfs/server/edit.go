@@ -234,7 +234,7 @@ func (s *Server) link(target, name string, symbolic, force bool) error {
 	op := "link"
 	make := func(at string) error { return v.Linkat(cwd, target, cwd, at, 0) }
 	if symbolic {
-		op = "symlink"
+		op = "ln -s"
 		make = func(at string) error { return v.Symlinkat(target, cwd, at) }
 	}
 	err := make(dest)

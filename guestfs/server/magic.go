@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sys/unix"
@@ -93,9 +94,30 @@ func (s *Server) fileDevice(name string) (string, error) {
 		if c.Label != "" {
 			text += fmt.Sprintf(", volume name %q", c.Label)
 		}
-		return text, nil
+		return text + extFeatures(c.Type, head), nil
 	}
 	return describe(head, h), nil
+}
+
+// extFeatures says what file(1) does of the features in a superblock of ext4.
+func extFeatures(typ string, head []byte) (s string) {
+	const super = 1024
+	if !strings.HasPrefix(typ, "ext") || len(head) < 2*super {
+		return ""
+	}
+	for _, f := range []struct {
+		off  int
+		bit  uint32
+		text string
+	}{
+		{0x60, 0x04, " (needs journal recovery)"}, {0x60, 0x40, " (extents)"}, {0x60, 0x80, " (64bit)"},
+		{0x64, 0x02, " (large files)"}, {0x64, 0x08, " (huge files)"},
+	} {
+		if binary.LittleEndian.Uint32(head[super+f.off:])&f.bit != 0 {
+			s += f.text
+		}
+	}
+	return s
 }
 
 // compressionOf returns the compression that a file begins with, or "".
@@ -226,8 +248,8 @@ func describeGzip(head []byte) string {
 	if err == nil && z.Name != "" {
 		s += fmt.Sprintf(", was %q", z.Name)
 	}
-	if err == nil && !z.ModTime.IsZero() {
-		s += ", last modified: " + z.ModTime.UTC().Format("Mon Jan _2 15:04:05 2006")
+	if sec := binary.LittleEndian.Uint32(head[4:]); sec != 0 {
+		s += ", last modified: " + time.Unix(int64(sec), 0).UTC().Format("Mon Jan _2 15:04:05 2006")
 	}
 	switch head[8] {
 	case 2:
