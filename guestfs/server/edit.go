@@ -231,10 +231,8 @@ func (s *Server) LnSf(ctx context.Context, a *rpc.LnSfArgs) error {
 func (s *Server) link(target, name string, symbolic, force bool) error {
 	v := s.view()
 	dest := s.into(target, name)
-	op := "link"
 	make := func(at string) error { return v.Linkat(cwd, target, cwd, at, 0) }
 	if symbolic {
-		op = "ln -s"
 		make = func(at string) error { return v.Symlinkat(target, cwd, at) }
 	}
 	err := make(dest)
@@ -251,8 +249,11 @@ func (s *Server) link(target, name string, symbolic, force bool) error {
 			}
 		}
 	}
+	if err != nil && symbolic {
+		return perror(err, "ln -s: %s: %s: ln: failed to create symbolic link '%s'", target, name, dest)
+	}
 	if err != nil {
-		return perror(err, "%s: %s: %s", op, target, name)
+		return perror(err, "link: %s: %s", target, name)
 	}
 	return nil
 }

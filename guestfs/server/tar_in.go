@@ -70,7 +70,7 @@ func (s *Server) tarIn(ctx context.Context, a *rpc.TarInArgs, in io.Reader) erro
 			err = t.put(h)
 		}
 		if errors.Is(err, tarball.ErrHeader) {
-			return errorf("tar subcommand failed on directory: %s: tar: This does not look like a tar archive", a.Directory)
+			return errorf("tar subcommand failed on directory: %s: tar: This does not look like a tar archive\ntar: Exiting with failure status due to previous errors", a.Directory)
 		}
 		if err != nil {
 			return perror(err, "tar subcommand failed on directory: %s", a.Directory)
