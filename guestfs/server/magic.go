@@ -263,12 +263,14 @@ func describeGzip(head []byte) string {
 	return s
 }
 
-// interpreters are what file(1) calls scripts by the base name of their interpreter.
-var interpreters = []struct{ name, text string }{
-	{"bash", "Bourne-Again shell"}, {"dash", "a dash"}, {"sh", "POSIX shell"}, {"ksh", "Korn shell"}, {"zsh", "Paul Falstad's zsh"},
-	{"perl", "Perl"}, {"python3", "Python"}, {"python2", "Python"}, {"python", "Python"}, {"awk", "awk"}, {"ruby", "Ruby"},
-	{"make", "a make"}, {"sed", "a sed"},
+// interpreters are what file(1) calls scripts by the base name of their interpreter. What
+// is not here, it calls by the path.
+var interpreters = map[string]string{
+	"bash": "Bourne-Again shell", "sh": "POSIX shell", "ksh": "Korn shell", "zsh": "Paul Falstad's zsh", "csh": "C shell", "awk": "awk",
 }
+
+// envInterpreters are those that it knows if env(1) finds them.
+var envInterpreters = map[string]string{"python3": "Python", "python2": "Python", "python": "Python", "ruby": "Ruby"}
 
 // describeText tells text from other data.
 func describeText(head []byte) string {
@@ -314,19 +316,22 @@ func describeText(head []byte) string {
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
 	words := strings.Fields(string(line))
+	known := interpreters
 	if len(words) > 1 && strings.HasSuffix(words[0], "/env") {
-		words = words[1:]
+		words, known = words[1:], envInterpreters
 	}
 	if len(words) == 0 {
 		return kind
 	}
 	base := words[0][strings.LastIndexByte(words[0], '/')+1:]
-	for _, i := range interpreters {
-		if base == i.name {
-			return i.text + " script, " + kind + " executable"
-		}
+	if base == "perl" {
+		return "Perl script text executable"
 	}
-	return "a " + strings.TrimSpace(string(line)) + " script, " + kind + " executable"
+	name := known[base]
+	if name == "" {
+		name = "a " + strings.Join(words, " ")
+	}
+	return name + " script, " + kind + " executable"
 }
 
 // utf8Length returns the length of the character that b begins with, or 0 if it is none. A
