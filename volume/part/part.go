@@ -1,5 +1,5 @@
-// Package part reads partition tables: GPT and MBR ("dos"), with its logical
-// partitions.
+// Package part reads and writes partition tables: GPT and MBR ("dos"), with its
+// logical partitions.
 //
 // The kernel has a scanner of its own, which decides what block devices there are.
 // This package tells what that scanner does not: types, names, attributes, and
@@ -7,8 +7,12 @@
 // was truncated, resized or copied to sectors of another size. Numbers and
 // PARTUUIDs are the kernel's and blkid's.
 //
+// [New] and [Edit] return an [Editor], which makes tables and changes them: in memory
+// first, and then in an order of writes that leaves a usable table at any time
+// ([Editor.Plan]).
+//
 // Tables are taken to be hostile. Memory and the number of reads are bounded,
-// whatever a table claims.
+// whatever a table claims, and an editor refuses to write where a partition is.
 package part
 
 import (

@@ -131,9 +131,13 @@ func sfdiskJSON(t *testing.T, device string, sector int) *Table {
 				q.Attributes |= 4
 				q.Bootable = true
 			default:
-				var bit int
-				fmt.Sscanf(a, "GUID:%d", &bit)
-				q.Attributes |= 1 << bit
+				for digits := range strings.SplitSeq(strings.TrimPrefix(a, "GUID:"), ",") {
+					var bit int
+					if _, err := fmt.Sscan(digits, &bit); err != nil {
+						t.Fatal(a, err)
+					}
+					q.Attributes |= 1 << bit
+				}
 			}
 		}
 		table.Partitions = append(table.Partitions, q)

@@ -1,0 +1,119 @@
+package qcow2
+
+import (
+	"container/list"
+	"sync"
+)
+
+// Sizes of the caches that the images of a chain share, in bytes.
+const (
+	// With clusters of 64 KiB, this is the metadata of 32 GiB.
+	tableCache = 4 << 20
+	// This is 8 of the largest clusters.
+	clusterCache = 16 << 20
+)
+
+// caches are shared by the images of a chain.
+type caches struct {
+	tables   *cache // parts of L1 and L2 tables, by offset in the file
+	clusters *cache // decompressed clusters, by L2 entry
+}
+
+func newCaches() *caches {
+	return &caches{newCache(tableCache), newCache(clusterCache)}
+}
+
+// cache keeps what was used last, up to a number of bytes. What it returns is shared,
+// and must not be changed.
+type cache struct {
+	limit int
+
+	mu      sync.Mutex // guards what follows
+	used    int
+	entries map[cacheKey]*cacheEntry
+	lru     *list.List // of *cacheEntry, the last used one first
+}
+
+type cacheKey struct {
+	image *Image
+	id    uint64
+}
+
+type cacheEntry struct {
+	key  cacheKey
+	size int
+	at   *list.Element
+	done chan struct{} // closed when the rest is there
+	data []byte
+	err  error
+}
+
+func newCache(limit int) *cache {
+	return &cache{limit: limit, entries: map[cacheKey]*cacheEntry{}, lru: list.New()}
+}
+
+// get returns what load returns, or has returned. It has size bytes at most.
+// Goroutines that want the same at a time wait for the first. Errors are not kept.
+func (c *cache) get(key cacheKey, size int, load func() ([]byte, error)) ([]byte, error) {
+	c.mu.Lock()
+	if e := c.entries[key]; e != nil {
+		c.lru.MoveToFront(e.at)
+		c.mu.Unlock()
+		<-e.done
+		return e.data, e.err
+	}
+	e := &cacheEntry{key: key, size: size, done: make(chan struct{})}
+	e.at = c.lru.PushFront(e)
+	c.entries[key] = e
+	c.used += size
+	for c.used > c.limit && c.lru.Len() > 1 {
+		c.remove(c.lru.Back().Value.(*cacheEntry))
+	}
+	c.mu.Unlock()
+
+	e.data, e.err = load()
+	close(e.done)
+	if e.err != nil {
+		c.mu.Lock()
+		if c.entries[key] == e {
+			c.remove(e)
+		}
+		c.mu.Unlock()
+	}
+	return e.data, e.err
+}
+
+// peek returns what is there, or nil.
+func (c *cache) peek(key cacheKey) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[key]
+	if e == nil {
+		return nil
+	}
+	select {
+	case <-e.done:
+		c.lru.MoveToFront(e.at)
+		return e.data
+	default:
+		return nil
+	}
+}
+
+// remove forgets an entry. Who waits for it still gets it. The caller holds mu.
+func (c *cache) remove(e *cacheEntry) {
+	c.lru.Remove(e.at)
+	delete(c.entries, e.key)
+	c.used -= e.size
+}
+
+// drop forgets all that is an image's.
+func (c *cache) drop(image *Image) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.entries {
+		if key.image == image {
+			c.remove(e)
+		}
+	}
+}

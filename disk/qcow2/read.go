@@ -1,0 +1,82 @@
+package qcow2
+
+import (
+	"errors"
+	"io"
+)
+
+// ReadAt reads from the disk, as io.ReaderAt. Several goroutines may read at a time.
+func (m *Image) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, m.wrap("read", errors.New("negative offset"))
+	}
+	if off >= m.h.Size {
+		if len(p) == 0 {
+			return 0, nil
+		}
+		return 0, io.EOF
+	}
+	var end error
+	if left := m.h.Size - off; int64(len(p)) > left {
+		p, end = p[:left], io.EOF
+	}
+	done := 0
+	for done < len(p) {
+		at := off + int64(done)
+		s, err := m.segment(at, int64(len(p)-done))
+		if err == nil {
+			err = m.readSegment(p[done:done+int(s.size)], at, &s)
+		}
+		if err != nil {
+			return done, m.wrap("read", err)
+		}
+		done += int(s.size)
+	}
+	return done, end
+}
+
+// readSegment reads what is stored in one way.
+func (m *Image) readSegment(p []byte, off int64, s *segment) error {
+	switch s.kind {
+	case Data:
+		return m.readData(p, s.host)
+	case Compressed:
+		return m.readCompressed(p, off, s.entry)
+	case Hole:
+		if m.backing != nil {
+			return readBacking(m.backing, p, off)
+		}
+	}
+	clear(p)
+	return nil
+}
+
+// readBacking reads from the backing file, behind the end of which there are zeros.
+func readBacking(r interface {
+	io.ReaderAt
+	Size() int64
+}, p []byte, off int64) error {
+	there := min(max(r.Size()-off, 0), int64(len(p)))
+	clear(p[there:])
+	if there == 0 {
+		return nil
+	}
+	n, err := r.ReadAt(p[:there], off)
+	if n == int(there) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readData reads from clusters. The last one may end behind the end of the file, but
+// not begin there, as QEMU's own check has it: that is a truncated file.
+func (m *Image) readData(p []byte, host int64) error {
+	last := (host + int64(len(p)) - 1) &^ int64(m.h.ClusterSize-1)
+	if size := m.data.Size(); last >= size {
+		return damaged("the cluster at %d lies behind the end of the file, which has %d bytes (was it truncated?)", last, size)
+	}
+	return readBacking(m.data, p, host)
+}
