@@ -661,16 +661,3 @@ func codeYaraDetection(c *xdr.Codec, s *YaraDetection) {
 	c.String(&s.Yara_name)
 	c.String(&s.Yara_rule)
 }
-
-// InternalMountable is struct guestfs_internal_mountable of guestfs(3).
-type InternalMountable struct {
-	Im_type   int32
-	Im_device string
-	Im_volume string
-}
-
-func codeInternalMountable(c *xdr.Codec, s *InternalMountable) {
-	c.Int32(&s.Im_type)
-	c.String(&s.Im_device)
-	c.String(&s.Im_volume)
-}
