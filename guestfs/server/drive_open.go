@@ -1,0 +1,140 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/qcow2"
+)
+
+// openDrive returns the option that attaches a drive, and what is to be closed at the
+// end, or nil.
+//
+// A raw drive is opened for writing. A qcow2 drive is either the empty overlay that the
+// library makes for what it may only read: then its backing file is opened in its place,
+// with a throw-away overlay of ours above it. Or it is somebody's image: that is read with
+// such an overlay above it, and only if nothing is to stay, for to write to qcow2 images
+// is not possible yet.
+func openDrive(d Drive) (unboot.Option, io.Closer, error) {
+	opts := []unboot.DiskOption{unboot.BlockSizes(d.LogicalBlock, d.PhysicalBlock)}
+	format, err := driveFormat(d)
+	if err != nil {
+		return nil, nil, err
+	}
+	if format == "raw" {
+		opts = append(opts, unboot.AnyFormat())
+		if d.ReadOnly {
+			opts = append(opts, unboot.Scratch())
+		}
+		return unboot.AddDisk(d.Path, opts...), nil, nil
+	}
+	if err := checkQcow2(d); err != nil {
+		return nil, nil, err
+	}
+	opts = append(opts, unboot.Scratch())
+	if backing, backingFormat, size, ok := emptyOverlay(d.Path); ok && backingFormat == "raw" {
+		// The short way, without a copy through this program.
+		raw, err := disk.OpenRaw(backing, disk.Options{AnyFormat: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		same := raw.Size() == size
+		raw.Close()
+		if same {
+			return unboot.AddDisk(backing, append(opts, unboot.AnyFormat())...), nil, nil
+		}
+	}
+	allow := backingRule()
+	img, err := qcow2.Open(d.Path, qcow2.Options{Backing: allow, DataFile: allow})
+	if err != nil {
+		return nil, nil, err
+	}
+	return unboot.AddDevice(d.Path, img, opts...), img, nil
+}
+
+// backingRule returns the rule about files that images name. They are opened as by qemu,
+// but what was only taken for an image because it looks like one does not name others:
+// whoever could write to a raw disk could name any file of the host.
+func backingRule() func(qcow2.Reference) (disk.Device, error) {
+	guessed := map[string]bool{}
+	return qcow2.Follow(func(r qcow2.Reference) error {
+		if guessed[r.Image] {
+			return qcow2.ErrNotAllowed
+		}
+		guessed[r.Path] = r.Format == "" && r.Role == "backing file"
+		return nil
+	})
+}
+
+// isLibraryOverlay reports whether a drive is an overlay that the library has made, in a
+// directory of its own, for a drive that must not be changed. What is written to it is
+// to be forgotten, as it removes it at the end.
+func isLibraryOverlay(d Drive) bool {
+	dir, base := filepath.Split(d.Path)
+	number, ok := strings.CutPrefix(base, "overlay")
+	number, qcow2 := strings.CutSuffix(number, ".qcow2")
+	return ok && qcow2 && d.Unsafe && strings.Trim(number, "0123456789") == "" &&
+		strings.HasPrefix(filepath.Base(dir), "libguestfs")
+}
+
+// driveFormat returns the format of a drive, "raw" or "qcow2". As qemu does, it looks
+// at the image if nobody has said.
+func driveFormat(d Drive) (string, error) {
+	if d.Format != "" {
+		return d.Format, nil
+	}
+	raw, err := disk.OpenRaw(d.Path, disk.Options{})
+	var foreign *disk.FormatError
+	switch {
+	case err == nil:
+		return "raw", raw.Close()
+	case errors.As(err, &foreign) && foreign.Format == "qcow2":
+		return "qcow2", nil
+	}
+	return "", err
+}
+
+// emptyOverlay returns what qcow2.EmptyOverlay does, with the path of the host that the
+// backing file has, and the size of the disk in bytes.
+func emptyOverlay(path string) (backing, format string, size int64, ok bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", "", 0, false
+	}
+	defer f.Close()
+	h, err := qcow2.ReadHeader(f)
+	if err != nil {
+		return "", "", 0, false
+	}
+	name, format, ok := qcow2.EmptyOverlay(f)
+	return qcow2.Resolve(path, name), format, h.Size, ok
+}
+
+// checkQcow2 finds what is wrong with a qcow2 drive without opening what it names.
+func checkQcow2(d Drive) error {
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if !d.ReadOnly && !isLibraryOverlay(d) {
+		return fmt.Errorf("%s is a qcow2 image, which unboot can only read: add it read-only", d.Path)
+	}
+	backing, format, _, ok := emptyOverlay(d.Path)
+	switch {
+	case !ok:
+	case backing == "":
+		return fmt.Errorf("%s: its backing file is not a file of this host", d.Path)
+	case format == "raw":
+		_, err = os.Stat(backing)
+	case format != "" && format != "qcow2":
+		return fmt.Errorf("%s is in the format %s, which unboot does not read", backing, format)
+	}
+	return err
+}
