@@ -46,6 +46,11 @@ const openFlags = unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
 // Image returns the image that the tree is in.
 func (f *FS) Image() *Image { return f.t.img }
 
+// View returns the kernel's system calls with the tree's root as "/", for what FS has no
+// method. Its paths are the kernel's: absolute, with ".." and slashes at the end as
+// they mean something to it. It must not be used once the tree is unmounted.
+func (f *FS) View() *lkl.View { return f.view }
+
 // Mounts returns what is mounted in the tree, the root first. Device is a
 // device's Name.
 func (f *FS) Mounts() []Mount {

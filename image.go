@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,11 +78,17 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 	for _, o := range opts {
 		o(&c)
 	}
-	switch s := c.sectorSize; {
-	case len(c.disks) == 0:
+	if len(c.disks) == 0 {
 		return nil, errors.New("unboot: no disk to open")
-	case s != 0 && (s < 512 || s > 4096 || s&(s-1) != 0):
-		return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
+	}
+	sizes := []int{c.sectorSize}
+	for _, d := range c.disks {
+		sizes = append(sizes, d.logical, d.physical)
+	}
+	for _, s := range sizes {
+		if s != 0 && (s < 512 || s > 4096 || s&(s-1) != 0) {
+			return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
+		}
 	}
 	img := &Image{writable: c.writable}
 	if err := img.open(ctx, &c); err != nil {
@@ -112,7 +119,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 		booted <- err
 	}()
 	for _, s := range found {
-		s.look(c.sectorSize)
+		s.look(cmp.Or(s.logical, c.sectorSize))
 	}
 	if err := <-booted; err != nil {
 		return err
@@ -127,9 +134,11 @@ func (img *Image) open(ctx context.Context, c *config) error {
 
 // openDisk opens a disk on the host.
 func (img *Image) openDisk(src source, c *config) (*scan, error) {
-	s := &scan{path: src.path, dev: src.dev}
+	s := &scan{source: src}
 	if src.dev == nil {
-		raw, err := disk.OpenRaw(src.path, disk.Options{Writable: c.writable, NoLock: c.noLock})
+		raw, err := disk.OpenRaw(src.path, disk.Options{
+			Writable: c.writable && !src.scratch, NoLock: c.noLock, AnyFormat: src.anyFormat,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -143,13 +152,14 @@ func (img *Image) openDisk(src source, c *config) (*scan, error) {
 
 // attach gives a disk to the kernel.
 func (img *Image) attach(s *scan, c *config) error {
-	d := lkl.Disk{ReadOnly: !c.writable, SectorSize: s.sectorSize}
+	readOnly := !c.writable || s.scratch
+	d := lkl.Disk{ReadOnly: readOnly, SectorSize: s.sectorSize, PhysicalSize: s.physicalSize()}
 	if s.raw != nil {
 		d.File = s.raw.File()
 	} else {
 		d.Device = s.dev
 	}
-	if !c.writable {
+	if readOnly {
 		overlay, err := lkl.NewOverlay(c.overlayDir)
 		if err != nil {
 			return fmt.Errorf("%s: making an overlay: %w", s.path, err)

@@ -91,6 +91,13 @@ func (img *Image) mountRoot(m Mount) (*FS, error) {
 	if err != nil {
 		return nil, err
 	}
+	return img.newTree(m, dir)
+}
+
+// newTree returns the tree of what is mounted on a directory of /mnt.
+//
+// Preconditions: mountMu is held.
+func (img *Image) newTree(m Mount, dir string) (*FS, error) {
 	fd, err := img.k.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		img.k.Unmount(dir, unix.MNT_DETACH)

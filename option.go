@@ -30,6 +30,11 @@ type config struct {
 type source struct {
 	path string
 	dev  disk.Device
+
+	// What options say of this disk alone.
+	scratch           bool
+	anyFormat         bool
+	logical, physical int
 }
 
 // Writable opens all disks for reading and writing. Each is locked against
@@ -41,14 +46,45 @@ func Writable() Option {
 // AddDisk attaches one more disk, from the host path of a raw image or a block
 // device. Disks are numbered in the order of the options, after the one that
 // Open is called with.
-func AddDisk(path string) Option {
-	return func(c *config) { c.disks = append(c.disks, source{path: path}) }
+func AddDisk(path string, opts ...DiskOption) Option {
+	return func(c *config) { c.disks = append(c.disks, newSource(source{path: path}, opts)) }
 }
 
 // AddDevice attaches one more disk, which is served by the program itself.
 // name is what messages call it. Close does not close it.
-func AddDevice(name string, dev disk.Device) Option {
-	return func(c *config) { c.disks = append(c.disks, source{path: name, dev: dev}) }
+func AddDevice(name string, dev disk.Device, opts ...DiskOption) Option {
+	return func(c *config) { c.disks = append(c.disks, newSource(source{path: name, dev: dev}, opts)) }
+}
+
+// A DiskOption of [AddDisk] and [AddDevice] is about that disk alone.
+type DiskOption func(*source)
+
+func newSource(s source, opts []DiskOption) source {
+	for _, o := range opts {
+		o(&s)
+	}
+	return s
+}
+
+// Scratch makes what is written to the disk go to a throw-away overlay (see
+// [Overlay]): with [Writable], file systems on it can be mounted for writing and
+// changed, but the image or device is only read, and not locked. What was written
+// is gone when the image is closed.
+func Scratch() DiskOption {
+	return func(s *source) { s.scratch = true }
+}
+
+// AnyFormat takes the disk for a raw one even if it looks like an image in another
+// format.
+func AnyFormat() DiskOption {
+	return func(s *source) { s.anyFormat = true }
+}
+
+// BlockSizes sets the sizes in bytes of the disk's logical and physical blocks, in place
+// of what [SectorSize] says: 512, 1024, 2048 or 4096, or 0 for the default. A block
+// device of the host has its own.
+func BlockSizes(logical, physical int) DiskOption {
+	return func(s *source) { s.logical, s.physical = logical, physical }
 }
 
 // SectorSize sets the size of a logical block of all disks that are image

@@ -38,7 +38,7 @@ func (img *Image) Rescan() error {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 		defer r.close()
-		s := &scan{path: d.Path, r: r, size: d.Size, name: strings.TrimPrefix(d.Name, "/dev/")}
+		s := &scan{source: source{path: d.Path}, r: r, size: d.Size, name: strings.TrimPrefix(d.Name, "/dev/")}
 		s.readTable(d.SectorSize)
 		if err := img.updatePartitions(s, r.fd); err != nil {
 			if !errors.Is(err, unix.EBUSY) {

@@ -34,9 +34,8 @@ func (h hostReader) section(_ int, start, size int64) io.ReaderAt {
 // A scan is what is found out about a disk without the kernel, or in
 // [Image.Rescan] through it.
 type scan struct {
-	path       string
+	source
 	raw        *disk.Raw // nil if the program serves the disk
-	dev        disk.Device
 	r          reader
 	size       int64
 	sectorSize int
@@ -45,6 +44,15 @@ type scan struct {
 	parts      map[int]*probe.Info
 	problems   []string
 	name       string // that the kernel gave it
+}
+
+// physicalSize returns the size of a physical block that was asked for, or 0 for the
+// default.
+func (s *scan) physicalSize() int {
+	if s.physical == 0 || s.raw != nil && s.raw.IsBlockDevice() {
+		return 0
+	}
+	return max(s.physical, s.sectorSize)
 }
 
 // look reads the partition table, and what each partition holds. What cannot

@@ -25,7 +25,3 @@ func (s *Server) Sleep(ctx context.Context, a *rpc.SleepArgs) error {
 		return ctx.Err()
 	}
 }
-
-// InternalAutosync is called before the library ends the server: when it returns,
-// everything that was written is in the images.
-func (s *Server) InternalAutosync(ctx context.Context) error { return s.store.sync() }

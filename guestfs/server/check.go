@@ -1,9 +1,7 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/unboot/unboot/disk"
@@ -21,23 +19,17 @@ func checkDrive(d Drive) error {
 	if d.Protocol != "" {
 		return fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)
 	}
-	if d.Format == "qcow2" {
-		f, err := os.Open(d.Path)
-		if err != nil {
-			return err
-		}
-		f.Close()
+	format, err := driveFormat(d)
+	if err != nil {
+		return err
+	}
+	if format == "qcow2" {
+		err = checkOverlay(d)
 	} else {
-		// With its lock, so that a disk that somebody else writes to is found now.
-		raw, err := disk.OpenRaw(d.Path, disk.Options{Writable: !d.ReadOnly, AnyFormat: d.Format == "raw"})
-		var foreign *disk.FormatError
-		switch {
-		case err == nil:
-			raw.Close()
-		case errors.As(err, &foreign) && slices.Contains(formats, foreign.Format):
-		default:
-			return err
-		}
+		err = checkRaw(d)
+	}
+	if err != nil {
+		return err
 	}
 	for _, n := range []int{d.LogicalBlock, d.PhysicalBlock} {
 		if n != 0 && (n < 512 || n > 4096 || n&(n-1) != 0) {
@@ -45,4 +37,14 @@ func checkDrive(d Drive) error {
 		}
 	}
 	return nil
+}
+
+// checkRaw opens a raw drive and closes it, with its lock, so that a disk that somebody
+// else writes to is found now.
+func checkRaw(d Drive) error {
+	raw, err := disk.OpenRaw(d.Path, disk.Options{Writable: !d.ReadOnly, AnyFormat: true})
+	if err != nil {
+		return err
+	}
+	return raw.Close()
 }

@@ -31,6 +31,11 @@ func perror(err error, format string, args ...any) error {
 	}
 }
 
+// perrorText returns an error with err's errno and another text.
+func perrorText(err error, format string, args ...any) error {
+	return &protocol.Error{Name: protocol.ErrnoName(protocol.Errno(err)), Message: fmt.Sprintf(format, args...)}
+}
+
 // toWire gives an errno, and an error of a path in the words of io/fs, the form of
 // perror.
 func toWire(err error) error {

@@ -77,18 +77,3 @@ func (s *Server) IsWholeDevice(ctx context.Context, a *rpc.IsWholeDeviceArgs) (b
 	d := s.device(a.Device)
 	return d != nil && d.Kind == unboot.KindDisk, nil
 }
-
-// The types of internal_mountable.
-const (
-	mountableDevice = 1
-	mountableVolume = 2
-)
-
-// InternalParseMountable splits a mountable.
-func (s *Server) InternalParseMountable(ctx context.Context, a *rpc.InternalParseMountableArgs) (*rpc.InternalMountable, error) {
-	m := s.parseMountable(a.Mountable)
-	if m.volume == "" {
-		return &rpc.InternalMountable{ImType: mountableDevice, ImDevice: m.device}, nil
-	}
-	return &rpc.InternalMountable{ImType: mountableVolume, ImDevice: m.device, ImVolume: m.volume}, nil
-}

@@ -67,7 +67,7 @@ func (s *Server) fileSystems(device string) []rpc.Pair {
 		def, err := b.defaultSubvolume()
 		for _, v := range subvolumes {
 			if v.id != def {
-				list = append(list, rpc.Pair{Key: mountable{device, v.path}.String(), Value: kind})
+				list = append(list, rpc.Pair{Key: mountable(device, v.path), Value: kind})
 			}
 		}
 		return err

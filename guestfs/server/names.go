@@ -74,6 +74,3 @@ func (s *Server) splitVolume(v string) (device, path string, ok bool) {
 	}
 	return "", "", false
 }
-
-// mounted reports whether something is mounted.
-func (s *Server) mounted() bool { return false }

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/disk"
 )
 
 // engine is the drives as unboot has opened them.
@@ -25,7 +24,7 @@ func (s *Server) image() (*unboot.Image, error) {
 	s.engine.once.Do(func() {
 		s.engine.img, s.engine.err = s.open()
 		if img := s.engine.img; img != nil {
-			s.store.onSync(func() error { return img.Kernel().Sync() })
+			s.store.onSync(func() error { return s.syncAll(img) })
 			s.store.onClose(img.Close)
 		}
 	})
@@ -46,20 +45,14 @@ func (s *Server) open() (*unboot.Image, error) {
 		opts = append(opts, unboot.Log(s.config.Log))
 	}
 	for i, d := range s.config.Drives {
-		o, err := openDrive(d)
+		o, closer, err := openDrive(d)
 		if err != nil {
 			return nil, perror(err, "%s", diskName(i))
+		}
+		if closer != nil {
+			s.store.onClose(closer.Close)
 		}
 		opts = append(opts, o)
 	}
 	return unboot.Open(context.Background(), "", opts...)
-}
-
-// openDrive returns the option that attaches a drive. Formats other than raw, and what
-// a Drive says besides, are to be added here.
-func openDrive(d Drive) (unboot.Option, error) {
-	if d.Format == "qcow2" || d.ReadOnly || d.LogicalBlock > 512 {
-		return nil, &disk.FormatError{Format: "qcow2", Hint: "unboot serves raw images to libguestfs"}
-	}
-	return unboot.AddDisk(d.Path), nil
 }

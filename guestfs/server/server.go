@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
 )
@@ -25,13 +26,18 @@ type Server struct {
 	config Config
 	engine engine
 	store  store
+
+	// What calls change, which come one at a time.
+	trees   []*unboot.FS // what is mounted on /, the last on top of those before
+	umask   uint32
+	inotify inotify
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a
 // program should see when it launches: a disk that is not there, a format that is not
 // known.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c}
+	s := &Server{config: c, umask: 0o022}
 	for i, d := range c.Drives {
 		if err := checkDrive(d); err != nil {
 			return nil, fmt.Errorf("drive %s: %w", diskName(i), err)

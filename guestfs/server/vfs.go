@@ -14,7 +14,8 @@ import (
 
 // content returns what is on the device of a mountable.
 func (s *Server) content(v string) (*probe.Info, error) {
-	return s.probe(s.parseMountable(v).device)
+	device, _ := s.parseMountable(v)
+	return s.probe(device)
 }
 
 // VfsType returns the type of the file system, or "".
