@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/unboot/unboot/guestfs/rpc"
 	"github.com/unboot/unboot/guestfs/xdr"
@@ -79,6 +80,7 @@ func writeMember(t *tar.Writer, name, member string, d fs.DirEntry) error {
 		h.Name += "/"
 	}
 	h.Uname, h.Gname = "", ""
+	h.ModTime = h.ModTime.Truncate(time.Second) // the archive would have it rounded
 	if !st.Mode().IsRegular() {
 		return t.WriteHeader(h)
 	}
