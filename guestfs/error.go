@@ -83,12 +83,12 @@ func callError(ctx context.Context, name string, err error) error {
 	var e *GuestfsError
 	var wire *protocol.Error
 	switch {
+	case errors.Is(context.Cause(ctx), errUser):
+		return errorf(syscall.EINTR, "%v", errUser)
 	case errors.As(err, &e):
 		return e
 	case errors.As(err, &wire):
 		return errorf(protocol.ErrnoByName(wire.Name), "%s: %s", name, wire.Message)
-	case errors.Is(context.Cause(ctx), errUser):
-		return errorf(syscall.EINTR, "%s: %v", name, errUser)
 	case errors.Is(err, protocol.ErrCancelled):
 		return errorf(0, "file receive cancelled by daemon")
 	}

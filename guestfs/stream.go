@@ -48,6 +48,10 @@ func (g *Guestfs) journalGet() (*[]XAttr, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeJournal(b)
+}
+
+func decodeJournal(b []byte) (*[]XAttr, error) {
 	l := []XAttr{}
 	for len(b) > 0 {
 		if len(b) < 8 {
