@@ -8,9 +8,18 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/unboot/unboot/guestfs/hv"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/lkl"
 )
+
+// TestMain makes the tests' program what LIBGUESTFS_HV names, if it is started as that.
+func TestMain(m *testing.M) {
+	if hv.Invoked(os.Args[0]) {
+		os.Exit(hv.Main(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
 
 // create returns a handle without the environment, closed at the end of the test.
 func create(t testing.TB) *Guestfs {
