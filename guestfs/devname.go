@@ -48,7 +48,7 @@ func (g *Guestfs) deviceIndex(device string) (int, error) {
 }
 
 // isVolume is what im_type is of a btrfs subvolume.
-const isVolume = 2
+const isVolume = 1
 
 func (g *Guestfs) parseMountable(mountable string) (m rpc.InternalMountable, err error) {
 	err = g.call(rpc.ProcInternalParseMountable, &rpc.InternalParseMountableArgs{Mountable: mountable},
