@@ -169,7 +169,9 @@ func osinfo(kind, distro string, major, minor int, variant, product string) stri
 			return "centos7.0"
 		}
 		return both
-	case "linux/rhel", "linux/ubuntu", "linux/alpinelinux", "linux/oraclelinux", "linux/rocky", "linux/almalinux":
+	case "linux/ubuntu":
+		return fmt.Sprintf("ubuntu%d.%02d", major, minor)
+	case "linux/rhel", "linux/alpinelinux", "linux/oraclelinux", "linux/rocky", "linux/almalinux":
 		return both
 	case "linux/sles":
 		if minor == 0 {
