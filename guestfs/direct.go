@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"weak"
 
 	"github.com/unboot/unboot/guestfs/protocol"
 )
@@ -100,7 +101,7 @@ func (g *Guestfs) start(p *process, m *machine) error {
 	}
 	console, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
-	go g.console(p, console)
+	go p.console(console, g.applianceMessages())
 	if err := p.run(w); err != nil {
 		return errorf(protocol.Errno(err), "%s: %v", hv, err)
 	}
@@ -108,25 +109,24 @@ func (g *Guestfs) start(p *process, m *machine) error {
 		p.kill()
 		return err
 	}
+	handle := weak.Make(g)
 	go func() {
 		<-p.exited
-		g.lost(p)
+		if g := handle.Value(); g != nil {
+			g.lost(p)
+		}
 	}()
 	return nil
 }
 
 // console passes on what the machine says.
-func (g *Guestfs) console(p *process, r io.Reader) {
+func (p *process) console(r io.Reader, say func(string)) {
 	b := bufio.NewReader(r)
 	for {
 		line, err := b.ReadSlice('\n')
 		if len(line) > 0 {
 			p.tail.add(string(line))
-			if g.settings.getBool(&g.settings.verbose) {
-				g.message(EVENT_APPLIANCE, string(line))
-			} else {
-				g.emit(EVENT_APPLIANCE, string(line), nil)
-			}
+			say(string(line))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
@@ -173,7 +173,7 @@ func (p *process) connect(g *Guestfs, l *net.UnixListener) error {
 	conn, err := l.AcceptUnix()
 	if err == nil {
 		p.Client = protocol.NewClient(conn)
-		p.Client.Progress = g.progress
+		p.Client.Progress = g.progress()
 		if err = p.Client.WaitLaunch(ctx); err != nil {
 			p.Client.Close()
 		}
@@ -197,7 +197,7 @@ func (g *Guestfs) launchSocket(path string) (session, error) {
 	}
 	p := &process{Client: protocol.NewClient(conn), exited: make(chan struct{})}
 	close(p.exited)
-	p.Client.Progress = g.progress
+	p.Client.Progress = g.progress()
 	ctx, cancel := context.WithTimeout(background(), launchTimeout)
 	defer cancel()
 	if err := p.Client.WaitLaunch(ctx); err != nil {

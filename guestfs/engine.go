@@ -27,14 +27,14 @@ func (g *Guestfs) launchEngine(drives []drive) (session, error) {
 		c.Drives = append(c.Drives, d)
 	}
 	if g.settings.getBool(&g.settings.verbose) {
-		c.Log = func(line string) { g.message(EVENT_APPLIANCE, line) }
+		c.Log = g.applianceMessages()
 	}
 	s, err := server.New(c)
 	if err != nil {
 		return nil, pathError(err)
 	}
 	l := server.Local(s)
-	l.Progress = g.progress
+	l.Progress = g.progress()
 	return &engine{l, s}, nil
 }
 

@@ -39,7 +39,7 @@ func (s fakeSession) Close() error { return s.Local.Close() }
 // serve gives a handle a daemon of a test.
 func serve(g *Guestfs, f fake) {
 	l := protocol.NewLocal(&protocol.Server{Handler: f})
-	l.Progress = g.progress
+	l.Progress = g.progress()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.session, g.state = fakeSession{l, f}, ready

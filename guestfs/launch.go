@@ -3,6 +3,7 @@ package guestfs
 import (
 	"strings"
 	"syscall"
+	"weak"
 
 	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
@@ -60,9 +61,33 @@ func (g *Guestfs) launch() error {
 	return nil
 }
 
-// progress passes on how far a call is.
-func (g *Guestfs) progress(p protocol.Progress) {
-	g.emit(EVENT_PROGRESS, "", []uint64{uint64(p.Proc), uint64(p.Serial), p.Position, p.Total})
+// A session calls its handle through a weak pointer: a handle that nobody but its own
+// session knows is to be closed by the garbage collector.
+
+// progress returns what passes on how far a call is.
+func (g *Guestfs) progress() func(protocol.Progress) {
+	w := weak.Make(g)
+	return func(p protocol.Progress) {
+		if g := w.Value(); g != nil {
+			g.emit(EVENT_PROGRESS, "", []uint64{uint64(p.Proc), uint64(p.Serial), p.Position, p.Total})
+		}
+	}
+}
+
+// applianceMessages returns what passes on what the engine says. It is printed only if the
+// handle is verbose.
+func (g *Guestfs) applianceMessages() func(string) {
+	w := weak.Make(g)
+	return func(line string) {
+		g := w.Value()
+		switch {
+		case g == nil:
+		case g.settings.getBool(&g.settings.verbose):
+			g.message(EVENT_APPLIANCE, line)
+		default:
+			g.emit(EVENT_APPLIANCE, line, nil)
+		}
+	}
 }
 
 // autosync has everything written that was.
