@@ -123,12 +123,14 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 			name: "download", proc: rpc.ProcDownload, args: &rpc.DownloadArgs{Remotefilename: remotepath}, out: f,
 		}))
 	}
-	target := localdir
+	target, made := localdir, false
 	if base != "/" {
 		target = filepath.Join(localdir, base)
-		if err := os.Mkdir(target, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := os.Mkdir(target, 0o755)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return pathError(err)
 		}
+		made = err == nil
 	}
 	r, w := io.Pipe()
 	done := make(chan error, 1)
@@ -147,6 +149,9 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 	w.CloseWithError(err)
 	if e := <-done; err == nil {
 		err = e
+	}
+	if err != nil && made {
+		os.Remove(target) // unless something has come
 	}
 	return err
 }

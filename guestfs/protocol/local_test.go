@@ -75,19 +75,19 @@ func TestLocalCall(t *testing.T) {
 	}
 }
 
-// broken fails after some bytes.
-type broken struct{ n int }
+// failing fails after some bytes.
+type failing struct{ n int }
 
-var errBroken = errors.New("broken")
+var errLocal = errors.New("broken")
 
-func (b *broken) Read(p []byte) (int, error) {
+func (b *failing) Read(p []byte) (int, error) {
 	if b.n -= len(p); b.n < 0 {
-		return 0, errBroken
+		return 0, errLocal
 	}
 	return len(p), nil
 }
 
-func (b *broken) Write(p []byte) (int, error) { return b.Read(p) }
+func (b *failing) Write(p []byte) (int, error) { return b.Read(p) }
 
 func TestLocalFiles(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789"), 100_000)
@@ -114,24 +114,24 @@ func TestLocalFiles(t *testing.T) {
 		t.Errorf("out: %d bytes, %v", got.Len(), err)
 	}
 	// Who breaks is who is told.
-	err = in(&broken{1000}, func(ctx context.Context, c *Call) error {
+	err = in(&failing{1000}, func(ctx context.Context, c *Call) error {
 		_, err := io.Copy(io.Discard, c.In())
 		if err != ErrCancelled {
 			t.Errorf("handler: %v", err)
 		}
 		return err
 	})
-	if err != errBroken {
+	if err != errLocal {
 		t.Errorf("in: %v", err)
 	}
-	err = out(&broken{1000}, func(ctx context.Context, c *Call) error {
+	err = out(&failing{1000}, func(ctx context.Context, c *Call) error {
 		_, err := io.Copy(c.Out(), bytes.NewReader(data))
 		if err != ErrCancelled || ctx.Err() == nil {
 			t.Errorf("handler: %v, %v", err, ctx.Err())
 		}
 		return nil
 	})
-	if err != errBroken {
+	if err != errLocal {
 		t.Errorf("out: %v", err)
 	}
 	// An error after the begin of a file keeps its errno, in contrast to a connection.
