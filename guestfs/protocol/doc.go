@@ -28,10 +28,10 @@
 // # Sides
 //
 // The daemon's side is [Server]: [Server.Serve] reads calls and gives each to a
-// [Handler]. The library's side is [Client], or [Local] for
-// a server in the same program, which does without a connection. In both, one goroutine reads the
+// [Handler]. The library's side is [Client]. In both, one goroutine reads the
 // connection, so that a CANCEL, or the death of the other side, is seen at once; it
-// reads ahead no more than a fixed amount.
+// reads ahead no more than a fixed amount. [Local] calls a Server in the same program,
+// and does without a connection.
 //
 // The layouts are those of guestfs-internals(1), COMMUNICATION PROTOCOL.
 package protocol
