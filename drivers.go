@@ -81,7 +81,7 @@ func driversFor(d *Device) []driver {
 func (img *Image) tuning(d *Device, driver string) string {
 	// ext4 reads 32 blocks with inodes around each that it needs. From a file
 	// of the host, mostly in its page cache, coming back for more is cheaper.
-	if driver == "ext4" && img.disks[d.Disk].raw {
+	if driver == "ext4" && img.found.Load().disks[d.Disk].raw {
 		return "inode_readahead_blks=4"
 	}
 	return ""

@@ -10,13 +10,13 @@ import (
 
 // Devices returns all devices: each disk followed by its partitions, in the
 // order of their numbers. Nothing is mounted to find out their content.
-func (img *Image) Devices() []*Device { return slices.Clone(img.devices) }
+func (img *Image) Devices() []*Device { return slices.Clone(img.found.Load().devices) }
 
 // FileSystems returns the devices that hold a file system which this kernel
 // can mount.
 func (img *Image) FileSystems() []*Device {
 	var list []*Device
-	for _, d := range img.devices {
+	for _, d := range img.found.Load().devices {
 		if canMount(d.Content) {
 			list = append(list, d)
 		}
@@ -29,7 +29,7 @@ func (img *Image) FileSystems() []*Device {
 // none, the error wraps [ErrNotFound].
 func (img *Image) Device(name string) (*Device, error) {
 	match := matcher(name)
-	for _, d := range img.devices {
+	for _, d := range img.found.Load().devices {
 		if match(d) {
 			return d, nil
 		}

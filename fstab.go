@@ -59,7 +59,7 @@ func (f *FS) followFstab() {
 // meant returns the device that an entry of a fstab names, or nil. A name by
 // position is a guess, and never as good as an identity.
 func (img *Image) meant(spec fstab.Spec) *Device {
-	for _, d := range img.devices {
+	for _, d := range img.found.Load().devices {
 		if spec.Matches(d.identity()) {
 			return d
 		}

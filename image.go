@@ -18,10 +18,8 @@ import (
 type Image struct {
 	k        *lkl.Kernel
 	writable bool
-	disks    []*Disk
 	raws     []*disk.Raw // to be closed
-	devices  []*Device
-	problems []string
+	found    atomic.Pointer[inventory]
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
 	// told apart.
@@ -34,6 +32,14 @@ type Image struct {
 	mu     sync.Mutex
 	trees  []*tree // guarded by mu, in the order of mounting
 	closed bool    // guarded by mu
+}
+
+// An inventory is what disks and devices there are. It is not changed once
+// others can see it.
+type inventory struct {
+	disks    []*Disk
+	devices  []*Device
+	problems []string
 }
 
 // A Disk is a disk of an image.
@@ -142,6 +148,7 @@ func (img *Image) openDisk(src source, c *config) (*scan, error) {
 		img.raws = append(img.raws, raw)
 		s.raw, s.dev = raw, raw
 	}
+	s.r = hostReader{s.dev}
 	s.size = s.dev.Size()
 	return s, nil
 }
@@ -250,7 +257,7 @@ func (img *Image) startWriting() {
 }
 
 // Path returns the host path of the first disk.
-func (img *Image) Path() string { return img.disks[0].Path }
+func (img *Image) Path() string { return img.found.Load().disks[0].Path }
 
 // ReadOnly reports whether the image was opened without [Writable].
 func (img *Image) ReadOnly() bool { return !img.writable }
@@ -260,12 +267,12 @@ func (img *Image) ReadOnly() bool { return !img.writable }
 func (img *Image) Kernel() *lkl.Kernel { return img.k }
 
 // Disks returns the disks, in the order in which they were given.
-func (img *Image) Disks() []*Disk { return slices.Clone(img.disks) }
+func (img *Image) Disks() []*Disk { return slices.Clone(img.found.Load().disks) }
 
 // Problems returns what is wrong with the disks as far as it was noticed, in
 // words: a partition that ends beyond the end of its disk, a file system larger
 // than its device, and the like.
-func (img *Image) Problems() []string { return slices.Clone(img.problems) }
+func (img *Image) Problems() []string { return slices.Clone(img.found.Load().problems) }
 
 // err returns what a call on a closed image returns, or nil.
 func (img *Image) err() error {

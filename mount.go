@@ -233,7 +233,7 @@ func (img *Image) otherDevices(d *Device) string {
 		return ""
 	}
 	var opts []string
-	for _, o := range img.devices {
+	for _, o := range img.found.Load().devices {
 		if o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
 			opts = append(opts, "device="+o.Name)
 		}

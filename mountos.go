@@ -69,7 +69,7 @@ func sharesUUID(d *Device) bool {
 // noFileSystem says what there is in place of a file system.
 func (img *Image) noFileSystem() error {
 	var other []string
-	for _, d := range img.devices {
+	for _, d := range img.found.Load().devices {
 		if d.Content != nil {
 			other = append(other, d.String())
 		}

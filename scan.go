@@ -17,10 +17,26 @@ import (
 	"github.com/unboot/unboot/volume/probe"
 )
 
-// A scan is what is found out about a disk without the kernel.
+// A reader gives what is to be looked at: the disk of a scan, and a range of it
+// that is a partition if number is not 0.
+type reader interface {
+	io.ReaderAt
+	section(number int, start, size int64) io.ReaderAt
+}
+
+// hostReader reads past the kernel.
+type hostReader struct{ disk.Device }
+
+func (h hostReader) section(_ int, start, size int64) io.ReaderAt {
+	return io.NewSectionReader(h, start, size)
+}
+
+// A scan is what is found out about a disk without the kernel, or in
+// [Image.Rescan] through it.
 type scan struct {
 	source
 	raw        *disk.Raw // nil if the program serves the disk
+	r          reader
 	size       int64
 	sectorSize int
 	table      *part.Table // nil if there is none
@@ -42,26 +58,34 @@ func (s *scan) physicalSize() int {
 // look reads the partition table, and what each partition holds. What cannot
 // be read is a problem, not an error: the rest of the disk may be fine.
 func (s *scan) look(sectorSize int) {
+	s.readTable(sectorSize)
+	s.readContents()
+}
+
+func (s *scan) readTable(sectorSize int) {
 	s.sectorSize = sectorSize
 	if s.raw != nil && s.raw.IsBlockDevice() {
 		s.sectorSize = s.raw.SectorSize()
 	}
 	if s.sectorSize == 0 {
-		s.sectorSize = part.DetectSectorSize(s.dev, s.size)
+		s.sectorSize = part.DetectSectorSize(s.r, s.size)
 	}
 	if rest := s.size % int64(s.sectorSize); rest != 0 {
 		s.problem("the last %d bytes are not a whole sector, and out of reach", rest)
 	}
 	// A table counts in sectors of 512 or 4096 bytes only.
 	if s.sectorSize == 512 || s.sectorSize == 4096 {
-		t, err := part.Read(s.dev, s.size, s.sectorSize)
+		t, err := part.Read(s.r, s.size, s.sectorSize)
 		if err == nil {
 			s.table = t
 		} else if !errors.Is(err, part.ErrNoTable) {
 			s.problem("%v", err)
 		}
 	}
-	s.content = s.probe("the disk", 0, s.size)
+}
+
+func (s *scan) readContents() {
+	s.content = s.probe(0, 0, s.size)
 	if s.table == nil {
 		return
 	}
@@ -77,7 +101,7 @@ func (s *scan) look(sectorSize int) {
 			continue
 		}
 		size := min(p.Size, s.size-p.Start)
-		s.parts[p.Number] = s.probe(fmt.Sprintf("partition %d", p.Number), p.Start, size)
+		s.parts[p.Number] = s.probe(p.Number, p.Start, size)
 	}
 }
 
@@ -87,9 +111,13 @@ func besidePartitions(c *probe.Info) bool {
 	return c != nil && (c.Type == "iso9660" || c.Type == "udf")
 }
 
-// probe returns what a range of the disk holds, or nil.
-func (s *scan) probe(what string, start, size int64) *probe.Info {
-	c, err := probe.Probe(io.NewSectionReader(s.dev, start, size), size)
+// probe returns what a partition holds, or the disk if number is 0; or nil.
+func (s *scan) probe(number int, start, size int64) *probe.Info {
+	what := "the disk"
+	if number != 0 {
+		what = fmt.Sprintf("partition %d", number)
+	}
+	c, err := probe.Probe(s.r.section(number, start, size), size)
 	if err != nil {
 		s.problem("%s: %v", what, err)
 	}
@@ -107,19 +135,21 @@ func (s *scan) problem(format string, args ...any) {
 }
 
 // findDevices makes the list of devices: those that the kernel has, with what
-// the scans know of them.
+// the scans know of them. What has not changed since the last time keeps its
+// place in memory.
 func (img *Image) findDevices(found []*scan) error {
 	nodes, err := img.partitions()
 	if err != nil {
 		return fmt.Errorf("%s: reading the kernel's partitions: %w", found[0].path, err)
 	}
+	var list inventory
 	for i, s := range found {
 		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, raw: s.raw != nil}
 		if s.table != nil {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}
-		img.disks = append(img.disks, d)
-		img.devices = append(img.devices, &Device{
+		list.disks = append(list.disks, d)
+		list.devices = append(list.devices, &Device{
 			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content,
 		})
 		for _, n := range nodes[s.name] {
@@ -127,15 +157,17 @@ func (img *Image) findDevices(found []*scan) error {
 			if err != nil {
 				return fmt.Errorf("%s: partition %d: %w", s.path, n.number, err)
 			}
-			img.devices = append(img.devices, dev)
+			list.devices = append(list.devices, dev)
 		}
 		for _, p := range s.problems {
 			if len(found) > 1 {
 				p = s.path + ": " + p
 			}
-			img.problems = append(img.problems, p)
+			list.problems = append(list.problems, p)
 		}
 	}
+	list.keep(img.found.Load())
+	img.found.Store(&list)
 	return nil
 }
 
@@ -205,7 +237,7 @@ func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
 	if d.Size, err = img.sysfs(s.name, n.name, "size"); err != nil {
 		return nil, err
 	}
-	d.Content = s.probe(fmt.Sprintf("partition %d", n.number), d.Start, d.Size)
+	d.Content = s.probe(n.number, d.Start, d.Size)
 	if d.Partition == nil {
 		d.Partition = &Partition{}
 	}

@@ -16,12 +16,18 @@ type handle struct {
 	fd   int
 	path string // for errors
 	off  int64  // of Read and Write
+
+	changed func() // called after a device was written to, or nil
 }
 
 // openPath opens a file, or a device, whichever a name is.
 func (s *Server) openPath(name string, flags int, perm uint32) (*handle, error) {
 	var v *lkl.View
+	var changed func()
 	if s.isDevice(name) {
+		if flags&unix.O_ACCMODE != unix.O_RDONLY {
+			changed = s.devicesChanged
+		}
 		img, err := s.image()
 		if err != nil {
 			return nil, err
@@ -34,7 +40,7 @@ func (s *Server) openPath(name string, flags int, perm uint32) (*handle, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &handle{v: v, fd: fd, path: name}, nil
+	return &handle{v: v, fd: fd, path: name, changed: changed}, nil
 }
 
 // openRead opens what is to be read, which must not be a directory. Errors are worded.
@@ -57,7 +63,12 @@ func (s *Server) openRead(name string) (*handle, error) {
 // createPerm is what files are made with.
 func (s *Server) createPerm() uint32 { return 0o666 &^ s.umask }
 
-func (h *handle) close() error { return h.v.CloseFd(h.fd) }
+func (h *handle) close() error {
+	if h.changed != nil {
+		defer h.changed()
+	}
+	return h.v.CloseFd(h.fd)
+}
 
 // closed closes what was written to, and returns the first error.
 func (h *handle) closed(err error) error {

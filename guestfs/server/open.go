@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/unboot/unboot"
 )
@@ -12,6 +13,8 @@ type engine struct {
 	once sync.Once
 	img  *unboot.Image
 	err  error
+
+	stale atomic.Bool // something has been written to a device: see devicesChanged
 }
 
 // image returns the drives, opened, and with them the kernel. The first call takes some
@@ -25,6 +28,11 @@ func (s *Server) image() (*unboot.Image, error) {
 			s.store.onClose(img.Close)
 		}
 	})
+	if img := s.engine.img; img != nil && s.engine.stale.CompareAndSwap(true, false) {
+		if err := img.Rescan(); err != nil {
+			s.logf("%v", err)
+		}
+	}
 	return s.engine.img, s.engine.err
 }
 

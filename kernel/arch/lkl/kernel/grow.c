@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * RAM that is there but not used yet. A boot pays for each page it is told
- * of, so it is told of LKL_BOOT_MEMORY; when the kernel has to reclaim memory
- * for the first time, it finds a "cache" that gives pages without losing
- * anything: the rest of what the parent allows. Most kernels live and end
- * before that.
+ * of, so it is told of LKL_BOOT_MEMORY. Where memory has to be reclaimed, the
+ * rest of what the parent allows is a "cache" that gives pages without losing
+ * anything. Who writes is given them at once. Who only reads is given them if
+ * reclaiming does not serve: what is read once, as by a walk over all files,
+ * can as well take the place of what was read before it. Most kernels live and
+ * end with what they have started with.
  */
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
 #include <linux/shrinker.h>
+#include <linux/vmstat.h>
 #include <asm/setup.h>
 #include "internal.h"
 
@@ -18,6 +21,7 @@
 #define CHUNK_ORDER	ilog2(CHUNK_PAGES)
 
 static unsigned long next_pfn, last_pfn;	/* unused from, to */
+static unsigned long refaults_seen;		/* when last grown */
 
 void __init lkl_set_unused(unsigned long start, unsigned long end)
 {
@@ -42,9 +46,33 @@ static void __ref add_chunk(void)
 	next_pfn += CHUNK_PAGES;
 }
 
+/* Pages were read again soon after they had been given up. */
+static bool is_thrashing(unsigned long total)
+{
+	unsigned long refaults = global_node_page_state(WORKINGSET_REFAULT_FILE);
+
+	return refaults - refaults_seen > total / 8;
+}
+
+/* There is little that could be given up. */
+static bool is_full(unsigned long total)
+{
+	unsigned long file = global_node_page_state(NR_ACTIVE_FILE) +
+			     global_node_page_state(NR_INACTIVE_FILE);
+
+	return file < total / 8;
+}
+
+static bool is_wanted(void)
+{
+	unsigned long total = totalram_pages();
+
+	return lkl_wrote || is_full(total) || is_thrashing(total);
+}
+
 static unsigned long count(struct shrinker *s, struct shrink_control *sc)
 {
-	return next_pfn < last_pfn ? CHUNK_PAGES : 0;
+	return next_pfn < last_pfn && is_wanted() ? CHUNK_PAGES : 0;
 }
 
 static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
@@ -53,6 +81,7 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 		return SHRINK_STOP;
 	add_chunk();
 	setup_per_zone_wmarks();
+	refaults_seen = global_node_page_state(WORKINGSET_REFAULT_FILE);
 	return CHUNK_PAGES;
 }
 

@@ -1,0 +1,155 @@
+package server
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/lkl"
+	"github.com/unboot/unboot/volume/probe"
+)
+
+// A node is an open block device of our kernel.
+type node struct {
+	k          *lkl.Kernel
+	name       string
+	fd         int
+	size       int64 // bytes
+	sectorSize int   // bytes
+}
+
+// openNode opens a device. flags are open(2)'s.
+func (s *Server) openNode(name string, flags int) (*node, error) {
+	img, err := s.image()
+	if err != nil {
+		return nil, err
+	}
+	k := img.Kernel()
+	fd, err := k.Open(name, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, perror(err, "open: %s", name)
+	}
+	n := &node{k: k, name: name, fd: fd}
+	size, err := k.IoctlGetUint64(fd, unix.BLKGETSIZE64)
+	if err == nil {
+		var sector uint32
+		sector, err = k.IoctlGetUint32(fd, unix.BLKSSZGET)
+		n.size, n.sectorSize = int64(size), int(sector)
+	}
+	if err != nil {
+		n.close()
+		return nil, perror(err, "ioctl: %s", name)
+	}
+	return n, nil
+}
+
+func (n *node) close() { n.k.CloseFd(n.fd) }
+
+// ReadAt implements io.ReaderAt.
+func (n *node) ReadAt(p []byte, off int64) (int, error) {
+	got, err := n.k.Pread(n.fd, p, off)
+	if err == nil && got < len(p) {
+		err = io.EOF
+	}
+	return got, err
+}
+
+// WriteAt implements io.WriterAt.
+func (n *node) WriteAt(p []byte, off int64) (int, error) { return n.k.Pwrite(n.fd, p, off) }
+
+// Sync makes stable what has been written.
+func (n *node) Sync() error { return n.k.Fsync(n.fd) }
+
+// probe returns what a device holds now. Its Type is "" if that is not known.
+func (s *Server) probe(device string) (*probe.Info, error) {
+	n, err := s.openNode(device, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer n.close()
+	info, err := probe.Probe(n, n.size)
+	if err != nil {
+		return nil, perror(err, "read: %s", device)
+	}
+	// A disk with partitions may have old superblocks between them, or look like
+	// a FAT by its boot sector.
+	if d := s.device(device); d != nil && d.Kind == unboot.KindDisk && d.Content == nil && s.partitioned(d) {
+		return &probe.Info{}, nil
+	}
+	return info, nil
+}
+
+// device returns a device as the image knows it, or nil.
+func (s *Server) device(name string) *unboot.Device {
+	img, err := s.image()
+	if err != nil {
+		return nil
+	}
+	d, err := img.Device(name)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+// partitioned reports whether a disk has partitions.
+func (s *Server) partitioned(disk *unboot.Device) bool {
+	return len(s.partitions(disk.Disk)) > 0
+}
+
+// partitions returns the partitions of a disk in the order of their numbers.
+func (s *Server) partitions(disk int) []*unboot.Device {
+	img, err := s.image()
+	if err != nil {
+		return nil
+	}
+	var list []*unboot.Device
+	for _, d := range img.Devices() {
+		if d.Kind == unboot.KindPartition && d.Disk == disk {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// wholeDisk returns the device if it is a whole disk, and an error that names the
+// procedure's argument if it is not.
+func (s *Server) wholeDisk(name string) (*unboot.Device, error) {
+	d := s.device(name)
+	if d == nil {
+		return nil, perror(unix.ENOENT, "%s", name)
+	}
+	if d.Kind != unboot.KindDisk {
+		return nil, errorf("%s: not a whole disk, but partition %d of %s", name, d.Number, diskName(d.Disk))
+	}
+	return d, nil
+}
+
+// partition returns a device that is a partition.
+func (s *Server) partition(name string) (*unboot.Device, error) {
+	d := s.device(name)
+	if d == nil || d.Kind != unboot.KindPartition {
+		return nil, errorf("device name is not a partition")
+	}
+	return d, nil
+}
+
+// devicesChanged says that something has been written to a device that may be a
+// partition table or a file system. The next call sees what has become of it.
+func (s *Server) devicesChanged() { s.engine.stale.Store(true) }
+
+// rescan has the image see what has become of the devices. Partitions that are in
+// use and have gone are an error.
+func (s *Server) rescan() error {
+	img, err := s.image()
+	if err != nil {
+		return err
+	}
+	s.engine.stale.Store(false)
+	if err := img.Rescan(); err != nil {
+		return fmt.Errorf("the kernel cannot take the new partitions: %w", err)
+	}
+	return nil
+}
