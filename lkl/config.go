@@ -19,7 +19,7 @@ const (
 // good for most uses. It is copied by [Boot]; later changes have no effect.
 type Config struct {
 	// Memory is the size of the kernel's RAM in bytes; 0 is DefaultMemory.
-	// It bounds what the process can use: the kernel starts with 32 MiB or an
+	// It bounds what the process can use: the kernel starts with 26 MiB or an
 	// eighth of it. If it writes it takes more when it would have to give up
 	// cached data, otherwise when it misses what it has given up.
 	Memory int64

@@ -60,7 +60,7 @@ static bool is_full(unsigned long total)
 	unsigned long file = global_node_page_state(NR_ACTIVE_FILE) +
 			     global_node_page_state(NR_INACTIVE_FILE);
 
-	return file < total / 8;
+	return file < total / 16;
 }
 
 static bool is_wanted(void)
