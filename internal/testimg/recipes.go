@@ -151,7 +151,8 @@ func makeUFS(version string) func(*job) error {
 func makeHFSPlus(j *job) error {
 	iso := j.out + ".iso"
 	defer os.Remove(iso)
-	if _, err := Run("xorriso", "-as", "mkisofs", "-quiet", "-hfsplus", "-hfsplus-block-size", "2048", "-o", iso, j.dir); err != nil {
+	// The name of the volume has it write one that holds no file, too.
+	if _, err := Run("xorriso", "-as", "mkisofs", "-quiet", "-V", "UNBOOT", "-hfsplus", "-hfsplus-block-size", "2048", "-o", iso, j.dir); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(iso)

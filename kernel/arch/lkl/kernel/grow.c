@@ -51,7 +51,7 @@ static bool is_thrashing(unsigned long total)
 {
 	unsigned long refaults = global_node_page_state(WORKINGSET_REFAULT_FILE);
 
-	return refaults - refaults_seen > total / 8;
+	return refaults - refaults_seen > total / 2;
 }
 
 /* There is little that could be given up. */
