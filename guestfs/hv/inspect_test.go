@@ -1,0 +1,101 @@
+package hv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/unboot/unboot/internal/testguest"
+	"github.com/unboot/unboot/internal/testimg"
+)
+
+// TestInspect has the programs of libguestfs-tools and guestfs-tools inspect disks, and
+// compares what they print with what they print on libguestfs' own appliance. It is
+// recorded and compared as in [TestSession].
+func TestInspect(t *testing.T) {
+	testimg.NeedRoot(t)
+	testimg.Need(t, "guestfish", "virt-inspector", "virt-cat", "virt-ls", "virt-log", "virt-get-kernel", "virt-win-reg", "sh")
+	dir := "testdata/inspect/"
+	commands := lines(t, dir+"commands.txt")
+	env := []string{"LIBGUESTFS_BACKEND=direct", "LIBGUESTFS_BACKEND_SETTINGS=force_tcg"}
+	record := os.Getenv(sessionEnv) != ""
+	if !record {
+		env = testEnv(t).Variables()
+	}
+	windows, out := testguest.Windows(t), t.TempDir()
+	images := strings.NewReplacer("@debian", testimg.Debian(t, "ext4"), "@fedora", testguest.Fedora(t, nil), "@windows", windows,
+		"@copy", testimg.Writable(t, windows), "@dir", out)
+	said := map[string]string{}
+	for _, c := range commands {
+		cmd := exec.Command("sh", "-c", images.Replace(c))
+		cmd.Dir = dir
+		cmd.Env = append(append(os.Environ(), "LC_ALL=C.UTF-8"), env...)
+		b, err := cmd.CombinedOutput()
+		text := strings.ReplaceAll(string(b), out, "@dir")
+		if err != nil {
+			text += fmt.Sprintf("%v\n", err)
+		}
+		said[c] = inspectNormal(text)
+	}
+	if record {
+		var b strings.Builder
+		for _, c := range commands {
+			fmt.Fprintf(&b, "> %s\n%s", c, said[c])
+		}
+		if err := os.WriteFile(dir+"appliance.txt", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	text, err := os.ReadFile(dir + "appliance.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range split(t, string(text), commands) {
+		c := commands[i]
+		if got := "> " + c + "\n" + said[c]; got != want {
+			compareLines(t, c, got, want)
+		}
+	}
+}
+
+// inspectVarying is what is another for each image, or of a version of Debian.
+var inspectVarying = []struct{ re, to string }{
+	{`<uuid>[0-9A-F]{16}</uuid>`, "<uuid>NTFS</uuid>"},
+	{`(?s)<applications>.*<name>adduser<.*?</applications>`, "<applications>Debian's</applications>"},
+	{`(<product_name>|<minor_version>)[0-9.]+<`, "${1}N<"},
+	{`(?s)<icon>.{1000,}</icon>`, "<icon>ICON</icon>"},
+	{`/sysroot(/|\b)`, "/"},
+	{`/tmp/[A-Za-z0-9]{10}/`, "/tmp/DIR/"},
+}
+
+func inspectNormal(out string) string {
+	for _, v := range inspectVarying {
+		out = regexp.MustCompile(v.re).ReplaceAllString(out, v.to)
+	}
+	return out
+}
+
+// compareLines compares answers line by line, but for lines that differ for a reason.
+func compareLines(t *testing.T, command, got, want string) {
+	t.Helper()
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	if len(g) != len(w) {
+		t.Errorf("%s\ngot:\n%s\nwant:\n%s", command, got, want)
+		return
+	}
+	for i := range g {
+		if g[i] != w[i] && inspectDifferences[w[i]] != g[i] {
+			t.Errorf("%s\ngot  %q\nwant %q", command, g[i], w[i])
+		}
+	}
+}
+
+// inspectDifferences are lines that the appliance prints and what we print in their place.
+var inspectDifferences = map[string]string{}
+
+var _ = filepath.Join
