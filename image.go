@@ -26,6 +26,9 @@ type Image struct {
 	mountMu sync.Mutex
 	mounted int // guarded by mountMu: number of the last directory in /mnt
 
+	starting   atomic.Bool // startWriting is under way
+	background sync.WaitGroup
+
 	mu     sync.Mutex
 	trees  []*tree // guarded by mu, in the order of mounting
 	closed bool    // guarded by mu
@@ -181,6 +184,7 @@ func (img *Image) discard() {
 	if img.k != nil {
 		img.k.Kill()
 	}
+	img.background.Wait()
 	for _, r := range img.raws {
 		r.Close()
 	}
@@ -216,6 +220,7 @@ func (img *Image) Close() error {
 		errs = append(errs, t.unmount())
 	}
 	errs = append(errs, img.k.Close())
+	img.background.Wait()
 	for _, r := range img.raws {
 		errs = append(errs, r.Close())
 	}
@@ -233,6 +238,22 @@ func distinct(errs []error) []error {
 		}
 	}
 	return out
+}
+
+// startWriting has the host begin to write to its disks what has been written to
+// the image. It waits for nothing, and does not matter if it fails: Sync and Close
+// say what was not written.
+func (img *Image) startWriting() {
+	if img.starting.Swap(true) {
+		return
+	}
+	raws := img.raws
+	img.background.Go(func() {
+		for _, r := range raws {
+			r.StartWriting()
+		}
+		img.starting.Store(false)
+	})
 }
 
 // Path returns the host path of the first disk.

@@ -11,9 +11,15 @@ import (
 )
 
 const (
-	// streamPiece is the size of a request of WriteTo and ReadFrom. It fits
-	// in a processor's second cache, and its fixed costs are small.
-	streamPiece = 1 << 20
+	// readPiece and writePiece are the sizes of the requests of WriteTo and
+	// ReadFrom. Both are large enough for fixed costs to be small, and for
+	// writing the memory still fits in a processor's second cache.
+	readPiece  = 2 << 20
+	writePiece = 1 << 20
+
+	// writeAhead is after how many bytes the host begins to write to its disk
+	// what it caches, which a Sync at the end waits for otherwise.
+	writeAhead = 32 << 20
 
 	// streamDepth is how many requests are in flight.
 	streamDepth = 2
@@ -83,8 +89,8 @@ func (f *File) readPieces(out *pieceWriter) error {
 	k := f.fs.t.img.k
 	// The first piece ends where the others may start, and is all there is
 	// of a small file.
-	size := streamPiece
-	if rest := st.Size() - f.pos; rest < streamPiece {
+	size := readPiece
+	if rest := st.Size() - f.pos; rest < readPiece {
 		size = int(max(rest, 0))/streamAlign*streamAlign + streamAlign
 	}
 	buf, err := k.Alloc(size)
@@ -92,10 +98,10 @@ func (f *File) readPieces(out *pieceWriter) error {
 		return err
 	}
 	mem := buf.Bytes()
-	if size == streamPiece {
+	if size == readPiece {
 		mem = mem[:size-int(f.pos%streamAlign)]
 	}
-	n, err := f.readPiece(mem, f.pos)
+	n, err := f.readAll(mem, f.pos)
 	ok := n == 0 || out.write(mem[:n])
 	buf.Free()
 	if err != nil || !ok || n < len(mem) {
@@ -104,8 +110,8 @@ func (f *File) readPieces(out *pieceWriter) error {
 	return f.readAhead(out, f.pos+int64(n))
 }
 
-// readPiece reads until p is full or the file has ended.
-func (f *File) readPiece(p []byte, off int64) (n int, err error) {
+// readAll reads until p is full or the file has ended.
+func (f *File) readAll(p []byte, off int64) (n int, err error) {
 	err = f.do(func(fd int) error {
 		n, err = f.fs.view.PreadDirect(fd, p, off)
 		return err
@@ -128,7 +134,7 @@ func (f *File) readAhead(out *pieceWriter, off int64) error {
 	)
 	// One buffer for all: who waits for a second one while holding one may
 	// wait for ever.
-	buf, err := f.fs.t.img.k.Alloc(streamDepth * streamPiece)
+	buf, err := f.fs.t.img.k.Alloc(streamDepth * readPiece)
 	if err != nil {
 		return err
 	}
@@ -136,15 +142,15 @@ func (f *File) readAhead(out *pieceWriter, off int64) error {
 	defer done.Wait()
 	defer close(stop)
 	for i := range streamDepth {
-		mem := buf.Bytes()[i*streamPiece:][:streamPiece]
+		mem := buf.Bytes()[i*readPiece:][:readPiece]
 		full, empty := make(chan piece, 1), make(chan struct{}, 1)
 		pieces[i], free[i] = full, empty
-		at := off + int64(i)*streamPiece
+		at := off + int64(i)*readPiece
 		done.Go(func() {
-			for ; ; at += streamDepth * streamPiece {
-				n, err := f.readPiece(mem, at)
+			for ; ; at += streamDepth * readPiece {
+				n, err := f.readAll(mem, at)
 				full <- piece{mem[:n], err}
-				if err != nil || n < streamPiece {
+				if err != nil || n < readPiece {
 					return
 				}
 				select {
@@ -160,7 +166,7 @@ func (f *File) readAhead(out *pieceWriter, off int64) error {
 		if len(p.p) > 0 && !out.write(p.p) {
 			return nil
 		}
-		if p.err != nil || len(p.p) < streamPiece {
+		if p.err != nil || len(p.p) < readPiece {
 			return p.err
 		}
 		free[i] <- struct{}{}
@@ -173,8 +179,8 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
 	// The first piece ends where the others may start.
-	limit := streamPiece - int(f.pos%streamAlign)
-	buf, err := f.fs.t.img.k.Alloc(streamPiece)
+	limit := writePiece - int(f.pos%streamAlign)
+	buf, err := f.fs.t.img.k.Alloc(writePiece)
 	if err != nil {
 		return 0, f.pathError("write", err)
 	}
@@ -247,20 +253,23 @@ func (f *File) writeBehind(r io.Reader) (int64, error) {
 		total int64
 		werr  error
 	)
-	buf, err := f.fs.t.img.k.Alloc(streamDepth * streamPiece)
+	buf, err := f.fs.t.img.k.Alloc(streamDepth * writePiece)
 	if err != nil {
 		return 0, f.pathError("write", err)
 	}
 	mem, free := writeMemory(r, buf)
 	defer free()
 	for i := range streamDepth {
-		mems[i] = mem[i*streamPiece:][:streamPiece]
+		mems[i] = mem[i*writePiece:][:writePiece]
 		empty <- i
 	}
 	go func() {
 		defer close(quit)
 		for p := range full {
 			n, err := f.write(p.p)
+			if total/writeAhead != (total+int64(n))/writeAhead {
+				f.fs.t.img.startWriting()
+			}
 			total += int64(n)
 			if err != nil {
 				werr = err

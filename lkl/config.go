@@ -19,9 +19,9 @@ const (
 // good for most uses. It is copied by [Boot]; later changes have no effect.
 type Config struct {
 	// Memory is the size of the kernel's RAM in bytes; 0 is DefaultMemory.
-	// It bounds what the process can use: the kernel starts with 36 MiB or an
-	// eighth of it, and takes more when it misses what it had to give up, or
-	// when there is nothing to give up.
+	// It bounds what the process can use: the kernel starts with 26 MiB or an
+	// eighth of it. If it writes it takes more when it would have to give up
+	// cached data, otherwise when it misses what it has given up.
 	Memory int64
 
 	// Workers is the most system calls that run at once; 0 is

@@ -348,3 +348,28 @@ func cpuTime(t *testing.T, pid int) (ticks int) {
 	fmt.Sscan(f[12], &s)
 	return u + s
 }
+
+func TestRealInotify(t *testing.T) {
+	k := bootReal(t, nil)
+	must(t, "mkdir", k.Mkdirat(unix.AT_FDCWD, "/watched", 0o755))
+	fd, err := k.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	must(t, "inotify_init1", err)
+	wd, err := k.InotifyAddWatch(fd, "/watched", unix.IN_CREATE)
+	must(t, "inotify_add_watch", err)
+	if _, err := k.InotifyAddWatch(fd, "/none", unix.IN_CREATE); err != unix.ENOENT {
+		t.Errorf("watch of what is not there: %v", err)
+	}
+	buf := make([]byte, 512)
+	if _, err := k.Read(fd, buf); err != unix.EAGAIN {
+		t.Errorf("read without events: %v", err)
+	}
+	must(t, "mkdir", k.Mkdirat(unix.AT_FDCWD, "/watched/sub", 0o755))
+	n, err := k.Read(fd, buf)
+	must(t, "read", err)
+	if n < unix.SizeofInotifyEvent || int(buf[0]) != wd || !bytes.HasPrefix(buf[unix.SizeofInotifyEvent:n], []byte("sub\x00")) {
+		t.Errorf("event %q", buf[:n])
+	}
+	_, err = k.InotifyRmWatch(fd, uint32(wd))
+	must(t, "inotify_rm_watch", err)
+	must(t, "close", k.CloseFd(fd))
+}

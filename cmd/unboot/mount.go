@@ -63,6 +63,8 @@ func (o *opened) mountError(err error) error {
 		return fmt.Errorf("%s: several file systems, choose by an option:\n%s", quote(o.path), mountChoice(ambiguous.Devices))
 	case errors.Is(err, unboot.ErrNotFound):
 		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
+	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
+		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
 	case errors.Is(err, unboot.ErrNoFileSystem):
 		hint := ""
 		for _, d := range o.img.Devices() {

@@ -30,7 +30,8 @@
 // The daemon's side is [Server]: [Server.Serve] reads calls and gives each to a
 // [Handler]. The library's side is [Client]. In both, one goroutine reads the
 // connection, so that a CANCEL, or the death of the other side, is seen at once; it
-// reads ahead no more than a fixed amount.
+// reads ahead no more than a fixed amount. [Local] calls a Server in the same program,
+// and does without a connection.
 //
 // The layouts are those of guestfs-internals(1), COMMUNICATION PROTOCOL.
 package protocol

@@ -169,8 +169,8 @@ func TestHostileDaemon(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	s := &scripted{Reader: bytes.NewReader(nil)}
-	p := progress{conn: newConn(s)}
-	p.begin(p.conn, Header{Proc: 7, Serial: 8})
+	p := progress{}
+	p.begin(newConn(s).writeProgress, Header{Proc: 7, Serial: 8})
 	p.report(1, 10)
 	if s.written.Len() != 0 {
 		t.Error("progress in the first second")

@@ -13,7 +13,7 @@ const (
 
 // progress sends the progress of one call.
 type progress struct {
-	conn *conn
+	send func(Progress) error
 
 	mu   sync.Mutex // guards what follows
 	p    Progress   // the last one
@@ -22,8 +22,8 @@ type progress struct {
 	done bool
 }
 
-func (p *progress) begin(c *conn, h Header) {
-	p.conn = c
+func (p *progress) begin(send func(Progress) error, h Header) {
+	p.send = send
 	p.p.Proc, p.p.Serial = h.Proc, h.Serial
 	p.due = time.Now().Add(firstProgress)
 }
@@ -40,7 +40,7 @@ func (p *progress) report(position, total uint64) {
 	}
 	p.p.Position, p.p.Total = position, total
 	p.sent = true
-	p.conn.writeProgress(p.p)
+	p.send(p.p)
 }
 
 // finish sends that a call is complete, if the library was told of its progress, and
@@ -50,7 +50,7 @@ func (p *progress) finish(ok bool) {
 	defer p.mu.Unlock()
 	if p.sent && ok && !p.done && p.p.Position != p.p.Total {
 		p.p.Position = p.p.Total
-		p.conn.writeProgress(p.p)
+		p.send(p.p)
 	}
 	p.done = true
 }

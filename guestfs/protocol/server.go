@@ -94,7 +94,7 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	call := &Call{Header: h, Args: args, conn: c, seq: f.seq}
-	call.progress.begin(c, h)
+	call.progress.begin(c.writeProgress, h)
 	transfer := s.Handler.Transfer(h.Proc)
 	c.watch(cancel, func() {
 		if transfer == FileOut && call.cancelled() {
@@ -102,11 +102,15 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 		}
 	})
 	defer c.watch(nil, nil)
+	var in *input
+	var out *output
 	switch transfer {
 	case FileIn:
-		call.in = &input{conn: c}
+		in = &input{conn: c}
+		call.in = in
 	case FileOut:
-		call.out = &output{call: call}
+		out = &output{call: call}
+		call.out = out
 		if call.cancelled() {
 			cancel()
 		}
@@ -114,10 +118,10 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 	err = s.handle(ctx, call)
 	switch transfer {
 	case FileIn:
-		err = call.in.finish(err)
+		err = in.finish(err)
 	case FileOut:
 		call.progress.finish(err == nil)
-		return call.out.finish(err)
+		return out.finish(err)
 	}
 	if errors.Is(err, errConn) {
 		return err
@@ -158,8 +162,8 @@ type Call struct {
 
 	conn     *conn
 	seq      uint64
-	in       *input
-	out      *output
+	in       io.Reader
+	out      io.Writer
 	result   func(*xdr.Codec)
 	progress progress
 }

@@ -24,7 +24,7 @@ func checkDrive(d Drive) error {
 		return err
 	}
 	if format == "qcow2" {
-		err = checkOverlay(d)
+		err = checkQcow2(d)
 	} else {
 		err = checkRaw(d)
 	}

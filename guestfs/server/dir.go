@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -146,14 +147,19 @@ func (s *Server) InternalReadlinklist(ctx context.Context, a *rpc.InternalReadli
 	return targets, nil
 }
 
-// Find0 writes the paths of all files below a directory, relative to it, each ended by a
-// NUL. The directory itself is left out.
+// Find0 writes the paths of all files below a directory, each ended by a NUL, without the
+// directory's own: "/b" for the directory "/a", and "b" for "/a/". The directory itself is
+// left out.
 func (s *Server) Find0(ctx context.Context, a *rpc.Find0Args, out io.Writer) error {
 	root, err := s.directory(a.Directory)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(out, 64<<10)
+	slash := "/"
+	if strings.HasSuffix(a.Directory, "/") {
+		slash = ""
+	}
 	last := root
 	for e, err := range s.tree().Walk(root, &unboot.WalkOptions{Mask: unix.STATX_TYPE}) {
 		switch {
@@ -165,7 +171,7 @@ func (s *Server) Find0(ctx context.Context, a *rpc.Find0Args, out io.Writer) err
 			continue // root, or one that could not be read
 		}
 		last = e.Path()
-		w.WriteString(below(root, e.Path()))
+		w.WriteString(slash + below(root, e.Path()))
 		w.WriteByte(0)
 	}
 	return w.Flush()

@@ -38,6 +38,17 @@
 // in pieces of any size; once some were sent, an error's text is lost, so what can fail
 // should be tried before.
 //
+// # Files and devices
+//
+// s.view() has the kernel's system calls in which "/" is the guest's, so that paths are
+// used as they come, and no symbolic link leads out. s.openPath opens a file or a device,
+// whichever an argument is; what it returns streams its content with writeTo. s.tree() is
+// the unboot.FS, for walks and whole files: its paths come from s.fsName or s.directory.
+// What is made gets the permissions that s.umask leaves, as the kernel has none.
+//
+// Guests are hostile: lists and strings have to fit a message (lineList), and nothing else
+// of a file's size is taken into memory.
+//
 // # Errors
 //
 // An error goes to the program with its text and its errno (protocol.Errno); the library

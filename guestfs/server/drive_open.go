@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"path/filepath"
+	"strings"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
@@ -19,9 +18,9 @@ import (
 //
 // A raw drive is opened for writing. A qcow2 drive is either the empty overlay that the
 // library makes for what it may only read: then its backing file is opened in its place,
-// with a throw-away overlay of ours above it. Or it is somebody's image: then it is read
-// with such an overlay above it, and only if it said so, for writing to qcow2 images is
-// not possible yet.
+// with a throw-away overlay of ours above it. Or it is somebody's image: that is read with
+// such an overlay above it, and only if nothing is to stay, for to write to qcow2 images
+// is not possible yet.
 func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 	opts := []unboot.DiskOption{unboot.BlockSizes(d.LogicalBlock, d.PhysicalBlock)}
 	format, err := driveFormat(d)
@@ -35,25 +34,53 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 		}
 		return unboot.AddDisk(d.Path, opts...), nil, nil
 	}
-	opts = append(opts, unboot.Scratch())
-	backing, backingFormat, size, ok := emptyOverlay(d.Path)
-	if !ok && !d.ReadOnly {
-		return nil, nil, fmt.Errorf("%s is a qcow2 image, which unboot can only read: add it read-only", d.Path)
+	if err := checkQcow2(d); err != nil {
+		return nil, nil, err
 	}
-	if ok && backingFormat == "raw" && !d.ReadOnly {
+	opts = append(opts, unboot.Scratch())
+	if backing, backingFormat, size, ok := emptyOverlay(d.Path); ok && backingFormat == "raw" {
 		// The short way, without a copy through this program.
-		if st, err := os.Stat(backing); err == nil && st.Mode().IsRegular() && st.Size() == size {
+		raw, err := disk.OpenRaw(backing, disk.Options{AnyFormat: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		same := raw.Size() == size
+		raw.Close()
+		if same {
 			return unboot.AddDisk(backing, append(opts, unboot.AnyFormat())...), nil, nil
 		}
 	}
-	// What the header names is opened as qemu would, which libguestfs has set up to
-	// do it.
-	follow := qcow2.Follow(func(qcow2.Reference) error { return nil })
-	img, err := qcow2.Open(d.Path, qcow2.Options{Backing: follow, DataFile: follow})
+	allow := backingRule()
+	img, err := qcow2.Open(d.Path, qcow2.Options{Backing: allow, DataFile: allow})
 	if err != nil {
 		return nil, nil, err
 	}
 	return unboot.AddDevice(d.Path, img, opts...), img, nil
+}
+
+// backingRule returns the rule about files that images name. They are opened as by qemu,
+// but what was only taken for an image because it looks like one does not name others:
+// whoever could write to a raw disk could name any file of the host.
+func backingRule() func(qcow2.Reference) (disk.Device, error) {
+	guessed := map[string]bool{}
+	return qcow2.Follow(func(r qcow2.Reference) error {
+		if guessed[r.Image] {
+			return qcow2.ErrNotAllowed
+		}
+		guessed[r.Path] = r.Format == "" && r.Role == "backing file"
+		return nil
+	})
+}
+
+// isLibraryOverlay reports whether a drive is an overlay that the library has made, in a
+// directory of its own, for a drive that must not be changed. What is written to it is
+// to be forgotten, as it removes it at the end.
+func isLibraryOverlay(d Drive) bool {
+	dir, base := filepath.Split(d.Path)
+	number, ok := strings.CutPrefix(base, "overlay")
+	number, qcow2 := strings.CutSuffix(number, ".qcow2")
+	return ok && qcow2 && d.Unsafe && strings.Trim(number, "0123456789") == "" &&
+		strings.HasPrefix(filepath.Base(dir), "libguestfs")
 }
 
 // driveFormat returns the format of a drive, "raw" or "qcow2". As qemu does, it looks
@@ -89,25 +116,25 @@ func emptyOverlay(path string) (backing, format string, size int64, ok bool) {
 	return qcow2.Resolve(path, name), format, h.Size, ok
 }
 
-// checkOverlay finds what is wrong with a qcow2 drive before anything is served.
-func checkOverlay(d Drive) error {
+// checkQcow2 finds what is wrong with a qcow2 drive without opening what it names.
+func checkQcow2(d Drive) error {
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if !d.ReadOnly && !isLibraryOverlay(d) {
+		return fmt.Errorf("%s is a qcow2 image, which unboot can only read: add it read-only", d.Path)
+	}
 	backing, format, _, ok := emptyOverlay(d.Path)
 	switch {
-	case !ok && !d.ReadOnly:
-		return fmt.Errorf("%s is a qcow2 image, which unboot can only read: add it read-only", d.Path)
-	case ok && backing == "":
+	case !ok:
+	case backing == "":
 		return fmt.Errorf("%s: its backing file is not a file of this host", d.Path)
-	case ok && format != "" && format != "raw" && format != "qcow2":
+	case format == "raw":
+		_, err = os.Stat(backing)
+	case format != "" && format != "qcow2":
 		return fmt.Errorf("%s is in the format %s, which unboot does not read", backing, format)
-	case ok:
-		f, err := os.Open(backing)
-		if errors.Is(err, unix.ENXIO) {
-			err = &fs.PathError{Op: "open", Path: backing, Err: disk.ErrNotDisk}
-		}
-		if err != nil {
-			return err
-		}
-		return f.Close()
 	}
-	return nil
+	return err
 }

@@ -140,16 +140,15 @@ func (s *Server) fill(ctx context.Context, p, pattern string, n int64) error {
 func (s *Server) FillDir(ctx context.Context, a *rpc.FillDirArgs) error {
 	v := s.view()
 	var first error
-	inChains(v, max(a.Nr, 0), func(c *chain, i, slot int) {
-		c.Mknodat(cwd, fmt.Sprintf("%s/%08d", a.Dir, i), unix.S_IFREG|s.createPerm(), 0)
-	}, func(i, slot int, err error) {
-		if err == unix.EEXIST {
-			err = nil
-		}
-		if err != nil && first == nil {
-			first = perror(err, "open: %s/%08d", a.Dir, i)
-		}
-	})
+	for done := 0; done < a.Nr && first == nil && ctx.Err() == nil; done += chainLength {
+		inChains(v, min(a.Nr-done, chainLength), func(c *chain, i, slot int) {
+			c.Mknodat(cwd, fmt.Sprintf("%s/%08d", a.Dir, done+i), unix.S_IFREG|s.createPerm(), 0)
+		}, func(i, slot int, err error) {
+			if err != nil && err != unix.EEXIST && first == nil {
+				first = perror(err, "open: %s/%08d", a.Dir, done+i)
+			}
+		})
+	}
 	return first
 }
 

@@ -14,6 +14,9 @@ import (
 // that is not wanted.
 func (s *Server) GlobExpand(ctx context.Context, a *rpc.GlobExpandArgs) ([]string, error) {
 	slash := a.Directoryslash.Or(true)
+	if len(a.Pattern) >= unix.PathMax {
+		return nil, perror(unix.ENAMETOOLONG, "%s", a.Pattern)
+	}
 	out := []string{}
 	for _, pattern := range expandBraces(a.Pattern) {
 		dirOnly := strings.HasSuffix(pattern, "/")

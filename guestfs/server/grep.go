@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -76,7 +78,8 @@ func (s *Server) Zfgrepi(ctx context.Context, a *rpc.ZfgrepiArgs) ([]string, err
 	return s.grep(ctx, a.Pattern, a.Path, posixre.Options{Fixed: true, Insensitive: true}, true)
 }
 
-// grep prints lines of binary files too, in contrast to grep(1).
+// grep returns nothing from where a file is binary, as grep(1) then only says that it
+// matches.
 func (s *Server) grep(ctx context.Context, expr, p string, o posixre.Options, compressed bool) ([]string, error) {
 	h, err := s.openRead(p)
 	if err != nil {
@@ -100,14 +103,24 @@ func (s *Server) grep(ctx context.Context, expr, p string, o posixre.Options, co
 		}
 	}
 	var list lineList
-	err = eachLine(ctx, in, func(line []byte) error {
+	text := bufio.NewReaderSize(in, grepBuffer)
+	if head, _ := text.Peek(grepBuffer); bytes.IndexByte(head, 0) >= 0 {
+		return list.list(), nil
+	}
+	err = eachLine(ctx, text, func(line []byte) error {
+		if bytes.IndexByte(line, 0) >= 0 {
+			return errEnough
+		}
 		if re.Match(line) {
 			return list.add(line)
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && err != errEnough {
 		return nil, perror(err, "%s", p)
 	}
 	return list.list(), nil
 }
+
+// grepBuffer is how much of a file grep(1) looks at first, to see what it is.
+const grepBuffer = 32 << 10

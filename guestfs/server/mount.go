@@ -186,10 +186,10 @@ func (s *Server) InternalParseMountable(ctx context.Context, a *rpc.InternalPars
 	return m, nil
 }
 
-// The types of an InternalMountable. 3 is a path, which a mountable is not.
+// The types of an InternalMountable, as the appliance sends them. 2 is a path, which a mountable is not.
 const (
-	mountableDevice = 1
-	mountableVolume = 2
+	mountableDevice = 0
+	mountableVolume = 1
 )
 
 // Mkmountpoint makes a directory to mount on before something is mounted on /.

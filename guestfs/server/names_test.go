@@ -126,12 +126,12 @@ func TestCheckDrive(t *testing.T) {
 	os.WriteFile(qcow2, append([]byte("QFI\xfb\x00\x00\x00\x03"), make([]byte, 4096)...), 0o600)
 	vmdk := filepath.Join(dir, "v")
 	os.WriteFile(vmdk, append([]byte("KDMV\x01\x00\x00\x00"), make([]byte, 4096)...), 0o600)
-	for _, d := range []Drive{{Path: good}, {Path: good, Format: "raw"}, {Path: qcow2}, {Path: qcow2, Format: "qcow2"}, {Path: vmdk, Format: "raw"}, {Path: good, LogicalBlock: 4096}} {
+	for _, d := range []Drive{{Path: good}, {Path: good, Format: "raw"}, {Path: qcow2, ReadOnly: true}, {Path: qcow2, Format: "qcow2", ReadOnly: true}, {Path: vmdk, Format: "raw"}, {Path: good, LogicalBlock: 4096}} {
 		if err := checkDrive(d); err != nil {
 			t.Errorf("%+v: %v", d, err)
 		}
 	}
-	for _, d := range []Drive{{Path: dir}, {Path: "/dev/null"}, {Path: vmdk}, {Path: good, Format: "vdi"}, {Path: good, LogicalBlock: 600}, {Protocol: "nbd"}} {
+	for _, d := range []Drive{{Path: dir}, {Path: "/dev/null"}, {Path: qcow2}, {Path: qcow2, Format: "qcow2"}, {Path: vmdk}, {Path: good, Format: "vdi"}, {Path: good, LogicalBlock: 600}, {Protocol: "nbd"}} {
 		if err := checkDrive(d); err == nil {
 			t.Errorf("%+v: no error", d)
 		}

@@ -80,6 +80,14 @@ func sload(t *tree) {
 	t.keep(func(n *Node) bool { return n.Mode.IsRegular() || n.Mode.IsDir() || n.Mode&fs.ModeSymlink != 0 })
 }
 
+// hfsPlus keeps names decomposed, and shows them composed.
+func hfsPlus(t *tree) {
+	joliet(t)
+	t.keep(func(n *Node) bool {
+		return !strings.ContainsFunc(path.Base(n.Path), func(r rune) bool { return unicode.Is(unicode.Mn, r) })
+	})
+}
+
 // fatNames is what Windows' long names can hold.
 func fatNames(t *tree) {
 	t.dropHardLinks()

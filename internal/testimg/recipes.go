@@ -1,6 +1,7 @@
 package testimg
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +34,7 @@ var recipes = map[string]recipe{
 	"jfs":      {tools: []string{"mkfs.jfs"}, size: 32 * mib, label: "-L", make: simple("mkfs.jfs", "-q")},
 	"nilfs2":   {tools: []string{"mkfs.nilfs2"}, size: 160 * mib, label: "-L", make: simple("mkfs.nilfs2", "-q")},
 	"hfs":      {tools: []string{"hformat"}, size: 16 * mib, label: "-l", make: simple("hformat")},
+	"hfsplus":  {tools: []string{"xorriso"}, holds: hfsPlus, make: makeHFSPlus},
 	"reiserfs": {tools: []string{"mkfs.reiserfs"}, size: 48 * mib, label: "-l", make: simple("mkfs.reiserfs", "-q", "-ff", "-u", uuid)},
 	"ufs1":     {tools: []string{"makefs"}, holds: ufs, make: makeUFS("version=1")},
 	"ufs2":     {tools: []string{"makefs"}, holds: ufs, make: makeUFS("version=2")},
@@ -142,4 +144,31 @@ func makeUFS(version string) func(*job) error {
 		}
 		return j.run("makefs", []string{"-t", "ffs", "-o", version, "-s", strconv.FormatInt(size, 10)}, j.out, j.dir)
 	}
+}
+
+// makeHFSPlus takes the volume out of a CD image that is one for a Mac, too: there is
+// no mkfs.hfsplus in Debian.
+func makeHFSPlus(j *job) error {
+	iso := j.out + ".iso"
+	defer os.Remove(iso)
+	// The name of the volume has it write one that holds no file, too.
+	if _, err := Run("xorriso", "-as", "mkisofs", "-quiet", "-V", "UNBOOT", "-hfsplus", "-hfsplus-block-size", "2048", "-o", iso, j.dir); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(iso)
+	if err != nil {
+		return err
+	}
+	// The volume header is the third sector, and its copy the last but one.
+	const sector = 512
+	var headers []int
+	for at := 0; at+sector <= len(data); at += sector {
+		if string(data[at:at+4]) == "H+\x00\x04" {
+			headers = append(headers, at)
+		}
+	}
+	if len(headers) < 2 {
+		return errors.New("no volume of HFS+ in the CD image")
+	}
+	return os.WriteFile(j.out, data[headers[0]-2*sector:headers[len(headers)-1]+2*sector], 0o644)
 }

@@ -63,9 +63,7 @@ func TestKill(t *testing.T) {
 			seed := rand.Uint64()
 			c := newCampaign(t, s, seed)
 			for range kills {
-				c.round(t)
-				if t.Failed() {
-					t.Logf("image: %s", c.keep(t))
+				if c.round(t); t.Failed() {
 					break
 				}
 			}
@@ -83,7 +81,6 @@ func TestSoakKill(t *testing.T) {
 				c := newCampaign(t, s, rand.Uint64())
 				for range 20 {
 					if c.round(t); t.Failed() {
-						t.Logf("image: %s", c.keep(t))
 						break
 					}
 				}
@@ -112,7 +109,7 @@ type campaign struct {
 	rng   *rand.Rand
 	n     int // rounds
 
-	kills, ops, stable, replays, unclean int
+	kills, ops, stable, replays, unclean, unreplayable int
 }
 
 func newCampaign(t *testing.T, s subject, seed uint64) *campaign {
@@ -122,8 +119,19 @@ func newCampaign(t *testing.T, s subject, seed uint64) *campaign {
 		seed:    seed,
 		rng:     rand.New(rand.NewPCG(seed, 0)),
 	}
-	rig.Check(t, "copy", testimg.Copy(testimg.FS(t, s.fstype, testimg.Options{}), c.image))
+	c.renew(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("image: %s", c.keep(t))
+		}
+	})
 	return c
+}
+
+// renew begins with an empty image.
+func (c *campaign) renew(t *testing.T) {
+	t.Helper()
+	rig.Check(t, "copy", testimg.Copy(testimg.FS(t, c.fstype, testimg.Options{}), c.image))
 }
 
 // scratch returns a directory: one in memory, if the host has that, makes the
@@ -141,8 +149,11 @@ func scratch(t testing.TB, memory bool) string {
 }
 
 func (c *campaign) report(t *testing.T) {
-	t.Logf("%s: seed %#x, %d kills after %d operations, %d synced files found again, %d replays into memory, %d unclean",
-		c.fstype, c.seed, c.kills, c.ops, c.stable, c.replays, c.unclean)
+	t.Logf("%s: seed %#x, %d kills after %d operations, %d synced files found again, %d replays into memory, %d unclean, %d that no Linux replays",
+		c.fstype, c.seed, c.kills, c.ops, c.stable, c.replays, c.unclean, c.unreplayable)
+	if c.unreplayable > 1+c.kills/50 {
+		t.Error("that is too many")
+	}
 }
 
 // keep saves the image of a failure.
@@ -251,6 +262,9 @@ func (c *campaign) replay(t *testing.T, writers []*writer) {
 		t.Logf("mount with an overlay: %v", err)
 		return
 	}
+	if c.cannotReplay(t, err) {
+		return
+	}
 	rig.Check(t, "mount with an overlay", err)
 	c.check(t, k, dir, writers, "replayed into memory")
 	rig.Check(t, "unmount", k.Unmount(dir, 0))
@@ -272,6 +286,11 @@ func (c *campaign) recover(t *testing.T, writers []*writer) {
 	defer k.Kill()
 	disk := rig.Attach(t, k, c.image)
 	dir, err := rig.Mount(k, disk, rig.Driver(c.fstype), 0, c.data)
+	if c.cannotReplay(t, err) {
+		c.unreplayable++
+		c.renew(t)
+		return
+	}
 	rig.Check(t, "mount after the kill", err)
 	c.check(t, k, dir, writers, "recovered")
 	if err := k.Unmount(dir, 0); err != nil {
@@ -288,6 +307,27 @@ func (c *campaign) recover(t *testing.T, writers []*writer) {
 		c.unclean++
 		t.Logf("checker: %v\n%.600s", err, out)
 	}
+}
+
+// cannotReplay reports whether an error is that of a btrfs whose log of fsynced files
+// names something twice: the driver writes such a log after one kill in some hundred
+// under this load, and then no Linux replays it (kernel/FILESYSTEMS.md). To tell it from
+// a fault of this kernel's reading, the host's has to refuse the image, too.
+func (c *campaign) cannotReplay(t *testing.T, err error) bool {
+	t.Helper()
+	if c.fstype != "btrfs" || !errors.Is(err, unix.EEXIST) {
+		return false
+	}
+	dir := t.TempDir()
+	rig.Check(t, "copy", testimg.Copy(c.image, dir+"/image"))
+	rig.Check(t, "mkdir", os.Mkdir(dir+"/mnt", 0o755))
+	_, err = testimg.Run("mount", "-t", "btrfs", "-o", "loop", dir+"/image", dir+"/mnt")
+	if err == nil {
+		testimg.MustRun(t, "umount", dir+"/mnt")
+		return false
+	}
+	t.Logf("the host's kernel: %v", err)
+	return true
 }
 
 // removeAll removes a tree as far as it can.

@@ -69,6 +69,7 @@ var readables = []readable{
 		tree: func() []testimg.Node { return testimg.TreeFor("joliet") }},
 	{name: "cramfs", fstype: "cramfs", lenses: []lens{noTimes, noLinks, oddDevice}},
 	{name: "romfs", fstype: "romfs", lenses: []lens{noTimes, noOwners, noModes, noLinks}},
+	{name: "hfsplus", fstype: "hfsplus", lenses: []lens{noRootAtAll, noOwners, noModes, noLinks}},
 	{name: "ufs1", fstype: "ufs1", data: "ufstype=44bsd"},
 	{name: "ext2", fstype: "ext2"},
 	{name: "ext4", fstype: "ext4"},

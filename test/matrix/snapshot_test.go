@@ -123,9 +123,10 @@ func xattrs(s sys, path string) (map[string]string, error) {
 	return m, nil
 }
 
-// compared leaves out what kernels make up by themselves.
+// compared leaves out what kernels make up by themselves; and what hfsplus lists under
+// a name that lacks its end, by which nothing can be read.
 func compared(attr string) bool {
-	return attr != "security.selinux" && !strings.HasPrefix(attr, "trusted.SGI_ACL_") &&
+	return attr != "osx.com.apple.FinderInf" && attr != "security.selinux" && !strings.HasPrefix(attr, "trusted.SGI_ACL_") &&
 		!strings.HasPrefix(attr, "$LX") && !strings.HasPrefix(attr, "system.ntfs") && !strings.HasPrefix(attr, "system.dos")
 }
 

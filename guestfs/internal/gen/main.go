@@ -3,6 +3,7 @@
 //
 //	gen -rpc DIR      the messages, for package rpc
 //	gen -server DIR   the dispatch, for package server
+//	gen -binding DIR  the API of the official Go binding, for package guestfs
 //	gen -doc FILE     the table of procedures; -server says where methods are looked for
 package main
 
@@ -27,18 +28,30 @@ var templates embed.FS
 func main() {
 	rpcDir := flag.String("rpc", "", "`directory` of package rpc")
 	serverDir := flag.String("server", "", "`directory` of package server")
+	bindingDir := flag.String("binding", "", "`directory` of package guestfs")
 	docFile := flag.String("doc", "", "`file` for the table of procedures")
 	flag.Parse()
-	if err := generate(*rpcDir, *serverDir, *docFile); err != nil {
+	if err := generate(output{*rpcDir, *serverDir, *bindingDir, *docFile}); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func generate(rpcDir, serverDir, docFile string) error {
+// output says where what is generated goes.
+type output struct{ rpc, server, binding, doc string }
+
+func generate(o output) error {
 	a, err := api.Load()
 	if err != nil {
 		return err
+	}
+	rpcDir, serverDir, docFile := o.rpc, o.server, o.doc
+	if o.binding != "" {
+		for _, name := range bindingFiles {
+			if err := code(a, "binding_"+name, filepath.Join(o.binding, name+"_gen.go")); err != nil {
+				return err
+			}
+		}
 	}
 	if rpcDir != "" {
 		for _, name := range []string{"args", "structs", "procedures"} {
@@ -104,7 +117,21 @@ var functions = template.FuncMap{
 		}
 		return l
 	},
-	"max": func(a *api.API) uint32 { return a.Procedures[len(a.Procedures)-1].Number },
+	"arg":        argName,
+	"btype":      bindingType,
+	"bname":      api.BindingStruct,
+	"bfield":     api.BindingName,
+	"bcode":      bindingFieldCode,
+	"bsignature": bindingSignature,
+	"decode":     decode,
+	"failed":     failed,
+	"file":       file,
+	"passed":     passed,
+	"public":     public,
+	"remark":     remark,
+	"traced":     traced,
+	"zero":       zero,
+	"max":        func(a *api.API) uint32 { return a.Procedures[len(a.Procedures)-1].Number },
 }
 
 type group struct {

@@ -7,7 +7,10 @@
 #include <linux/blkdev.h>
 #include <linux/falloc.h>
 #include <linux/kernel.h>
+#include <asm/setup.h>
 #include "disk.h"
+
+bool lkl_wrote;
 
 /* Gather the memory of part of a request; neighbours become one piece. */
 static int gather(struct request *rq, u64 skip, u64 len, struct host_iovec *iov)
@@ -111,6 +114,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct request *rq = bd->rq;
 	struct disk *d = hctx->queue->queuedata;
 
+	lkl_wrote |= op_is_write(req_op(rq));
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:

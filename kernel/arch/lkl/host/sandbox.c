@@ -62,6 +62,7 @@ static const struct sock_filter filter[] = {
 	RULE_FD(HOST_recvmsg, LKL_FD_CONTROL),
 	RULE_DISK(HOST_close),
 	RULE_ANY(HOST_clock_gettime),	/* where the vDSO falls back to it */
+	RULE_ANY(HOST_restart_syscall),	/* the host's own, after SIGSTOP and SIGCONT */
 	RULE_ANY(HOST_exit_group),
 	KILL,
 };

@@ -3,9 +3,10 @@
  * RAM that is there but not used yet. A boot pays for each page it is told
  * of, so it is told of LKL_BOOT_MEMORY. Where memory has to be reclaimed, the
  * rest of what the parent allows is a "cache" that gives pages without losing
- * anything. It gives them only if reclaiming does not serve: what is read once,
- * as by a walk over all files, can as well take the place of what was read
- * before it. Most kernels live and end with what they have started with.
+ * anything. Who writes is given them at once. Who only reads is given them if
+ * reclaiming does not serve: what is read once, as by a walk over all files,
+ * can as well take the place of what was read before it. Most kernels live and
+ * end with what they have started with.
  */
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -50,27 +51,28 @@ static bool is_thrashing(unsigned long total)
 {
 	unsigned long refaults = global_node_page_state(WORKINGSET_REFAULT_FILE);
 
-	return refaults - refaults_seen > total / 8;
+	return refaults - refaults_seen > total / 2;
 }
 
-/* What fills memory cannot be given up, or not before it is written. */
-static bool is_stuck(unsigned long total)
+/* There is little that could be given up. */
+static bool is_full(unsigned long total)
 {
 	unsigned long file = global_node_page_state(NR_ACTIVE_FILE) +
 			     global_node_page_state(NR_INACTIVE_FILE);
-	unsigned long busy = global_node_page_state(NR_FILE_DIRTY) +
-			     global_node_page_state(NR_WRITEBACK);
 
-	return file < busy + total / 8;
+	return file < total / 16;
+}
+
+static bool is_wanted(void)
+{
+	unsigned long total = totalram_pages();
+
+	return lkl_wrote || is_full(total) || is_thrashing(total);
 }
 
 static unsigned long count(struct shrinker *s, struct shrink_control *sc)
 {
-	unsigned long total = totalram_pages();
-
-	if (next_pfn >= last_pfn)
-		return 0;
-	return is_stuck(total) || is_thrashing(total) ? CHUNK_PAGES : 0;
+	return next_pfn < last_pfn && is_wanted() ? CHUNK_PAGES : 0;
 }
 
 static unsigned long scan(struct shrinker *s, struct shrink_control *sc)

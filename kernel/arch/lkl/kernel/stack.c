@@ -17,7 +17,7 @@
 #include <asm/setup.h>
 #include <asm/wrap.h>
 
-#define STACKS		256
+#define STACKS		128
 
 static char *stacks;			/* STACKS of THREAD_SIZE */
 static u16 free_list[STACKS];		/* the last one freed is used first */

@@ -29,6 +29,7 @@
 #define HOST_sigaltstack	131
 #define HOST_prctl		157
 #define HOST_futex		202
+#define HOST_restart_syscall	219
 #define HOST_clock_gettime	228
 #define HOST_exit_group		231
 #define HOST_unshare		272

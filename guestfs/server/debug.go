@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/protocol"
+	"github.com/unboot/unboot/guestfs/rpc"
+)
+
+// Debug answers the sub-commands that do no harm. The one that runs a command does
+// nothing, as there is nothing to run: the tools use it to end processes that a guest
+// would have in the appliance, and there are none.
+func (s *Server) Debug(ctx context.Context, a *rpc.DebugArgs) (string, error) {
+	switch a.Subcmd {
+	case "help":
+		return "commands supported in unboot:\nenv\nfds\nhelp\nmem\nprogress\nsh\nsyslog\n", nil
+	case "sh", "setenv", "spew":
+		return "", nil
+	case "env":
+		return "", nil
+	case "fds":
+		return "", nil
+	case "mem":
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return fmt.Sprintf("heap %d\nsys %d\n", m.HeapAlloc, m.Sys), nil
+	case "progress":
+		return s.debugProgress(ctx, a.Extraargs)
+	case "syslog":
+		return s.Dmesg(ctx)
+	}
+	return "", errorf("unknown sub-command %q: debug help lists those that there are", a.Subcmd)
+}
+
+// debugProgress reports progress for some seconds, for tests of libraries.
+func (s *Server) debugProgress(ctx context.Context, args []string) (string, error) {
+	secs := 0
+	if len(args) < 1 || len(args) > 2 {
+		return "", errorf("progress: expecting arg (time in seconds)")
+	}
+	if _, err := fmt.Sscan(args[0], &secs); err != nil || secs < 0 || secs > 3600 {
+		return "", errorf("progress: could not parse time in seconds")
+	}
+	const perSecond = 10
+	steps := secs * perSecond
+	for i := range steps {
+		select {
+		case <-time.After(time.Second / perSecond):
+			progress(ctx, uint64(i+1), uint64(steps))
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	return "ok", nil
+}
+
+// Dmesg returns the kernel's log.
+func (s *Server) Dmesg(ctx context.Context) (string, error) {
+	img, err := s.image()
+	if err != nil {
+		return "", err
+	}
+	log := img.Kernel().Dmesg()
+	if over := len(log) - (protocol.MessageMax - 4096); over > 0 {
+		log = log[over:]
+	}
+	return strings.ToValidUTF8(log, "?"), nil
+}
+
+// DropCaches makes the kernel forget what it has read.
+func (s *Server) DropCaches(ctx context.Context, a *rpc.DropCachesArgs) error {
+	img, err := s.image()
+	if err != nil {
+		return err
+	}
+	k := img.Kernel()
+	fd, err := k.Open("/proc/sys/vm/drop_caches", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		return nil // a kernel without it: it is only advice
+	}
+	if err != nil {
+		return perror(err, "/proc/sys/vm/drop_caches")
+	}
+	defer k.CloseFd(fd)
+	if _, err := k.Write(fd, fmt.Appendf(nil, "%d\n", a.Whattodrop)); err != nil {
+		return perror(err, "/proc/sys/vm/drop_caches")
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package inspect
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
+)
+
+// diskName is a disk as a system names it.
+type diskName struct {
+	driver string
+	index  int
+}
+
+// diskNames returns the disks that an fstab names, in order.
+func diskNames(entries []fstab.Entry) (names []diskName) {
+	for i := range entries {
+		if _, disk, _, ok := position(entries[i].Spec); ok && !slices.Contains(names, disk) {
+			names = append(names, disk)
+		}
+	}
+	slices.SortFunc(names, func(a, b diskName) int { return cmp.Or(strings.Compare(a.driver, b.driver), a.index-b.index) })
+	return names
+}
+
+var (
+	// FreeBSD: ada0p2 (GPT), ada0s1a (a slice and its label), da0s1, vtbd0a.
+	freebsdDisk = regexp.MustCompile(`^/dev/(ada|ad|da|vtbd|nvd|nda|nvme|mmcsd|mfid|mfisyspd|aacd|amrd|twed|xbd|vbd|idad|ciss)([0-9]{1,3})(?:p([0-9]{1,3})|s([0-9]{1,2})([a-h])?|([a-h]))?$`)
+	// NetBSD and OpenBSD: wd0a, sd0i; ld0a, xbd0a; dk0 is a wedge.
+	letterDisk = regexp.MustCompile(`^/dev/(wd|sd|ld|xbd|ra|rd)([0-9]{1,3})([a-p])$`)
+	wedge      = regexp.MustCompile(`^/dev/dk([0-9]{1,3})$`)
+	// OpenBSD names a disk by the ID in its label.
+	duid = regexp.MustCompile(`^[0-9a-f]{16}\.([a-p])$`)
+)
+
+// bsdName reports whether an fstab's word names a device on BSD.
+func bsdName(value string) bool {
+	return duid.MatchString(value) || strings.HasPrefix(value, "NAME=") || strings.HasPrefix(value, "ROOT.")
+}
+
+// position returns the place that a device's name means: a disk, and the number that
+// Linux gives the partition, 0 for all of the disk. For a name that stands for an
+// identity, it returns what that is in an fstab of Linux.
+func position(spec fstab.Spec) (identity fstab.Spec, disk diskName, partition int, ok bool) {
+	if name, isName := strings.CutPrefix(spec.Value, "NAME="); isName && spec.Kind == fstab.Other {
+		return fstab.Spec{Kind: fstab.PartLabel, Value: name}, disk, 0, false
+	}
+	if m := duid.FindStringSubmatch(spec.Value); m != nil {
+		return spec, diskName{"duid", 0}, lettered(m[1][0], false), true
+	}
+	if letter, isRoot := strings.CutPrefix(spec.Value, "ROOT."); isRoot && len(letter) == 1 {
+		return spec, diskName{"root", 0}, lettered(letter[0], true), true
+	}
+	if spec.Kind != fstab.Path {
+		return spec, disk, 0, false
+	}
+	for prefix, kind := range map[string]fstab.Kind{
+		"/dev/gpt/": fstab.PartLabel, "/dev/gptid/": fstab.PartUUID, "/dev/ufs/": fstab.Label, "/dev/ufsid/": fstab.UUID,
+		"/dev/msdosfs/": fstab.Label, "/dev/ext2fs/": fstab.Label,
+	} {
+		if name, found := strings.CutPrefix(spec.Value, prefix); found {
+			return fstab.Spec{Kind: kind, Value: name}, disk, 0, false
+		}
+	}
+	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
+	if m := freebsdDisk.FindStringSubmatch(spec.Value); m != nil {
+		disk = diskName{m[1], number(m[2])}
+		switch {
+		case m[3] != "":
+			return spec, disk, number(m[3]), true
+		case m[5] != "":
+			return spec, disk, lettered(m[5][0], false), true
+		case m[4] != "":
+			return spec, disk, number(m[4]), true
+		case m[6] != "":
+			return spec, disk, lettered(m[6][0], false) - 4, true
+		}
+		return spec, disk, 0, true
+	}
+	if m := letterDisk.FindStringSubmatch(spec.Value); m != nil {
+		return spec, diskName{m[1], number(m[2])}, lettered(m[3][0], m[1] != "sd"), true
+	}
+	if m := wedge.FindStringSubmatch(spec.Value); m != nil {
+		return spec, diskName{"dk", 0}, number(m[1]) + 1, true
+	}
+	driver, index, partition, ok := spec.Disk()
+	switch driver {
+	case "md", "loop", "nbd": // their numbers are no positions of disks
+		return spec, disk, 0, false
+	}
+	return spec, diskName{driver, index}, partition, ok
+}
+
+// lettered returns the number that Linux most likely gives a partition of a BSD
+// disk label. It counts them from 5, behind the primary partitions, without those that
+// are the whole of what holds the label: c, and on NetBSD d, which is the whole disk.
+func lettered(letter byte, netbsd bool) int {
+	n := 5 + int(letter-'a')
+	switch {
+	case letter > 'd' && netbsd:
+		return n - 2
+	case letter > 'c':
+		return n - 1
+	case letter == 'c':
+		return 0
+	}
+	return n
+}

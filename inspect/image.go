@@ -1,0 +1,259 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
+)
+
+// Bounds on what is mounted.
+const (
+	maxDevices    = 4096
+	maxSubvolumes = 512 // of one file system
+)
+
+// Root is an operating system on a [Source]: the tree that has its root, and what is
+// mounted on it.
+type Root struct {
+	*System
+	// Device is the root's device, as [Mountable] spells it. It names the root
+	// in guestfs(3).
+	Device string
+	// Mounts are where devices are mounted, the root's first, shallow
+	// directories before deep ones. This is what files in the image say; a device
+	// may not exist, or hold no file system.
+	Mounts []Mount
+	// Filesystems are the names of all devices that belong to the system, swap
+	// space included.
+	Filesystems []string
+	// Drives are the devices by the letter that Windows has for them ("C").
+	Drives map[string]string
+}
+
+// Mount is one mounted device.
+type Mount struct {
+	Dir    string // "/", "/boot/efi"
+	Device string // as [Mountable] spells it
+	Type   string // as fstab says, "" for the root
+	// Options are those of fstab, without subvol= and subvolid=, which are in
+	// Device.
+	Options []string
+}
+
+// Mountpoints returns the devices by the directories on which they are mounted.
+func (r *Root) Mountpoints() map[string]string {
+	m := make(map[string]string, len(r.Mounts))
+	for _, mount := range r.Mounts {
+		m[mount.Dir] = mount.Device
+	}
+	return m
+}
+
+// Image finds the operating systems of an image, with the zero [Inspector].
+func Image(src Source) ([]*Root, error) { return new(Inspector).Image(src) }
+
+// Image finds the operating systems of an image, in the order of the devices. It
+// mounts each device in turn, and no two at a time.
+//
+// An image without a system is no error, and neither is a device that cannot be
+// mounted if there is a system: it is among the Problems of all the systems. If there
+// is none, the errors of mounting are returned.
+func (in *Inspector) Image(src Source) ([]*Root, error) {
+	m := &machine{src: src, devices: src.Devices(), subvolumes: map[string][]Subvolume{}}
+	if len(m.devices) > maxDevices {
+		return nil, fmt.Errorf("inspect: more than %d devices", maxDevices)
+	}
+	pools := map[string]bool{}
+	for i := range m.devices {
+		d := &m.devices[i]
+		if d.Type == "btrfs" && d.UUID != "" {
+			if pools[d.UUID] {
+				continue // another device of the same file system
+			}
+			pools[d.UUID] = true
+		}
+		m.look(in, d)
+	}
+	m.dropSnapshots()
+	var roots []*Root
+	for _, u := range m.units {
+		if u.role == rootRole || u.role == media {
+			roots = append(roots, m.root(u))
+		}
+	}
+	if len(roots) == 0 {
+		return nil, errors.Join(m.errs...)
+	}
+	for _, r := range roots {
+		for _, err := range m.errs[:min(len(m.errs), maxNotes)] {
+			r.Problems = append(r.Problems, clean(err.Error()))
+		}
+	}
+	return roots, nil
+}
+
+// machine is an inspection of a whole image.
+type machine struct {
+	src        Source
+	devices    []Device
+	subvolumes map[string][]Subvolume // by device
+	units      []*unit
+	errs       []error
+}
+
+// unit is one tree that was found to be, or to be a part of, a system.
+type unit struct {
+	device *Device
+	sub    *Subvolume // nil for the default
+	system *System
+	role   role
+	fstab  []fstab.Entry
+	merged bool // into a root
+}
+
+func (u *unit) mountable() string {
+	if u.sub == nil {
+		return u.device.Name
+	}
+	return Mountable(u.device.Name, u.sub.Path)
+}
+
+// noFileSystem are the types of contents that cannot be mounted.
+func noFileSystem(d *Device) bool {
+	switch d.Type {
+	case "", "unknown", "swap", "swsuspend", "linux_raid_member", "LVM2_member", "LVM1_member", "crypto_LUKS",
+		"BitLocker", "bcache", "zfs_member", "drbd", "ddf_raid_member", "isw_raid_member", "VMFS_volume_member",
+		"jbd", "xfs_external_log", "DM_verity_hash", "DM_integrity", "apfs":
+		return true
+	}
+	return strings.HasSuffix(d.Type, "_member")
+}
+
+// look inspects a device and its subvolumes.
+func (m *machine) look(in *Inspector, d *Device) {
+	if noFileSystem(d) {
+		return
+	}
+	m.lookAt(in, &unit{device: d})
+	src, ok := m.src.(SubvolumeSource)
+	if d.Type != "btrfs" || !ok {
+		return
+	}
+	list, err := src.Subvolumes(d.Name)
+	if err != nil {
+		m.errs = append(m.errs, fmt.Errorf("list subvolumes of %s: %w", d.Name, err))
+		return
+	}
+	if len(list) > maxSubvolumes {
+		m.errs = append(m.errs, fmt.Errorf("%s has more than %d subvolumes", d.Name, maxSubvolumes))
+		list = list[:maxSubvolumes]
+	}
+	m.subvolumes[d.Name] = list
+	for i := range list {
+		if s := &list[i]; !s.Default && !ofContainer(s.Path) {
+			m.lookAt(in, &unit{device: d, sub: s})
+		}
+	}
+}
+
+// ofContainer reports whether a subvolume is a layer of a container's image: it has a
+// system in it, but no machine's.
+func ofContainer(path string) bool {
+	return strings.Contains(path, "docker/btrfs/subvolumes/") || strings.Contains(path, "containers/storage/btrfs/subvolumes/")
+}
+
+// lookAt mounts a unit and keeps it if there is something in it.
+func (m *machine) lookAt(in *Inspector, u *unit) {
+	options := ""
+	if u.sub != nil {
+		options = "subvol=" + u.sub.Path
+		if strings.Contains(u.sub.Path, ",") { // which would end the option
+			options = fmt.Sprintf("subvolid=%d", u.sub.ID)
+		}
+	}
+	fsys, err := m.src.Mount(u.device.Name, options)
+	if err != nil {
+		m.errs = append(m.errs, fmt.Errorf("mount %s: %w", u.mountable(), err))
+		return
+	}
+	defer func() {
+		if err := fsys.Unmount(); err != nil {
+			m.errs = append(m.errs, fmt.Errorf("unmount %s: %w", u.mountable(), err))
+		}
+	}()
+	t := &tree{FS: fsys}
+	u.system, u.role = in.inspect(t)
+	if u.role == noRole {
+		if t.err != nil {
+			m.errs = append(m.errs, fmt.Errorf("%s: %w", u.mountable(), t.err))
+		}
+		return
+	}
+	if u.role == rootRole {
+		entries, problems, err := fstab.Parse(bytes.NewReader(t.read(strings.TrimPrefix(u.system.Deployment+"/etc/fstab", "/"))))
+		u.fstab = entries
+		for _, p := range append(problems, err) {
+			if p != nil && len(u.system.Problems) < maxNotes {
+				u.system.Problems = append(u.system.Problems, clean(p.Error()))
+			}
+		}
+	}
+	m.units = append(m.units, u)
+}
+
+// root makes the result of a root's unit.
+func (m *machine) root(u *unit) *Root {
+	r := &Root{System: u.system, Device: u.mountable()}
+	r.Mounts = []Mount{{Dir: "/", Device: r.Device}}
+	r.Filesystems = []string{r.Device}
+	m.followFstab(r, u)
+	m.mergeUsr(r, u)
+	m.mapDrives(r)
+	slices.SortStableFunc(r.Mounts, func(a, b Mount) int {
+		return strings.Count(strings.TrimSuffix(a.Dir, "/"), "/") - strings.Count(strings.TrimSuffix(b.Dir, "/"), "/")
+	})
+	return r
+}
+
+func (r *Root) problem(format string, args ...any) {
+	if len(r.Problems) < maxNotes {
+		r.Problems = append(r.Problems, clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+// add adds a device to the system's file systems.
+func (r *Root) add(device string) {
+	if !slices.Contains(r.Filesystems, device) {
+		r.Filesystems = append(r.Filesystems, device)
+	}
+}
+
+// mapDrives finds the devices of drive letters.
+func (m *machine) mapDrives(r *Root) {
+	if r.Windows == nil {
+		return
+	}
+	r.Drives = map[string]string{}
+	for _, drive := range r.Windows.Drives {
+		for i := range m.devices {
+			if d := &m.devices[i]; drive.means(d) {
+				r.Drives[drive.Letter] = d.Name
+				r.add(d.Name)
+				break
+			}
+		}
+	}
+}
+
+// means reports whether the letter is the device's.
+func (d *Drive) means(dev *Device) bool {
+	if d.PartUUID != "" {
+		return strings.EqualFold(d.PartUUID, dev.PartUUID)
+	}
+	id, _, ok := strings.Cut(dev.PartUUID, "-")
+	return ok && len(dev.PartUUID) < 16 && strings.EqualFold(id, d.DiskID) && dev.Start == d.Offset
+}
