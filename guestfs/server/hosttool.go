@@ -12,8 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/unboot/unboot/guestfs/protocol"
 )
@@ -23,7 +22,7 @@ import (
 // To make, check and resize file systems is the work of their own tools, which are the
 // host's. A tool gets a file of the size of the device, which is sparse and has what is
 // on the device as our kernel sees it, and what the tool has changed is written back.
-// That takes no privilege and no module of the host. docs/rationale.md says more.
+// That takes no privilege, no module and no loop device of the host.
 //
 // What is on a device may be hostile, and tools are not made for that: if this program
 // is root, they run as nobody.
@@ -57,6 +56,16 @@ func missingTool(name string) error {
 	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("not available in unboot: there is no program %s on this host", name)}
 }
 
+// hasTools reports whether programs are there.
+func hasTools(names ...string) bool {
+	for _, name := range names {
+		if _, err := findTool(name); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // A workshop is a directory of the host with files that tools work on.
 type workshop struct {
 	dir   string
@@ -64,24 +73,29 @@ type workshop struct {
 	files []*os.File
 }
 
-// newWorkshop makes a workshop. It has to be closed.
+// newWorkshop makes a workshop. It has to be closed. It is in $TMPDIR or, since what is
+// copied may be large, rather in /var/tmp than in /tmp, which may be memory.
 func newWorkshop() (*workshop, error) {
 	w := &workshop{}
-	parents := []string{os.TempDir(), "/var/tmp", "/tmp"}
+	parents := []string{"/var/tmp", "/tmp"}
+	if dir := os.Getenv("TMPDIR"); dir != "" {
+		parents = slices.Insert(parents, 0, dir)
+	}
 	if os.Geteuid() == 0 {
 		w.owner = &syscall.Credential{Uid: nobody, Gid: nobody}
 		parents = slices.DeleteFunc(parents, func(dir string) bool { return !reachable(dir) })
-		if len(parents) == 0 {
-			return nil, errorf("no directory for temporary files can be reached by everybody: set TMPDIR")
+	}
+	err := errorf("no directory for temporary files can be reached by everybody: set TMPDIR")
+	for _, dir := range parents {
+		if w.dir, err = os.MkdirTemp(dir, "unboot-tool-"); err == nil {
+			break
 		}
 	}
-	dir, err := os.MkdirTemp(parents[0], "unboot-tool-")
 	if err != nil {
 		return nil, err
 	}
-	w.dir = dir
 	if w.owner != nil {
-		err = os.Chown(dir, nobody, nobody)
+		err = os.Chown(w.dir, nobody, nobody)
 	}
 	if err != nil {
 		w.close()
@@ -131,7 +145,7 @@ func (w *workshop) file(name string, size int64) (*os.File, error) {
 // A toolError is the error of a tool that has failed.
 type toolError struct {
 	name   string
-	code   int // exit status, or -1
+	code   int // exit status, or -1 if a signal has ended it
 	output string
 }
 
@@ -143,19 +157,25 @@ func (e *toolError) Error() string {
 	return e.name + ": " + text
 }
 
-// run runs a tool and returns what it says on standard output. If it fails, the error is
-// a *toolError with what it said altogether, in which host paths of the workshop are
-// replaced by the names of the devices.
-func (w *workshop) run(ctx context.Context, names map[string]string, name string, args ...string) (string, error) {
-	path, err := findTool(name)
+// run runs a tool and returns what it says on standard output, if that goes nowhere
+// else. If it fails, the error is a *toolError with what it said altogether, in which
+// host paths of the workshop are replaced by the names of the devices.
+func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (string, error) {
+	path, err := findTool(t.name)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := exec.CommandContext(ctx, path, t.args...)
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+w.dir, "PATH="+os.Getenv("PATH")+":"+strings.Join(toolPath, ":"))
 	stdout, all := &limited{}, &limited{}
-	cmd.Stdout, cmd.Stderr = both{stdout, all}, all
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
+	if t.out == nil {
+		cmd.Stdout = both{stdout, all}
+	}
+	// What goes in and out is a pipe if it is no file: whoever does not read or write it
+	// must not keep a tool that is killed.
+	cmd.WaitDelay = toolPatience
 	// A tool must not outlive us. The signal comes when the thread that started it
 	// ends.
 	runtime.LockOSThread()
@@ -173,11 +193,16 @@ func (w *workshop) run(ctx context.Context, names map[string]string, name string
 	switch {
 	case err == nil:
 		return rename(stdout), nil
-	case errors.As(err, &exit) && ctx.Err() == nil:
-		return rename(stdout), &toolError{name, exit.ExitCode(), rename(all)}
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.As(err, &exit):
+		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
 	}
-	return "", fmt.Errorf("%s: %w", name, err)
+	return "", fmt.Errorf("%s: %w", t.name, err)
 }
+
+// toolPatience is how long the streams of a tool that was killed are waited for.
+const toolPatience = 5 * time.Second
 
 // limited keeps the beginning of what is written to it.
 type limited struct{ bytes.Buffer }
@@ -192,84 +217,4 @@ type both [2]*limited
 func (b both) Write(p []byte) (int, error) {
 	b[0].Write(p)
 	return b[1].Write(p)
-}
-
-// toolUse is what a tool does with a device.
-type toolUse int
-
-const (
-	toolReads   toolUse = iota
-	toolChanges         // something of what is there
-	toolMakes           // all anew: it need not see what is there
-)
-
-// deviceArg is the argument of tools that stands for the i-th device.
-func deviceArg(i int) string { return fmt.Sprintf("\x00%d", i) }
-
-// onDevice runs a tool on a device, for which deviceArg(0) stands in the arguments. ok
-// are exit statuses that are no errors, besides 0.
-func (s *Server) onDevice(ctx context.Context, use toolUse, device string, ok []int, name string, args ...string) (string, error) {
-	return s.onDevices(ctx, use, []string{device}, ok, name, args...)
-}
-
-// onDevices runs a tool on devices, which must not be in use if it changes them.
-func (s *Server) onDevices(ctx context.Context, use toolUse, devices []string, ok []int, name string, args ...string) (string, error) {
-	if _, err := findTool(name); err != nil {
-		return "", err
-	}
-	w, err := newWorkshop()
-	if err != nil {
-		return "", err
-	}
-	defer w.close()
-	names := map[string]string{}
-	var copies []*toolCopy
-	args = slices.Clone(args)
-	for i, device := range devices {
-		flags := unix.O_RDONLY
-		if use != toolReads {
-			// Mounted devices are busy.
-			flags = unix.O_RDWR | unix.O_EXCL
-		}
-		n, err := s.openNode(device, flags)
-		if err != nil {
-			return "", err
-		}
-		defer n.close()
-		file := fmt.Sprint("device", i)
-		f, err := w.file(file, n.size)
-		if err != nil {
-			return "", err
-		}
-		c := &toolCopy{n: n, f: f}
-		if use != toolMakes {
-			if err := c.fill(ctx); err != nil {
-				return "", perror(err, "copy: %s", device)
-			}
-		}
-		copies = append(copies, c)
-		names[file] = device
-		for j := range args {
-			args[j] = strings.ReplaceAll(args[j], deviceArg(i), filepath.Join(w.dir, file))
-		}
-	}
-	out, err := w.run(ctx, names, name, args...)
-	var failed *toolError
-	if errors.As(err, &failed) && slices.Contains(ok, failed.code) {
-		err = nil
-	}
-	if use == toolMakes && err != nil {
-		return out, err
-	}
-	if use != toolReads {
-		// What a tool has changed before it failed is what it wanted, as on a disk.
-		s.devicesChanged()
-		for _, c := range copies {
-			werr := c.writeBack(ctx, use == toolMakes)
-			if err == nil && werr != nil {
-				err = perror(werr, "write: %s", c.n.name)
-			}
-		}
-	}
-	return out, err
 }

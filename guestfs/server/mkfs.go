@@ -37,7 +37,7 @@ var ext = maker{always: []string{"-F", "-q"}, label: "-L", blocks: option("-b"),
 var makers = map[string]maker{
 	"ext2": ext, "ext3": ext, "ext4": ext, "ext4dev": ext,
 	"xfs": {
-		always: []string{"-f", "-q"}, label: "-L", features: "-m",
+		always: []string{"-f", "-q"}, label: "-L",
 		blocks:  func(n, _ int) []string { return []string{"-b", fmt.Sprint("size=", n)} },
 		inode:   "-isize=",
 		sectors: "-ssize=",
@@ -106,6 +106,9 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 			return errorf("block size %d is less than a sector of %d bytes", n, sector)
 		}
 		args = append(args, m.blocks(n, sector)...)
+	} else if strings.HasPrefix(a.Fstype, "ext") && sector > 1024 {
+		// Small file systems get smaller blocks, which the disk does not have.
+		args = append(args, m.blocks(sector, sector)...)
 	}
 	if a.Features.Set {
 		if m.features == "" {

@@ -31,6 +31,7 @@ type Server struct {
 	trees   []*unboot.FS // what is mounted on /, the last on top of those before
 	umask   uint32
 	inotify inotify
+	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a
