@@ -28,10 +28,10 @@ type xfsGeometry struct {
 // Flags of the geometry.
 const (
 	xfsAttr2   = 0x400
-	xfsDir2    = 0x100
+	xfsDir2    = 0x80
 	xfsDirCI   = 0x1000
 	xfsLazy    = 0x4000
-	xfsLogV2   = 0x200
+	xfsLogV2   = 0x100
 	xfsVersion = 0x8000 // 5
 )
 
