@@ -41,3 +41,10 @@ func (s *Server) ListLdmVolumes(ctx context.Context) ([]string, error) { return 
 
 // ListLdmPartitions returns the partitions of Windows dynamic disks.
 func (s *Server) ListLdmPartitions(ctx context.Context) ([]string, error) { return nil, nil }
+
+// LvmSetFilter would hide all but some devices from LVM. There is nothing to hide, and
+// programs as virt-resize call it without asking whether LVM is available.
+func (s *Server) LvmSetFilter(ctx context.Context, a *rpc.LvmSetFilterArgs) error { return nil }
+
+// LvmClearFilter undoes LvmSetFilter.
+func (s *Server) LvmClearFilter(ctx context.Context) error { return nil }

@@ -1,0 +1,220 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/unboot/unboot/guestfs/protocol"
+)
+
+// # Tools of the host
+//
+// To make, check and resize file systems is the work of their own tools, which are the
+// host's. A tool gets a file of the size of the device, which is sparse and has what is
+// on the device as our kernel sees it, and what the tool has changed is written back.
+// That takes no privilege, no module and no loop device of the host.
+//
+// What is on a device may be hostile, and tools are not made for that: if this program
+// is root, they run as nobody.
+
+// nobody runs tools for root.
+const nobody = 65534
+
+// maxToolOutput is how much of what a tool says is kept, in bytes.
+const maxToolOutput = 256 << 10
+
+// toolPath is where tools are looked for after $PATH.
+var toolPath = []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"}
+
+// findTool returns the host path of a program.
+func findTool(name string) (string, error) {
+	if strings.ContainsRune(name, '/') {
+		return "", missingTool(name)
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, dir := range toolPath {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", missingTool(name)
+}
+
+func missingTool(name string) error {
+	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("not available in unboot: there is no program %s on this host", name)}
+}
+
+// hasTools reports whether programs are there.
+func hasTools(names ...string) bool {
+	for _, name := range names {
+		if _, err := findTool(name); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// A workshop is a directory of the host with files that tools work on.
+type workshop struct {
+	dir   string
+	owner *syscall.Credential // that tools run as; nil for our own
+	files []*os.File
+}
+
+// newWorkshop makes a workshop. It has to be closed. It is in $TMPDIR or, since what is
+// copied may be large, rather in /var/tmp than in /tmp, which may be memory.
+func newWorkshop() (*workshop, error) {
+	w := &workshop{}
+	parents := []string{"/var/tmp", "/tmp"}
+	if dir := os.Getenv("TMPDIR"); dir != "" {
+		parents = slices.Insert(parents, 0, dir)
+	}
+	if os.Geteuid() == 0 {
+		w.owner = &syscall.Credential{Uid: nobody, Gid: nobody}
+		parents = slices.DeleteFunc(parents, func(dir string) bool { return !reachable(dir) })
+	}
+	err := errorf("no directory for temporary files can be reached by everybody: set TMPDIR")
+	for _, dir := range parents {
+		if w.dir, err = os.MkdirTemp(dir, "unboot-tool-"); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.owner != nil {
+		err = os.Chown(w.dir, nobody, nobody)
+	}
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// reachable reports whether everybody may go through a directory and all above it.
+func reachable(dir string) bool {
+	dir, err := filepath.Abs(dir)
+	for err == nil {
+		var st os.FileInfo
+		if st, err = os.Stat(dir); err != nil || st.Mode()&1 == 0 {
+			return false
+		}
+		if dir == "/" {
+			return true
+		}
+		dir = filepath.Dir(dir)
+	}
+	return false
+}
+
+func (w *workshop) close() {
+	for _, f := range w.files {
+		f.Close()
+	}
+	os.RemoveAll(w.dir)
+}
+
+// file makes an empty, sparse file of size bytes.
+func (w *workshop) file(name string, size int64) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(w.dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w.files = append(w.files, f)
+	if w.owner != nil {
+		if err := f.Chown(nobody, nobody); err != nil {
+			return nil, err
+		}
+	}
+	return f, f.Truncate(size)
+}
+
+// A toolError is the error of a tool that has failed.
+type toolError struct {
+	name   string
+	code   int // exit status, or -1 if a signal has ended it
+	output string
+}
+
+func (e *toolError) Error() string {
+	text := strings.TrimSpace(e.output)
+	if text == "" {
+		return fmt.Sprintf("%s exited with status %d", e.name, e.code)
+	}
+	return e.name + ": " + text
+}
+
+// run runs a tool and returns what it says on standard output, if that goes nowhere
+// else. If it fails, the error is a *toolError with what it said altogether, in which
+// host paths of the workshop are replaced by the names of the devices.
+func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (string, error) {
+	path, err := findTool(t.name)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, path, t.args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+w.dir, "PATH="+os.Getenv("PATH")+":"+strings.Join(toolPath, ":"))
+	stdout, all := &limited{}, &limited{}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
+	if t.out == nil {
+		cmd.Stdout = both{stdout, all}
+	}
+	// What goes in and out is a pipe if it is no file: whoever does not read or write it
+	// must not keep a tool that is killed.
+	cmd.WaitDelay = toolPatience
+	// A tool must not outlive us. The signal comes when the thread that started it
+	// ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
+	err = cmd.Run()
+	rename := func(b *limited) string {
+		text := b.String()
+		for file, device := range names {
+			text = strings.ReplaceAll(text, filepath.Join(w.dir, file), device)
+		}
+		return text
+	}
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return rename(stdout), nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.As(err, &exit):
+		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
+	}
+	return "", fmt.Errorf("%s: %w", t.name, err)
+}
+
+// toolPatience is how long the streams of a tool that was killed are waited for.
+const toolPatience = 5 * time.Second
+
+// limited keeps the beginning of what is written to it.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.Buffer.Write(p[:min(len(p), max(0, maxToolOutput-l.Len()))])
+	return len(p), nil
+}
+
+type both [2]*limited
+
+func (b both) Write(p []byte) (int, error) {
+	b[0].Write(p)
+	return b[1].Write(p)
+}
