@@ -20,7 +20,7 @@ var varying = []struct {
 // normal returns output without what is different in each run.
 func (s *shell) normal(out string) string {
 	out = strings.ReplaceAll(out, "\r", "")
-	out = strings.ReplaceAll(out, s.dir, "DIR")
+	out = strings.ReplaceAll(strings.ReplaceAll(out, s.dir, "DIR"), s.home, "HOME")
 	for _, v := range varying {
 		out = regexp.MustCompile(v.re).ReplaceAllString(out, v.to)
 	}

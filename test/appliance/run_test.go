@@ -43,8 +43,9 @@ func real() []string {
 
 // A shell runs the commands of a scenario.
 type shell struct {
-	dir string // where it runs
-	env []string
+	dir  string // where it runs
+	home string // where programs keep files for a while
+	env  []string
 }
 
 // newShell makes the directory, with the images in it.
@@ -62,7 +63,7 @@ func newShell(t testing.TB, s *scenario, images *shelf, env []string) *shell {
 	tools, err := filepath.Abs("testdata/bin")
 	check(t, err)
 	home := t.TempDir()
-	return &shell{dir, append([]string{
+	return &shell{dir, home, append([]string{
 		"PATH=" + tools + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + home, "TMPDIR=" + home,
 		"LC_ALL=C.UTF-8", "TZ=UTC", "TERM=dumb",
 	}, env...)}
