@@ -13,6 +13,9 @@ const (
 	ubuntuBoot = "0b000000-0000-4000-8000-000000000001"
 )
 
+// windowsSerial is that of both file systems of makeWindows.
+const windowsSerial = 0x2E0B1A3A63E15840
+
 // makeUbuntu makes an Ubuntu with an MBR, /boot on ext2 and / on XFS.
 func makeUbuntu(t testing.TB, path string) {
 	d := newDisk(t, path, 400*mib, `label: dos
@@ -52,6 +55,9 @@ func makeFedora(t testing.TB, path string) {
 // makeWindows makes a Windows, on a system partition and C:.
 func makeWindows(t testing.TB, path string) {
 	check(t, os.Rename(testguest.Windows(t), path))
+	d := disk{t, path}
+	d.serial(1, 32, windowsSerial)
+	d.serial(33, 96, windowsSerial)
 	settleAll(t, path, [2]string{"/dev/sda1", ""}, [2]string{"/dev/sda2", ""})
 }
 
