@@ -34,6 +34,7 @@ const bindingsDir = "testdata/bindings"
 // TestBindings compares what the session prints with what the appliance has answered to
 // the first of them, and what it has written with what it says.
 func TestBindings(t *testing.T) {
+	needLibguestfs(t)
 	images := &shelf{dir: t.TempDir()}
 	said := filepath.Join(bindingsDir, "appliance.txt")
 	if os.Getenv(recordEnv) != "" {
@@ -49,6 +50,7 @@ func TestBindings(t *testing.T) {
 	env := engine(t)
 	for i, b := range bindings {
 		t.Run(b.script, func(t *testing.T) {
+			t.Parallel()
 			if got := runBinding(t, images, i, env); !slices.Equal(got, want) {
 				t.Errorf("differs from what the appliance says:\n%s", strings.Join(changes(want, got), "\n"))
 			}
@@ -59,7 +61,7 @@ func TestBindings(t *testing.T) {
 // runBinding runs a session, and returns what it prints and then what it has written.
 func runBinding(t *testing.T, images *shelf, i int, env []string) []string {
 	b := bindings[i]
-	testimg.Need(t, append(b.needs, "debugfs", "partx")...)
+	testimg.Need(t, slices.Concat(b.needs, []string{"debugfs", "partx"})...)
 	if exec.Command("sh", "-c", b.load).Run() != nil {
 		t.Skipf("no binding: %s", b.load)
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/unboot/unboot/internal/testimg"
@@ -83,12 +84,16 @@ func realDebian(kind string) func(testing.TB, string) {
 // shelf holds the images that were made by this run of the tests.
 type shelf struct {
 	dir string
-	all map[string]string
+
+	mu  sync.Mutex
+	all map[string]string // guarded by mu
 }
 
 // get returns the host path of an image that all sessions share.
 func (s *shelf) get(t testing.TB, name string) string {
 	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if path := s.all[name]; path != "" {
 		return path
 	}

@@ -51,6 +51,7 @@ type shell struct {
 // newShell makes the directory, with the images in it.
 func newShell(t testing.TB, s *scenario, images *shelf, env []string) *shell {
 	t.Helper()
+	s.needs(t)
 	dir := t.TempDir()
 	for _, i := range s.images {
 		shared, to := images.get(t, i[2]), filepath.Join(dir, i[1])
@@ -88,14 +89,22 @@ func (s *shell) run(t testing.TB, text string) []string {
 	return lines
 }
 
-// programs returns the programs of libguestfs that a scenario needs.
-func (s *scenario) programs() (list []string) {
+// needs skips the test if something that a scenario needs is not there.
+func (s *scenario) needs(t testing.TB) {
+	t.Helper()
 	for _, c := range s.commands {
 		for _, f := range strings.Fields(c.text) {
-			if strings.HasPrefix(f, "virt-") || strings.HasPrefix(f, "guest") && !strings.ContainsAny(f, ".-/") {
-				list = append(list, f)
+			switch {
+			case f == "dump":
+				testimg.Need(t, "debugfs", "e2fsck", "partx")
+			case f == "guestmount":
+				testimg.Need(t, f, "guestunmount", "fusermount")
+				if _, err := os.Stat("/dev/fuse"); err != nil {
+					t.Skip(err)
+				}
+			case strings.HasPrefix(f, "virt-") && !strings.ContainsAny(f, "./"):
+				testimg.Need(t, f)
 			}
 		}
 	}
-	return list
 }
