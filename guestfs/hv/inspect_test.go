@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +80,8 @@ func inspectNormal(out string) string {
 	return out
 }
 
-// compareLines compares answers line by line, but for lines that differ for a reason.
+// compareLines compares answers line by line, but for lines that differ for a reason. The
+// entries of a hashtable come in no order.
 func compareLines(t *testing.T, command, got, want string) {
 	t.Helper()
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
@@ -87,6 +89,8 @@ func compareLines(t *testing.T, command, got, want string) {
 		t.Errorf("%s\ngot:\n%s\nwant:\n%s", command, got, want)
 		return
 	}
+	slices.Sort(g)
+	slices.Sort(w)
 	for i := range g {
 		if g[i] != w[i] && inspectDifferences[w[i]] != g[i] {
 			t.Errorf("%s\ngot  %q\nwant %q", command, g[i], w[i])

@@ -135,7 +135,7 @@ func TestInspectFedora(t *testing.T) {
 			// A second inspection begins with unmounting.
 			wantInspection(t, c, root, wantFedora)
 			wantError(t, c, rpc.ProcInspectGetType, &rpc.InspectGetTypeArgs{Root: "/dev/sda2"},
-				"/dev/sda2: root not found: only call this function with a root device previously returned by guestfs_inspect_os")
+				"/dev/sda2: root device not found: only call this function with a root device previously returned by guestfs_inspect_os")
 			wantError(t, c, rpc.ProcInspectGetWindowsSystemroot, &rpc.InspectGetWindowsSystemrootArgs{Root: root},
 				"not a Windows guest, or systemroot could not be determined")
 		})
