@@ -33,6 +33,7 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
+	journal journals
 	roots   []*inspect.Root // what inspect_os has found
 }
 
