@@ -60,7 +60,7 @@ func (s *Server) JournalOpen(ctx context.Context, a *rpc.JournalOpenArgs) error 
 	s.journal.close()
 	names, machines, err := s.journalNames(a.Directory)
 	if err != nil {
-		return perror(err, "sd_journal_open")
+		return perror(err, "sd_journal_open_directory: %s", a.Directory)
 	}
 	for _, dir := range machines {
 		more, _, err := s.journalNames(dir)
@@ -128,16 +128,19 @@ func (s *Server) JournalClose(ctx context.Context) error {
 	return nil
 }
 
-// JournalNext goes to the next entry, and reports whether there is one.
+// JournalNext goes to the next entry, and reports whether there is one. If there is none
+// it stays at the last.
 func (s *Server) JournalNext(ctx context.Context) (bool, error) {
 	o, err := s.openJournal("journal_next")
 	if err != nil {
 		return false, err
 	}
-	if o.inEntry, err = o.j.Next(); err != nil {
+	more, err := o.j.Next()
+	if err != nil {
 		return false, perror(err, "sd_journal_next")
 	}
-	return o.inEntry, nil
+	o.inEntry = o.inEntry || more
+	return more, nil
 }
 
 // JournalSkip goes some entries on, and returns how many there were. To go back is not
@@ -154,7 +157,7 @@ func (s *Server) JournalSkip(ctx context.Context, a *rpc.JournalSkipArgs) (int64
 	if err != nil {
 		return 0, perror(err, "sd_journal_next_skip")
 	}
-	o.inEntry = n == a.Skip
+	o.inEntry = o.inEntry || n > 0
 	return n, nil
 }
 
@@ -168,8 +171,9 @@ func (s *Server) InternalJournalGet(ctx context.Context, out io.Writer) error {
 	if !o.inEntry {
 		return perror(unix.EADDRNOTAVAIL, "sd_journal_enumerate_data")
 	}
-	limit := o.threshold
-	if limit == 0 || limit > maxJournalField { // 0 is no limit
+	// The threshold is a hint, which sd-journal(3) gives to decompression only.
+	limit := max(o.threshold, journalThreshold)
+	if o.threshold == 0 || limit > maxJournalField { // 0 is no limit
 		limit = maxJournalField
 	}
 	for field, err := range o.j.Fields(int(limit)) {
@@ -192,7 +196,7 @@ func (s *Server) JournalGetDataThreshold(ctx context.Context) (int64, error) {
 	return o.threshold, nil
 }
 
-// JournalSetDataThreshold sets how many bytes of a field programs want, 0 for all.
+// JournalSetDataThreshold sets how many bytes of a field programs want at least, 0 for all.
 func (s *Server) JournalSetDataThreshold(ctx context.Context, a *rpc.JournalSetDataThresholdArgs) error {
 	o, err := s.openJournal("journal_set_data_threshold")
 	if err != nil {

@@ -14,7 +14,7 @@ const maxFields = 4096
 type Journal struct {
 	heads   []*cursor // in front of their next entries
 	started bool
-	file    *File // of the entry that Next came to, or nil
+	file    *File // of the entry that Next came to, nil before the first
 	entry   entry
 }
 
@@ -27,7 +27,8 @@ func New(files ...*File) *Journal {
 	return j
 }
 
-// Next goes to the next entry, and reports whether there is one.
+// Next goes to the next entry, and reports whether there is one. If not, it stays where it
+// is.
 func (j *Journal) Next() (bool, error) {
 	var first error
 	note := func(err error) {
@@ -48,7 +49,6 @@ func (j *Journal) Next() (bool, error) {
 		}
 	}
 	if least == nil {
-		j.file = nil
 		return false, first
 	}
 	// The same entry may be in two files, as after a copy.
@@ -88,7 +88,7 @@ func (j *Journal) Skip(n int64) (done int64, err error) {
 	return done, nil
 }
 
-// Time returns when the entry was received, or the zero time if there is none.
+// Time returns when the entry was received, or the zero time before the first.
 func (j *Journal) Time() time.Time {
 	if j.file == nil {
 		return time.Time{}
