@@ -35,6 +35,7 @@ var benchmarks = []benchmark{
 	{"guestfs", benchGuestfs},
 	{"package", benchGuestfsGo},
 	{"download", benchDownload},
+	{"inspect", benchInspect},
 	{"memory", benchMemory},
 	{"leaks", benchLeaks},
 }

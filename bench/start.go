@@ -118,6 +118,8 @@ func child(args []string) error {
 		d, err = launchFirst(args[1], args[2], args[3])
 	case "futex":
 		return futexChild()
+	case "inspect":
+		return inspectFleet(args[1])
 	default:
 		return fmt.Errorf("child %s?", args[0])
 	}

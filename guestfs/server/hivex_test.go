@@ -133,7 +133,14 @@ func TestHivexRead(t *testing.T) {
 	if !errors.Is(err, unix.EROFS) {
 		t.Error(err)
 	}
-	// To unmount everything closes the hive, whose file is on it.
+	// Its file keeps the file system busy, but to unmount everything closes it.
+	err = invoke(g.c, rpc.ProcUmount, &rpc.UmountArgs{Pathordevice: "/"}, nil)
+	if !errors.Is(err, unix.EBUSY) || len(list(t, g.c, rpc.ProcMounts)) != 1 {
+		t.Error(err)
+	}
+	if r.lookup("Microsoft") == 0 {
+		t.Error("the hive is closed")
+	}
 	wantOK(t, g.c, rpc.ProcUmountAll, &rpc.None{})
 	wantError(t, g.c, rpc.ProcHivexRoot, &rpc.None{}, "do_hivex_root: .*")
 	wantOK(t, g.c, rpc.ProcMount, &rpc.MountArgs{Mountable: "/dev/sda2", Mountpoint: "/"})
@@ -141,6 +148,8 @@ func TestHivexRead(t *testing.T) {
 	r.open(true)
 	wantOK(t, g.c, rpc.ProcHivexClose, &rpc.None{})
 	wantOK(t, g.c, rpc.ProcUmount, &rpc.UmountArgs{Pathordevice: "/"})
+	wantOK(t, g.c, rpc.ProcMount, &rpc.MountArgs{Mountable: "/dev/sda2", Mountpoint: "/"})
+	r.open(false) // and nobody closes it
 	var available int
 	err = invoke(g.c, rpc.ProcInternalFeatureAvailable, &rpc.InternalFeatureAvailableArgs{Group: "hivex"}, func(x *xdr.Codec) { x.Int(&available) })
 	if err != nil || available != groupAvailable {

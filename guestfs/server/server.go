@@ -35,6 +35,7 @@ type Server struct {
 	hivex   hivex
 	roots   []*inspect.Root                 // what inspect_os has found
 	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
+	journal journals
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a
@@ -66,6 +67,7 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 func (s *Server) Close() error {
 	// Whoever is opening the drives has to be through; nobody begins any more.
 	s.engine.once.Do(func() { s.engine.err = errorf("the server is closed") })
+	s.releaseFiles()
 	return s.store.close()
 }
 
