@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -204,12 +205,23 @@ func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (st
 // toolPatience is how long the streams of a tool that was killed are waited for.
 const toolPatience = 5 * time.Second
 
-// limited keeps the beginning of what is written to it.
-type limited struct{ bytes.Buffer }
+// limited keeps the beginning of what is written to it, by several at a time.
+type limited struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), max(0, maxToolOutput-l.Len()))])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Write(p[:min(len(p), max(0, maxToolOutput-l.b.Len()))])
 	return len(p), nil
+}
+
+func (l *limited) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 type both [2]*limited
