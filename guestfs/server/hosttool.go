@@ -28,7 +28,7 @@ import (
 // That takes no privilege, no module and no loop device of the host.
 //
 // What is on a device may be hostile, and tools are not made for that: if this program
-// is root, they run as nobody.
+// is root, they run as nobody, and where the host allows it, without a network.
 
 // nobody runs tools for root.
 const nobody = 65534
@@ -192,23 +192,27 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, c
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, path, t.args...)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+w.dir, "PATH="+os.Getenv("PATH")+":"+strings.Join(toolPath, ":"))
 	stdout, all := &limited{}, &limited{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
-	if t.out == nil {
-		cmd.Stdout = both{stdout, all}
-	}
-	// What goes in and out is a pipe if it is no file: whoever does not read or write it
-	// must not keep a tool that is killed.
-	cmd.WaitDelay = toolPatience
 	// A tool must not outlive us. The signal comes when the thread that started it
 	// ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner, AmbientCaps: caps}
-	err = cmd.Run()
+	for _, attr := range w.attributes(t) {
+		attr.AmbientCaps = caps
+		cmd := exec.CommandContext(ctx, path, t.args...)
+		cmd.Dir, cmd.SysProcAttr = w.dir, attr
+		cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
+		if t.out == nil {
+			cmd.Stdout = both{stdout, all}
+		}
+		// Who does not read or write the streams must not keep a tool that is killed.
+		cmd.WaitDelay = toolPatience
+		if err = cmd.Start(); err == nil {
+			err = cmd.Wait()
+			break
+		}
+	}
 	rename := func(b *limited) string {
 		text := b.String()
 		for file, device := range names {
@@ -226,6 +230,24 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, c
 		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
 	}
 	return "", fmt.Errorf("%s: %w", t.name, err)
+}
+
+// attributes returns what to start a tool with, the best first: a host may not allow it.
+// What reads what it has not made itself has no use for a network.
+func (w *workshop) attributes(t tool) []*syscall.SysProcAttr {
+	plain := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
+	if t.use == toolMakes && t.in == nil {
+		return []*syscall.SysProcAttr{plain}
+	}
+	confined := *plain
+	confined.Cloneflags = unix.CLONE_NEWNET | unix.CLONE_NEWIPC
+	if w.owner == nil {
+		uid, gid := os.Geteuid(), os.Getegid()
+		confined.Cloneflags |= unix.CLONE_NEWUSER
+		confined.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		confined.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+	}
+	return []*syscall.SysProcAttr{&confined, plain}
 }
 
 // toolPatience is how long the streams of a tool that was killed are waited for.
