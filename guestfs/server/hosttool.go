@@ -169,25 +169,42 @@ func (e *toolError) Error() string {
 // else. If it fails, the error is a *toolError with what it said altogether, in which
 // host paths of the workshop are replaced by the names of the devices.
 func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (string, error) {
-	out, err := w.start(ctx, names, t, nil)
-	if mountStatus(err) && w.owner != nil && t.use == toolMakes && t.in == nil {
-		// What is made of nothing is no danger: let it look.
-		if again, err := w.start(ctx, names, t, []uintptr{unix.CAP_DAC_READ_SEARCH}); err == nil {
-			return again, nil
+	out, err := w.start(ctx, names, t, w.attributes(t))
+	if mountStatus(err) && w.owner != nil && t.in == nil {
+		if again, err := w.start(ctx, names, withoutLoops(t), []*syscall.SysProcAttr{{
+			Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC, Unshareflags: unix.CLONE_NEWNS,
+		}}); !mountStatus(err) {
+			var failed *toolError
+			if errors.As(err, &failed) {
+				failed.name = t.name
+			}
+			return again, err
 		}
 	}
 	return out, err
 }
 
 // mountStatus reports whether a tool has failed because it could not find out if what it
-// works on is mounted on the host: the tools of btrfs look at all files that loop devices
-// have, and nobody may not.
+// works on is mounted on the host: the tools of btrfs look at the files of all loop
+// devices, and nobody may not.
 func mountStatus(err error) bool {
 	var failed *toolError
-	return errors.As(err, &failed) && strings.Contains(failed.output, "cannot check mount status")
+	return errors.As(err, &failed) && strings.Contains(failed.output, "check mount status")
 }
 
-func (w *workshop) start(ctx context.Context, names map[string]string, t tool, caps []uintptr) (string, error) {
+// withoutLoops returns a tool that becomes nobody itself, after it has unmounted what
+// loop devices have. It has to be started in a mount namespace of its own.
+func withoutLoops(t tool) tool {
+	const script = `
+cut -d ' ' -f 1 /proc/self/mounts | grep '^/dev/loop' | sort -u | xargs -r -n 1 umount -A -l
+exec setpriv --reuid "$0" --regid "$0" --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL -- "$@"`
+	t.args = append([]string{"-c", script, fmt.Sprint(nobody), t.name}, t.args...)
+	t.name = "sh"
+	return t
+}
+
+// start runs a tool with the first attributes that the host allows.
+func (w *workshop) start(ctx context.Context, names map[string]string, t tool, attributes []*syscall.SysProcAttr) (string, error) {
 	path, err := findTool(t.name)
 	if err != nil {
 		return "", err
@@ -197,8 +214,7 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, c
 	// ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for _, attr := range w.attributes(t) {
-		attr.AmbientCaps = caps
+	for _, attr := range attributes {
 		cmd := exec.CommandContext(ctx, path, t.args...)
 		cmd.Dir, cmd.SysProcAttr = w.dir, attr
 		cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
