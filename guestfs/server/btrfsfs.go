@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -85,8 +87,8 @@ func (s *Server) BtrfsFilesystemSync(ctx context.Context, a *rpc.BtrfsFilesystem
 	return s.withBtrfsAt(a.Fs, func(b btrfs) error { return b.simple(8) })
 }
 
-// BtrfsFilesystemResize resizes a mounted btrfs: to a size in bytes, or to that of its
-// first device.
+// BtrfsFilesystemResize resizes a mounted btrfs: to the size of its devices, or to a size
+// in bytes, which becomes that of the part on its first device.
 func (s *Server) BtrfsFilesystemResize(ctx context.Context, a *rpc.BtrfsFilesystemResizeArgs) error {
 	size := "max"
 	if a.Size.Set {
@@ -95,7 +97,34 @@ func (s *Server) BtrfsFilesystemResize(ctx context.Context, a *rpc.BtrfsFilesyst
 		}
 		size = strconv.FormatInt(a.Size.Value, 10)
 	}
-	return s.withBtrfsAt(a.Mountpoint, func(b btrfs) error { return b.named(3, size) })
+	return s.withBtrfsAt(a.Mountpoint, func(b btrfs) error {
+		return b.eachID(func(id uint64) (bool, error) {
+			return !a.Size.Set, b.named(3, fmt.Sprint(id, ":", size))
+		})
+	})
+}
+
+// eachID calls f with the ids of the devices until it says no.
+func (b btrfs) eachID(f func(id uint64) (more bool, err error)) error {
+	const maxID = 1 << 16 // a hostile file system has no end
+	info := make([]byte, 1024)
+	if err := b.do(2, 31, info); err != nil {
+		return err
+	}
+	for id := uint64(1); id <= min(binary.NativeEndian.Uint64(info), maxID); id++ {
+		err := b.do(3, 30, words(4096, id))
+		if errors.Is(err, unix.ENODEV) {
+			continue // that of a device that was taken away
+		}
+		more := false
+		if err == nil {
+			more, err = f(id)
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
 }
 
 // devicePath calls f with the file system and a way to make ioctls that name devices:

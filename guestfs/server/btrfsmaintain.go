@@ -89,30 +89,19 @@ const scrubWords = 15
 
 // scrub reads all devices of a file system and returns what it has found.
 func (b btrfs) scrub(readOnly bool) (total [scrubWords]uint64, err error) {
-	info := make([]byte, 1024)
-	if err := b.do(2, 31, info); err != nil {
-		return total, err
-	}
 	flags := uint64(0)
 	if readOnly {
 		flags = 1
 	}
-	last := binary.NativeEndian.Uint64(info)
-	for id := uint64(1); id <= min(last, 1<<16); id++ {
-		if err := b.do(3, 30, words(4096, id)); errors.Is(err, unix.ENODEV) {
-			continue // an id that was given up
-		} else if err != nil {
-			return total, err
-		}
+	err = b.eachID(func(id uint64) (bool, error) {
 		arg := words(1024, id, 0, ^uint64(0), flags)
-		if err := b.do(3, 27, arg); err != nil {
-			return total, err
-		}
+		err := b.do(3, 27, arg)
 		for i := range total {
 			total[i] += binary.NativeEndian.Uint64(arg[32+8*i:])
 		}
-	}
-	return total, nil
+		return true, err
+	})
+	return total, err
 }
 
 // Places of errors in a struct btrfs_scrub_progress.

@@ -80,7 +80,9 @@ func (s *Server) onBtrfs(ctx context.Context, use toolUse, device string, ok []i
 
 // BtrfsFsck checks a btrfs, or repairs it.
 func (s *Server) BtrfsFsck(ctx context.Context, a *rpc.BtrfsFsckArgs) error {
-	args := []string{"check"}
+	// Forced, it does not look for the file among the host's mounts, nor waits before a
+	// repair for somebody to think it over.
+	args := []string{"check", "--force"}
 	use := toolReads
 	if a.Superblock.Set {
 		if a.Superblock.Value < 0 {
@@ -89,8 +91,7 @@ func (s *Server) BtrfsFsck(ctx context.Context, a *rpc.BtrfsFsckArgs) error {
 		args = append(args, "--super", fmt.Sprint(a.Superblock.Value))
 	}
 	if a.Repair.Or(false) {
-		// Forced, it does not wait for somebody to think it over.
-		args, use = append(args, "--repair", "--force"), toolChanges
+		args, use = append(args, "--repair"), toolChanges
 	}
 	return s.onBtrfs(ctx, use, a.Device, nil, "btrfs", args...)
 }

@@ -53,11 +53,10 @@ func (s *Server) runTool(ctx context.Context, t tool) (out string, status int, e
 		return "", 0, err
 	}
 	defer w.close()
-	if t.use == toolReads {
-		// The device may be mounted.
-		if err := s.store.sync(); err != nil {
-			return "", 0, err
-		}
+	// What is written has to be on the disks, for holes to be found there, and since the
+	// device of a tool that reads may be mounted.
+	if err := s.store.sync(); err != nil {
+		return "", 0, err
 	}
 	names := map[string]string{}
 	var copies []*toolCopy
@@ -78,7 +77,7 @@ func (s *Server) runTool(ctx context.Context, t tool) (out string, status int, e
 		if err != nil {
 			return "", 0, err
 		}
-		c := &toolCopy{n: n, f: f}
+		c := &toolCopy{n: n, f: f, holes: s.holes(n)}
 		if t.use != toolMakes {
 			if err := c.fill(ctx); err != nil {
 				return "", 0, perror(err, "copy of %s in %s", device, filepath.Dir(w.dir))
@@ -103,7 +102,7 @@ func (s *Server) runTool(ctx context.Context, t tool) (out string, status int, e
 	}
 	s.devicesChanged()
 	for _, c := range copies {
-		werr := c.writeBack(ctx, t.use == toolMakes)
+		werr := c.writeBack(t.use == toolMakes)
 		if err == nil && werr != nil {
 			err = perror(werr, "write: %s", c.n.name)
 		}

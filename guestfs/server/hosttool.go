@@ -11,8 +11,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/protocol"
 )
@@ -25,7 +28,7 @@ import (
 // That takes no privilege, no module and no loop device of the host.
 //
 // What is on a device may be hostile, and tools are not made for that: if this program
-// is root, they run as nobody.
+// is root, they run as nobody, and where the host allows it, without a network.
 
 // nobody runs tools for root.
 const nobody = 65534
@@ -96,6 +99,11 @@ func newWorkshop() (*workshop, error) {
 	}
 	if w.owner != nil {
 		err = os.Chown(w.dir, nobody, nobody)
+		if errors.Is(err, unix.EINVAL) {
+			// The root of a user namespace in which there is nobody else: the host
+			// has it for an ordinary user.
+			w.owner, err = nil, nil
+		}
 	}
 	if err != nil {
 		w.close()
@@ -161,27 +169,66 @@ func (e *toolError) Error() string {
 // else. If it fails, the error is a *toolError with what it said altogether, in which
 // host paths of the workshop are replaced by the names of the devices.
 func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (string, error) {
+	out, err := w.start(ctx, names, t, w.attributes(t))
+	if mountStatus(err) && w.owner != nil && t.in == nil {
+		if again, err := w.start(ctx, names, withoutLoops(t), []*syscall.SysProcAttr{{
+			Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC, Unshareflags: unix.CLONE_NEWNS,
+		}}); !mountStatus(err) {
+			var failed *toolError
+			if errors.As(err, &failed) {
+				failed.name = t.name
+			}
+			return again, err
+		}
+	}
+	return out, err
+}
+
+// mountStatus reports whether a tool has failed because it could not find out if what it
+// works on is mounted on the host: the tools of btrfs look at the files of all loop
+// devices, and nobody may not.
+func mountStatus(err error) bool {
+	var failed *toolError
+	return errors.As(err, &failed) && strings.Contains(failed.output, "check mount status")
+}
+
+// withoutLoops returns a tool that becomes nobody itself, after it has unmounted what
+// loop devices have. It has to be started in a mount namespace of its own.
+func withoutLoops(t tool) tool {
+	const script = `
+cut -d ' ' -f 1 /proc/self/mounts | grep '^/dev/loop' | sort -u | xargs -r -n 1 umount -A -l
+exec setpriv --reuid "$0" --regid "$0" --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL -- "$@"`
+	t.args = append([]string{"-c", script, fmt.Sprint(nobody), t.name}, t.args...)
+	t.name = "sh"
+	return t
+}
+
+// start runs a tool with the first attributes that the host allows.
+func (w *workshop) start(ctx context.Context, names map[string]string, t tool, attributes []*syscall.SysProcAttr) (string, error) {
 	path, err := findTool(t.name)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, path, t.args...)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+w.dir, "PATH="+os.Getenv("PATH")+":"+strings.Join(toolPath, ":"))
 	stdout, all := &limited{}, &limited{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
-	if t.out == nil {
-		cmd.Stdout = both{stdout, all}
-	}
-	// What goes in and out is a pipe if it is no file: whoever does not read or write it
-	// must not keep a tool that is killed.
-	cmd.WaitDelay = toolPatience
 	// A tool must not outlive us. The signal comes when the thread that started it
 	// ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
-	err = cmd.Run()
+	for _, attr := range attributes {
+		cmd := exec.CommandContext(ctx, path, t.args...)
+		cmd.Dir, cmd.SysProcAttr = w.dir, attr
+		cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
+		if t.out == nil {
+			cmd.Stdout = both{stdout, all}
+		}
+		// Who does not read or write the streams must not keep a tool that is killed.
+		cmd.WaitDelay = toolPatience
+		if err = cmd.Start(); err == nil {
+			err = cmd.Wait()
+			break
+		}
+	}
 	rename := func(b *limited) string {
 		text := b.String()
 		for file, device := range names {
@@ -201,15 +248,44 @@ func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (st
 	return "", fmt.Errorf("%s: %w", t.name, err)
 }
 
+// attributes returns what to start a tool with, the best first: a host may not allow it.
+// What reads what it has not made itself has no use for a network.
+func (w *workshop) attributes(t tool) []*syscall.SysProcAttr {
+	plain := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
+	if t.use == toolMakes && t.in == nil {
+		return []*syscall.SysProcAttr{plain}
+	}
+	confined := *plain
+	confined.Cloneflags = unix.CLONE_NEWNET | unix.CLONE_NEWIPC
+	if w.owner == nil {
+		uid, gid := os.Geteuid(), os.Getegid()
+		confined.Cloneflags |= unix.CLONE_NEWUSER
+		confined.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		confined.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+	}
+	return []*syscall.SysProcAttr{&confined, plain}
+}
+
 // toolPatience is how long the streams of a tool that was killed are waited for.
 const toolPatience = 5 * time.Second
 
-// limited keeps the beginning of what is written to it.
-type limited struct{ bytes.Buffer }
+// limited keeps the beginning of what is written to it, by several at a time.
+type limited struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), max(0, maxToolOutput-l.Len()))])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Write(p[:min(len(p), max(0, maxToolOutput-l.b.Len()))])
 	return len(p), nil
+}
+
+func (l *limited) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 type both [2]*limited

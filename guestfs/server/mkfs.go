@@ -25,6 +25,7 @@ type maker struct {
 	features  string
 	inode     string
 	partition func(d *unboot.Device, sector int) []string // where it begins on the disk
+	only512   bool                                        // on a file it cannot be told of other sectors
 }
 
 func option(o string) func(size, sector int) []string {
@@ -56,7 +57,7 @@ var makers = map[string]maker{
 			return []string{"-p", fmt.Sprint(d.Start / int64(sector)), "-H", "255", "-S", "63"}
 		},
 	},
-	"exfat":    {label: "-L", blocks: option("-c")},
+	"exfat":    {label: "-L", blocks: option("-c"), only512: true},
 	"f2fs":     {always: []string{"-f", "-q"}, label: "-l", features: "-O"},
 	"reiserfs": {always: []string{"-f", "-f", "-q"}, label: "-l", blocks: option("-b")},
 	"jfs":      {always: []string{"-q"}, label: "-L"},
@@ -91,6 +92,9 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 		} else {
 			args = append(args, o, v)
 		}
+	}
+	if m.only512 && sector != 512 {
+		return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("%s: not available in unboot on a disk with sectors of %d bytes", a.Fstype, sector)}
 	}
 	notHere := func(what string) error {
 		return errorf("%s: the option %s is not one of file systems of this type", a.Fstype, what)

@@ -140,3 +140,25 @@ func TestMkfsErrors(t *testing.T) {
 	wantOK(t, c, rpc.ProcInternalAutosync, &rpc.None{})
 	check(t, "ext4", disk)
 }
+
+// TestMkfsSectors makes file systems on disks of 4 KiB sectors, on a partition, by what
+// its place on the disk is told to those who want to know.
+func TestMkfsSectors(t *testing.T) {
+	needKernel(t)
+	for fstype, size := range map[string]int64{"ext4": 16, "xfs": 320, "vfat": 300, "ntfs": 16, "f2fs": 64, "btrfs": 128} {
+		t.Run(fstype, func(t *testing.T) {
+			t.Parallel()
+			testimg.Need(t, "mkfs."+fstype, checkers[fstype][0])
+			disk := image(t, size+2)
+			c := connect(t, Drive{Path: disk, LogicalBlock: 4096, PhysicalBlock: 4096})
+			wantOK(t, c, rpc.ProcPartInit, &rpc.PartInitArgs{Device: "/dev/sda", Parttype: "gpt"})
+			wantOK(t, c, rpc.ProcPartAdd, &rpc.PartAddArgs{Device: "/dev/sda", Prlogex: "p", Startsect: 256, Endsect: (size+1)<<8 - 1})
+			wantOK(t, c, rpc.ProcMkfs, &rpc.MkfsArgs{Fstype: fstype, Device: "/dev/sda1"})
+			writeFile(t, c, "", "/dev/sda1")
+			wantOK(t, c, rpc.ProcInternalAutosync, &rpc.None{})
+			check(t, fstype, testimg.Extract(t, disk, 1<<20, size<<20))
+		})
+	}
+	c := connect(t, Drive{Path: image(t, 16), LogicalBlock: 4096, PhysicalBlock: 4096})
+	wantError(t, c, rpc.ProcMkfs, &rpc.MkfsArgs{Fstype: "exfat", Device: "/dev/sda"}, "exfat: not available in unboot on a disk with sectors of 4096 bytes")
+}

@@ -58,3 +58,6 @@ func (s *Server) Vgscan(ctx context.Context) error { return nil }
 
 // VgActivateAll activates all volume groups, or stops them.
 func (s *Server) VgActivateAll(ctx context.Context, a *rpc.VgActivateAllArgs) error { return nil }
+
+// List9p returns the mount tags of file systems that the host shares. There are none.
+func (s *Server) List9p(ctx context.Context) ([]string, error) { return nil, nil }

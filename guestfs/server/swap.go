@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
 	"github.com/unboot/unboot/volume/relabel"
 )
@@ -54,10 +56,14 @@ func (s *Server) edit(device string, f func(n *node) error) error {
 
 // prefixed puts what was worked on before an error's text.
 func prefixed(err error, what string) error {
-	if err == nil {
+	var wire *protocol.Error
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &wire):
+		return withPrefix(err, "%s: ", what)
 	}
-	return perrorText(err, "%s: %v", what, err)
+	return perror(err, "%s", what)
 }
 
 // MkswapL makes a swap space with a label.
