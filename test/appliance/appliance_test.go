@@ -85,7 +85,7 @@ func record(t *testing.T, s *scenario, images *shelf) {
 		c.output = sh.run(t, c.text)
 		t.Logf("$ %s\n%q", c.text, c.output)
 	}
-	check(t, s.write())
+	check(t, os.WriteFile(s.path(), []byte(s.text()), 0o644))
 }
 
 // changes returns what is to be taken away from lines, each with "-", and what is to be
@@ -124,4 +124,22 @@ func changes(from, to []string) (list []string) {
 		}
 	}
 	return list
+}
+
+func TestChanges(t *testing.T) {
+	for _, test := range []struct{ from, to, want string }{
+		{"", "", ""},
+		{"a b c", "a b c", ""},
+		{"a b c", "a c", "-b"},
+		{"a c", "a b c", "+b"},
+		{"a b c d", "a x c y d", "-b +x +y"},
+		{"", "a b", "+a +b"},
+		{"a b", "", "-a -b"},
+		{"a b a", "b a b", "-a +b"},
+	} {
+		got := strings.Join(changes(strings.Fields(test.from), strings.Fields(test.to)), " ")
+		if got != test.want {
+			t.Errorf("%q to %q: %q, want %q", test.from, test.to, got, test.want)
+		}
+	}
 }

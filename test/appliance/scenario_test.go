@@ -88,8 +88,8 @@ func readScenario(path string) (*scenario, error) {
 	return s, nil
 }
 
-// write writes the file anew.
-func (s *scenario) write() error {
+// text is what the file holds.
+func (s *scenario) text() string {
 	var b strings.Builder
 	put := func(lines []string) {
 		for _, l := range lines {
@@ -102,8 +102,11 @@ func (s *scenario) write() error {
 		b.WriteString("$ " + strings.ReplaceAll(c.text, "\n", "\n> ") + "\n")
 		put(c.output)
 	}
-	return os.WriteFile(filepath.Join(scenarioDir, s.name+".txt"), []byte(b.String()), 0o644)
+	return b.String()
 }
+
+// path is where the file is.
+func (s *scenario) path() string { return filepath.Join(scenarioDir, s.name+".txt") }
 
 // marked returns lines of output with a mark.
 func marked(mark, text string) (list []string) {
@@ -115,4 +118,23 @@ func marked(mark, text string) (list []string) {
 		}
 	}
 	return list
+}
+
+// TestScenarios checks that a file that is written anew stays as it is, and that each
+// begins with a comment and has recordings.
+func TestScenarios(t *testing.T) {
+	for _, s := range scenarios(t) {
+		text, err := os.ReadFile(s.path())
+		check(t, err)
+		if got := s.text(); got != string(text) {
+			t.Errorf("%s: would be written as\n%s", s.path(), got)
+		}
+		said := false
+		for _, c := range s.commands {
+			said = said || len(c.output) > 0
+		}
+		if !said || len(s.head) == 0 || !strings.HasPrefix(s.head[0], "# ") {
+			t.Errorf("%s: no comment, or nothing recorded", s.path())
+		}
+	}
 }
