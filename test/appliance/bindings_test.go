@@ -61,13 +61,14 @@ func TestBindings(t *testing.T) {
 // runBinding runs a session, and returns what it prints and then what it has written.
 func runBinding(t *testing.T, images *shelf, i int, env []string) []string {
 	b := bindings[i]
-	testimg.Need(t, slices.Concat(b.needs, []string{"debugfs", "partx"})...)
+	testimg.Need(t, b.needs...)
 	if exec.Command("sh", "-c", b.load).Run() != nil {
 		t.Skipf("no binding: %s", b.load)
 	}
 	script, err := filepath.Abs(filepath.Join(bindingsDir, b.script))
 	check(t, err)
-	s := &scenario{images: [][3]string{{"copy", "disk.img", "debian"}}}
+	const dump = "dump disk.img 5 | grep srv/"
+	s := &scenario{images: [][3]string{{"copy", "disk.img", "debian"}}, commands: []command{{text: dump}}}
 	sh := newShell(t, s, images, append(env, "S="+script, "I=disk.img"))
-	return append(sh.run(t, b.command), sh.run(t, "dump disk.img 5 | grep srv/")...)
+	return append(sh.run(t, b.command), sh.run(t, dump)...)
 }

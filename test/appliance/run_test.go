@@ -61,6 +61,8 @@ func newShell(t testing.TB, s *scenario, images *shelf, env []string) *shell {
 			check(t, os.Symlink(shared, to))
 		}
 	}
+	// What a scenario has mounted and, if something fails, leaves.
+	t.Cleanup(func() { exec.Command("fusermount", "-uqz", filepath.Join(dir, "mnt")).Run() })
 	tools, err := filepath.Abs("testdata/bin")
 	check(t, err)
 	home := t.TempDir()
@@ -96,6 +98,7 @@ func (s *scenario) needs(t testing.TB) {
 		for _, f := range strings.Fields(c.text) {
 			switch {
 			case f == "dump":
+				testimg.NeedRoot(t) // to keep owners
 				testimg.Need(t, "debugfs", "e2fsck", "partx")
 			case f == "guestmount":
 				testimg.Need(t, f, "guestunmount", "fusermount")
