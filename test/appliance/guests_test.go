@@ -48,7 +48,7 @@ start=67584, size=675840, type=83
 
 // makeFedora makes a Fedora on subvolumes of a btrfs.
 func makeFedora(t testing.TB, path string) {
-	check(t, os.Rename(testguest.Fedora(t, nil), path))
+	check(t, os.Rename(testguest.Fedora(t, testguest.RPMDatabase(t)), path))
 	settleAll(t, path, [2]string{"/dev/sda2", ""}, [2]string{"/dev/sda3", ""})
 }
 
