@@ -28,6 +28,10 @@ type subject struct {
 	// journal was replayed. The others have no journal that would promise
 	// that; they can be mounted and read.
 	strict bool
+	// unordered: a cut of power may lose what was synced all the same, as the
+	// driver counts on a disk that ends its writes in the order in which they
+	// began (kernel/FILESYSTEMS.md).
+	unordered bool
 	// replayFlags mounts for reading, with replay.
 	replayFlags uintptr
 	data        string   // options of the mount
@@ -39,7 +43,7 @@ var subjects = []subject{
 	{fstype: "xfs", kills: 50, strict: true, replayFlags: unix.MS_RDONLY},
 	{fstype: "btrfs", kills: 50, strict: true, replayFlags: unix.MS_RDONLY},
 	// f2fs rolls forward only if it may write.
-	{fstype: "f2fs", kills: 40, strict: true},
+	{fstype: "f2fs", kills: 40, strict: true, unordered: true},
 	{fstype: "ext3", kills: 6, strict: true, replayFlags: unix.MS_RDONLY},
 	{fstype: "nilfs2", kills: 6, strict: true, replayFlags: unix.MS_RDONLY},
 	{fstype: "reiserfs", kills: 4, replayFlags: unix.MS_RDONLY},
@@ -107,7 +111,8 @@ type campaign struct {
 	image string
 	seed  uint64
 	rng   *rand.Rand
-	n     int // rounds
+	n     int  // rounds
+	cut   bool // the power is cut, too
 
 	kills, ops, stable, replays, unclean, unreplayable int
 }
@@ -132,6 +137,16 @@ func newCampaign(t *testing.T, s subject, seed uint64) *campaign {
 func (c *campaign) renew(t *testing.T) {
 	t.Helper()
 	rig.Check(t, "copy", testimg.Copy(testimg.FS(t, c.fstype, testimg.Options{}), c.image))
+}
+
+// isFull begins anew where nothing makes room: nilfs2 leaves that to a daemon.
+func (c *campaign) isFull(t *testing.T, err error) bool {
+	t.Helper()
+	if c.fstype != "nilfs2" || !errors.Is(err, unix.ENOSPC) {
+		return false
+	}
+	c.renew(t)
+	return true
 }
 
 // scratch returns a directory: one in memory, if the host has that, makes the
@@ -192,7 +207,11 @@ func (c *campaign) killOne(t *testing.T, root string) []*writer {
 	if c.n > 1 { // so that it does not fill up
 		removeAll(&k.View, fmt.Sprintf("%s/round%d", dir, c.n-1))
 	}
-	rig.Check(t, "mkdir", k.Mkdirat(unix.AT_FDCWD, dir+"/"+root, 0o755))
+	err = k.Mkdirat(unix.AT_FDCWD, dir+"/"+root, 0o755)
+	if c.isFull(t, err) {
+		return nil
+	}
+	rig.Check(t, "mkdir", err)
 	fd, err := k.Open(dir, unix.O_RDONLY, 0)
 	rig.Check(t, "open", err)
 	if c.n%2 == 0 { // else the kernel may die before the directory is there
@@ -236,7 +255,7 @@ func (c *campaign) check(t *testing.T, k *lkl.Kernel, dir string, writers []*wri
 			case i == 10:
 				t.Logf("and %d more", len(wrong)-i)
 			case i > 10:
-			case c.strict:
+			case c.strict && !(c.unordered && c.cut):
 				t.Errorf("%s: %s", what, msg)
 			default:
 				t.Logf("%s: %s", what, msg)
