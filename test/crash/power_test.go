@@ -152,7 +152,7 @@ func (c *campaign) powerCut(t *testing.T) {
 	root := dir + "/power"
 	removeAll(&k.View, root)
 	err = k.Mkdirat(unix.AT_FDCWD, root, 0o755)
-	if c.isFull(t, err) {
+	if c.isFull(t, k, err) {
 		return
 	}
 	rig.Check(t, "mkdir", err)
