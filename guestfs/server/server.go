@@ -9,6 +9,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/inspect"
 )
 
 // Config says what a Server serves.
@@ -31,6 +32,9 @@ type Server struct {
 	trees   []*unboot.FS // what is mounted on /, the last on top of those before
 	umask   uint32
 	inotify inotify
+	hivex   hivex
+	journal journals
+	roots   []*inspect.Root // what inspect_os has found
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a
@@ -62,6 +66,7 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 func (s *Server) Close() error {
 	// Whoever is opening the drives has to be through; nobody begins any more.
 	s.engine.once.Do(func() { s.engine.err = errorf("the server is closed") })
+	s.releaseFiles()
 	return s.store.close()
 }
 
