@@ -128,19 +128,19 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 
 // hold mounts a btrfs and keeps it.
 func (src *inspectSource) hold(device string) (fd int, err error) {
-	var others []string
 	d, err := src.img.Device(device)
 	if err != nil {
 		return -1, err
 	}
+	m := detached{k: src.img.Kernel(), device: device, fstype: "btrfs", options: []string{"subvolid=5"}}
 	if d.Content != nil && d.Content.Devices > 1 {
 		for _, o := range src.img.Devices() {
 			if o != d && o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
-				others = append(others, o.Name)
+				m.options = append(m.options, "device="+o.Name)
 			}
 		}
 	}
-	if fd, err = mountDetached(src.img.Kernel(), device, others, true); err == nil {
+	if fd, err = m.mount(true); err == nil {
 		src.held = append(src.held, fd)
 	}
 	return fd, err

@@ -33,8 +33,9 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
+	roots   []*inspect.Root                 // what inspect_os has found
+	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
 	journal journals
-	roots   []*inspect.Root // what inspect_os has found
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a
