@@ -51,3 +51,9 @@ func (s *Server) LvmScan(ctx context.Context, a *rpc.LvmScanArgs) error { return
 
 // Vgscan looks for LVM's volume groups.
 func (s *Server) Vgscan(ctx context.Context) error { return nil }
+
+// LvmSetFilter limits the devices on which LVM looks for volumes.
+func (s *Server) LvmSetFilter(ctx context.Context, a *rpc.LvmSetFilterArgs) error { return nil }
+
+// LvmClearFilter undoes LvmSetFilter.
+func (s *Server) LvmClearFilter(ctx context.Context) error { return nil }
