@@ -14,7 +14,8 @@ const maxProbe = 1 << 20
 // Probe answers a run that only asks what the program can do, and reports whether it
 // was one. Those are, for libguestfs 1.40 and later:
 //
-//	-help                 looks for features: there are none
+//	-help                 looks for features: there are none but those of a version,
+//	                      without which a drive cannot discard
 //	-device ?             the same
 //	-version              a line
 //	-qmp stdio            JSON of the QEMU Machine Protocol: is there KVM?
@@ -28,6 +29,7 @@ func Probe(args []string, stdin io.Reader, stdout io.Writer) bool {
 		}
 		switch arg {
 		case "-help", "--help", "-h":
+			io.WriteString(stdout, version)
 			return true
 		case "-version", "--version":
 			io.WriteString(stdout, version)
