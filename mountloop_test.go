@@ -28,7 +28,7 @@ func TestMountLoop(t *testing.T) {
 	if err := errors.Join(f.WriteFile("inner.img", inner, 0o644), f.MkdirAll("loop", 0o755), f.WriteFile("text", []byte("text"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]error{"nothing": fs.ErrNotExist, "text": unboot.ErrNoFileSystem, "loop": unix.EINVAL, "../x": fs.ErrInvalid} {
+	for file, want := range map[string]error{"nothing": fs.ErrNotExist, "text": unboot.ErrNoFileSystem, "loop": unix.EISDIR, "../x": fs.ErrInvalid} {
 		if err := f.MountLoop(file, "loop"); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", file, err, want)
 		}
