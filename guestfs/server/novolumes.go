@@ -61,4 +61,3 @@ func (s *Server) VgActivateAll(ctx context.Context, a *rpc.VgActivateAllArgs) er
 
 // List9p returns the mount tags of file systems that the host shares. There are none.
 func (s *Server) List9p(ctx context.Context) ([]string, error) { return nil, nil }
-
