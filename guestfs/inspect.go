@@ -9,7 +9,11 @@ import (
 	"github.com/unboot/unboot/guestfs/xdr"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/packages"
+	"github.com/unboot/unboot/inspect/registry"
 )
+
+// inspector finds applications, of Windows too.
+var inspector = inspect.Inspector{OpenHive: registry.Open}
 
 // ask returns what inspection says of a root, as a string.
 func (g *Guestfs) ask(proc uint32, root string) (s string, err error) {

@@ -138,12 +138,14 @@ func (m *machine) look(in *Inspector, d *Device) {
 	if noFileSystem(d) {
 		return
 	}
-	m.lookAt(in, &unit{device: d})
 	src, ok := m.src.(SubvolumeSource)
 	if d.Type != "btrfs" || !ok {
+		m.lookAt(in, &unit{device: d})
 		return
 	}
+	// First, as a source may keep for what follows what it has mounted to list them.
 	list, err := src.Subvolumes(d.Name)
+	m.lookAt(in, &unit{device: d})
 	if err != nil {
 		m.errs = append(m.errs, fmt.Errorf("list subvolumes of %s: %w", d.Name, err))
 		return

@@ -95,6 +95,7 @@ type WindowsSystem struct {
 	SoftwareHive string // HKLM\SOFTWARE; "" if it is missing
 	SystemHive   string // HKLM\SYSTEM; "" if it is missing
 	ControlSet   string // the current one: "ControlSet001"
+	GroupPolicy  bool   // a domain has policies for it
 	Drives       []Drive
 }
 

@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -65,10 +67,28 @@ func (s *System) fromSoftware(h hive) {
 		s.setVersion(fmt.Sprintf("%d.%d", major, minor&0xffff))
 	}
 	s.Codename = text("DisplayVersion")
+	s.Windows.GroupPolicy = hasPolicies(h)
 	// The first release of Windows 11 called itself 10, and so do all since.
 	if build, _, ok := leadingNumber(s.BuildID); ok && build >= 22000 && s.Variant != "Server" {
 		s.Product = strings.Replace(s.Product, "Windows 10", "Windows 11", 1)
 	}
+}
+
+// guidKey is the name of a key that stands for an object of a domain.
+var guidKey = regexp.MustCompile(`^\{[0-9A-Fa-f-]{36}\}$`)
+
+// hasPolicies reports whether a domain has sent policies: each that came has a key, named
+// by the GUID of what applies it.
+func hasPolicies(h hive) bool {
+	k := h.key("Microsoft", "Windows", "CurrentVersion", "Group Policy", "History")
+	if k == nil {
+		return false
+	}
+	children, err := k.Children()
+	if err != nil {
+		h.t.note("registry", err)
+	}
+	return slices.ContainsFunc(children, func(k Key) bool { return guidKey.MatchString(k.Name()) })
 }
 
 // fromSystem reads the control set, the host's name and the drives from HKLM\SYSTEM.

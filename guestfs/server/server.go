@@ -9,6 +9,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/inspect"
 )
 
 // Config says what a Server serves.
@@ -31,6 +32,8 @@ type Server struct {
 	trees   []*unboot.FS // what is mounted on /, the last on top of those before
 	umask   uint32
 	inotify inotify
+	hivex   hivex
+	roots   []*inspect.Root // what inspect_os has found
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a

@@ -104,6 +104,7 @@ func (s *Server) unmount(p place, flags int) error {
 
 // UmountAll unmounts everything. What mkmountpoint has made is gone with it.
 func (s *Server) UmountAll(ctx context.Context) error {
+	s.hivex.release()
 	var errs []error
 	for len(s.trees) > 0 {
 		f := s.tree()

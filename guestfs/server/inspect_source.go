@@ -1,0 +1,172 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/inspect/fstab"
+)
+
+// An inspectSource is the devices of an image as inspection wants them. It implements
+// inspect.SubvolumeSource.
+type inspectSource struct {
+	img  *unboot.Image
+	held []int // directories that keep a btrfs mounted, which is slow to mount again
+}
+
+var _ inspect.SubvolumeSource = (*inspectSource)(nil)
+
+func newInspectSource(img *unboot.Image) *inspectSource { return &inspectSource{img: img} }
+
+// close gives up what was kept mounted.
+func (src *inspectSource) close() {
+	for _, fd := range src.held {
+		src.img.Kernel().CloseFd(fd)
+	}
+	src.held = nil
+}
+
+// Devices implements inspect.Source. They are those that list_filesystems has, in its
+// order: disks, partitions, volumes.
+func (src *inspectSource) Devices() []inspect.Device {
+	var disks, partitions, volumes []inspect.Device
+	divided := map[int]bool{}
+	all := src.img.Devices()
+	for _, d := range all {
+		if d.Kind == unboot.KindPartition {
+			divided[d.Disk] = true
+		}
+	}
+	for _, d := range all {
+		switch d.Kind {
+		case unboot.KindDisk:
+			if !divided[d.Disk] {
+				disks = append(disks, inspectDevice(d))
+			}
+		case unboot.KindPartition:
+			if !slices.Contains(withoutFileSystem, d.Partition.Type) {
+				partitions = append(partitions, inspectDevice(d))
+			}
+		default:
+			volumes = append(volumes, inspectDevice(d))
+		}
+	}
+	return slices.Concat(disks, partitions, volumes)
+}
+
+func inspectDevice(d *unboot.Device) inspect.Device {
+	i := inspect.Device{Name: d.Name, Start: d.Start}
+	if c := d.Content; c != nil {
+		i.Type, i.UUID, i.Label = c.Type, c.UUID, c.Label
+	}
+	i.Disk, i.Partition = d.Disk, d.Number
+	if p := d.Partition; p != nil {
+		i.PartUUID, i.PartLabel = p.UUID, p.Name
+	}
+	if d.Kind != unboot.KindDisk && d.Kind != unboot.KindPartition {
+		i.Disk, i.Partition = -1, 0
+		i.VG, i.LV, _ = fstab.ParseSpec(d.Name).LVM()
+		i.Mapped = mappedName(d.Name, i.VG, i.LV)
+	}
+	return i
+}
+
+// mappedName returns the name that a volume has in /dev/mapper, where a hyphen in the
+// names of LVM is doubled.
+func mappedName(device, vg, lv string) string {
+	if name, ok := strings.CutPrefix(device, "/dev/mapper/"); ok {
+		return name
+	}
+	if vg == "" {
+		return strings.TrimPrefix(device, "/dev/")
+	}
+	double := strings.NewReplacer("-", "--")
+	return double.Replace(vg) + "-" + double.Replace(lv)
+}
+
+// Mount implements inspect.Source.
+func (src *inspectSource) Mount(device, options string) (inspect.Mounted, error) {
+	f, err := src.img.Mount(device, unboot.ReadOnly(), unboot.Data(options))
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Subvolumes implements inspect.SubvolumeSource. The file system stays mounted, without a
+// place, until the end of the inspection.
+func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error) {
+	fd, err := src.hold(device)
+	if err != nil {
+		return nil, err
+	}
+	b := btrfs{&src.img.Kernel().View, fd}
+	volumes, err := b.subvolumes()
+	if err != nil || len(volumes) == 0 {
+		return nil, err
+	}
+	def, err := b.defaultSubvolume()
+	if err != nil {
+		return nil, err
+	}
+	uuids, err := b.uuids()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]inspect.Subvolume, 0, len(volumes))
+	for _, v := range volumes {
+		u := uuids[v.id]
+		list = append(list, inspect.Subvolume{
+			ID: v.id, Path: v.path, UUID: uuidText(u.own), ParentUUID: uuidText(u.parent), Default: v.id == def,
+		})
+	}
+	return list, nil
+}
+
+// hold mounts a btrfs and keeps it.
+func (src *inspectSource) hold(device string) (fd int, err error) {
+	var others []string
+	d, err := src.img.Device(device)
+	if err != nil {
+		return -1, err
+	}
+	if d.Content != nil && d.Content.Devices > 1 {
+		for _, o := range src.img.Devices() {
+			if o != d && o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
+				others = append(others, o.Name)
+			}
+		}
+	}
+	if fd, err = mountDetached(src.img.Kernel(), device, others, true); err == nil {
+		src.held = append(src.held, fd)
+	}
+	return fd, err
+}
+
+// subvolumeUUIDs are the identity of a subvolume, and of what it is a snapshot of. A UUID
+// of zeroes is none.
+type subvolumeUUIDs struct{ own, parent [16]byte }
+
+// uuids returns the UUIDs of the subvolumes by their ids.
+func (b btrfs) uuids() (map[uint64]subvolumeUUIDs, error) {
+	const own, parent = 247, 263 // in struct btrfs_root_item of linux/btrfs_tree.h
+	m := map[uint64]subvolumeUUIDs{}
+	err := b.search(btrfsRootTree, btrfsFirstFree, btrfsLastFree, btrfsRootItem, btrfsRootItem, func(i item) bool {
+		if len(i.data) >= parent+16 { // older ones have none
+			m[i.object] = subvolumeUUIDs{[16]byte(i.data[own:]), [16]byte(i.data[parent:])}
+		}
+		return len(m) < btrfsMaxSubvolume
+	})
+	return m, err
+}
+
+// uuidText writes a UUID as text, "" for none.
+func uuidText(u [16]byte) string {
+	if u == ([16]byte{}) {
+		return ""
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
