@@ -206,6 +206,10 @@ func describe(head []byte, r io.ReaderAt) string {
 					return m.text + ", checksum " + sum
 				}
 			}
+		case "\x89PNG\r\n\x1a\n":
+			return m.text + describePNG(head)
+		case "GIF8":
+			return m.text + describeGIF(head)
 		case "\x1f\x8b":
 			return m.text + describeGzip(head)
 		}

@@ -94,6 +94,8 @@ func TestBraces(t *testing.T) {
 	}
 }
 
+const pngHeader = "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x30\x00\x00\x00\x20"
+
 // TestDescribe compares with file(1).
 func TestDescribe(t *testing.T) {
 	testimg.Need(t, "file")
@@ -102,6 +104,7 @@ func TestDescribe(t *testing.T) {
 		"sh": "#!/bin/sh\necho\n", "bash": "#! /bin/bash\n", "perl": "#!/usr/bin/perl -w\n", "python": "#!/usr/bin/env python3\nprint()\n",
 		"make": "#!/usr/bin/make -f\n", "env": "#!/usr/bin/env foo -x\n", "csh": "#! /bin/csh\n",
 		"elf": string(must(os.ReadFile("/bin/true"))), "so": "\x7fELF",
+		"png": pngHeader + "\x08\x06\x00\x00\x00AAAA", "png, interlaced": pngHeader + "\x04\x03\x00\x00\x01AAAA", "gif": "GIF89a\x0a\x00\x14\x00\x00\x00\x00",
 	} {
 		want := strings.TrimSuffix(run(t, strings.NewReader(content), "file", "-b", "-"), "\n")
 		if name == "so" {
@@ -116,6 +119,8 @@ func TestDescribe(t *testing.T) {
 func FuzzDescribe(f *testing.F) {
 	f.Add([]byte("\x7fELF\x02\x01\x01"))
 	f.Add([]byte("MZ\x00"))
+	f.Add([]byte(pngHeader))
+	f.Add([]byte("GIF89a\x00"))
 	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"))
 	if b, err := os.ReadFile("/bin/true"); err == nil {
 		f.Add(b)

@@ -18,7 +18,8 @@ type Device struct {
 // Matches says whether the spec means the device. What UUIDs and labels say is
 // certain, and so are the names of logical volumes. A disk's name (/dev/sdb2) is
 // matched by its index among the disks and the number of the partition; see
-// [Spec.Certain].
+// [Spec.Certain]. That of an array, /dev/md0, says nothing of disks, nor do those of
+// loop and nbd.
 func (s Spec) Matches(d Device) bool {
 	switch s.Kind {
 	case UUID:
@@ -57,7 +58,11 @@ func (s Spec) matchesPath(d Device) bool {
 		vg, lv, ok := s.LVM()
 		return ok && d.LV != "" && vg == d.VG && lv == d.LV
 	}
-	_, disk, partition, ok := s.Disk()
+	driver, disk, partition, ok := s.Disk()
+	switch driver {
+	case "md", "loop", "nbd": // their numbers are no positions of disks
+		return false
+	}
 	return ok && disk == d.Disk && partition == d.Partition
 }
 
