@@ -76,19 +76,6 @@ func (n *node) readInto(p, shared []byte, off int64) error {
 
 func notZero(p []byte, _ int) bool { return !isZero(p) }
 
-var zeroBlock [copyBlock]byte
-
-func isZero(p []byte) bool {
-	for len(p) > 0 {
-		n := min(len(p), len(zeroBlock))
-		if !bytes.Equal(p[:n], zeroBlock[:n]) {
-			return false
-		}
-		p = p[n:]
-	}
-	return true
-}
-
 // blocks calls f with the runs of blocks of p that match. match gets a block and its
 // offset in p.
 func blocks(p []byte, match func(block []byte, at int) bool, f func(from, to int) error) error {

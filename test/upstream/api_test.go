@@ -1,0 +1,91 @@
+package upstream
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/test/internal/rig"
+)
+
+// TestAPI runs the tests of the C API, which are one program, with one session for all.
+func TestAPI(t *testing.T) {
+	top := source(t)
+	l := readList(t, "testdata/api.txt")
+	dir := build(t, top, top+"/test-data")
+	program := compile(t, top, dir, "api-tests", "tests/c-api/tests.c", "tests/c-api/tests-main.c")
+	here := filepath.Join(dir, "tests")
+	rig.Check(t, "mkdir", os.MkdirAll(filepath.Join(here, "c-api"), 0o755))
+	env := append(environment(t), harness(dir, "tests")...)
+	for name := range l.want {
+		if !l.runs(name) {
+			env = append(env, "SKIP_"+strings.ToUpper(name)+"=1")
+		}
+	}
+	_, out := run(here, env, 10*time.Minute, program)
+	var name string
+	var text strings.Builder
+	flush := func() {
+		if _, done := l.got[name]; name != "" && !done {
+			l.did(t, name, apiOutcome(text.String()), text.String())
+		}
+		name = ""
+		text.Reset()
+	}
+	n := 0
+	for line := range strings.Lines(out) {
+		if m := apiHeader.FindStringSubmatch(line); m != nil {
+			flush()
+			name = m[1]
+			n++
+		}
+		text.WriteString(line)
+	}
+	flush()
+	if n == 0 {
+		t.Fatal(tail(out))
+	}
+	l.end(t)
+}
+
+var (
+	apiHeader = regexp.MustCompile(`^ *\d+/\d+ (test_\w+)\n`)
+	apiSkip   = regexp.MustCompile(`(?m)^ +\S+ skipped \(reason: `)
+)
+
+func apiOutcome(text string) string {
+	switch {
+	case strings.Contains(text, "\nFAIL: "):
+		return fails
+	case apiSkip.MatchString(text):
+		return skip
+	}
+	return pass
+}
+
+// compile makes a program of some of libguestfs's files and its helpers.
+func compile(t *testing.T, top, dir, name string, files ...string) string {
+	t.Helper()
+	testimg.Need(t, "gcc")
+	for _, header := range []string{"/usr/include/guestfs.h", "/usr/include/pcre2.h"} {
+		if _, err := os.Stat(header); err != nil {
+			t.Skip(&testimg.Missing{What: header})
+		}
+	}
+	config := "#define _GNU_SOURCE 1\n#define PACKAGE_NAME \"libguestfs\"\n#define PACKAGE_VERSION \"" + version + "\"\n"
+	rig.Check(t, "write", os.WriteFile(dir+"/config.h", []byte(config), 0o644))
+	program := filepath.Join(dir, name)
+	args := []string{"-w", "-pthread", "-o", program, "-I" + dir}
+	for _, sub := range []string{"common/utils", "common/structs", "lib", "tests/c-api"} {
+		args = append(args, "-I"+filepath.Join(top, sub))
+	}
+	for _, f := range append(files, "common/utils/cleanups.c", "common/utils/stringlists-utils.c", "common/utils/pcre2-cleanups.c", "common/structs/structs-cleanups.c") {
+		args = append(args, filepath.Join(top, f))
+	}
+	testimg.MustRun(t, "gcc", append(args, "-lguestfs", "-lpcre2-8")...)
+	return program
+}
