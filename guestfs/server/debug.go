@@ -19,7 +19,7 @@ import (
 func (s *Server) Debug(ctx context.Context, a *rpc.DebugArgs) (string, error) {
 	switch a.Subcmd {
 	case "help":
-		return "commands supported in unboot:\nenv\nfds\nhelp\nmem\nprogress\nsh\nsyslog\n", nil
+		return "commands supported in unboot:\nenv\nfds\nhelp\nmem\nprint\nprogress\nsh\nsyslog\n", nil
 	case "sh", "setenv", "spew":
 		return "", nil
 	case "env":
@@ -30,6 +30,10 @@ func (s *Server) Debug(ctx context.Context, a *rpc.DebugArgs) (string, error) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return fmt.Sprintf("heap %d\nsys %d\n", m.HeapAlloc, m.Sys), nil
+	case "print":
+		// To the console, of which programs see the verbose one.
+		s.logf("%s", strings.Join(a.Extraargs, " "))
+		return "ok", nil
 	case "progress":
 		return s.debugProgress(ctx, a.Extraargs)
 	case "syslog":
