@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/test/internal/rig"
 )
 
@@ -17,7 +16,8 @@ func TestAPI(t *testing.T) {
 	top := source(t)
 	l := readList(t, "testdata/api.txt")
 	dir := build(t, top, top+"/test-data")
-	program := compile(t, top, dir, "api-tests", "tests/c-api/tests.c", "tests/c-api/tests-main.c")
+	program := filepath.Join(dir, "api-tests")
+	compile(t, top, program, "tests/c-api/tests.c", "tests/c-api/tests-main.c")
 	here := filepath.Join(dir, "tests")
 	rig.Check(t, "mkdir", os.MkdirAll(filepath.Join(here, "c-api"), 0o755))
 	env := append(environment(t), harness(dir, "tests")...)
@@ -65,27 +65,4 @@ func apiOutcome(text string) string {
 		return skip
 	}
 	return pass
-}
-
-// compile makes a program of some of libguestfs's files and its helpers.
-func compile(t *testing.T, top, dir, name string, files ...string) string {
-	t.Helper()
-	testimg.Need(t, "gcc")
-	for _, header := range []string{"/usr/include/guestfs.h", "/usr/include/pcre2.h"} {
-		if _, err := os.Stat(header); err != nil {
-			t.Skip(&testimg.Missing{What: header})
-		}
-	}
-	config := "#define _GNU_SOURCE 1\n#define PACKAGE_NAME \"libguestfs\"\n#define PACKAGE_VERSION \"" + version + "\"\n"
-	rig.Check(t, "write", os.WriteFile(dir+"/config.h", []byte(config), 0o644))
-	program := filepath.Join(dir, name)
-	args := []string{"-w", "-pthread", "-o", program, "-I" + dir}
-	for _, sub := range []string{"common/utils", "common/structs", "lib", "tests/c-api"} {
-		args = append(args, "-I"+filepath.Join(top, sub))
-	}
-	for _, f := range append(files, "common/utils/cleanups.c", "common/utils/stringlists-utils.c", "common/utils/pcre2-cleanups.c", "common/structs/structs-cleanups.c") {
-		args = append(args, filepath.Join(top, f))
-	}
-	testimg.MustRun(t, "gcc", append(args, "-lguestfs", "-lpcre2-8")...)
-	return program
 }

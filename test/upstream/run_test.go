@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/hv"
+	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/test/internal/rig"
 )
 
@@ -72,8 +73,26 @@ func build(t *testing.T, top, data string) string {
 	if data != "" {
 		rig.Check(t, "link", os.Symlink(data, dir+"/test-data"))
 	}
-	rig.Check(t, "link", os.Symlink(top+"/common", dir+"/common"))
+	for _, name := range []string{"common", "COPYING.LIB"} {
+		rig.Check(t, "link", os.Symlink(filepath.Join(top, name), filepath.Join(dir, name)))
+	}
+	// The program that tests take from there.
+	rig.Check(t, "mkdir", os.Mkdir(dir+"/fuse", 0o755))
+	if tool, err := testimg.Tool("guestunmount"); err == nil {
+		rig.Check(t, "link", os.Symlink(tool, dir+"/fuse/guestunmount"))
+	}
+	t.Cleanup(func() { unmount(dir) })
 	return dir
+}
+
+// unmount takes away what a test has left mounted in its directory.
+func unmount(dir string) {
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.HasPrefix(f[1], dir+"/") {
+			unix.Unmount(f[1], unix.MNT_DETACH)
+		}
+	}
 }
 
 // harness returns the variables that libguestfs's makefiles and its program "run" set for
@@ -90,5 +109,5 @@ func harness(dir, sub string) []string {
 		functions += " " + v
 	}
 	return append(vars, "TEST_FUNCTIONS="+functions, "VG=", "HOME="+dir+"/home",
-		"LIBGUESTFS_TMPDIR="+dir+"/tmp", "LIBGUESTFS_CACHEDIR="+dir+"/tmp", "MALLOC_PERTURB_=37")
+		"LIBGUESTFS_TMPDIR="+dir+"/tmp", "LIBGUESTFS_CACHEDIR="+dir+"/tmp", "MALLOC_PERTURB_=37", "TMPDIR="+dir+"/tmp", "NOEXEC_CHECK=/proc/self/exe")
 }

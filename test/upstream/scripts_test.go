@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +14,8 @@ import (
 	"github.com/unboot/unboot/test/internal/rig"
 )
 
-// TestScripts makes the phony guests, and runs the tests that are scripts.
+// TestScripts makes the phony guests, and runs the tests that are scripts, or programs in
+// C of one file.
 func TestScripts(t *testing.T) {
 	top := source(t)
 	l := readList(t, "testdata/scripts.txt")
@@ -26,11 +29,22 @@ func TestScripts(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				dir := build(t, top, data)
-				sub, script, _ := strings.Cut(name, "/")
+				sub, command, _ := strings.Cut(name, "/")
 				for _, s := range []string{sub, "tests"} {
 					copyDir(t, filepath.Join(top, s), filepath.Join(dir, s))
 				}
-				outcome, out := run(filepath.Join(dir, sub), append(slices.Clone(env), harness(dir, sub)...), time.Minute, "./"+script)
+				if source := name + ".c"; path.Ext(name) == "" {
+					compile(t, top, filepath.Join(dir, name), source)
+				}
+				if addsDisks.MatchString(name) {
+					const helper = "tests/disks/test-add-disks"
+					compile(t, top, filepath.Join(dir, helper), helper+".c")
+				}
+				args := []string{"./" + command}
+				if path.Ext(name) == ".t" {
+					args = []string{"perl", command}
+				}
+				outcome, out := run(filepath.Join(dir, sub), append(slices.Clone(env), harness(dir, sub)...), time.Minute, args...)
 				l.did(t, name, outcome, out)
 			})
 		}
@@ -38,16 +52,19 @@ func TestScripts(t *testing.T) {
 	l.end(t)
 }
 
+// addsDisks matches the names of the tests that run a program of another's.
+var addsDisks = regexp.MustCompile(`^tests/disks/.*-disks\.sh$`)
+
 // scripts returns the names of the tests.
 func scripts(t *testing.T, top string) (names []string) {
 	t.Helper()
-	for _, pattern := range []string{"fish/test-*.sh", "tests/*/*.sh", "tests/*/*.pl"} {
+	for _, pattern := range []string{"fish/test-*.sh", "tests/*/*.sh", "tests/*/*.pl", "tests/*/*.c", "perl/t/*.t"} {
 		found, err := filepath.Glob(filepath.Join(top, pattern))
 		rig.Check(t, "glob", err)
 		for _, f := range found {
 			name, err := filepath.Rel(top, f)
 			rig.Check(t, "name", err)
-			names = append(names, name)
+			names = append(names, strings.TrimSuffix(name, ".c"))
 		}
 	}
 	return names

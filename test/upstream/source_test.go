@@ -42,16 +42,12 @@ func source(t *testing.T) string {
 	rig.Check(t, "remove", os.RemoveAll(tmp))
 	rig.Check(t, "mkdir", os.MkdirAll(tmp, 0o755))
 	args := []string{"-xzf", archive, "-C", tmp, "--strip-components=1", "--no-same-owner"}
-	for _, dir := range []string{"fish", "tests", "test-data", "common", "lib", "perl/t"} {
+	for _, dir := range []string{"fish", "tests", "test-data", "common", "lib", "gnulib/lib", "perl/t", "COPYING.LIB"} {
 		args = append(args, "libguestfs-"+version+"/"+dir)
 	}
 	testimg.MustRun(t, "tar", args...)
-	rig.Check(t, "mkdir", os.Mkdir(tmp+"/run.d", 0o755))
-	for dir, target := range map[string]string{"blank-disks": "all", "files": "all", ".": "test.iso"} {
-		if dir != "." {
-			makeData(t, filepath.Join(tmp, "test-data", dir), target)
-		}
-	}
+	makeData(t, tmp+"/test-data/blank-disks", "all")
+	makeData(t, tmp+"/test-data/files", "all")
 	makeData(t, tmp+"/test-data", "test.iso")
 	rig.Check(t, "rename", os.Rename(tmp, top))
 	return top
