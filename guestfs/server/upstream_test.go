@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,6 +58,19 @@ func TestCaseSensitiveDirectory(t *testing.T) {
 		t.Errorf("%q", p)
 	}
 	g.fails(rpc.ProcCaseSensitivePath, &rpc.CaseSensitivePathArgs{Path: "/FILE/"}, unix.ENOTDIR, "/file")
+}
+
+// TestDebugError: an error's text of any length arrives, shortened to what a message takes.
+func TestDebugError(t *testing.T) {
+	c := connect(t)
+	for _, n := range []int{0, 1, 65535, 65536, 65537, 1000000} {
+		err := invoke(c, rpc.ProcDebug, &rpc.DebugArgs{Subcmd: "error", Extraargs: []string{strconv.Itoa(n)}}, nil)
+		if !errors.Is(err, unix.EROFS) || strings.Trim(err.Error(), "a") != "" || len(err.Error()) < min(n, 60000) {
+			t.Errorf("%d: %.100v", n, err)
+		}
+	}
+	wantError(t, c, rpc.ProcDebug, &rpc.DebugArgs{Subcmd: "error", Extraargs: []string{"1000001"}}, ".*too large")
+	wantError(t, c, rpc.ProcDebug, &rpc.DebugArgs{Subcmd: "error", Extraargs: []string{"-1"}}, ".*length of error message")
 }
 
 func TestUtsname(t *testing.T) {

@@ -3,6 +3,7 @@ package upstream
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/unboot/unboot/internal/testimg"
@@ -15,7 +16,7 @@ const config = `#define _GNU_SOURCE 1
 #define PACKAGE_NAME PACKAGE
 #define PACKAGE_VERSION "` + version + `"
 #define PACKAGE_VERSION_FULL PACKAGE_VERSION
-#define TOOL_TRUE "true"
+#define TOOL_TRUE "/bin/true"
 #define _GL_ATTRIBUTE_CONST
 #define _GL_ATTRIBUTE_PURE
 #define _GL_ATTRIBUTE_NODISCARD
@@ -41,10 +42,12 @@ func compile(t *testing.T, top, program string, files ...string) {
 			t.Skip(&testimg.Missing{What: header})
 		}
 	}
+	libraries, _ := filepath.Glob("/usr/lib/*/libguestfs.so.0")
+	library := strings.Join(libraries, "") // one, if Debian's is there
 	dir := t.TempDir()
 	rig.Check(t, "write", os.WriteFile(dir+"/config.h", []byte(config), 0o644))
 	rig.Check(t, "write", os.WriteFile(dir+"/portable.c", []byte(portable), 0o644))
-	args := []string{"-w", "-pthread", "-DGUESTFS_PRIVATE=1", `-DLIBRARY="libguestfs.so.0"`, "-o", program, "-I" + dir}
+	args := []string{"-w", "-pthread", "-DGUESTFS_PRIVATE=1", "-DLIBRARY=\"" + library + "\"", "-o", program, "-I" + dir}
 	for _, sub := range []string{"common/utils", "common/structs", "common/protocol", "common/parallel", "lib", "tests/c-api"} {
 		args = append(args, "-I"+filepath.Join(top, sub))
 	}
