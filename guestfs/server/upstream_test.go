@@ -63,7 +63,7 @@ func TestCaseSensitiveDirectory(t *testing.T) {
 // TestDebugError: an error's text of any length arrives, shortened to what a message takes.
 func TestDebugError(t *testing.T) {
 	c := connect(t)
-	for _, n := range []int{0, 1, 65535, 65536, 65537, 1000000} {
+	for _, n := range []int{1, 65535, 65536, 65537, 1000000} {
 		err := invoke(c, rpc.ProcDebug, &rpc.DebugArgs{Subcmd: "error", Extraargs: []string{strconv.Itoa(n)}}, nil)
 		if !errors.Is(err, unix.EROFS) || strings.Trim(err.Error(), "a") != "" || len(err.Error()) < min(n, 60000) {
 			t.Errorf("%d: %.100v", n, err)
