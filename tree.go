@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -78,6 +79,7 @@ func (t *tree) unmount() error {
 	t.dead = true
 	k := t.img.k
 	mark := t.img.logMark()
+	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
 
 	t.mu.Lock()
 	for f := range t.files {
@@ -100,7 +102,7 @@ func (t *tree) unmount() error {
 	k.Unlinkat(unix.AT_FDCWD, t.dir, unix.AT_REMOVEDIR)
 	t.img.dropTree(t)
 	err := errors.Join(distinct(errs)...)
-	if k.Err() == nil && (err != nil || t.img.writable) {
+	if k.Err() == nil && (err != nil || wrote) {
 		lines := t.img.logSince(mark)
 		// umount(2) has no way to say that the last writes failed.
 		if err == nil && len(lostWrites(lines)) > 0 {

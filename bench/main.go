@@ -32,6 +32,7 @@ var benchmarks = []benchmark{
 	{"tar", benchTar},
 	{"write", benchWrite},
 	{"unpack", benchUnpack},
+	{"inspect", benchInspect},
 	{"memory", benchMemory},
 	{"leaks", benchLeaks},
 }

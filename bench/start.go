@@ -116,6 +116,8 @@ func child(args []string) error {
 		d, err = walkDiskfs(args[1])
 	case "futex":
 		return futexChild()
+	case "inspect":
+		return inspectFleet(args[1])
 	default:
 		return fmt.Errorf("child %s?", args[0])
 	}

@@ -155,3 +155,46 @@ func BenchmarkUpload(b *testing.B) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// BenchmarkInspect is what a scanner does with an image: to open it, to find the
+// operating system, to mount that, and to list its packages.
+func BenchmarkInspect(b *testing.B) {
+	needKernel(b)
+	for _, kind := range []string{"ext4", "xfs", "btrfs", "btrfs-subvol"} {
+		image := testimg.Debian(b, kind)
+		for _, readonly := range []bool{true, false} {
+			if !readonly {
+				image = testimg.Writable(b, image)
+			}
+			b.Run(fmt.Sprintf("%s/readonly=%t", kind, readonly), func(b *testing.B) {
+				for b.Loop() {
+					g, err := Create_flags(CREATE_NO_ENVIRONMENT)
+					check(b, err)
+					check(b, g.Add_drive(image, raw(readonly)))
+					check(b, g.Launch())
+					roots := must[[]string](b)(g.Inspect_os())
+					if len(roots) != 1 {
+						b.Fatal(roots)
+					}
+					for dir, device := range must[map[string]string](b)(g.Inspect_get_mountpoints(roots[0])) {
+						if dir == "/" {
+							check(b, g.Mount_ro(device, dir))
+						}
+					}
+					if apps := must[*[]Application2](b)(g.Inspect_list_applications2(roots[0])); len(*apps) < 80 {
+						b.Fatal(len(*apps))
+					}
+					check(b, closed(g))
+				}
+			})
+		}
+	}
+}
+
+// closed closes a handle.
+func closed(g *Guestfs) error {
+	if err := g.Close(); err != nil {
+		return err
+	}
+	return nil
+}

@@ -64,10 +64,16 @@ func (t *tree) fold(dir string) map[string]string {
 		return names
 	}
 	names := map[string]string{}
-	for _, e := range t.list(dir) {
-		lower := strings.ToLower(e.Name())
-		if _, again := names[lower]; !again {
-			names[lower] = e.Name()
+	if l := t.names(dir); l != nil {
+		for lower, e := range l {
+			names[lower] = e.name
+		}
+	} else {
+		for _, e := range t.list(dir) {
+			lower := strings.ToLower(e.Name())
+			if _, again := names[lower]; !again {
+				names[lower] = e.Name()
+			}
 		}
 	}
 	if len(t.folded) >= maxFolded {

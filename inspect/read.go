@@ -28,6 +28,7 @@ type tree struct {
 	err      error // the first one
 	problems []string
 	folded   map[string]map[string]string // see fold
+	listed   map[string]listing           // see names
 }
 
 func (t *tree) problem(err error) {
@@ -43,16 +44,23 @@ func (t *tree) problem(err error) {
 }
 
 func (t *tree) stat(name string) fs.FileInfo {
+	if t.absent(name) {
+		return nil
+	}
 	st, err := fs.Stat(t.FS, name)
 	if err != nil {
-		// ENOTDIR, ELOOP and the like are ways to be absent as well,
-		// which only the root of the tree may not be.
-		if name == "." || !errors.Is(err, fs.ErrNotExist) && !notThere(t.FS, name) {
-			t.problem(err)
-		}
+		t.failed(name, err)
 		return nil
 	}
 	return st
+}
+
+// failed notes an error about a name. ENOTDIR, ELOOP and the like are ways to be absent
+// as well, which only the root of the tree may not be.
+func (t *tree) failed(name string, err error) {
+	if name == "." || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !notThere(t.FS, name) {
+		t.problem(err)
+	}
 }
 
 // notThere reports whether the name leads nowhere because a part of the path is no
@@ -74,17 +82,26 @@ func notThere(fsys fs.FS, name string) bool {
 }
 
 func (t *tree) isFile(name string) bool {
+	if kind, known := t.kind(name); known {
+		return kind.IsRegular()
+	}
 	st := t.stat(name)
 	return st != nil && st.Mode().IsRegular()
 }
 
 func (t *tree) isDir(name string) bool {
+	if kind, known := t.kind(name); known {
+		return kind.IsDir()
+	}
 	st := t.stat(name)
 	return st != nil && st.IsDir()
 }
 
 // exists reports whether anything has the name, a broken link too.
 func (t *tree) exists(name string) bool {
+	if t.absent(name) {
+		return false
+	}
 	_, err := fs.Lstat(t.FS, name)
 	return err == nil
 }
@@ -111,6 +128,16 @@ func (t *tree) open(name string) (fs.File, int64) {
 
 // head reads the start of a file.
 func (t *tree) head(name string, max int64) []byte {
+	if q, ok := t.FS.(QuickFS); ok {
+		if t.absent(name) {
+			return nil
+		}
+		data, err := q.ReadHead(name, max)
+		if err != nil {
+			t.failed(name, err)
+		}
+		return data
+	}
 	f, _ := t.open(name)
 	if f == nil {
 		return nil

@@ -128,6 +128,11 @@ func (c *Chain) Readdirents(fd int, buf []byte, mask, flags int) Link {
 	return c.out(c.add(opReaddir, 0, fd, 0, len(buf), mask, flags), 1, buf)
 }
 
+// Getdents adds getdents64(2): see [View.Getdents].
+func (c *Chain) Getdents(fd int, buf []byte) Link {
+	return c.out(c.add(sysGetdents64, 0, fd, 0, len(buf)), 1, buf)
+}
+
 // Readlinkat adds readlinkat(2).
 func (c *Chain) Readlinkat(dirfd int, path string, buf []byte) Link {
 	l := c.out(c.add(sysReadlinkat, 0, dirfd, 0, 0, len(buf)), 2, buf)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -55,21 +56,24 @@ func node64(n int64) hive.NodeID {
 
 func value64(n int64) hive.ValueID { return hive.ValueID(node64(n)) }
 
-// hivexError words an error. What is wrong with a hive has an errno, and a text that
-// says more.
+// hivexError words an error as the daemon does, with what is wrong with a hive that is
+// corrupt.
 func hivexError(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, hive.ErrCorrupt) && !errors.Is(err, hive.ErrHandle):
+		return perrorText(err, "failed: %v", err)
 	}
-	return perrorText(err, "%v", err)
+	return perror(err, "failed")
 }
 
 // HivexOpen opens a file of the registry. One that is open is closed, without a commit.
 func (s *Server) HivexOpen(ctx context.Context, a *rpc.HivexOpenArgs) error {
 	s.hivex.close()
-	f, err := s.openRead(a.Filename)
+	f, err := s.openPath(a.Filename, unix.O_RDONLY, 0)
 	if err != nil {
-		return err
+		return perror(err, "hivex failed to open %s", a.Filename)
 	}
 	var flags hive.Flag
 	if a.Write.Or(false) {
@@ -81,12 +85,13 @@ func (s *Server) HivexOpen(ctx context.Context, a *rpc.HivexOpenArgs) error {
 	size, err := f.size()
 	if err != nil {
 		f.close()
-		return perror(err, "%s", a.Filename)
+		return perror(err, "hivex failed to open %s", a.Filename)
 	}
 	h, err := hive.Open(f, size, flags)
 	if err != nil {
 		f.close()
-		return perrorText(err, "%s: %v", a.Filename, err)
+		s.logf("%s: %v", a.Filename, err)
+		return perror(err, "hivex failed to open %s", a.Filename)
 	}
 	if flags&hive.Write != 0 { // it is in memory
 		f.close()
@@ -201,23 +206,23 @@ func (s *Server) HivexCommit(ctx context.Context, a *rpc.HivexCommitArgs) error 
 	if err != nil {
 		return err
 	}
-	path := s.hivex.path
+	path, text := s.hivex.path, "commit failed"
 	if a.Filename != nil {
-		path = *a.Filename
-	}
-	if len(path) == 0 || path[0] != '/' {
-		return errorf("path must start with a / character")
+		path, text = *a.Filename, *a.Filename+": commit failed"
+		if !strings.HasPrefix(path, "/") {
+			return errorf("do_hivex_commit: path must start with a / character")
+		}
 	}
 	if !s.mounted() {
-		return errorf("you must call 'mount' first to mount the root filesystem")
+		return errorf("do_hivex_commit: you must call 'mount' first to mount the root filesystem")
 	}
 	data, err := h.Bytes()
 	if err != nil {
-		return hivexError(err)
+		return perror(err, "%s", text)
 	}
 	f, err := s.openPath(path, unix.O_WRONLY|unix.O_CREAT, s.createPerm())
 	if err != nil {
-		return perror(err, "%s", path)
+		return perror(err, "%s", text)
 	}
 	// Cut off at the end, not emptied first: a disk without room for the new one does
 	// not lose the old one's beginning before it says so.
@@ -226,7 +231,7 @@ func (s *Server) HivexCommit(ctx context.Context, a *rpc.HivexCommitArgs) error 
 		err = f.v.Ftruncate(f.fd, int64(len(data)))
 	}
 	if err != nil {
-		err = perror(err, "write: %s", path)
+		err = perror(err, "%s", text)
 	}
 	return f.closed(err)
 }

@@ -115,7 +115,7 @@ func (s *Server) inspected(root string) (*inspect.Root, error) {
 	if len(s.roots) == 0 {
 		return nil, errorf("no inspection data: call guestfs_inspect_os first")
 	}
-	return nil, errorf("%s: root not found: only call this function with a root device previously returned by guestfs_inspect_os", root)
+	return nil, errorf("%s: root device not found: only call this function with a root device previously returned by guestfs_inspect_os", root)
 }
 
 // InternalListRpmApplications lists the packages in the RPM database of what is mounted.

@@ -93,7 +93,7 @@ func (src *inspectSource) Mount(device, options string) (inspect.Mounted, error)
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return inspectTree{f}, nil
 }
 
 // Subvolumes implements inspect.SubvolumeSource. The file system stays mounted, without a

@@ -108,12 +108,13 @@ filesystems: /dev/sda1 /dev/sda2 btrfsvol:/dev/sda3/home btrfsvol:/dev/sda3/root
 func TestInspectFedora(t *testing.T) {
 	needKernel(t)
 	image := testguest.Fedora(t, testguest.RPMDatabase(t))
+	testguest.Snapshot(t, image)
 	const root = "btrfsvol:/dev/sda3/root"
 	for name, d := range map[string]Drive{"writable": {Path: image}, "read-only": {Path: image, ReadOnly: true}} {
 		t.Run(name, func(t *testing.T) {
 			before := fileSum(t, image)
 			c := connect(t, d)
-			wantInspection(t, c, root, wantFedora)
+			wantInspection(t, c, root, wantFedora) // the snapshot is no system of its own
 			if fileSum(t, image) != before {
 				t.Error("inspection has changed the image")
 			}
@@ -134,7 +135,7 @@ func TestInspectFedora(t *testing.T) {
 			// A second inspection begins with unmounting.
 			wantInspection(t, c, root, wantFedora)
 			wantError(t, c, rpc.ProcInspectGetType, &rpc.InspectGetTypeArgs{Root: "/dev/sda2"},
-				"/dev/sda2: root not found: only call this function with a root device previously returned by guestfs_inspect_os")
+				"/dev/sda2: root device not found: only call this function with a root device previously returned by guestfs_inspect_os")
 			wantError(t, c, rpc.ProcInspectGetWindowsSystemroot, &rpc.InspectGetWindowsSystemrootArgs{Root: root},
 				"not a Windows guest, or systemroot could not be determined")
 		})

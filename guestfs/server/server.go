@@ -33,6 +33,7 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
+	journal journals
 	roots   []*inspect.Root // what inspect_os has found
 }
 
@@ -65,6 +66,7 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 func (s *Server) Close() error {
 	// Whoever is opening the drives has to be through; nobody begins any more.
 	s.engine.once.Do(func() { s.engine.err = errorf("the server is closed") })
+	s.releaseFiles()
 	return s.store.close()
 }
 

@@ -95,16 +95,30 @@ func (s *Server) unmount(p place, flags int) error {
 	if p.i > 0 {
 		return f.UnmountAt(p.m.Dir, flags)
 	}
-	if len(f.Mounts()) > 1 && flags&unix.MNT_DETACH == 0 {
+	if flags&unix.MNT_DETACH == 0 && (len(f.Mounts()) > 1 || s.readsFrom(f)) {
 		return unix.EBUSY
 	}
 	s.trees = slices.Delete(s.trees, p.tree, p.tree+1)
 	return f.Unmount()
 }
 
+// readsFrom reports whether a hive or a journal that is open is read from files of a tree.
+func (s *Server) readsFrom(f *unboot.FS) bool {
+	v := f.View()
+	return s.hivex.file != nil && s.hivex.file.v == v ||
+		slices.ContainsFunc(s.journal.files, func(h *handle) bool { return h.v == v })
+}
+
+// releaseFiles closes a hive and a journal that are read from files, which keep what these
+// are on busy.
+func (s *Server) releaseFiles() {
+	s.hivex.release()
+	s.journal.close()
+}
+
 // UmountAll unmounts everything. What mkmountpoint has made is gone with it.
 func (s *Server) UmountAll(ctx context.Context) error {
-	s.hivex.release()
+	s.releaseFiles()
 	var errs []error
 	for len(s.trees) > 0 {
 		f := s.tree()

@@ -136,6 +136,9 @@ func clean(s string) string {
 	if len(s) > maxField {
 		s = s[:maxField]
 	}
+	if isPlain(s) {
+		return strings.TrimSpace(s)
+	}
 	s = strings.ToValidUTF8(s, "\ufffd")
 	s = strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && (r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0) {
@@ -144,6 +147,16 @@ func clean(s string) string {
 		return r
 	}, s)
 	return strings.TrimSpace(s)
+}
+
+// isPlain reports whether a string is nothing but printable ASCII, as most are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' || c >= 0x7f) && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 // setVersion splits "1:2.3-4", of dpkg and pacman.

@@ -2,6 +2,7 @@ package packages
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"iter"
@@ -11,26 +12,50 @@ import (
 // maxLine bounds the part of a line that is looked at, in bytes.
 const maxLine = maxField
 
+// maxFieldName bounds the name of a field, in bytes.
+const maxFieldName = 64
+
 // lines yields the lines of a text without their ends. What is behind maxLine bytes of
 // a line is dropped. An error of r is the last that is yielded.
 func lines(r io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		b := bufio.NewReaderSize(r, maxLine)
-		for {
-			line, err := b.ReadSlice('\n')
-			text := strings.TrimRight(string(line), "\r\n")
-			for errors.Is(err, bufio.ErrBufferFull) {
-				_, err = b.ReadSlice('\n')
-			}
-			if err != nil && err != io.EOF {
-				yield("", err)
-				return
-			}
-			if (len(line) > 0 || err == nil) && !yield(text, nil) || err == io.EOF {
+		for line, err := range byteLines(r) {
+			if !yield(string(line), err) {
 				return
 			}
 		}
 	}
+}
+
+// byteLines is lines, but what it yields is good until the next.
+func byteLines(r io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		b := bufio.NewReaderSize(r, maxLine)
+		for {
+			line, err := b.ReadSlice('\n')
+			if errors.Is(err, bufio.ErrBufferFull) {
+				line = bytes.Clone(line)
+			}
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = b.ReadSlice('\n')
+			}
+			if err != nil && err != io.EOF {
+				yield(nil, err)
+				return
+			}
+			if (len(line) > 0 || err == nil) && !yield(trimEnd(line), nil) || err == io.EOF {
+				return
+			}
+		}
+	}
+}
+
+// trimEnd takes off the end of a line.
+func trimEnd(line []byte) []byte {
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line
 }
 
 // paragraphs yields the stanzas of a control file, deb822(5), with the fields that are
@@ -50,13 +75,13 @@ func paragraphs(r io.Reader, want map[string]bool) iter.Seq2[map[string]string, 
 			last = ""
 			value.Reset()
 		}
-		for line, err := range lines(r) {
+		for line, err := range byteLines(r) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			switch {
-			case strings.TrimSpace(line) == "":
+			case len(bytes.TrimSpace(line)) == 0:
 				flush()
 				if len(fields) > 0 {
 					if !yield(fields, nil) {
@@ -67,16 +92,19 @@ func paragraphs(r io.Reader, want map[string]bool) iter.Seq2[map[string]string, 
 			case line[0] == ' ' || line[0] == '\t':
 				if last != "" && value.Len()+len(line) < maxField {
 					value.WriteByte('\n')
-					if line = strings.TrimRight(line[1:], " \t"); line != "." {
-						value.WriteString(line)
+					if line = bytes.TrimRight(line[1:], " \t"); string(line) != "." {
+						value.Write(line)
 					}
 				}
 			default:
 				flush()
-				name, text, ok := strings.Cut(line, ":")
-				if name = strings.ToLower(name); ok && want[name] {
-					last = name
-					value.WriteString(strings.TrimSpace(text))
+				name, text, ok := bytes.Cut(line, []byte(":"))
+				if !ok || len(name) > maxFieldName {
+					continue
+				}
+				if lower := strings.ToLower(string(name)); want[lower] {
+					last = lower
+					value.Write(bytes.TrimSpace(text))
 				}
 			}
 		}

@@ -20,9 +20,8 @@ const (
 )
 
 // Fedora makes a disk as Fedora's installer divides it: a GPT with the EFI system
-// partition, /boot on ext4, and a btrfs with a subvolume for each of / and /home. Beside
-// them is a snapshot of the root, as tools for snapshots leave it. more are files of the
-// root.
+// partition, /boot on ext4, and a btrfs with a subvolume for each of / and /home. more are
+// files of the root.
 func Fedora(t testing.TB, more Files) string {
 	t.Helper()
 	image := disk(t, 420, `label: gpt
@@ -80,9 +79,15 @@ size=300M
 				return err
 			}
 		}
-		return subvolume(img, "/dev/sda3", "root-before-update", "root")
+		return nil
 	})
 	return image
+}
+
+// Snapshot makes a snapshot of the root of a [Fedora], as tools for snapshots leave it.
+func Snapshot(t testing.TB, image string) {
+	t.Helper()
+	change(t, image, func(img *unboot.Image) error { return subvolume(img, "/dev/sda3", "root-before-update", "root") })
 }
 
 // subvolume makes a subvolume of the top level, empty or as a snapshot of another one.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +51,8 @@ type Keys map[string][]hive.Value
 func Hive(t testing.TB, keys Keys) string {
 	t.Helper()
 	h := hive.New()
-	for path, values := range keys {
+	for _, path := range slices.Sorted(maps.Keys(keys)) {
+		values := keys[path]
 		id, err := h.Root()
 		for name := range strings.SplitSeq(path, `\`) {
 			if err != nil {

@@ -1,0 +1,12 @@
+hivex-open win:C:\Windows\System32\config\SYSTEM write:true
+-hivex-node-add-child 4128 select
+-hivex-node-set-value 4128 key 1 "t\0"
+-hivex-node-set-value 4128 key 4 "\1\2\3\4"
+-hivex-node-set-value 4128 "" 3 bytes
+-hivex-node-delete-child 4128
+-hivex-commit relative
+-hivex-commit /other
+-hivex-close
+-hivex-open /other
+-hivex-node-children 4128
+-ls /

@@ -1,0 +1,20 @@
+-journal-next
+-journal-close
+-journal-open /none
+-journal-open /var/log/journal
+-journal-get-realtime-usec
+-journal-get-data-threshold
+-journal-get
+-journal-next
+-journal-get-realtime-usec
+-journal-get
+-journal-skip 3
+-journal-set-data-threshold 20
+-journal-get-data-threshold
+-journal-get
+-journal-skip 0
+-journal-skip 1000
+-journal-next
+-journal-get
+-journal-close
+-journal-close

@@ -1,0 +1,27 @@
+-inspect-get-windows-systemroot /dev/sda2
+-inspect-get-windows-software-hive /dev/sda2
+-inspect-get-windows-system-hive /dev/sda2
+-inspect-get-windows-current-control-set /dev/sda2
+-inspect-get-drive-mappings /dev/sda2
+-inspect-get-filesystems /dev/sda2
+-inspect-list-applications /dev/sda2
+-inspect-list-applications2 /dev/sda2
+-inspect-get-osinfo /dev/sda2
+-hivex-root
+-hivex-close
+-hivex-open /none
+-hivex-open win:C:\Windows\System32\config\SYSTEM
+-hivex-root
+-hivex-node-name 4128
+-hivex-node-children 4128
+-hivex-node-values 4128
+-hivex-node-get-child 4128 select
+-hivex-node-get-child 4128 none
+-hivex-node-get-value 4128 none
+-hivex-node-name 4129
+-hivex-node-name 0
+-hivex-node-add-child 4128 new
+-hivex-commit ""
+-hivex-commit /other
+-hivex-open win:C:\Windows\explorer.exe
+-hivex-root
