@@ -87,7 +87,7 @@ func (img *Image) mountRoot(m Mount) (*FS, error) {
 	img.mountMu.Lock()
 	defer img.mountMu.Unlock()
 	m.Dir = "."
-	dir, err := img.attachMount(&m)
+	dir, err := img.attachMount(nil, &m)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,10 @@ func (f *FS) MountAt(device, dir string, opts ...MountOption) error {
 	return f.mountAt(Mount{Device: device, Dir: dir}.with(opts))
 }
 
-func (f *FS) mountAt(m Mount) error {
+func (f *FS) mountAt(m Mount) error { return f.mountDeviceAt(nil, m) }
+
+// mountDeviceAt mounts a device, or that which m names if it is nil.
+func (f *FS) mountDeviceAt(d *Device, m Mount) error {
 	img, t := f.t.img, f.t
 	if f.sub {
 		return &fs.PathError{Op: "mount", Path: m.Dir, Err: errors.New("not from the root of the tree")}
@@ -138,7 +141,7 @@ func (f *FS) mountAt(m Mount) error {
 		return &fs.PathError{Op: "mount", Path: m.Dir, Err: img.explain(err)}
 	}
 	defer img.k.CloseFd(on)
-	dir, err := img.attachMount(&m)
+	dir, err := img.attachMount(d, &m)
 	if err != nil {
 		return err
 	}
@@ -153,14 +156,15 @@ func (f *FS) mountAt(m Mount) error {
 	return err
 }
 
-// attachMount mounts a device on a new directory of /mnt, and fills in what m
-// leaves open.
+// attachMount mounts a device, or that which m names if it is nil, on a new
+// directory of /mnt, and fills in what m leaves open.
 //
 // Preconditions: mountMu is held.
-func (img *Image) attachMount(m *Mount) (dir string, err error) {
-	d, err := img.Device(m.Device)
-	if err != nil {
-		return "", err
+func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
+	if d == nil {
+		if d, err = img.Device(m.Device); err != nil {
+			return "", err
+		}
 	}
 	m.Device = d.Name
 	try := driversFor(d)

@@ -201,69 +201,14 @@ func cString(b []byte) string {
 	return s
 }
 
-// withBtrfs mounts the btrfs on a device for a while, without a place in any tree.
+// withBtrfs mounts the btrfs on a device for a while, for reading if it is not mounted
+// already, without a place in any tree.
 func (s *Server) withBtrfs(device string, f func(b btrfs) error) error {
-	img, err := s.image()
-	if err != nil {
-		return err
-	}
-	var others []string
-	if d := s.device(device); d != nil && d.Content != nil && d.Content.Devices > 1 {
-		for _, o := range img.Devices() {
-			if o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID && o != d {
-				others = append(others, o.Name)
-			}
+	return s.withMounted(device, "btrfs", true, func(fd int) error {
+		img, err := s.image()
+		if err != nil {
+			return err
 		}
-	}
-	k := img.Kernel()
-	fd, err := mountDetached(k, device, others, true)
-	if err == unix.EBUSY {
-		// Mounted already, for writing.
-		fd, err = mountDetached(k, device, others, false)
-	}
-	if err != nil {
-		return perror(err, "mount: %s", device)
-	}
-	defer k.CloseFd(fd)
-	return f(btrfs{&k.View, fd})
-}
-
-// mountDetached mounts a btrfs and returns its root directory, which is all there is of
-// the mount.
-func mountDetached(k *lkl.Kernel, device string, others []string, readOnly bool) (fd int, err error) {
-	ctx, err := k.Fsopen("btrfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, err
-	}
-	defer k.CloseFd(ctx)
-	set := func(key, value string) {
-		if err == nil {
-			err = k.FsconfigSetString(ctx, key, value)
-		}
-	}
-	set("source", device)
-	set("subvolid", "5")
-	for _, o := range others {
-		set("device", o)
-	}
-	if readOnly && err == nil {
-		err = k.FsconfigSetFlag(ctx, "ro")
-	}
-	if err == nil {
-		err = k.FsconfigCreate(ctx)
-	}
-	if err != nil {
-		return -1, err
-	}
-	attrs := unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOATIME
-	if readOnly {
-		attrs |= unix.MOUNT_ATTR_RDONLY
-	}
-	m, err := k.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, attrs)
-	if err != nil {
-		return -1, err
-	}
-	// What fsmount returns is O_PATH, and no file to make an ioctl on.
-	defer k.CloseFd(m)
-	return k.Openat(m, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return f(btrfs{&img.Kernel().View, fd})
+	})
 }

@@ -22,6 +22,20 @@ var groupExceptions = map[string]func(*Server) bool{
 	"realpath": func(*Server) bool { return true },
 }
 
+// groupTools are programs of the host without which a group is not available.
+var groupTools = map[string][]string{
+	"btrfs":     {"mkfs.btrfs", "btrfs", "btrfstune", "btrfs-image"},
+	"f2fs":      {"resize.f2fs"},
+	"ntfs3g":    {"ntfs-3g.probe", "ntfsclone", "ntfsfix"},
+	"ntfsprogs": {"ntfsresize"},
+	"wipefs":    {"wipefs"},
+	"xfs":       {"xfs_admin", "xfs_repair"},
+	"zerofree":  {"zerofree"},
+}
+
+// notNecessary are procedures that a group had not when programs learned to ask for it.
+var notNecessary = []uint32{rpc.ProcNtfsChmod}
+
 // InternalFeatureAvailable answers guestfs_available and guestfs_feature_available.
 func (s *Server) InternalFeatureAvailable(ctx context.Context, a *rpc.InternalFeatureAvailableArgs) (int, error) {
 	if f := groupExceptions[a.Group]; f != nil {
@@ -29,7 +43,10 @@ func (s *Server) InternalFeatureAvailable(ctx context.Context, a *rpc.InternalFe
 	}
 	for _, g := range rpc.Groups {
 		if g.Name == a.Group {
-			return availability(!slices.ContainsFunc(g.Procedures, func(p uint32) bool { return !answers(s, p) })), nil
+			missing := slices.ContainsFunc(g.Procedures, func(p uint32) bool {
+				return !answers(s, p) && !slices.Contains(notNecessary, p)
+			})
+			return availability(!missing && hasTools(groupTools[g.Name]...)), nil
 		}
 	}
 	return groupUnknown, nil

@@ -11,7 +11,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,10 +25,10 @@ import (
 // To make, check and resize file systems is the work of their own tools, which are the
 // host's. A tool gets a file of the size of the device, which is sparse and has what is
 // on the device as our kernel sees it, and what the tool has changed is written back.
-// That takes no privilege and no module of the host. docs/rationale.md says more.
+// That takes no privilege, no module and no loop device of the host.
 //
 // What is on a device may be hostile, and tools are not made for that: if this program
-// is root, they run as nobody.
+// is root, they run as nobody, and where the host allows it, without a network.
 
 // nobody runs tools for root.
 const nobody = 65534
@@ -57,6 +59,16 @@ func missingTool(name string) error {
 	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("not available in unboot: there is no program %s on this host", name)}
 }
 
+// hasTools reports whether programs are there.
+func hasTools(names ...string) bool {
+	for _, name := range names {
+		if _, err := findTool(name); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // A workshop is a directory of the host with files that tools work on.
 type workshop struct {
 	dir   string
@@ -64,24 +76,34 @@ type workshop struct {
 	files []*os.File
 }
 
-// newWorkshop makes a workshop. It has to be closed.
+// newWorkshop makes a workshop. It has to be closed. It is in $TMPDIR or, since what is
+// copied may be large, rather in /var/tmp than in /tmp, which may be memory.
 func newWorkshop() (*workshop, error) {
 	w := &workshop{}
-	parents := []string{os.TempDir(), "/var/tmp", "/tmp"}
+	parents := []string{"/var/tmp", "/tmp"}
+	if dir := os.Getenv("TMPDIR"); dir != "" {
+		parents = slices.Insert(parents, 0, dir)
+	}
 	if os.Geteuid() == 0 {
 		w.owner = &syscall.Credential{Uid: nobody, Gid: nobody}
 		parents = slices.DeleteFunc(parents, func(dir string) bool { return !reachable(dir) })
-		if len(parents) == 0 {
-			return nil, errorf("no directory for temporary files can be reached by everybody: set TMPDIR")
+	}
+	err := errorf("no directory for temporary files can be reached by everybody: set TMPDIR")
+	for _, dir := range parents {
+		if w.dir, err = os.MkdirTemp(dir, "unboot-tool-"); err == nil {
+			break
 		}
 	}
-	dir, err := os.MkdirTemp(parents[0], "unboot-tool-")
 	if err != nil {
 		return nil, err
 	}
-	w.dir = dir
 	if w.owner != nil {
-		err = os.Chown(dir, nobody, nobody)
+		err = os.Chown(w.dir, nobody, nobody)
+		if errors.Is(err, unix.EINVAL) {
+			// The root of a user namespace in which there is nobody else: the host
+			// has it for an ordinary user.
+			w.owner, err = nil, nil
+		}
 	}
 	if err != nil {
 		w.close()
@@ -131,7 +153,7 @@ func (w *workshop) file(name string, size int64) (*os.File, error) {
 // A toolError is the error of a tool that has failed.
 type toolError struct {
 	name   string
-	code   int // exit status, or -1
+	code   int // exit status, or -1 if a signal has ended it
 	output string
 }
 
@@ -143,25 +165,70 @@ func (e *toolError) Error() string {
 	return e.name + ": " + text
 }
 
-// run runs a tool and returns what it says on standard output. If it fails, the error is
-// a *toolError with what it said altogether, in which host paths of the workshop are
-// replaced by the names of the devices.
-func (w *workshop) run(ctx context.Context, names map[string]string, name string, args ...string) (string, error) {
-	path, err := findTool(name)
+// run runs a tool and returns what it says on standard output, if that goes nowhere
+// else. If it fails, the error is a *toolError with what it said altogether, in which
+// host paths of the workshop are replaced by the names of the devices.
+func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (string, error) {
+	out, err := w.start(ctx, names, t, w.attributes(t))
+	if mountStatus(err) && w.owner != nil && t.in == nil {
+		if again, err := w.start(ctx, names, withoutLoops(t), []*syscall.SysProcAttr{{
+			Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC, Unshareflags: unix.CLONE_NEWNS,
+		}}); !mountStatus(err) {
+			var failed *toolError
+			if errors.As(err, &failed) {
+				failed.name = t.name
+			}
+			return again, err
+		}
+	}
+	return out, err
+}
+
+// mountStatus reports whether a tool has failed because it could not find out if what it
+// works on is mounted on the host: the tools of btrfs look at the files of all loop
+// devices, and nobody may not.
+func mountStatus(err error) bool {
+	var failed *toolError
+	return errors.As(err, &failed) && strings.Contains(failed.output, "check mount status")
+}
+
+// withoutLoops returns a tool that becomes nobody itself, after it has unmounted what
+// loop devices have. It has to be started in a mount namespace of its own.
+func withoutLoops(t tool) tool {
+	const script = `
+cut -d ' ' -f 1 /proc/self/mounts | grep '^/dev/loop' | sort -u | xargs -r -n 1 umount -A -l
+exec setpriv --reuid "$0" --regid "$0" --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL -- "$@"`
+	t.args = append([]string{"-c", script, fmt.Sprint(nobody), t.name}, t.args...)
+	t.name = "sh"
+	return t
+}
+
+// start runs a tool with the first attributes that the host allows.
+func (w *workshop) start(ctx context.Context, names map[string]string, t tool, attributes []*syscall.SysProcAttr) (string, error) {
+	path, err := findTool(t.name)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+w.dir, "PATH="+os.Getenv("PATH")+":"+strings.Join(toolPath, ":"))
 	stdout, all := &limited{}, &limited{}
-	cmd.Stdout, cmd.Stderr = both{stdout, all}, all
 	// A tool must not outlive us. The signal comes when the thread that started it
 	// ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
-	err = cmd.Run()
+	for _, attr := range attributes {
+		cmd := exec.CommandContext(ctx, path, t.args...)
+		cmd.Dir, cmd.SysProcAttr = w.dir, attr
+		cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
+		if t.out == nil {
+			cmd.Stdout = both{stdout, all}
+		}
+		// Who does not read or write the streams must not keep a tool that is killed.
+		cmd.WaitDelay = toolPatience
+		if err = cmd.Start(); err == nil {
+			err = cmd.Wait()
+			break
+		}
+	}
 	rename := func(b *limited) string {
 		text := b.String()
 		for file, device := range names {
@@ -173,18 +240,52 @@ func (w *workshop) run(ctx context.Context, names map[string]string, name string
 	switch {
 	case err == nil:
 		return rename(stdout), nil
-	case errors.As(err, &exit) && ctx.Err() == nil:
-		return rename(stdout), &toolError{name, exit.ExitCode(), rename(all)}
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.As(err, &exit):
+		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
 	}
-	return "", fmt.Errorf("%s: %w", name, err)
+	return "", fmt.Errorf("%s: %w", t.name, err)
 }
 
-// limited keeps the beginning of what is written to it.
-type limited struct{ bytes.Buffer }
+// attributes returns what to start a tool with, the best first: a host may not allow it.
+// What reads what it has not made itself has no use for a network.
+func (w *workshop) attributes(t tool) []*syscall.SysProcAttr {
+	plain := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
+	if t.use == toolMakes && t.in == nil {
+		return []*syscall.SysProcAttr{plain}
+	}
+	confined := *plain
+	confined.Cloneflags = unix.CLONE_NEWNET | unix.CLONE_NEWIPC
+	if w.owner == nil {
+		uid, gid := os.Geteuid(), os.Getegid()
+		confined.Cloneflags |= unix.CLONE_NEWUSER
+		confined.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		confined.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+	}
+	return []*syscall.SysProcAttr{&confined, plain}
+}
+
+// toolPatience is how long the streams of a tool that was killed are waited for.
+const toolPatience = 5 * time.Second
+
+// limited keeps the beginning of what is written to it, by several at a time.
+type limited struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), max(0, maxToolOutput-l.Len()))])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Write(p[:min(len(p), max(0, maxToolOutput-l.b.Len()))])
 	return len(p), nil
+}
+
+func (l *limited) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 type both [2]*limited
@@ -192,84 +293,4 @@ type both [2]*limited
 func (b both) Write(p []byte) (int, error) {
 	b[0].Write(p)
 	return b[1].Write(p)
-}
-
-// toolUse is what a tool does with a device.
-type toolUse int
-
-const (
-	toolReads   toolUse = iota
-	toolChanges         // something of what is there
-	toolMakes           // all anew: it need not see what is there
-)
-
-// deviceArg is the argument of tools that stands for the i-th device.
-func deviceArg(i int) string { return fmt.Sprintf("\x00%d", i) }
-
-// onDevice runs a tool on a device, for which deviceArg(0) stands in the arguments. ok
-// are exit statuses that are no errors, besides 0.
-func (s *Server) onDevice(ctx context.Context, use toolUse, device string, ok []int, name string, args ...string) (string, error) {
-	return s.onDevices(ctx, use, []string{device}, ok, name, args...)
-}
-
-// onDevices runs a tool on devices, which must not be in use if it changes them.
-func (s *Server) onDevices(ctx context.Context, use toolUse, devices []string, ok []int, name string, args ...string) (string, error) {
-	if _, err := findTool(name); err != nil {
-		return "", err
-	}
-	w, err := newWorkshop()
-	if err != nil {
-		return "", err
-	}
-	defer w.close()
-	names := map[string]string{}
-	var copies []*toolCopy
-	args = slices.Clone(args)
-	for i, device := range devices {
-		flags := unix.O_RDONLY
-		if use != toolReads {
-			// Mounted devices are busy.
-			flags = unix.O_RDWR | unix.O_EXCL
-		}
-		n, err := s.openNode(device, flags)
-		if err != nil {
-			return "", err
-		}
-		defer n.close()
-		file := fmt.Sprint("device", i)
-		f, err := w.file(file, n.size)
-		if err != nil {
-			return "", err
-		}
-		c := &toolCopy{n: n, f: f}
-		if use != toolMakes {
-			if err := c.fill(ctx); err != nil {
-				return "", perror(err, "copy: %s", device)
-			}
-		}
-		copies = append(copies, c)
-		names[file] = device
-		for j := range args {
-			args[j] = strings.ReplaceAll(args[j], deviceArg(i), filepath.Join(w.dir, file))
-		}
-	}
-	out, err := w.run(ctx, names, name, args...)
-	var failed *toolError
-	if errors.As(err, &failed) && slices.Contains(ok, failed.code) {
-		err = nil
-	}
-	if use == toolMakes && err != nil {
-		return out, err
-	}
-	if use != toolReads {
-		// What a tool has changed before it failed is what it wanted, as on a disk.
-		s.devicesChanged()
-		for _, c := range copies {
-			werr := c.writeBack(ctx, use == toolMakes)
-			if err == nil && werr != nil {
-				err = perror(werr, "write: %s", c.n.name)
-			}
-		}
-	}
-	return out, err
 }

@@ -128,7 +128,7 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 
 // hold mounts a btrfs and keeps it.
 func (src *inspectSource) hold(device string) (fd int, err error) {
-	var others []string
+	m := detached{k: src.img.Kernel(), device: device, fstype: "btrfs", options: []string{"subvolid=5"}}
 	d, err := src.img.Device(device)
 	if err != nil {
 		return -1, err
@@ -136,11 +136,11 @@ func (src *inspectSource) hold(device string) (fd int, err error) {
 	if d.Content != nil && d.Content.Devices > 1 {
 		for _, o := range src.img.Devices() {
 			if o != d && o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
-				others = append(others, o.Name)
+				m.options = append(m.options, "device="+o.Name)
 			}
 		}
 	}
-	if fd, err = mountDetached(src.img.Kernel(), device, others, true); err == nil {
+	if fd, err = m.mount(true); err == nil {
 		src.held = append(src.held, fd)
 	}
 	return fd, err

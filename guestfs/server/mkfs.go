@@ -25,6 +25,7 @@ type maker struct {
 	features  string
 	inode     string
 	partition func(d *unboot.Device, sector int) []string // where it begins on the disk
+	only512   bool                                        // on a file it cannot be told of other sectors
 }
 
 func option(o string) func(size, sector int) []string {
@@ -37,7 +38,7 @@ var ext = maker{always: []string{"-F", "-q"}, label: "-L", blocks: option("-b"),
 var makers = map[string]maker{
 	"ext2": ext, "ext3": ext, "ext4": ext, "ext4dev": ext,
 	"xfs": {
-		always: []string{"-f", "-q"}, label: "-L", features: "-m",
+		always: []string{"-f", "-q"}, label: "-L",
 		blocks:  func(n, _ int) []string { return []string{"-b", fmt.Sprint("size=", n)} },
 		inode:   "-isize=",
 		sectors: "-ssize=",
@@ -56,7 +57,7 @@ var makers = map[string]maker{
 			return []string{"-p", fmt.Sprint(d.Start / int64(sector)), "-H", "255", "-S", "63"}
 		},
 	},
-	"exfat":    {label: "-L", blocks: option("-c")},
+	"exfat":    {label: "-L", blocks: option("-c"), only512: true},
 	"f2fs":     {always: []string{"-f", "-q"}, label: "-l", features: "-O"},
 	"reiserfs": {always: []string{"-f", "-f", "-q"}, label: "-l", blocks: option("-b")},
 	"jfs":      {always: []string{"-q"}, label: "-L"},
@@ -92,6 +93,9 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 			args = append(args, o, v)
 		}
 	}
+	if m.only512 && sector != 512 {
+		return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("%s: not available in unboot on a disk with sectors of %d bytes", a.Fstype, sector)}
+	}
 	notHere := func(what string) error {
 		return errorf("%s: the option %s is not one of file systems of this type", a.Fstype, what)
 	}
@@ -106,6 +110,9 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 			return errorf("block size %d is less than a sector of %d bytes", n, sector)
 		}
 		args = append(args, m.blocks(n, sector)...)
+	} else if strings.HasPrefix(a.Fstype, "ext") && sector > 1024 {
+		// Small file systems get smaller blocks, which the disk does not have.
+		args = append(args, m.blocks(sector, sector)...)
 	}
 	if a.Features.Set {
 		if m.features == "" {

@@ -64,6 +64,10 @@ func (s *Server) mount(options, fstype, mountable, mountpoint string) error {
 		return err
 	}
 	m.Device, m.Type = device, fstype
+	switch fstype {
+	case "ntfs", "ntfs-3g", "lowntfs-3g":
+		m.Type = "ntfs3" // the driver that the kernel has for it
+	}
 	if subvolume != "" {
 		m.Data = strings.TrimPrefix(m.Data+",subvol="+subvolume, ",")
 	}

@@ -41,3 +41,6 @@ func (s *Server) ListLdmVolumes(ctx context.Context) ([]string, error) { return 
 
 // ListLdmPartitions returns the partitions of Windows dynamic disks.
 func (s *Server) ListLdmPartitions(ctx context.Context) ([]string, error) { return nil, nil }
+
+// List9p returns the mount tags of file systems that the host shares. There are none.
+func (s *Server) List9p(ctx context.Context) ([]string, error) { return nil, nil }

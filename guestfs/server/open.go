@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +14,10 @@ type engine struct {
 	once sync.Once
 	img  *unboot.Image
 	err  error
+
+	// raw are the files of drives that are written to as they are, to find holes in,
+	// and nil for others.
+	raw []*os.File
 
 	stale atomic.Bool // something has been written to a device: see devicesChanged
 }
@@ -53,6 +58,7 @@ func (s *Server) open() (*unboot.Image, error) {
 			s.store.onClose(closer.Close)
 		}
 		opts = append(opts, o)
+		s.engine.raw = append(s.engine.raw, s.openHoles(d))
 	}
 	return unboot.Open(context.Background(), "", opts...)
 }

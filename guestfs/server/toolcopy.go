@@ -14,8 +14,9 @@ import (
 
 // A toolCopy is a device and the file of the host that a tool works on in its place.
 type toolCopy struct {
-	n *node
-	f *os.File
+	n     *node
+	f     *os.File
+	holes holes // of the device
 }
 
 const (
@@ -38,7 +39,7 @@ func (c *toolCopy) fill(ctx context.Context) error {
 	defer buf.Free()
 	var copied int64
 	piece := make([]byte, copyPiece)
-	for off := int64(0); off < c.n.size; off += copyPiece {
+	for off := c.skip(0, c.holes.next); off < c.n.size; off = c.skip(off+copyPiece, c.holes.next) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -58,6 +59,14 @@ func (c *toolCopy) fill(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// skip returns the beginning of the block in which next finds something from off on.
+func (c *toolCopy) skip(off int64, next func(off int64) int64) int64 {
+	if off >= c.n.size {
+		return off
+	}
+	return max(off, next(off)/copyBlock*copyBlock)
 }
 
 // readInto reads through memory that is shared with the kernel, of which p is a copy:
@@ -102,35 +111,27 @@ func blocks(p []byte, match func(block []byte, at int) bool, f func(from, to int
 }
 
 // writeBack writes to the device what the file has. all says that the device has nothing
-// of it yet.
-func (c *toolCopy) writeBack(ctx context.Context, all bool) error {
+// of it yet. It is not given up half way: what would be left is neither the old nor the
+// new.
+func (c *toolCopy) writeBack(all bool) error {
 	st, err := c.f.Stat()
 	if err != nil {
 		return err
 	}
-	if st.Size() > c.n.size {
-		// A tool that makes a file in place of the device would lose data.
-		if err := c.f.Truncate(c.n.size); err != nil {
-			return err
-		}
+	end := c.n.size
+	if !all {
+		// A tool that shrinks a file system cuts its file as it could no device.
+		end = min(end, st.Size())
 	}
 	cleared := all && c.n.clear() == nil
+	// Where both have holes nothing has changed.
+	next := func(off int64) int64 { return seekData(c.f, off, c.n.size) }
+	if inFile := next; !cleared {
+		next = func(off int64) int64 { return min(inFile(off), c.holes.next(off)) }
+	}
 	buf := make([]byte, copyPiece)
-	for off := int64(0); off < c.n.size; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		// Where the file has holes, a device that was cleared has them already.
-		if cleared {
-			next, err := unix.Seek(int(c.f.Fd()), off, unix.SEEK_DATA)
-			if errors.Is(err, unix.ENXIO) {
-				break
-			}
-			if err == nil && next > off {
-				off = next / copyBlock * copyBlock
-			}
-		}
-		p := buf[:min(copyPiece, c.n.size-off)]
+	for off := c.skip(0, next); off < end; off = c.skip(off+copyPiece, next) {
+		p := buf[:min(copyPiece, end-off)]
 		n, err := c.f.ReadAt(p, off)
 		if err != nil && err != io.EOF {
 			return err
@@ -139,7 +140,6 @@ func (c *toolCopy) writeBack(ctx context.Context, all bool) error {
 		if err := c.writePiece(p, off, cleared); err != nil {
 			return err
 		}
-		off += int64(len(p))
 	}
 	return c.n.Sync()
 }

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openHoles opens the file of a drive, if it is a raw one that is written to, so that
+// holes in it are holes in the disk.
+func (s *Server) openHoles(d Drive) *os.File {
+	if format, err := driveFormat(d); err != nil || format != "raw" || d.ReadOnly {
+		return nil
+	}
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return nil
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil
+	}
+	s.store.onClose(f.Close)
+	return f
+}
+
+// holes are those of a device.
+type holes struct {
+	f     *os.File // the file of its disk, or nil
+	start int64    // of the device in the file
+	size  int64    // of the device
+}
+
+// holes returns the holes of a device, of which there are more after a sync.
+func (s *Server) holes(n *node) holes {
+	h := holes{size: n.size}
+	if d := s.device(n.name); d != nil && d.Disk < len(s.engine.raw) {
+		h.f, h.start = s.engine.raw[d.Disk], d.Start
+	}
+	return h
+}
+
+// next returns the first place from off on that may have something other than zeros, or
+// the size of the device.
+//
+// Preconditions: everything that was written to the device is in the file.
+func (h holes) next(off int64) int64 {
+	if h.f == nil {
+		return off
+	}
+	return max(off, min(seekData(h.f, h.start+off, h.start+h.size)-h.start, h.size))
+}
+
+// seekData returns where the next data of a file is, from off on, or end.
+func seekData(f *os.File, off, end int64) int64 {
+	next, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	switch {
+	case errors.Is(err, unix.ENXIO):
+		return end
+	case err != nil:
+		return off
+	}
+	return next
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/protocol"
+	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/volume/relabel"
+)
+
+var extTypes = []string{"ext2", "ext3", "ext4", "ext4dev"}
+
+// notOfType is the error of what cannot be done with a type of file system.
+func notOfType(what, fstype string) error {
+	if fstype == "" {
+		fstype = "unknown"
+	}
+	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("don't know how to %s for '%s' filesystems", what, fstype)}
+}
+
+// SetLabel sets the label of a file system that is not mounted.
+func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
+	device, _ := s.parseMountable(a.Mountable)
+	info, err := s.probe(device)
+	if err != nil {
+		return err
+	}
+	limits := map[string]int{"ext2": 16, "ext3": 16, "ext4": 16, "ext4dev": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 16}
+	if limit := limits[info.Type]; limit > 0 && len(a.Label) > limit {
+		return errorf("%s: %s labels are limited to %d bytes", a.Label, info.Type, limit)
+	}
+	switch info.Type {
+	case "ext2", "ext3", "ext4", "ext4dev", "vfat", "swap":
+		return s.edit(device, func(n *node) error { return relabel.SetLabel(n, info.Type, a.Label) })
+	case "xfs", "btrfs":
+		return s.kernelLabel(device, info.Type, a.Label)
+	case "ntfs":
+		_, err := s.onDevice(ctx, toolChanges, device, nil, "ntfslabel", deviceArg(0), a.Label)
+		return ofDevice(err, device)
+	}
+	return notOfType("set the label", info.Type)
+}
+
+// kernelLabel has the kernel set the label, for which the file system is mounted for a
+// while.
+func (s *Server) kernelLabel(device, fstype, label string) error {
+	const fsIocSetfslabel = 0x41009432
+	err := s.withMounted(device, fstype, false, func(fd int) error {
+		img, err := s.image()
+		if err != nil {
+			return err
+		}
+		arg := make([]byte, 256)
+		copy(arg[:255], label)
+		_, err = img.Kernel().Ioctl(fd, fsIocSetfslabel, arg)
+		return err
+	})
+	return prefixed(err, device)
+}
+
+// SetUuid sets the UUID of a file system that is not mounted.
+func (s *Server) SetUuid(ctx context.Context, a *rpc.SetUuidArgs) error {
+	return s.setUUID(ctx, a.Device, a.Uuid)
+}
+
+// SetUuidRandom gives a file system that is not mounted a random UUID.
+func (s *Server) SetUuidRandom(ctx context.Context, a *rpc.SetUuidRandomArgs) error {
+	return s.setUUID(ctx, a.Device, "random")
+}
+
+func (s *Server) setUUID(ctx context.Context, device, uuid string) error {
+	info, err := s.probe(device)
+	if err != nil {
+		return err
+	}
+	random := uuid == "random"
+	if random {
+		uuid = formatUUID(randomUUID())
+	}
+	// The tools have more to do where the UUID is in the checksums, or in every block.
+	switch info.Type {
+	case "ext2", "ext3", "ext4", "ext4dev":
+		return s.setExtUUID(ctx, device, info.Type, uuid)
+	case "swap":
+		return s.edit(device, func(n *node) error { return relabel.SetUUID(n, info.Type, uuid) })
+	case "xfs":
+		return s.XfsAdmin(ctx, &rpc.XfsAdminArgs{Device: device, Uuid: rpc.Some(uuid)})
+	case "btrfs":
+		return s.useTool(ctx, toolChanges, device, nil, "btrfstune", "-f", "-U", uuid)
+	case "ntfs":
+		if random {
+			return s.useTool(ctx, toolChanges, device, nil, "ntfslabel", "--new-serial")
+		}
+		return s.useTool(ctx, toolChanges, device, nil, "ntfslabel", "--new-serial="+uuid)
+	}
+	return notOfType("set the UUID", info.Type)
+}
+
+// setExtUUID sets the UUID of an ext2, ext3 or ext4: as tune2fs(8), also to "clear",
+// "random" and "time".
+func (s *Server) setExtUUID(ctx context.Context, device, fstype, uuid string) error {
+	switch uuid {
+	case "clear":
+		uuid = formatUUID([16]byte{})
+	case "random":
+		uuid = formatUUID(randomUUID())
+	}
+	err := error(relabel.ErrChecksums)
+	if uuid != "time" {
+		err = s.edit(device, func(n *node) error {
+			if err := relabel.SetUUID(n, fstype, uuid); !errors.Is(err, relabel.ErrChecksums) {
+				return err
+			}
+			return errAgain
+		})
+	}
+	if uuid == "time" || errors.Is(err, unix.EAGAIN) {
+		return s.useTool(ctx, toolChanges, device, nil, "tune2fs", "-f", "-U", uuid)
+	}
+	return err
+}
+
+// errAgain says that a tool has to do it.
+var errAgain = unix.EAGAIN
+
+func formatUUID(id [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
+
+// extType returns the type of a device that has to be an ext2, ext3 or ext4.
+func (s *Server) extType(device string) (string, error) {
+	info, err := s.probe(device)
+	if err == nil && !slices.Contains(extTypes, info.Type) {
+		err = errorf("%s: not an ext2, ext3 or ext4 filesystem", device)
+	}
+	if err != nil {
+		return "", err
+	}
+	return info.Type, nil
+}
+
+// SetE2label sets the label of an ext2, ext3 or ext4.
+func (s *Server) SetE2label(ctx context.Context, a *rpc.SetE2labelArgs) error {
+	if _, err := s.extType(a.Device); err != nil {
+		return err
+	}
+	return s.SetLabel(ctx, &rpc.SetLabelArgs{Mountable: a.Device, Label: a.Label})
+}
+
+// SetE2uuid sets the UUID of an ext2, ext3 or ext4.
+func (s *Server) SetE2uuid(ctx context.Context, a *rpc.SetE2uuidArgs) error {
+	fstype, err := s.extType(a.Device)
+	if err != nil {
+		return err
+	}
+	return s.setExtUUID(ctx, a.Device, fstype, a.Uuid)
+}

@@ -1,0 +1,99 @@
+package unboot
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl"
+	"github.com/unboot/unboot/volume/probe"
+)
+
+// MountLoop mounts the file system that is in a regular file of the tree on the directory
+// dir, as "mount -o loop" does. It is a device /dev/loop0, or the next, as long as it is
+// mounted. Errors are *[MountError] or *fs.PathError.
+func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
+	m := Mount{Dir: dir}.with(opts)
+	k := f.t.img.k
+	mode := unix.O_RDWR
+	if m.ReadOnly || f.readOnly {
+		mode, m.ReadOnly = unix.O_RDONLY, true
+	}
+	if !validPath(file) {
+		return &fs.PathError{Op: "mount", Path: file, Err: fs.ErrInvalid}
+	}
+	fd, err := f.view.Open("/"+file, mode|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err)}
+	}
+	defer k.CloseFd(fd)
+	d, loop, err := attachLoop(k, fd, m.ReadOnly)
+	if err != nil {
+		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err)}
+	}
+	// Once it is not mounted it goes away by itself.
+	defer k.CloseFd(loop)
+	return f.mountDeviceAt(d, m)
+}
+
+// attachLoop makes a file that is open a block device, which is there until nobody has it
+// open or mounted. It returns a descriptor of it.
+func attachLoop(k *lkl.Kernel, file int, readOnly bool) (d *Device, fd int, err error) {
+	var st unix.Statx_t
+	if err := k.Fstatx(file, unix.STATX_BASIC_STATS, &st); err != nil {
+		return nil, -1, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, -1, unix.EINVAL
+	}
+	control, err := k.Open("/dev/loop-control", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, err
+	}
+	defer k.CloseFd(control)
+	n, err := k.IoctlInt(control, unix.LOOP_CTL_GET_FREE, 0)
+	if err != nil {
+		return nil, -1, err
+	}
+	name := fmt.Sprint("/dev/loop", n)
+	if fd, err = k.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return nil, -1, err
+	}
+	// A struct loop_config of linux/loop.h: descriptor, size of blocks, and a struct
+	// loop_info64, of which only the flags are used.
+	const size, flagsAt = 304, 60
+	config := make([]byte, size)
+	flags := uint32(unix.LO_FLAGS_AUTOCLEAR)
+	if readOnly {
+		flags |= unix.LO_FLAGS_READ_ONLY
+	}
+	binary.NativeEndian.PutUint32(config, uint32(file))
+	binary.NativeEndian.PutUint32(config[flagsAt:], flags)
+	d = &Device{Name: name, Kind: KindDisk, Size: int64(st.Size)}
+	if _, err = k.Ioctl(fd, unix.LOOP_CONFIGURE, config); err == nil {
+		d.Content, err = probe.Probe(descriptor{k, fd}, d.Size)
+	}
+	if err != nil {
+		k.CloseFd(fd)
+		return nil, -1, err
+	}
+	return d, fd, nil
+}
+
+// descriptor reads from what is open in the kernel.
+type descriptor struct {
+	k  *lkl.Kernel
+	fd int
+}
+
+// ReadAt implements io.ReaderAt.
+func (d descriptor) ReadAt(p []byte, off int64) (int, error) {
+	n, err := d.k.Pread(d.fd, p, off)
+	if n = max(n, 0); err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
