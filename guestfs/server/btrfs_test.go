@@ -92,7 +92,7 @@ func TestBtrfsSubvolumes(t *testing.T) {
 	show := func(path, key string) string {
 		return pair(t, c, rpc.ProcBtrfsSubvolumeShow, &rpc.BtrfsSubvolumeShowArgs{Subvolume: path}, key)
 	}
-	for key, want := range map[string]string{"Name": "two", "Subvolume ID": "257", "Parent ID": "256", "Flags": "-", "Snapshot(s)": "snap,dir/two", "Parent UUID": "-"} {
+	for key, want := range map[string]string{"Name": "two", "Subvolume ID": "257", "Parent ID": "256", "Flags": "", "path": "one/two", "Snapshot(s)": "snap,dir/two", "Parent UUID": ""} {
 		if got := show("/one/two", key); got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
@@ -199,8 +199,8 @@ func TestBtrfsDevices(t *testing.T) {
 	if err := invoke(c, rpc.ProcBtrfsBalanceStatus, &rpc.BtrfsBalanceStatusArgs{Path: "/"}, balance.Code); err != nil || balance.BtrfsbalanceStatus != "none" {
 		t.Errorf("balance %+v, %v", balance, err)
 	}
-	wantError(t, c, rpc.ProcBtrfsBalancePause, &rpc.BtrfsBalancePauseArgs{Path: "/"}, ".*Not in progress")
-	wantError(t, c, rpc.ProcBtrfsBalanceCancel, &rpc.BtrfsBalanceCancelArgs{Path: "/"}, ".*Not in progress")
+	wantError(t, c, rpc.ProcBtrfsBalancePause, &rpc.BtrfsBalancePauseArgs{Path: "/"}, ".*Not running")
+	wantError(t, c, rpc.ProcBtrfsBalanceCancel, &rpc.BtrfsBalanceCancelArgs{Path: "/"}, ".*Not running")
 	wantError(t, c, rpc.ProcBtrfsBalanceResume, &rpc.BtrfsBalanceResumeArgs{Path: "/"}, "/: balance: not in progress")
 	wantOK(t, c, rpc.ProcBtrfsFilesystemResize, &rpc.BtrfsFilesystemResizeArgs{Mountpoint: "/"})
 	wantOK(t, c, rpc.ProcUmountAll, &rpc.None{})

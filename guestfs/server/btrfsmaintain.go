@@ -39,7 +39,7 @@ func (s *Server) balanceControl(name, what string, command int) error {
 	return s.withBtrfsAt(name, func(b btrfs) error {
 		_, err := b.v.IoctlInt(b.fd, iocBtrfs(1, 33, 4), command)
 		if errors.Is(err, unix.ENOTCONN) {
-			return perrorText(err, "balance %s on '%s' failed: Not in progress", what, name)
+			return perrorText(err, "balance %s on '%s' failed: Not running", what, name)
 		}
 		return err
 	})

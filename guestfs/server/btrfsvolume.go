@@ -166,15 +166,20 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 		}
 		u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(i[at:]) }
 		id, name := u64(0), cString(i[8:264])
+		where, err := b.pathOfVolume(id)
+		if err != nil {
+			return err
+		}
 		if id == btrfsTopLevel {
 			name = "<FS_TREE>"
 		}
-		flags := "-"
+		flags := ""
 		if u64(288)&1 != 0 {
 			flags = "readonly"
 		}
 		number := func(at int) string { return fmt.Sprint(u64(at)) }
 		list = pairs{
+			{Key: "path", Value: where},
 			{Key: "Name", Value: name},
 			{Key: "UUID", Value: volumeUUID(i[296:312])},
 			{Key: "Parent UUID", Value: volumeUUID(i[312:328])},
@@ -198,19 +203,33 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 	return list, err
 }
 
+// pathOfVolume returns the path of a subvolume from the top level, which is "/" itself.
+func (b btrfs) pathOfVolume(id uint64) (string, error) {
+	if id == btrfsTopLevel {
+		return "/", nil
+	}
+	volumes, err := b.subvolumes()
+	for _, v := range volumes {
+		if v.id == id {
+			return v.path, nil
+		}
+	}
+	return "", err
+}
+
 // volumeUUID returns a UUID as btrfs(8) shows it.
 func volumeUUID(b []byte) string {
 	if id := [16]byte(b); id != [16]byte{} {
 		return formatUUID(id)
 	}
-	return "-"
+	return ""
 }
 
 // volumeTime returns the seconds of a struct btrfs_ioctl_timespec as a date.
 func volumeTime(b []byte) string {
 	sec := int64(binary.NativeEndian.Uint64(b))
 	if sec <= 0 {
-		return "-"
+		return ""
 	}
 	return time.Unix(sec, 0).UTC().Format("2006-01-02 15:04:05 -0700")
 }

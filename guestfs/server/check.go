@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"slices"
+	"syscall"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -46,5 +47,9 @@ func checkRaw(d Drive) error {
 	if err != nil {
 		return err
 	}
+	// A program that is just being started has a copy of the descriptor until it runs,
+	// and with that the lock, which is needed again at once.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return raw.Close()
 }

@@ -57,6 +57,14 @@
 // error; errorf makes a text without an errno. A *fs.PathError, returned as it is,
 // becomes "OP: /PATH: text".
 //
+// # Tools of the host
+//
+// What the kernel can do is done by its system calls and ioctls, and what takes a
+// superblock in Go. Making, checking, repairing and resizing is left to the host's mkfs,
+// e2fsck and so on: s.useTool runs one on a copy of the device, a sparse file, and writes
+// back what it has changed (hosttool.go, devicetool.go, toolcopy.go). A tool that the host
+// has not is ENOTSUP.
+//
 // # Progress
 //
 // A method of a procedure that may report progress calls progress(ctx, position, total)
@@ -64,8 +72,8 @@
 //
 // # Groups
 //
-// An optional group is available if all its procedures have methods. Exceptions are
-// listed in groups.go.
+// An optional group is available if all its procedures have methods and the tools that
+// they need are there. Exceptions are listed in groups.go.
 package server
 
 //go:generate go run ../internal/gen -server .

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot"
 )
 
 // openHoles opens the file of a drive, if it is a raw one that is written to, so that
@@ -35,9 +37,11 @@ type holes struct {
 // holes returns the holes of a device, of which there are more after a sync.
 func (s *Server) holes(n *node) holes {
 	h := holes{size: n.size}
-	if d := s.device(n.name); d != nil && d.Disk < len(s.engine.raw) {
-		h.f, h.start = s.engine.raw[d.Disk], d.Start
+	d := s.device(n.name)
+	if d == nil || d.Kind != unboot.KindDisk && d.Kind != unboot.KindPartition || d.Disk >= len(s.engine.raw) {
+		return h
 	}
+	h.f, h.start = s.engine.raw[d.Disk], d.Start
 	return h
 }
 

@@ -29,13 +29,13 @@ func (s *Server) isoinfo(name string) (*rpc.Isoinfo, error) {
 	defer h.close()
 	d := make([]byte, isoSector)
 	if _, err := h.ReadAt(d, isoDescriptor); errors.Is(err, io.EOF) {
-		return nil, errorf("%s: too small to be an ISO", name)
+		return nil, errorf("%s: not an ISO file or CD-ROM", name)
 	} else if err != nil {
 		return nil, perror(err, "read: %s", name)
 	}
 	info, ok := parseIso(d)
 	if !ok {
-		return nil, errorf("%s: the first volume descriptor is not that of an ISO", name)
+		return nil, errorf("%s: not an ISO file or CD-ROM", name)
 	}
 	return info, nil
 }

@@ -66,7 +66,7 @@ func (s *Server) VfsMinimumSize(ctx context.Context, a *rpc.VfsMinimumSizeArgs) 
 		})
 		return n, err
 	}
-	return -1, notOfType("get the minimum size", info.Type)
+	return -1, notOfType("get minimum size of", info.Type)
 }
 
 // extent is a run of a device in bytes.

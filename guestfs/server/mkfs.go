@@ -123,7 +123,7 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 	if a.Inode.Set {
 		switch {
 		case m.inode == "":
-			return notHere("inode")
+			return errorf("inode size (-I) can only be set on ext2/3/4 filesystems")
 		case a.Inode.Value <= 0:
 			return errorf("inode size must be larger than zero")
 		}
@@ -139,7 +139,7 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 	}
 	if a.Label.Set {
 		if m.label == "" {
-			return notHere("label")
+			return notOfType("set the label for", a.Fstype)
 		}
 		add(m.label, a.Label.Value)
 	}

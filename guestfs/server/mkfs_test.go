@@ -124,12 +124,12 @@ func TestMkfsErrors(t *testing.T) {
 		"../sh: not a type of file system":                                                       {Fstype: "../sh"},
 		"nosuchfs: /dev/sda: not available in unboot: there is no program .* on this host":       {Fstype: "nosuchfs"},
 		"block size must be > 0 and a power of 2":                                                {Fstype: "ext4", Blocksize: rpc.Some(1000)},
-		"jfs: the option inode is not one of file systems of this type":                          {Fstype: "jfs", Inode: rpc.Some(256)},
+		"inode size .-I. can only be set on ext2/3/4 filesystems":                                {Fstype: "jfs", Inode: rpc.Some(256)},
 		"xfs: the option features is not one of file systems of this type":                       {Fstype: "xfs", Features: rpc.Some("x")},
 		"inode size must be larger than zero":                                                    {Fstype: "ext4", Inode: rpc.Some(0)},
 		"(?s)xfs: /dev/sda: mkfs.xfs: .*":                                                        {Fstype: "xfs"},
 		"(?s)ext4: /dev/sda: mkfs.ext4: Invalid filesystem option set: no_such.*":                {Fstype: "ext4", Features: rpc.Some("no_such")},
-		"minix: the option label is not one of file systems of this type":                        {Fstype: "minix", Label: rpc.Some("x")},
+		"don't know how to set the label for 'minix' filesystems":                                {Fstype: "minix", Label: rpc.Some("x")},
 		"vfat: block size 256 is less than a sector of 512 bytes|block size 256 is less .*512.*": {Fstype: "vfat", Blocksize: rpc.Some(256)},
 	} {
 		a.Device = "/dev/sda"

@@ -13,7 +13,7 @@ import (
 func (s *Server) MountLoop(ctx context.Context, a *rpc.MountLoopArgs) error {
 	file, err := s.realpath(a.File)
 	if err != nil {
-		return errorf("mount: %s: failed to setup loop device for %s.", a.Mountpoint, a.File)
+		return errorf("%s on %s: mount: %s: failed to setup loop device for %s.", a.File, a.Mountpoint, a.Mountpoint, a.File)
 	}
 	dir, err := s.realpath(a.Mountpoint)
 	if err == nil {
@@ -23,7 +23,7 @@ func (s *Server) MountLoop(ctx context.Context, a *rpc.MountLoopArgs) error {
 		}
 	}
 	if err != nil {
-		return errorf("mount: %s: mount point is not a directory", a.Mountpoint)
+		return errorf("%s on %s: mount: %s: mount point is not a directory.", a.File, a.Mountpoint, a.Mountpoint)
 	}
 	if unboot.CleanPath(dir) == "." {
 		return errorf("mount: %s: not available in unboot: a loop device on the root", a.Mountpoint)

@@ -27,8 +27,8 @@ func TestMountLoop(t *testing.T) {
 		}
 		wantOK(t, c, rpc.ProcUmount, &rpc.UmountArgs{Pathordevice: "/loop"})
 	}
-	wantError(t, c, rpc.ProcMountLoop, &rpc.MountLoopArgs{File: "/nothing", Mountpoint: "/loop"}, "mount: /loop: failed to setup loop device for /nothing.")
-	wantError(t, c, rpc.ProcMountLoop, &rpc.MountLoopArgs{File: "/inner.img", Mountpoint: "/inner.img"}, "mount: /inner.img: mount point is not a directory")
+	wantError(t, c, rpc.ProcMountLoop, &rpc.MountLoopArgs{File: "/nothing", Mountpoint: "/loop"}, "/nothing on /loop: mount: /loop: failed to setup loop device for /nothing.")
+	wantError(t, c, rpc.ProcMountLoop, &rpc.MountLoopArgs{File: "/inner.img", Mountpoint: "/inner.img"}, "/inner.img on /inner.img: mount: /inner.img: mount point is not a directory.")
 	wantError(t, c, rpc.ProcMountLoop, &rpc.MountLoopArgs{File: "/lost+found", Mountpoint: "/loop"}, "(?s)mount exited with status 32: .*")
 	wantOK(t, c, rpc.ProcMountLoop, &rpc.MountLoopArgs{File: "/inner.img", Mountpoint: "/loop"})
 	wantOK(t, c, rpc.ProcUmountAll, &rpc.None{})

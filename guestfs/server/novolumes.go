@@ -44,3 +44,16 @@ func (s *Server) ListLdmPartitions(ctx context.Context) ([]string, error) { retu
 
 // List9p returns the mount tags of file systems that the host shares. There are none.
 func (s *Server) List9p(ctx context.Context) ([]string, error) { return nil, nil }
+
+// LvmScan looks for LVM's volumes, and activates them if it is to. Programs call it
+// whenever disks may have changed; there are none that could be found.
+func (s *Server) LvmScan(ctx context.Context, a *rpc.LvmScanArgs) error { return nil }
+
+// Vgscan looks for LVM's volume groups.
+func (s *Server) Vgscan(ctx context.Context) error { return nil }
+
+// LvmSetFilter limits the devices on which LVM looks for volumes.
+func (s *Server) LvmSetFilter(ctx context.Context, a *rpc.LvmSetFilterArgs) error { return nil }
+
+// LvmClearFilter undoes LvmSetFilter.
+func (s *Server) LvmClearFilter(ctx context.Context) error { return nil }

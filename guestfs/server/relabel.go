@@ -17,10 +17,7 @@ var extTypes = []string{"ext2", "ext3", "ext4", "ext4dev"}
 
 // notOfType is the error of what cannot be done with a type of file system.
 func notOfType(what, fstype string) error {
-	if fstype == "" {
-		fstype = "unknown"
-	}
-	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("don't know how to %s for '%s' filesystems", what, fstype)}
+	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("don't know how to %s '%s' filesystems", what, fstype)}
 }
 
 // SetLabel sets the label of a file system that is not mounted.
@@ -43,7 +40,7 @@ func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
 		_, err := s.onDevice(ctx, toolChanges, device, nil, "ntfslabel", deviceArg(0), a.Label)
 		return ofDevice(err, device)
 	}
-	return notOfType("set the label", info.Type)
+	return notOfType("set the label for", info.Type)
 }
 
 // kernelLabel has the kernel set the label, for which the file system is mounted for a
@@ -98,7 +95,7 @@ func (s *Server) setUUID(ctx context.Context, device, uuid string) error {
 		}
 		return s.useTool(ctx, toolChanges, device, nil, "ntfslabel", "--new-serial="+uuid)
 	}
-	return notOfType("set the UUID", info.Type)
+	return notOfType("set the UUID for", info.Type)
 }
 
 // setExtUUID sets the UUID of an ext2, ext3 or ext4: as tune2fs(8), also to "clear",

@@ -75,7 +75,7 @@ func TestE2label(t *testing.T) {
 	wantText(t, c, rpc.ProcGetE2label, &rpc.GetE2labelArgs{Device: "/dev/sda"}, "sixteen bytes ok")
 	wantError(t, c, rpc.ProcSetE2label, &rpc.SetE2labelArgs{Device: "/dev/sda", Label: "seventeen bytes !"}, ".*: ext3 labels are limited to 16 bytes")
 	wantError(t, c, rpc.ProcSetE2label, &rpc.SetE2labelArgs{Device: "/dev/sdb", Label: "x"}, "/dev/sdb: not an ext2, ext3 or ext4 filesystem")
-	wantError(t, c, rpc.ProcSetLabel, &rpc.SetLabelArgs{Mountable: "/dev/sdb", Label: "x"}, "don't know how to set the label for 'unknown' filesystems")
+	wantError(t, c, rpc.ProcSetLabel, &rpc.SetLabelArgs{Mountable: "/dev/sdb", Label: "x"}, "don't know how to set the label for '' filesystems")
 	for _, uuid := range []string{"time", "random", "clear"} {
 		before := blkidTag(t, disk, "UUID")
 		wantOK(t, c, rpc.ProcSetE2uuid, &rpc.SetE2uuidArgs{Device: "/dev/sda", Uuid: uuid})

@@ -35,7 +35,7 @@ const (
 	xfsVersion = 0x8000 // 5
 )
 
-// xfsGeometryOf asks the kernel about the mounted file system that fd is on.
+// xfsGeometry asks the kernel about the mounted file system that fd is on.
 func (h *handle) xfsGeometry() (*xfsGeometry, error) {
 	arg := make([]byte, 112)
 	if _, err := h.v.Ioctl(h.fd, ioc(2, 'X', 124, 112), arg); err != nil {
@@ -56,16 +56,28 @@ func (h *handle) xfsGeometry() (*xfsGeometry, error) {
 	return g, nil
 }
 
-// xfsSuperblock reads the superblock of a device: the kernel's struct xfs_dsb.
+// xfsSuperblock reads the superblock of a device.
 func (n *node) xfsSuperblock() (*xfsGeometry, error) {
-	sb := make([]byte, 512)
+	sb := make([]byte, xfsSuperSize)
 	if _, err := n.ReadAt(sb, 0); err != nil {
 		return nil, perror(err, "read: %s", n.name)
 	}
+	g, ok := parseXfs(sb)
+	if !ok {
+		return nil, errorf("%s: not an XFS filesystem", n.name)
+	}
+	g.name = n.name
+	return g, nil
+}
+
+const xfsSuperSize = 512
+
+// parseXfs parses a superblock: the kernel's struct xfs_dsb.
+func parseXfs(sb []byte) (*xfsGeometry, bool) {
 	be := binary.BigEndian
 	version := be.Uint16(sb[100:])
 	g := &xfsGeometry{
-		name: n.name, blockSize: be.Uint32(sb[4:]), dataBlocks: be.Uint64(sb[8:]), rtBlocks: be.Uint64(sb[16:]),
+		blockSize: be.Uint32(sb[4:]), dataBlocks: be.Uint64(sb[8:]), rtBlocks: be.Uint64(sb[16:]),
 		rtExtents: be.Uint64(sb[24:]), logStart: be.Uint64(sb[48:]), rtExtentSize: be.Uint32(sb[80:]),
 		agBlocks: be.Uint32(sb[84:]), agCount: be.Uint32(sb[88:]), logBlocks: be.Uint32(sb[96:]),
 		sectorSize: uint32(be.Uint16(sb[102:])), inodeSize: uint32(be.Uint16(sb[104:])), maxPercent: uint32(sb[127]),
@@ -73,7 +85,7 @@ func (n *node) xfsSuperblock() (*xfsGeometry, error) {
 		logSectorSize: uint32(be.Uint16(sb[194:])), logUnit: be.Uint32(sb[196:]),
 	}
 	if string(sb[:4]) != "XFSB" || g.blockSize < 512 || g.blockSize > 1<<16 || sb[192] > 8 {
-		return nil, errorf("%s: not an XFS filesystem", n.name)
+		return nil, false
 	}
 	g.dirBlockSize = g.blockSize << sb[192]
 	features2 := be.Uint32(sb[200:])
@@ -95,10 +107,10 @@ func (n *node) xfsSuperblock() (*xfsGeometry, error) {
 	if g.logSectorSize == 0 {
 		g.logSectorSize = 512
 	}
-	return g, nil
+	return g, true
 }
 
-// geometry returns the geometry of a device or of the file system that a path is on.
+// xfsGeometry returns the geometry of a device or of the file system that a path is on.
 func (s *Server) xfsGeometry(name string) (g *xfsGeometry, err error) {
 	if s.isDevice(name) {
 		p, mounted := s.findPlace(name)
@@ -113,10 +125,7 @@ func (s *Server) xfsGeometry(name string) (g *xfsGeometry, err error) {
 			return g, err
 		}
 		// What the kernel has in memory is newer.
-		if g, err = s.xfsGeometry(guestPath(p.m.Dir)); g != nil {
-			g.name = name
-		}
-		return g, err
+		return s.xfsGeometry(guestPath(p.m.Dir))
 	}
 	h, err := s.openPath(name, unix.O_RDONLY, 0)
 	if err != nil {
@@ -125,6 +134,9 @@ func (s *Server) xfsGeometry(name string) (g *xfsGeometry, err error) {
 	defer h.close()
 	if g, err = h.xfsGeometry(); err != nil {
 		return nil, errorf("%s: not a mounted XFS filesystem", name)
+	}
+	if device, err := s.deviceOfMount(h); err == nil {
+		g.name = device
 	}
 	return g, nil
 }

@@ -83,10 +83,23 @@ func (s *Server) XfsGrowfs(ctx context.Context, a *rpc.XfsGrowfsArgs) error {
 }
 
 // sizeOfMount returns the size in bytes of the device that a mounted file is on.
-func (s *Server) sizeOfMount(h *handle) (int64, error) {
+func (s *Server) sizeOfMount(h *handle) (size int64, err error) {
+	name, err := s.deviceOfMount(h)
+	if err != nil {
+		return 0, err
+	}
+	err = s.withNode(name, unix.O_RDONLY, func(n *node) error {
+		size = n.size
+		return nil
+	})
+	return size, err
+}
+
+// deviceOfMount returns the device that a mounted file is on.
+func (s *Server) deviceOfMount(h *handle) (string, error) {
 	st, err := h.stat()
 	if err != nil {
-		return 0, perror(err, "stat: %s", h.path)
+		return "", perror(err, "stat: %s", h.path)
 	}
 	for _, p := range s.places() {
 		d := s.device(p.m.Device)
@@ -95,15 +108,10 @@ func (s *Server) sizeOfMount(h *handle) (int64, error) {
 		}
 		dev, err := s.deviceID(d.Name)
 		if err == nil && dev == unix.Mkdev(st.Dev_major, st.Dev_minor) {
-			n, err := s.openNode(d.Name, unix.O_RDONLY)
-			if err != nil {
-				return 0, err
-			}
-			defer n.close()
-			return n.size, nil
+			return d.Name, nil
 		}
 	}
-	return 0, errorf("%s: its device is not known", h.path)
+	return "", errorf("%s: its device is not known", h.path)
 }
 
 // deviceID returns the device number of a device.
