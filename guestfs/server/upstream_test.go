@@ -36,6 +36,21 @@ func TestCopyAttributesExcept(t *testing.T) {
 	}
 }
 
+// TestXattrTerminator: the length of a value may count the zero at the end of a C string.
+func TestXattrTerminator(t *testing.T) {
+	g := mountImage(t, Drive{Path: testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))})
+	g.do(rpc.ProcTouch, &rpc.TouchArgs{Path: "/f"})
+	for n, want := range []string{"", "l", "la", "la\x00"} {
+		g.do(rpc.ProcLsetxattr, &rpc.LsetxattrArgs{Path: "/f", Xattr: "security.selinux", Val: "la", Vallen: n})
+		var got []byte
+		err := invoke(g.c, rpc.ProcLgetxattr, &rpc.LgetxattrArgs{Path: "/f", Name: "security.selinux"}, func(x *xdr.Codec) { x.Bytes(&got) })
+		if string(got) != want || err != nil {
+			t.Errorf("%d: %q, %v, want %q", n, got, err, want)
+		}
+	}
+	wantError(t, g.c, rpc.ProcLsetxattr, &rpc.LsetxattrArgs{Path: "/f", Xattr: "user.x", Val: "la", Vallen: 4}, ".*out of range.*")
+}
+
 func TestInotifyInitTwice(t *testing.T) {
 	g := mountImage(t, Drive{Path: testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))})
 	g.do(rpc.ProcInotifyInit, &rpc.InotifyInitArgs{})

@@ -117,6 +117,9 @@ func (s *Server) Lsetxattr(ctx context.Context, a *rpc.LsetxattrArgs) error {
 }
 
 func setXattr(call func(string, string, []byte, int) error, op, p, name, value string, n int) error {
+	if n == len(value)+1 {
+		value += "\x00" // in C, every string has that: labels of SELinux are set with it
+	}
 	if n < 0 || n > len(value) {
 		return errorf("vallen is out of range: %d", n)
 	}
