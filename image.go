@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -18,7 +20,7 @@ import (
 type Image struct {
 	k        *lkl.Kernel
 	writable bool
-	raws     []*disk.Raw // to be closed
+	files    []io.Closer // of the host, to be closed
 	found    atomic.Pointer[inventory]
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
@@ -64,6 +66,8 @@ type Disk struct {
 // Open opens a disk image or a block device, starts a kernel and attaches the
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
+//
+// Images are raw or, if they are only read, qcow2; see [BackingFiles].
 //
 // ctx bounds the whole life of the image, as that of exec.CommandContext does a
 // command's: when it ends, the kernel is killed. An image must be closed.
@@ -139,18 +143,40 @@ func (img *Image) open(ctx context.Context, c *config) error {
 func (img *Image) openDisk(src source, c *config) (*scan, error) {
 	s := &scan{source: src}
 	if src.dev == nil {
-		raw, err := disk.OpenRaw(src.path, disk.Options{
-			Writable: c.writable && !src.scratch, NoLock: c.noLock, AnyFormat: src.anyFormat,
-		})
-		if err != nil {
+		if err := img.openFile(s, c); err != nil {
 			return nil, err
 		}
-		img.raws = append(img.raws, raw)
-		s.raw, s.dev = raw, raw
 	}
 	s.r = hostReader{s.dev}
 	s.size = s.dev.Size()
 	return s, nil
+}
+
+// openFile opens a disk that is a file or block device of the host.
+func (img *Image) openFile(s *scan, c *config) error {
+	raw, err := disk.OpenRaw(s.path, disk.Options{
+		Writable: c.writable && !s.scratch, NoLock: c.noLock, AnyFormat: s.anyFormat,
+	})
+	if err == nil {
+		img.files = append(img.files, raw)
+		s.raw, s.dev = raw, raw
+		return nil
+	}
+	var format *disk.FormatError
+	if !errors.As(err, &format) || format.Format != "qcow2" {
+		return err
+	}
+	if c.writable && !s.scratch {
+		format.Hint = "which can only be read here; to write to it, try: qemu-img convert -O raw IMAGE IMAGE.raw"
+		return err
+	}
+	q, err := qcow2.Open(s.path, qcow2.Options{Backing: c.backing, DataFile: c.backing})
+	if err != nil {
+		return err
+	}
+	img.files = append(img.files, q)
+	s.dev = q
+	return nil
 }
 
 // attach gives a disk to the kernel.
@@ -185,10 +211,10 @@ func (img *Image) discard() {
 		img.k.Kill()
 	}
 	img.background.Wait()
-	for _, r := range img.raws {
-		r.Close()
+	for _, f := range img.files {
+		f.Close()
 	}
-	img.raws = nil
+	img.files = nil
 }
 
 // Close unmounts every file system of the image, the last mounted first,
@@ -221,10 +247,10 @@ func (img *Image) Close() error {
 	}
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
-	for _, r := range img.raws {
-		errs = append(errs, r.Close())
+	for _, f := range img.files {
+		errs = append(errs, f.Close())
 	}
-	img.raws = nil
+	img.files = nil
 	return errors.Join(distinct(errs)...)
 }
 
@@ -247,10 +273,12 @@ func (img *Image) startWriting() {
 	if img.starting.Swap(true) {
 		return
 	}
-	raws := img.raws
+	files := img.files
 	img.background.Go(func() {
-		for _, r := range raws {
-			r.StartWriting()
+		for _, f := range files {
+			if raw, ok := f.(*disk.Raw); ok {
+				raw.StartWriting()
+			}
 		}
 		img.starting.Store(false)
 	})

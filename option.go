@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/qcow2"
 )
 
 // An Option of [Open]. Options are values that can be kept and used again.
@@ -24,6 +25,7 @@ type config struct {
 	overlayDir   string
 	overlayLimit int64
 	log          func(string)
+	backing      func(qcow2.Reference) (disk.Device, error)
 }
 
 // A source is a disk before it is opened: a host path or a device.
@@ -43,7 +45,7 @@ func Writable() Option {
 	return func(c *config) { c.writable = true }
 }
 
-// AddDisk attaches one more disk, from the host path of a raw image or a block
+// AddDisk attaches one more disk, from the host path of an image or a block
 // device. Disks are numbered in the order of the options, after the one that
 // Open is called with.
 func AddDisk(path string, opts ...DiskOption) Option {
@@ -85,6 +87,15 @@ func AnyFormat() DiskOption {
 // device of the host has its own.
 func BlockSizes(logical, physical int) DiskOption {
 	return func(s *source) { s.logical, s.physical = logical, physical }
+}
+
+// BackingFiles says which files of the host a qcow2 image may name as its backing file
+// or data file: those for whose path allow returns nil. By default there are none, and
+// an image that needs one is refused with a *[qcow2.NotAllowedError]: it is not the
+// caller, but who made the image, that chose these names.
+func BackingFiles(allow func(path string) error) Option {
+	rule := qcow2.Follow(func(r qcow2.Reference) error { return allow(r.Path) })
+	return func(c *config) { c.backing = rule }
 }
 
 // SectorSize sets the size of a logical block of all disks that are image

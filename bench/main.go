@@ -32,6 +32,9 @@ var benchmarks = []benchmark{
 	{"tar", benchTar},
 	{"write", benchWrite},
 	{"unpack", benchUnpack},
+	{"guestfs", benchGuestfs},
+	{"package", benchGuestfsGo},
+	{"download", benchDownload},
 	{"inspect", benchInspect},
 	{"memory", benchMemory},
 	{"leaks", benchLeaks},
@@ -49,7 +52,7 @@ func main() {
 	runs := flag.Float64("n", 1, "multiply the number of runs of each line by this `factor`")
 	binary := flag.String("unboot", "../bin/unboot", "the `program` to measure")
 	update := flag.Bool("update", false, "write the table into ../docs/benchmarks.md")
-	appliance := flag.Bool("appliance", false, "also time guestfish")
+	appliance := flag.Bool("appliance", false, "also time libguestfs's own appliance")
 	flag.Parse()
 
 	match, err := regexp.Compile(*only)

@@ -114,6 +114,8 @@ func child(args []string) error {
 		d, err = walkUnboot(args[1])
 	case "walk-diskfs":
 		d, err = walkDiskfs(args[1])
+	case "guestfs":
+		d, err = launchFirst(args[1], args[2], args[3])
 	case "futex":
 		return futexChild()
 	case "inspect":

@@ -78,7 +78,7 @@ func TestSpecification(t *testing.T) {
 			if !strings.Contains(benchmarks, `{"`+b+`", `) {
 				t.Errorf("no benchmark is called %q", b)
 			}
-		} else if regexp.MustCompile(`^[a-z/]+\.(Test|Fuzz|Benchmark|Example)\w*$`).MatchString(name) {
+		} else if regexp.MustCompile(`^[a-z0-9/]+\.(Test|Fuzz|Benchmark|Example)\w*$`).MatchString(name) {
 			n++
 			if !tests[name] {
 				t.Errorf("no test is called %s", name)

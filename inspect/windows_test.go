@@ -187,6 +187,24 @@ func TestWindowsRegistry(t *testing.T) {
 	}
 }
 
+// A domain's policies have keys named by GUIDs.
+func TestGroupPolicy(t *testing.T) {
+	for name, want := range map[string]bool{
+		"": false, "{00000000-0000-0000-0000": false, "History": false, "{35378EAC-683F-11D2-A89A-00C04FBBCFA2}": true,
+	} {
+		hives := win10()
+		path := `Microsoft\Windows\CurrentVersion\Group Policy\History`
+		if name != "" {
+			path += `\` + name
+		}
+		hives["software"].set(path, "x", sz(""))
+		s, err := stubHives(hives).Tree(windowsFiles.FS())
+		if err != nil || s.Windows.GroupPolicy != want {
+			t.Errorf("%q: %t, %v", name, s.Windows.GroupPolicy, err)
+		}
+	}
+}
+
 func TestBootINI(t *testing.T) {
 	ini := `[boot loader]
 timeout=30

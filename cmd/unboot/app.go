@@ -45,6 +45,7 @@ type openOptions struct {
 	add     []string
 	sector  int
 	timeout time.Duration
+	backing bool
 }
 
 func newApp(cmd string) *app {
@@ -77,6 +78,7 @@ func (a *app) flags() *flagSet {
 	f.list(&a.opts.add, 0, "add")
 	f.integer(&a.opts.sector, 0, "sector-size")
 	f.duration(&a.opts.timeout, 0, "timeout")
+	f.bool(&a.opts.backing, 0, "backing-files")
 	return f
 }
 
@@ -90,6 +92,9 @@ func (a *app) openOptions(write bool) []unboot.Option {
 	}
 	if a.opts.sector != 0 {
 		o = append(o, unboot.SectorSize(a.opts.sector))
+	}
+	if a.opts.backing {
+		o = append(o, unboot.BackingFiles(func(string) error { return nil }))
 	}
 	for _, path := range a.opts.add {
 		o = append(o, unboot.AddDisk(path))

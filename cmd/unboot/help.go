@@ -33,6 +33,8 @@ Options of every command with an image:
                        system is mounted, or the operating system's with its fstab
       --add FILE       attach another disk
       --sector-size N  size of the image's sectors, if it is not what it looks like
+      --backing-files  let a qcow2 image name other files that it needs: if you
+                       trust it
       --timeout TIME   give up after it, such as 10s: for images not to be trusted
 
   unboot ls -l disk.img:/etc

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk/qcow2"
 )
 
 // A target is an argument of the form IMAGE[:PATH].
@@ -111,6 +112,9 @@ func openError(path string, err error) error {
 		if image, _, ok := strings.Cut(path, ":"); ok && image != path {
 			hint = " (IMAGE:PATH?)"
 		}
+	}
+	if errors.Is(err, qcow2.ErrNotAllowed) {
+		hint = " (if you trust the image: --backing-files)"
 	}
 	return fmt.Errorf("%s: %w%s", quote(path), err, hint)
 }

@@ -14,7 +14,7 @@ import (
 func TestProbes(t *testing.T) {
 	const qmp = `{"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 8}, "package": "unboot"}, "capabilities": []}}` + "\n"
 	for _, test := range []struct{ args, in, want string }{
-		{"-display none -help", "", ""},
+		{"-display none -help", "", version},
 		{"-display none -machine accel=kvm:tcg -device ?", "", ""},
 		{"-version", "", version},
 		{"-display none -machine accel=kvm:tcg -qmp stdio",

@@ -22,7 +22,11 @@ import (
 // such an overlay above it, and only if nothing is to stay, for to write to qcow2 images
 // is not possible yet.
 func openDrive(d Drive) (unboot.Option, io.Closer, error) {
-	opts := []unboot.DiskOption{unboot.BlockSizes(d.LogicalBlock, d.PhysicalBlock)}
+	physical := d.PhysicalBlock
+	if fi, err := os.Stat(d.Path); physical == 0 && err == nil && fi.Mode().IsRegular() {
+		physical = max(512, d.LogicalBlock) // what qemu's disks have
+	}
+	opts := []unboot.DiskOption{unboot.BlockSizes(d.LogicalBlock, physical)}
 	format, err := driveFormat(d)
 	if err != nil {
 		return nil, nil, err

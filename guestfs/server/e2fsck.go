@@ -64,8 +64,17 @@ func (s *Server) Fsck(ctx context.Context, a *rpc.FsckArgs) (int, error) {
 	return status, ofDevice(err, a.Device)
 }
 
+// beforeResize checks an ext2, ext3 or ext4: resize2fs(8) refuses one that was used since
+// its last check, and programs as virt-resize leave that to the procedure.
+func (s *Server) beforeResize(ctx context.Context, device string) error {
+	return s.E2fsckF(ctx, &rpc.E2fsckFArgs{Device: device})
+}
+
 // Resize2fs makes an ext2, ext3 or ext4 as large as its device.
 func (s *Server) Resize2fs(ctx context.Context, a *rpc.Resize2fsArgs) error {
+	if err := s.beforeResize(ctx, a.Device); err != nil {
+		return err
+	}
 	return s.useTool(ctx, toolChanges, a.Device, nil, "resize2fs")
 }
 
@@ -74,12 +83,18 @@ func (s *Server) Resize2fsSize(ctx context.Context, a *rpc.Resize2fsSizeArgs) er
 	if a.Size <= 0 || a.Size%1024 != 0 {
 		return errorf("%d: size must be a round number of kilobytes", a.Size)
 	}
+	if err := s.beforeResize(ctx, a.Device); err != nil {
+		return err
+	}
 	_, err := s.onDevice(ctx, toolChanges, a.Device, nil, "resize2fs", deviceArg(0), fmt.Sprint(a.Size/1024, "K"))
 	return ofDevice(err, a.Device)
 }
 
 // Resize2fsM makes an ext2, ext3 or ext4 as small as can be.
 func (s *Server) Resize2fsM(ctx context.Context, a *rpc.Resize2fsMArgs) error {
+	if err := s.beforeResize(ctx, a.Device); err != nil {
+		return err
+	}
 	return s.useTool(ctx, toolChanges, a.Device, nil, "resize2fs", "-M")
 }
 

@@ -128,11 +128,11 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 
 // hold mounts a btrfs and keeps it.
 func (src *inspectSource) hold(device string) (fd int, err error) {
-	m := detached{k: src.img.Kernel(), device: device, fstype: "btrfs", options: []string{"subvolid=5"}}
 	d, err := src.img.Device(device)
 	if err != nil {
 		return -1, err
 	}
+	m := detached{k: src.img.Kernel(), device: device, fstype: "btrfs", options: []string{"subvolid=5"}}
 	if d.Content != nil && d.Content.Devices > 1 {
 		for _, o := range src.img.Devices() {
 			if o != d && o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {

@@ -7,7 +7,9 @@ import (
 )
 
 // Volume managers have nothing to list: programs ask without knowing whether there are
-// any, as virt-filesystems does, and want an answer. Their groups are not available.
+// any, as virt-filesystems does, and want an answer. What looks for volumes or hides them
+// succeeds, for virt-format and virt-resize call it whether LVM is available or not. The
+// groups are not available.
 
 // Pvs returns LVM's physical volumes.
 func (s *Server) Pvs(ctx context.Context) ([]string, error) { return nil, nil }
@@ -42,18 +44,20 @@ func (s *Server) ListLdmVolumes(ctx context.Context) ([]string, error) { return 
 // ListLdmPartitions returns the partitions of Windows dynamic disks.
 func (s *Server) ListLdmPartitions(ctx context.Context) ([]string, error) { return nil, nil }
 
-// List9p returns the mount tags of file systems that the host shares. There are none.
-func (s *Server) List9p(ctx context.Context) ([]string, error) { return nil, nil }
-
-// LvmScan looks for LVM's volumes, and activates them if it is to. Programs call it
-// whenever disks may have changed; there are none that could be found.
-func (s *Server) LvmScan(ctx context.Context, a *rpc.LvmScanArgs) error { return nil }
-
-// Vgscan looks for LVM's volume groups.
-func (s *Server) Vgscan(ctx context.Context) error { return nil }
-
-// LvmSetFilter limits the devices on which LVM looks for volumes.
+// LvmSetFilter would hide all but some devices from LVM. There is nothing to hide.
 func (s *Server) LvmSetFilter(ctx context.Context, a *rpc.LvmSetFilterArgs) error { return nil }
 
 // LvmClearFilter undoes LvmSetFilter.
 func (s *Server) LvmClearFilter(ctx context.Context) error { return nil }
+
+// LvmScan looks for volume groups, and finds none.
+func (s *Server) LvmScan(ctx context.Context, a *rpc.LvmScanArgs) error { return nil }
+
+// Vgscan is LvmScan of older programs.
+func (s *Server) Vgscan(ctx context.Context) error { return nil }
+
+// VgActivateAll activates all volume groups, or stops them.
+func (s *Server) VgActivateAll(ctx context.Context, a *rpc.VgActivateAllArgs) error { return nil }
+
+// List9p returns the mount tags of file systems that the host shares. There are none.
+func (s *Server) List9p(ctx context.Context) ([]string, error) { return nil, nil }

@@ -33,9 +33,9 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
-	journal journals
 	roots   []*inspect.Root                 // what inspect_os has found
 	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
+	journal journals
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a

@@ -123,7 +123,7 @@ func TestMissing(t *testing.T) {
 	if !errors.Is(err, unix.ENOTSUP) {
 		t.Error(err)
 	}
-	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcInternalJournalGet, Out: io.Discard})
+	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcInternalYaraScan, Out: io.Discard})
 	if !errors.Is(err, unix.ENOTSUP) {
 		t.Error(err)
 	}

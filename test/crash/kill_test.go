@@ -28,6 +28,9 @@ type subject struct {
 	// journal was replayed. The others have no journal that would promise
 	// that; they can be mounted and read.
 	strict bool
+	// cutLoses: after a cut of power what was synced may be missing all the
+	// same, by a fault of the driver (kernel/FILESYSTEMS.md).
+	cutLoses bool
 	// replayFlags mounts for reading, with replay.
 	replayFlags uintptr
 	data        string   // options of the mount
@@ -39,9 +42,9 @@ var subjects = []subject{
 	{fstype: "xfs", kills: 50, strict: true, replayFlags: unix.MS_RDONLY},
 	{fstype: "btrfs", kills: 50, strict: true, replayFlags: unix.MS_RDONLY},
 	// f2fs rolls forward only if it may write.
-	{fstype: "f2fs", kills: 40, strict: true},
+	{fstype: "f2fs", kills: 40, strict: true, cutLoses: true},
 	{fstype: "ext3", kills: 6, strict: true, replayFlags: unix.MS_RDONLY},
-	{fstype: "nilfs2", kills: 6, strict: true, replayFlags: unix.MS_RDONLY},
+	{fstype: "nilfs2", kills: 6, strict: true, cutLoses: true, replayFlags: unix.MS_RDONLY},
 	{fstype: "reiserfs", kills: 4, replayFlags: unix.MS_RDONLY},
 	// The journal of jfs is replayed by its checker only.
 	{fstype: "jfs", kills: 4, repair: []string{"fsck.jfs", "-p"}},
@@ -107,7 +110,8 @@ type campaign struct {
 	image string
 	seed  uint64
 	rng   *rand.Rand
-	n     int // rounds
+	n     int  // rounds
+	cut   bool // the power is cut, too
 
 	kills, ops, stable, replays, unclean, unreplayable int
 }
@@ -132,6 +136,17 @@ func newCampaign(t *testing.T, s subject, seed uint64) *campaign {
 func (c *campaign) renew(t *testing.T) {
 	t.Helper()
 	rig.Check(t, "copy", testimg.Copy(testimg.FS(t, c.fstype, testimg.Options{}), c.image))
+}
+
+// isFull begins anew where nothing makes room: nilfs2 leaves that to a daemon.
+func (c *campaign) isFull(t *testing.T, k *lkl.Kernel, err error) bool {
+	t.Helper()
+	if c.fstype != "nilfs2" || !errors.Is(err, unix.ENOSPC) {
+		return false
+	}
+	k.Kill()
+	c.renew(t)
+	return true
 }
 
 // scratch returns a directory: one in memory, if the host has that, makes the
@@ -192,7 +207,11 @@ func (c *campaign) killOne(t *testing.T, root string) []*writer {
 	if c.n > 1 { // so that it does not fill up
 		removeAll(&k.View, fmt.Sprintf("%s/round%d", dir, c.n-1))
 	}
-	rig.Check(t, "mkdir", k.Mkdirat(unix.AT_FDCWD, dir+"/"+root, 0o755))
+	err = k.Mkdirat(unix.AT_FDCWD, dir+"/"+root, 0o755)
+	if c.isFull(t, k, err) {
+		return nil
+	}
+	rig.Check(t, "mkdir", err)
 	fd, err := k.Open(dir, unix.O_RDONLY, 0)
 	rig.Check(t, "open", err)
 	if c.n%2 == 0 { // else the kernel may die before the directory is there
@@ -206,6 +225,9 @@ func (c *campaign) killOne(t *testing.T, root string) []*writer {
 	timer := time.AfterFunc(after, k.Kill)
 	defer timer.Stop()
 	writers, err := load(k, dir+"/"+root, 4, c.rng.Uint64())
+	if c.isFull(t, k, err) {
+		return nil
+	}
 	if err != nil && c.strict {
 		t.Errorf("load: %v\n%s", err, rig.LastLog(k, 20))
 	} else if err != nil {
@@ -236,7 +258,7 @@ func (c *campaign) check(t *testing.T, k *lkl.Kernel, dir string, writers []*wri
 			case i == 10:
 				t.Logf("and %d more", len(wrong)-i)
 			case i > 10:
-			case c.strict:
+			case c.strict && !(c.cutLoses && c.cut):
 				t.Errorf("%s: %s", what, msg)
 			default:
 				t.Logf("%s: %s", what, msg)

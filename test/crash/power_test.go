@@ -99,6 +99,7 @@ func TestPowerCut(t *testing.T) {
 				cuts = 2
 			}
 			c := newCampaign(t, s, rand.Uint64())
+			c.cut = true
 			for range cuts {
 				if c.powerCut(t); t.Failed() {
 					t.Logf("image: %s", c.keep(t))
@@ -120,6 +121,7 @@ func TestSoakPowerCut(t *testing.T) {
 			until := time.Now().Add(soak(t) / 5)
 			for time.Now().Before(until) && !t.Failed() {
 				c := newCampaign(t, s, rand.Uint64())
+				c.cut = true
 				for range 20 {
 					if c.powerCut(t); t.Failed() {
 						t.Logf("image: %s", c.keep(t))
@@ -149,7 +151,11 @@ func (c *campaign) powerCut(t *testing.T) {
 	rig.Check(t, "mount", err)
 	root := dir + "/power"
 	removeAll(&k.View, root)
-	rig.Check(t, "mkdir", k.Mkdirat(unix.AT_FDCWD, root, 0o755))
+	err = k.Mkdirat(unix.AT_FDCWD, root, 0o755)
+	if c.isFull(t, k, err) {
+		return
+	}
+	rig.Check(t, "mkdir", err)
 	rig.Check(t, "sync", k.Sync())
 
 	after := time.Duration(2+c.rng.IntN(60)) * time.Millisecond

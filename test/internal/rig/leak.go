@@ -106,8 +106,18 @@ func Settle() Census {
 	return Take()
 }
 
-// Main is for TestMain: it runs the tests, then fails if they leave something.
+// Main is for TestMain: it runs the tests, with a directory for temporary files of
+// their own, then fails if they leave something.
 func Main(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rig-")
+	if err == nil {
+		err = os.Chmod(dir, 0o777) // of the ordinary users among the tests, too
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv("TMPDIR", dir)
 	before := Settle()
 	code := m.Run()
 	if code == 0 {
@@ -116,5 +126,6 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
