@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// version is what is printed for -version and -help. Of qemu's text it has what programs look for.
+// version is what is printed for -version. Of qemu's text it has what programs look for.
 const version = "QEMU emulator version 8.0.0 (unboot)\n"
 
 // maxProbe limits what is read of a probe.
@@ -14,10 +14,9 @@ const maxProbe = 1 << 20
 // Probe answers a run that only asks what the program can do, and reports whether it
 // was one. Those are, for libguestfs 1.40 and later:
 //
-//	-help                 looks for features, of which there are none, and for the version:
-//	                      qemu before 1.5 could not discard, and a program that wants to is
-//	                      refused by the library
-//	-device ?             looks for features
+//	-help                 looks for features: there are none but those of a version,
+//	                      without which a drive cannot discard
+//	-device ?             the same
 //	-version              a line
 //	-qmp stdio            JSON of the QEMU Machine Protocol: is there KVM?
 //
@@ -29,7 +28,10 @@ func Probe(args []string, stdin io.Reader, stdout io.Writer) bool {
 			value = args[i+1]
 		}
 		switch arg {
-		case "-help", "--help", "-h", "-version", "--version":
+		case "-help", "--help", "-h":
+			io.WriteString(stdout, version)
+			return true
+		case "-version", "--version":
 			io.WriteString(stdout, version)
 			return true
 		case "-device", "-machine", "-M", "-cpu":

@@ -192,6 +192,11 @@ func TestDevices(t *testing.T) {
 	if err := invoke(c, rpc.ProcLvsFull, &rpc.None{}, func(x *xdr.Codec) { n := x.Count(len(lvs), 4); lvs = make([]rpc.LvmLv, n) }); err != nil || len(lvs) != 0 {
 		t.Errorf("lvs_full: %v, %v", lvs, err)
 	}
+	// Programs call these whether there are volumes or not.
+	wantOK(t, c, rpc.ProcLvmScan, &rpc.LvmScanArgs{Activate: true})
+	wantOK(t, c, rpc.ProcVgscan, &rpc.None{})
+	wantOK(t, c, rpc.ProcLvmSetFilter, &rpc.LvmSetFilterArgs{Devices: []string{"/dev/sda1"}})
+	wantOK(t, c, rpc.ProcLvmClearFilter, &rpc.None{})
 	wantNumber(t, c, rpc.ProcNrDevices, &rpc.None{}, 4)
 	wantText(t, c, rpc.ProcPartToDev, &rpc.PartToDevArgs{Partition: "/dev/sdb6"}, "/dev/sdb")
 	wantNumber(t, c, rpc.ProcPartToPartnum, &rpc.PartToPartnumArgs{Partition: "/dev/vdb6"}, 6)

@@ -170,16 +170,19 @@ func (e *toolError) Error() string {
 // host paths of the workshop are replaced by the names of the devices.
 func (w *workshop) run(ctx context.Context, names map[string]string, t tool) (string, error) {
 	out, err := w.start(ctx, names, t, w.attributes(t))
-	if mountStatus(err) && w.owner != nil && t.in == nil {
-		if again, err := w.start(ctx, names, withoutLoops(t), []*syscall.SysProcAttr{{
-			Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC, Unshareflags: unix.CLONE_NEWNS,
-		}}); !mountStatus(err) {
-			var failed *toolError
-			if errors.As(err, &failed) {
-				failed.name = t.name
-			}
-			return again, err
-		}
+	if !mountStatus(err) || w.owner == nil || t.in != nil || !hasTools("sh", "setpriv") {
+		return out, err
+	}
+	again, aerr := w.start(ctx, names, withoutLoops(t), []*syscall.SysProcAttr{{
+		Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC, Unshareflags: unix.CLONE_NEWNS,
+	}})
+	var failed *toolError
+	switch {
+	case aerr == nil:
+		return again, nil
+	case errors.As(aerr, &failed) && !mountStatus(aerr):
+		failed.name = t.name
+		return again, aerr
 	}
 	return out, err
 }
