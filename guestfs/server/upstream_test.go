@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -145,4 +146,31 @@ func lvmLabelSector() []byte {
 	crc := uint32(salt)
 	binary.LittleEndian.PutUint32(b[16:], ^crc32.Update(^crc, crc32.IEEETable, b[20:]))
 	return b
+}
+
+// TestArchitectureOfCompressed is about kernel modules, which are compressed.
+func TestArchitectureOfCompressed(t *testing.T) {
+	g := mountImage(t, Drive{Path: testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))})
+	elf := make([]byte, 64<<10)
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Read(elf); err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(elf)
+	z.Close()
+	for path, content := range map[string][]byte{"/plain": elf, "/packed.ko.gz": packed.Bytes()} {
+		g.do(rpc.ProcInternalWrite, &rpc.InternalWriteArgs{Path: path, Content: content})
+	}
+	want := g.str(rpc.ProcFileArchitecture, &rpc.FileArchitectureArgs{Filename: "/plain"})
+	if got := g.str(rpc.ProcFileArchitecture, &rpc.FileArchitectureArgs{Filename: "/packed.ko.gz"}); got != want || got == "" {
+		t.Errorf("%q, want %q", got, want)
+	}
+	g.do(rpc.ProcInternalWrite, &rpc.InternalWriteArgs{Path: "/cut.gz", Content: packed.Bytes()[:20]})
+	wantError(t, g.c, rpc.ProcFileArchitecture, &rpc.FileArchitectureArgs{Filename: "/cut.gz"}, "unknown architecture.*")
 }
