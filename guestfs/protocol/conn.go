@@ -204,11 +204,22 @@ func (c *conn) recycle(b []byte) {
 	}
 }
 
-// write writes whole messages.
+// write writes whole messages. If the connection has ended, the error is why.
 func (c *conn) write(b []byte) error {
 	c.writeMu.Lock()
-	defer c.writeMu.Unlock()
 	_, err := c.rw.Write(b)
+	c.writeMu.Unlock()
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch c.err {
+		case nil:
+		case io.EOF:
+			return io.ErrUnexpectedEOF // in the middle of a call
+		default:
+			return c.err
+		}
+	}
 	return err
 }
 

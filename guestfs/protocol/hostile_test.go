@@ -115,18 +115,26 @@ func TestCallEndsWithConnection(t *testing.T) {
 
 func TestCallEndsWithContext(t *testing.T) {
 	near, far := net.Pipe()
-	defer near.Close()
 	w := waiter{make(chan bool)}
 	done := make(chan error)
 	ctx, cancel := context.WithCancelCause(context.Background())
+	answer := make(chan []byte)
 	go func() { done <- (&Server{Handler: w}).Serve(ctx, far) }()
-	go near.Write(callMessage(t, 1, nil))
+	near.Write(callMessage(t, 1, nil))
+	go func() {
+		b, _ := io.ReadAll(near)
+		answer <- b
+	}()
 	<-w.entered
 	stop := errors.New("stop")
 	cancel(stop)
 	if err := <-done; err != stop {
 		t.Errorf("Serve: %v", err)
 	}
+	if b := <-answer; len(b) > 0 {
+		t.Errorf("an answer of %d bytes", len(b))
+	}
+	near.Close()
 }
 
 func TestHostileDaemon(t *testing.T) {

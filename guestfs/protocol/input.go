@@ -98,8 +98,12 @@ func (in *input) advance(wait bool) bool {
 
 // finish discards what is left of the file, after it has told the library if there
 // is an error, and returns the error that the call ends with.
+//
+// The CANCEL answers a chunk with data. libguestfs looks for it when it is about to send
+// one; should that be the one by which it gives up, because it cannot read its file, it
+// does not send it once there was a CANCEL, and both sides would wait for ever.
 func (in *input) finish(err error) error {
-	if err != nil && in.err == nil {
+	if err != nil && in.err == nil && in.advance(true) {
 		if e := in.conn.writeWord(CancelWord); e != nil {
 			return fmt.Errorf("%w: %w", errConn, e)
 		}

@@ -91,6 +91,7 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 	if err != nil {
 		return err
 	}
+	serving := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	call := &Call{Header: h, Args: args, conn: c, seq: f.seq}
@@ -116,6 +117,11 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 		}
 	}
 	err = s.handle(ctx, call)
+	if serving.Err() != nil {
+		// The library is to see the end of the connection, as when qemu ends, and no
+		// answer: it would believe that there is somebody for the next call.
+		return context.Cause(serving)
+	}
 	switch transfer {
 	case FileIn:
 		err = in.finish(err)

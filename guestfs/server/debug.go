@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,23 +20,46 @@ import (
 func (s *Server) Debug(ctx context.Context, a *rpc.DebugArgs) (string, error) {
 	switch a.Subcmd {
 	case "help":
-		return "commands supported in unboot:\nenv\nfds\nhelp\nmem\nprogress\nsh\nsyslog\n", nil
+		return "commands supported in unboot:\nenv\nerror\nfds\nhelp\nmem\nprint\nprogress\nsh\nsyslog\n", nil
 	case "sh", "setenv", "spew":
 		return "", nil
 	case "env":
 		return "", nil
+	case "error":
+		return "", debugError(a.Extraargs)
 	case "fds":
 		return "", nil
 	case "mem":
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return fmt.Sprintf("heap %d\nsys %d\n", m.HeapAlloc, m.Sys), nil
+	case "print":
+		// To the console, of which programs see the verbose one.
+		s.logf("%s", strings.Join(a.Extraargs, " "))
+		return "ok", nil
 	case "progress":
 		return s.debugProgress(ctx, a.Extraargs)
 	case "syslog":
 		return s.Dmesg(ctx)
 	}
 	return "", errorf("unknown sub-command %q: debug help lists those that there are", a.Subcmd)
+}
+
+// debugError returns an error with a text of a length, and an errno that no other has, for
+// tests of libraries.
+func debugError(args []string) error {
+	const most = 1000000
+	if len(args) != 1 {
+		return errorf("debug error: expecting one arg: length of error message")
+	}
+	n, err := strconv.ParseUint(args[0], 10, 32)
+	if err != nil {
+		return errorf("debug error: expecting one arg: length of error message")
+	}
+	if n > most {
+		return errorf("debug error: length argument too large")
+	}
+	return &protocol.Error{Name: "EROFS", Message: strings.Repeat("a", int(n))}
 }
 
 // debugProgress reports progress for some seconds, for tests of libraries.

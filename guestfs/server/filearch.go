@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -21,13 +22,20 @@ func (s *Server) FileArchitecture(ctx context.Context, a *rpc.FileArchitectureAr
 	if err != nil {
 		return "", err
 	}
+	defer h.close()
 	head, err := readHead(h)
-	h.close()
 	if err != nil {
 		return "", perror(err, "%s", a.Filename)
 	}
 	if arch := inspect.FileArch(head); arch != "" {
 		return arch, nil
+	}
+	// Kernel modules are compressed. What is wrong with what only looks so is no matter.
+	if z, err := initrdDecompressor(head, io.MultiReader(bytes.NewReader(head), h)); err == nil {
+		unpacked, _ := readHead(z)
+		if arch := inspect.FileArch(unpacked); arch != "" {
+			return arch, nil
+		}
 	}
 	var arch string
 	// What is no initrd has no architecture either; what is wrong with it is no matter.

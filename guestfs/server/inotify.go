@@ -21,14 +21,16 @@ type inotify struct {
 // maxEvents bounds the events of one inotify_read: as many as a message surely holds.
 const maxEvents = 1000
 
-// InotifyInit begins to watch. It is an error to begin twice. The length of the kernel's
-// queue stays what it is.
+// InotifyInit begins to watch. To begin anew ends what is watched. The length of the
+// kernel's queue stays what it is.
 func (s *Server) InotifyInit(ctx context.Context, a *rpc.InotifyInitArgs) error {
 	if a.Maxevents < 0 {
 		return errorf("maxevents < 0")
 	}
 	if s.inotify.open {
-		return errorf("inotify_init: inotify has already been initialized")
+		if err := s.InotifyClose(ctx); err != nil {
+			return err
+		}
 	}
 	img, err := s.image()
 	if err != nil {

@@ -143,6 +143,11 @@ func (s *Server) CaseSensitivePath(ctx context.Context, a *rpc.CaseSensitivePath
 		}
 		done += "/" + name
 	}
+	if strings.HasSuffix(a.Path, "/") && done != "" {
+		if st, err := s.stat(done); err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return "", perror(unix.ENOTDIR, "opendir: %s", done)
+		}
+	}
 	return guestPath(done), nil
 }
 

@@ -117,6 +117,9 @@ func (s *Server) Lsetxattr(ctx context.Context, a *rpc.LsetxattrArgs) error {
 }
 
 func setXattr(call func(string, string, []byte, int) error, op, p, name, value string, n int) error {
+	if n == len(value)+1 {
+		value += "\x00" // in C, every string has that: labels of SELinux are set with it
+	}
 	if n < 0 || n > len(value) {
 		return errorf("vallen is out of range: %d", n)
 	}
@@ -174,7 +177,7 @@ func (s *Server) InternalLxattrlist(ctx context.Context, a *rpc.InternalLxattrli
 // CopyAttributes copies the permissions, the owner and extended attributes of a file to
 // another, or those that are asked for.
 func (s *Server) CopyAttributes(ctx context.Context, a *rpc.CopyAttributesArgs) error {
-	all := a.All.Or(false)
+	all := a.All.Or(false) // what an option of its own can except
 	v := s.view()
 	st, err := s.stat(a.Src)
 	if err != nil {
@@ -183,18 +186,18 @@ func (s *Server) CopyAttributes(ctx context.Context, a *rpc.CopyAttributesArgs) 
 	if _, err := s.stat(a.Dest); err != nil {
 		return perror(err, "stat: %s", a.Dest)
 	}
-	if all || a.Ownership.Or(false) {
+	if a.Ownership.Or(all) {
 		if err := v.Fchownat(cwd, a.Dest, int(st.Uid), int(st.Gid), 0); err != nil {
 			return perror(err, "chown: %s", a.Dest)
 		}
 	}
 	// After the owner, a change of which takes away setuid and capabilities.
-	if all || a.Mode.Or(false) {
+	if a.Mode.Or(all) {
 		if err := v.Fchmodat(cwd, a.Dest, uint32(st.Mode&0o7777), 0); err != nil {
 			return perror(err, "chmod: %s", a.Dest)
 		}
 	}
-	if all || a.Xattributes.Or(false) {
+	if a.Xattributes.Or(all) {
 		attrs, err := s.xattrs(a.Src, true)
 		if err != nil {
 			return err

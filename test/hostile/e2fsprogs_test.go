@@ -5,15 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,70 +16,13 @@ import (
 	"github.com/unboot/unboot/test/internal/rig"
 )
 
-// e2fsprogsSource returns the path of the source of e2fsprogs, whose own tests
-// are images that have been broken with care. It is downloaded by apt once per
-// machine, with lists of its own, so that nothing of the host's changes. Where
-// that does not work the test is skipped.
-func e2fsprogsSource(t *testing.T) string {
-	t.Helper()
-	base, err := testimg.Dir()
-	rig.Check(t, "cache", err)
-	dir := filepath.Join(base, "e2fsprogs")
-	find := func() string {
-		list, _ := filepath.Glob(dir + "/e2fsprogs_*.orig.tar.gz")
-		if len(list) == 0 {
-			return ""
-		}
-		return list[0]
-	}
-	if found := find(); found != "" {
-		return found
-	}
-	testimg.Need(t, "apt-get")
-	work := t.TempDir()
-	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
-		rig.Check(t, "mkdir", os.MkdirAll(filepath.Join(work, d), 0o755))
-	}
-	release, _ := os.ReadFile("/etc/os-release")
-	_, codename, _ := strings.Cut(string(release), "VERSION_CODENAME=")
-	codename, _, _ = strings.Cut(codename, "\n")
-	source := fmt.Sprintf("deb-src http://deb.debian.org/debian %s main\n", strings.Trim(codename, `"`))
-	rig.Check(t, "write", os.WriteFile(work+"/sources", []byte(source), 0o644))
-	apt := func(args ...string) error {
-		cmd := exec.Command("apt-get", append([]string{
-			"-o", "Dir::Etc::SourceList=" + work + "/sources", "-o", "Dir::Etc::SourceParts=-",
-			"-o", "Dir::State::Lists=" + work + "/lists", "-o", "Dir::Cache=" + work + "/cache",
-			"-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1",
-		}, args...)...)
-		cmd.Dir = work
-		timer := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
-		defer timer.Stop()
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%.500s", strings.Join(args, " "), err, out)
-		}
-		return nil
-	}
-	if err := errors.Join(apt("update"), apt("source", "--download-only", "e2fsprogs")); err != nil {
-		t.Skip("the source of e2fsprogs cannot be had: ", err)
-	}
-	list, _ := filepath.Glob(work + "/e2fsprogs_*.orig.tar.gz")
-	if len(list) == 0 {
-		t.Skip("apt-get brought no e2fsprogs_*.orig.tar.gz")
-	}
-	rig.Check(t, "mkdir", os.MkdirAll(dir, 0o755))
-	to := filepath.Join(dir, filepath.Base(list[0]))
-	rig.Check(t, "copy", testimg.Copy(list[0], to+".new"))
-	rig.Check(t, "rename", os.Rename(to+".new", to))
-	return find()
-}
-
 // maxImage leaves out an image that is too large to unpack in a test.
 const maxImage = 512 << 20
 
-// TestE2fsprogs opens the images of e2fsprogs' tests.
+// TestE2fsprogs opens the images of e2fsprogs' own tests, which have been broken with
+// care.
 func TestE2fsprogs(t *testing.T) {
-	f := rig.Open(t, e2fsprogsSource(t), os.O_RDONLY)
+	f := rig.Open(t, testimg.Source(t, "e2fsprogs"), os.O_RDONLY)
 	z, err := gzip.NewReader(f)
 	rig.Check(t, "gzip", err)
 	r := newRange()
