@@ -56,6 +56,21 @@ func (n *node) ReadAt(p []byte, off int64) (int, error) {
 	return got, err
 }
 
+// cached reads what is in the kernel's cache: of what is mounted, a superblock may be
+// newer there than on the disk, which large reads go to.
+type cached struct{ n *node }
+
+func (c cached) ReadAt(p []byte, off int64) (int, error) {
+	const piece = 16 << 10
+	for done := 0; done < len(p); done += piece {
+		q := p[done:min(done+piece, len(p))]
+		if got, err := c.n.ReadAt(q, off+int64(done)); err != nil {
+			return done + got, err
+		}
+	}
+	return len(p), nil
+}
+
 // WriteAt implements io.WriterAt.
 func (n *node) WriteAt(p []byte, off int64) (int, error) { return n.k.Pwrite(n.fd, p, off) }
 
@@ -69,7 +84,7 @@ func (s *Server) probe(device string) (*probe.Info, error) {
 		return nil, err
 	}
 	defer n.close()
-	info, err := probe.Probe(n, n.size)
+	info, err := probe.Probe(cached{n}, n.size)
 	if err != nil {
 		return nil, perror(err, "read: %s", device)
 	}

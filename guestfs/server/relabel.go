@@ -2,9 +2,12 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +23,8 @@ func notOfType(what, fstype string) error {
 	return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("don't know how to %s '%s' filesystems", what, fstype)}
 }
 
-// SetLabel sets the label of a file system that is not mounted.
+// SetLabel sets the label of a file system. Of those that are mounted the kernel has to
+// do it, which it can for ext4 and its like, XFS and btrfs.
 func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
 	device, _ := s.parseMountable(a.Mountable)
 	info, err := s.probe(device)
@@ -33,7 +37,11 @@ func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
 	}
 	switch info.Type {
 	case "ext2", "ext3", "ext4", "ext4dev", "vfat", "swap":
-		return s.edit(device, func(n *node) error { return relabel.SetLabel(n, info.Type, a.Label) })
+		err := s.edit(device, func(n *node) error { return relabel.SetLabel(n, info.Type, a.Label) })
+		if errors.Is(err, unix.EBUSY) && slices.Contains(extTypes, info.Type) {
+			return s.kernelLabel(device, "ext4", a.Label)
+		}
+		return err
 	case "xfs", "btrfs":
 		return s.kernelLabel(device, info.Type, a.Label)
 	case "ntfs":
@@ -43,29 +51,47 @@ func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
 	return notOfType("set the label for", info.Type)
 }
 
-// kernelLabel has the kernel set the label, for which the file system is mounted for a
-// while.
+// kernelLabel has the kernel set the label.
 func (s *Server) kernelLabel(device, fstype, label string) error {
 	const fsIocSetfslabel = 0x41009432
+	arg := make([]byte, 256)
+	copy(arg[:255], label)
+	return s.mountedIoctl(device, fstype, fsIocSetfslabel, arg)
+}
+
+// kernelUUID has the kernel set the UUID of an ext2, ext3 or ext4, by what is struct
+// fsuuid of ioctl_ext4(2).
+func (s *Server) kernelUUID(device, uuid string) error {
+	const ext4IocSetfsuuid = 0x4008662c
+	id, err := hex.DecodeString(strings.ReplaceAll(uuid, "-", ""))
+	if err != nil || len(id) != 16 {
+		return errorf("%s: %q is not a UUID", device, uuid)
+	}
+	arg := make([]byte, 8, 8+16)
+	binary.NativeEndian.PutUint32(arg, uint32(len(id)))
+	return s.mountedIoctl(device, "ext4", ext4IocSetfsuuid, append(arg, id...))
+}
+
+// mountedIoctl makes an ioctl on the root directory of a file system, which is mounted for
+// a while if it is not.
+func (s *Server) mountedIoctl(device, fstype string, cmd uint, arg []byte) error {
 	err := s.withMounted(device, fstype, false, func(fd int) error {
 		img, err := s.image()
 		if err != nil {
 			return err
 		}
-		arg := make([]byte, 256)
-		copy(arg[:255], label)
-		_, err = img.Kernel().Ioctl(fd, fsIocSetfslabel, arg)
+		_, err = img.Kernel().Ioctl(fd, cmd, arg)
 		return err
 	})
 	return prefixed(err, device)
 }
 
-// SetUuid sets the UUID of a file system that is not mounted.
+// SetUuid sets the UUID of a file system that is not mounted, or of an ext2, ext3 or ext4.
 func (s *Server) SetUuid(ctx context.Context, a *rpc.SetUuidArgs) error {
 	return s.setUUID(ctx, a.Device, a.Uuid)
 }
 
-// SetUuidRandom gives a file system that is not mounted a random UUID.
+// SetUuidRandom gives a file system a random UUID, as SetUuid does.
 func (s *Server) SetUuidRandom(ctx context.Context, a *rpc.SetUuidRandomArgs) error {
 	return s.setUUID(ctx, a.Device, "random")
 }
@@ -116,8 +142,11 @@ func (s *Server) setExtUUID(ctx context.Context, device, fstype, uuid string) er
 			return errAgain
 		})
 	}
-	if uuid == "time" || errors.Is(err, unix.EAGAIN) {
+	switch {
+	case uuid == "time", errors.Is(err, unix.EAGAIN):
 		return s.useTool(ctx, toolChanges, device, nil, "tune2fs", "-f", "-U", uuid)
+	case errors.Is(err, unix.EBUSY):
+		return s.kernelUUID(device, uuid)
 	}
 	return err
 }

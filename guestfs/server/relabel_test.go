@@ -65,6 +65,30 @@ func TestRelabel(t *testing.T) {
 	}
 }
 
+// TestRelabelMounted: of what is mounted the kernel sets the label and the UUID.
+func TestRelabelMounted(t *testing.T) {
+	needKernel(t)
+	testimg.Need(t, "mke2fs", "blkid", "e2fsck")
+	const id = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+	for _, fstype := range []string{"ext2", "ext4"} {
+		disk := image(t, 16)
+		testimg.MustRun(t, "mke2fs", "-q", "-F", "-t", fstype, "-O", "^metadata_csum,^uninit_bg", disk)
+		c := connect(t, Drive{Path: disk})
+		const dev = "/dev/sda"
+		wantOK(t, c, rpc.ProcMount, &rpc.MountArgs{Mountable: dev, Mountpoint: "/"})
+		wantOK(t, c, rpc.ProcSetLabel, &rpc.SetLabelArgs{Mountable: dev, Label: "MOUNTED"})
+		wantText(t, c, rpc.ProcVfsLabel, &rpc.VfsLabelArgs{Mountable: dev}, "MOUNTED")
+		wantOK(t, c, rpc.ProcSetE2uuid, &rpc.SetE2uuidArgs{Device: dev, Uuid: id})
+		wantText(t, c, rpc.ProcGetE2uuid, &rpc.GetE2uuidArgs{Device: dev}, id)
+		wantError(t, c, rpc.ProcSetUuid, &rpc.SetUuidArgs{Device: dev, Uuid: "foo"}, `/dev/sda: "foo" is not a UUID`)
+		wantOK(t, c, rpc.ProcInternalAutosync, &rpc.None{})
+		if label, uuid := blkidTag(t, disk, "LABEL"), blkidTag(t, disk, "UUID"); label != "MOUNTED" || uuid != id {
+			t.Errorf("%s: label %q, UUID %s", fstype, label, uuid)
+		}
+		check(t, fstype, disk)
+	}
+}
+
 func TestE2label(t *testing.T) {
 	needKernel(t)
 	testimg.Need(t, "mkfs.ext3", "blkid", "e2fsck")

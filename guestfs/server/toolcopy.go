@@ -3,11 +3,9 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -161,22 +159,7 @@ func (c *toolCopy) writePiece(p []byte, off int64, cleared bool) error {
 	})
 }
 
-// clear zeroes the device, if that takes no writing.
+// clear zeroes the device, if that takes no writing: its disk gets holes.
 func (n *node) clear() error {
-	base := strings.TrimPrefix(n.name, "/dev/")
-	text, err := n.k.ReadFile("/sys/class/block/"+base+"/queue/write_zeroes_max_bytes", 64)
-	if err != nil {
-		// A partition has the queue of its disk.
-		text, err = n.k.ReadFile("/sys/class/block/"+strings.TrimRight(base, "0123456789")+"/queue/write_zeroes_max_bytes", 64)
-	}
-	if err != nil {
-		return err
-	}
-	if strings.TrimSpace(string(text)) == "0" {
-		return unix.EOPNOTSUPP
-	}
-	arg := binary.NativeEndian.AppendUint64(nil, 0)
-	arg = binary.NativeEndian.AppendUint64(arg, uint64(n.size))
-	_, err = n.k.Ioctl(n.fd, unix.BLKZEROOUT, arg)
-	return err
+	return n.k.Fallocate(n.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, n.size)
 }
