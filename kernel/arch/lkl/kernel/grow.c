@@ -46,12 +46,12 @@ static void __ref add_chunk(void)
 	next_pfn += CHUNK_PAGES;
 }
 
-/* Pages were read again soon after they had been given up. */
+/* As many pages as there are were read again soon after they had been given up. */
 static bool is_thrashing(unsigned long total)
 {
 	unsigned long refaults = global_node_page_state(WORKINGSET_REFAULT_FILE);
 
-	return refaults - refaults_seen > total / 2;
+	return refaults - refaults_seen > total;
 }
 
 /* There is little that could be given up. */
@@ -60,7 +60,7 @@ static bool is_full(unsigned long total)
 	unsigned long file = global_node_page_state(NR_ACTIVE_FILE) +
 			     global_node_page_state(NR_INACTIVE_FILE);
 
-	return file < total / 16;
+	return file < total / 48;
 }
 
 static bool is_wanted(void)
