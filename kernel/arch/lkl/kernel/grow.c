@@ -6,7 +6,8 @@
  * anything. Who writes is given them at once. Who only reads is given them if
  * reclaiming does not serve: what is read once, as by a walk over all files,
  * can as well take the place of what was read before it. Most kernels live and
- * end with what they have started with.
+ * end with what they have started with. What needs many pages that lie
+ * together, and does not get them, is given more, too (alloc.c).
  */
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -70,6 +71,20 @@ static bool is_wanted(void)
 	return lkl_wrote || is_full(total) || is_thrashing(total);
 }
 
+/* May an allocation that fails with these flags be tried again with more memory? */
+bool lkl_can_grow(gfp_t gfp)
+{
+	return next_pfn < last_pfn && (gfp & __GFP_DIRECT_RECLAIM) &&
+	       !(gfp & __GFP_NORETRY);
+}
+
+void lkl_grow(void)
+{
+	add_chunk();
+	setup_per_zone_wmarks();
+	refaults_seen = global_node_page_state(WORKINGSET_REFAULT_FILE);
+}
+
 static unsigned long count(struct shrinker *s, struct shrink_control *sc)
 {
 	return next_pfn < last_pfn && is_wanted() ? CHUNK_PAGES : 0;
@@ -79,9 +94,7 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 {
 	if (next_pfn >= last_pfn)
 		return SHRINK_STOP;
-	add_chunk();
-	setup_per_zone_wmarks();
-	refaults_seen = global_node_page_state(WORKINGSET_REFAULT_FILE);
+	lkl_grow();
 	return CHUNK_PAGES;
 }
 

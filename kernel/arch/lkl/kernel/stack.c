@@ -7,7 +7,6 @@
  * may lie together: the next kernel thread would be the end of the machine.
  * The host gives memory for what is touched only, so this costs little.
  */
-#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/memblock.h>
@@ -15,7 +14,6 @@
 #include <linux/sched.h>
 #include <linux/thread_info.h>
 #include <asm/setup.h>
-#include <asm/wrap.h>
 
 #define STACKS		128
 
@@ -35,36 +33,29 @@ void __init lkl_reserve_stacks(void)
 	nr_free = STACKS;
 }
 
-/* alloc_thread_stack_node() and free_thread_stack() call these two. */
-
-WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
-     int nid, nodemask_t *mask)
+/* A stack, or NULL if none is left. It is not cleared: nothing reads what it has not written. */
+struct page *lkl_alloc_stack(void)
 {
-	if (order == THREAD_SIZE_ORDER && gfp == THREADINFO_GFP) {
-		unsigned long flags;
-		void *stack = NULL;
+	unsigned long flags;
+	void *stack = NULL;
 
-		local_irq_save(flags);
-		if (nr_free)
-			stack = stacks + free_list[--nr_free] * THREAD_SIZE;
-		local_irq_restore(flags);
-		/* not cleared: nothing reads what it has not written */
-		if (stack)
-			return virt_to_page(stack);
-	}
-	return __real___alloc_pages_noprof(gfp, order, nid, mask);
+	local_irq_save(flags);
+	if (nr_free)
+		stack = stacks + free_list[--nr_free] * THREAD_SIZE;
+	local_irq_restore(flags);
+	return stack ? virt_to_page(stack) : NULL;
 }
 
-WRAP(void, __free_pages, struct page *page, unsigned int order)
+/* False if the page is not a stack of these. */
+bool lkl_free_stack(struct page *page)
 {
 	char *p = page_address(page);
 	unsigned long flags;
 
-	if (p < stacks || p >= stacks + STACKS * THREAD_SIZE) {
-		__real___free_pages(page, order);
-		return;
-	}
+	if (p < stacks || p >= stacks + STACKS * THREAD_SIZE)
+		return false;
 	local_irq_save(flags);
 	free_list[nr_free++] = (p - stacks) / THREAD_SIZE;
 	local_irq_restore(flags);
+	return true;
 }
