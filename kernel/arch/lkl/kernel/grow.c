@@ -12,6 +12,8 @@
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
 #include <linux/page-isolation.h>
 #include <linux/shrinker.h>
 #include <linux/vmstat.h>
@@ -98,6 +100,20 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 	return CHUNK_PAGES;
 }
 
+/* Reclaiming has come to nothing, whatever there may be to reclaim. */
+static int grow_instead(struct notifier_block *nb, unsigned long action, void *freed)
+{
+	if (next_pfn < last_pfn) {
+		lkl_grow();
+		*(unsigned long *)freed += CHUNK_PAGES;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block out_of_memory_nb = {
+	.notifier_call	= grow_instead,
+};
+
 static int __init grow_init(void)
 {
 	struct shrinker *s;
@@ -112,6 +128,6 @@ static int __init grow_init(void)
 	s->seeks = 0;			/* nothing is lost: take it first */
 	s->batch = CHUNK_PAGES / 2;	/* one chunk each time */
 	shrinker_register(s);
-	return 0;
+	return register_oom_notifier(&out_of_memory_nb);
 }
 core_initcall(grow_init);
