@@ -1,16 +1,17 @@
 package inspect
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 var (
-	freebsdVersion = regexp.MustCompile(`(?m)^USERLAND_VERSION="?([0-9][^"\s]*)"?`)
-	freebsdMotd    = regexp.MustCompile(`(?m)^FreeBSD ([0-9]+\.[0-9]+\S*)`)
-	freebsdParam   = regexp.MustCompile(`(?m)^#define\s+__FreeBSD_version\s+([0-9]{6,7})\b`)
-	netbsdRelease  = regexp.MustCompile(`(?m)^NetBSD ([0-9]+\.[0-9]+[^\s/]*)`)
-	openbsdMotd    = regexp.MustCompile(`(?m)^OpenBSD ([0-9]+\.[0-9]+[^\s(]*)`)
+	freebsdVersion = lazyregexp.New(`(?m)^USERLAND_VERSION="?([0-9][^"\s]*)"?`)
+	freebsdMotd    = lazyregexp.New(`(?m)^FreeBSD ([0-9]+\.[0-9]+\S*)`)
+	freebsdParam   = lazyregexp.New(`(?m)^#define\s+__FreeBSD_version\s+([0-9]{6,7})\b`)
+	netbsdRelease  = lazyregexp.New(`(?m)^NetBSD ([0-9]+\.[0-9]+[^\s/]*)`)
+	openbsdMotd    = lazyregexp.New(`(?m)^OpenBSD ([0-9]+\.[0-9]+[^\s(]*)`)
 )
 
 // findFreeBSD recognizes FreeBSD by its updater, or by the program that tells its
@@ -24,12 +25,12 @@ func findFreeBSD(t *tree) *System {
 		return nil
 	}
 	s := &System{Type: FreeBSD, Distro: "freebsd"}
-	if m := freebsdVersion.FindSubmatch(t.read("bin/freebsd-version")); m != nil {
+	if m := freebsdVersion().FindSubmatch(t.read("bin/freebsd-version")); m != nil {
 		s.setVersion(string(m[1]))
-	} else if m := freebsdMotd.FindSubmatch(t.read("etc/motd")); m != nil {
+	} else if m := freebsdMotd().FindSubmatch(t.read("etc/motd")); m != nil {
 		s.setVersion(string(m[1]))
 		s.Release = t.line("etc/motd")
-	} else if m := freebsdParam.FindSubmatch(t.read("usr/include/sys/param.h")); m != nil {
+	} else if m := freebsdParam().FindSubmatch(t.read("usr/include/sys/param.h")); m != nil {
 		// 1302001: 13.2
 		n, _, _ := leadingNumber(string(m[1]))
 		s.Major, s.Minor = n/100000, n/1000%100
@@ -46,7 +47,7 @@ func findNetBSD(t *tree) *System {
 		return nil
 	}
 	text := t.read("etc/release")
-	m := netbsdRelease.FindSubmatch(text)
+	m := netbsdRelease().FindSubmatch(text)
 	if m == nil {
 		return nil
 	}
@@ -61,7 +62,7 @@ func findNetBSD(t *tree) *System {
 // findOpenBSD recognizes OpenBSD by what is shown at login, which its rc(8) keeps
 // up to date, and otherwise by files that nobody else has.
 func findOpenBSD(t *tree) *System {
-	m := openbsdMotd.FindSubmatch(t.read("etc/motd"))
+	m := openbsdMotd().FindSubmatch(t.read("etc/motd"))
 	own := t.isFile("bsd") && t.isFile("etc/rc.conf") && t.isFile("etc/pf.os")
 	if m == nil && !own || !t.isDir("bin") {
 		return nil

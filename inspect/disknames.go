@@ -2,12 +2,12 @@ package inspect
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // diskName is a disk as a system names it.
@@ -29,17 +29,17 @@ func diskNames(entries []fstab.Entry) (names []diskName) {
 
 var (
 	// FreeBSD: ada0p2 (GPT), ada0s1a (a slice and its label), da0s1, vtbd0a.
-	freebsdDisk = regexp.MustCompile(`^/dev/(ada|ad|da|vtbd|nvd|nda|nvme|mmcsd|mfid|mfisyspd|aacd|amrd|twed|xbd|vbd|idad|ciss)([0-9]{1,3})(?:p([0-9]{1,3})|s([0-9]{1,2})([a-h])?|([a-h]))?$`)
-	// NetBSD and OpenBSD: wd0a, sd0i; ld0a, xbd0a; dk0 is a wedge.
-	letterDisk = regexp.MustCompile(`^/dev/(wd|sd|ld|xbd|ra|rd)([0-9]{1,3})([a-p])$`)
-	wedge      = regexp.MustCompile(`^/dev/dk([0-9]{1,3})$`)
+	freebsdDisk = lazyregexp.New(`^/dev/(ada|ad|da|vtbd|nvd|nda|nvme|mmcsd|mfid|mfisyspd|aacd|amrd|twed|xbd|vbd|idad|ciss)([0-9]{1,3})(?:p([0-9]{1,3})|s([0-9]{1,2})([a-h])?|([a-h]))?$`)
+	// NetBSD and OpenBSD: wd0a, sd0i; ld0a, xbd0a; dk0 is a wedge().
+	letterDisk = lazyregexp.New(`^/dev/(wd|sd|ld|xbd|ra|rd)([0-9]{1,3})([a-p])$`)
+	wedge      = lazyregexp.New(`^/dev/dk([0-9]{1,3})$`)
 	// OpenBSD names a disk by the ID in its label.
-	duid = regexp.MustCompile(`^[0-9a-f]{16}\.([a-p])$`)
+	duid = lazyregexp.New(`^[0-9a-f]{16}\.([a-p])$`)
 )
 
 // bsdName reports whether an fstab's word names a device on BSD.
 func bsdName(value string) bool {
-	return duid.MatchString(value) || strings.HasPrefix(value, "NAME=") || strings.HasPrefix(value, "ROOT.")
+	return duid().MatchString(value) || strings.HasPrefix(value, "NAME=") || strings.HasPrefix(value, "ROOT.")
 }
 
 // position returns the place that a device's name means: a disk, and the number that
@@ -49,7 +49,7 @@ func position(spec fstab.Spec) (identity fstab.Spec, disk diskName, partition in
 	if name, isName := strings.CutPrefix(spec.Value, "NAME="); isName && spec.Kind == fstab.Other {
 		return fstab.Spec{Kind: fstab.PartLabel, Value: name}, disk, 0, false
 	}
-	if m := duid.FindStringSubmatch(spec.Value); m != nil {
+	if m := duid().FindStringSubmatch(spec.Value); m != nil {
 		return spec, diskName{"duid", 0}, lettered(m[1][0], false), true
 	}
 	if letter, isRoot := strings.CutPrefix(spec.Value, "ROOT."); isRoot && len(letter) == 1 {
@@ -67,7 +67,7 @@ func position(spec fstab.Spec) (identity fstab.Spec, disk diskName, partition in
 		}
 	}
 	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
-	if m := freebsdDisk.FindStringSubmatch(spec.Value); m != nil {
+	if m := freebsdDisk().FindStringSubmatch(spec.Value); m != nil {
 		disk = diskName{m[1], number(m[2])}
 		switch {
 		case m[3] != "":
@@ -81,10 +81,10 @@ func position(spec fstab.Spec) (identity fstab.Spec, disk diskName, partition in
 		}
 		return spec, disk, 0, true
 	}
-	if m := letterDisk.FindStringSubmatch(spec.Value); m != nil {
+	if m := letterDisk().FindStringSubmatch(spec.Value); m != nil {
 		return spec, diskName{m[1], number(m[2])}, lettered(m[3][0], m[1] != "sd"), true
 	}
-	if m := wedge.FindStringSubmatch(spec.Value); m != nil {
+	if m := wedge().FindStringSubmatch(spec.Value); m != nil {
 		return spec, diskName{"dk", 0}, number(m[1]) + 1, true
 	}
 	driver, index, partition, ok := spec.Disk()

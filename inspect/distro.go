@@ -1,8 +1,9 @@
 package inspect
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // distros are the names of guestfs(3) by the ID of os-release(5) or lsb-release,
@@ -69,7 +70,7 @@ var relatives = map[string]string{
 	"suse": "suse-based", "opensuse": "suse-based", "sles": "suse-based",
 }
 
-var plainID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+var plainID = lazyregexp.New(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 // distroOf returns the name that guestfs(3) has for a distribution, or that of a
 // relative, or the ID itself.
@@ -91,7 +92,7 @@ func distroOf(id string, like []string) string {
 			return d
 		}
 	}
-	if plainID.MatchString(id) {
+	if plainID().MatchString(id) {
 		return id
 	}
 	return ""

@@ -1,8 +1,9 @@
 package inspect
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // findMedia recognizes disks to install a system from, and live systems.
@@ -18,7 +19,7 @@ func findMedia(t *tree) *System {
 	return nil
 }
 
-var diskInfo = regexp.MustCompile(`^(.*?) ([0-9][0-9.]*)(?: LTS)?.*?"([^"]*)"`)
+var diskInfo = lazyregexp.New(`^(.*?) ([0-9][0-9.]*)(?: LTS)?.*?"([^"]*)"`)
 
 // debianMedia reads .disk/info, which Debian and Ubuntu have:
 //
@@ -45,7 +46,7 @@ func debianMedia(t *tree) *System {
 			s.Distro = "ubuntu"
 		}
 	}
-	if m := diskInfo.FindStringSubmatch(text); m != nil {
+	if m := diskInfo().FindStringSubmatch(text); m != nil {
 		s.setVersion(m[2])
 		s.Codename, _, _ = strings.Cut(strings.ToLower(m[3]), " ")
 	} else {

@@ -1,9 +1,10 @@
 package inspect
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -23,7 +24,7 @@ func findHurd(t *tree) *System {
 	return s
 }
 
-var minixVersion = regexp.MustCompile(`([0-9]+)\.([0-9]+)(\.[0-9]+)?`)
+var minixVersion = lazyregexp.New(`([0-9]+)\.([0-9]+)(\.[0-9]+)?`)
 
 // findMinix recognizes MINIX 3 by one of its servers.
 func findMinix(t *tree) *System {
@@ -33,7 +34,7 @@ func findMinix(t *tree) *System {
 	s := &System{Type: Minix}
 	text := t.line("etc/version")
 	s.Release = text
-	s.setVersion(minixVersion.FindString(text))
+	s.setVersion(minixVersion().FindString(text))
 	s.Product = strings.TrimSpace("MINIX " + s.Version)
 	s.Hostname = validHostname(t.line("etc/hostname.file"))
 	s.Arch = findArch(t, programs)

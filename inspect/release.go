@@ -3,6 +3,8 @@ package inspect
 import (
 	"regexp"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // A releaseFile is a file from before os-release(5), or that says more than it.
@@ -13,13 +15,13 @@ type releaseFile struct {
 
 // A releaseKind is one kind of text that a file may have.
 type releaseKind struct {
-	match   *regexp.Regexp // the first line; its first two groups are the version
+	match   func() *regexp.Regexp // the first line; its first two groups are the version
 	distro  string
 	product string // "" for the first line itself; else put before the version
 }
 
 func kind(distro, pattern string) releaseKind {
-	return releaseKind{match: regexp.MustCompile(pattern), distro: distro}
+	return releaseKind{match: lazyregexp.New(pattern), distro: distro}
 }
 
 func (k releaseKind) named(product string) releaseKind {
@@ -89,7 +91,7 @@ func (s *System) fromReleaseFiles(t *tree) bool {
 }
 
 func (s *System) fromText(text string, k releaseKind) bool {
-	m := k.match.FindStringSubmatch(text)
+	m := k.match().FindStringSubmatch(text)
 	if m == nil {
 		return false
 	}

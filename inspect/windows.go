@@ -2,9 +2,10 @@ package inspect
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // systemRoots are the usual names of the directory that Windows is in.
@@ -75,7 +76,7 @@ func (s *System) fromSoftware(h hive) {
 }
 
 // guidKey is the name of a key that stands for an object of a domain.
-var guidKey = regexp.MustCompile(`^\{[0-9A-Fa-f-]{36}\}$`)
+var guidKey = lazyregexp.New(`^\{[0-9A-Fa-f-]{36}\}$`)
 
 // hasPolicies reports whether a domain has sent policies: each that came has a key, named
 // by the GUID of what applies it.
@@ -88,7 +89,7 @@ func hasPolicies(h hive) bool {
 	if err != nil {
 		h.t.note("registry", err)
 	}
-	return slices.ContainsFunc(children, func(k Key) bool { return guidKey.MatchString(k.Name()) })
+	return slices.ContainsFunc(children, func(k Key) bool { return guidKey().MatchString(k.Name()) })
 }
 
 // fromSystem reads the control set, the host's name and the drives from HKLM\SYSTEM.
