@@ -3,7 +3,6 @@ package unboot
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"golang.org/x/sys/unix"
@@ -74,26 +73,11 @@ func attachLoop(k *lkl.Kernel, file int, readOnly bool) (d *Device, fd int, err 
 	binary.NativeEndian.PutUint32(config[flagsAt:], flags)
 	d = &Device{Name: name, Kind: KindDisk, Size: int64(st.Size)}
 	if _, err = k.Ioctl(fd, unix.LOOP_CONFIGURE, config); err == nil {
-		d.Content, err = probe.Probe(descriptor{k, fd}, d.Size)
+		d.Content, err = probe.Probe(&kernelReader{k: k, name: name, fd: fd}, d.Size)
 	}
 	if err != nil {
 		k.CloseFd(fd)
 		return nil, -1, err
 	}
 	return d, fd, nil
-}
-
-// descriptor reads from what is open in the kernel.
-type descriptor struct {
-	k  *lkl.Kernel
-	fd int
-}
-
-// ReadAt implements io.ReaderAt.
-func (d descriptor) ReadAt(p []byte, off int64) (int, error) {
-	n, err := d.k.Pread(d.fd, p, off)
-	if n = max(n, 0); err == nil && n < len(p) {
-		err = io.EOF
-	}
-	return n, err
 }

@@ -104,7 +104,7 @@ func (r *kernelReader) close() {
 
 func (r *kernelReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.k.Pread(r.fd, p, off)
-	if err == nil && n < len(p) {
+	if n = max(n, 0); err == nil && n < len(p) {
 		err = io.EOF
 	}
 	return n, err

@@ -30,7 +30,7 @@ func diskNames(entries []fstab.Entry) (names []diskName) {
 var (
 	// FreeBSD: ada0p2 (GPT), ada0s1a (a slice and its label), da0s1, vtbd0a.
 	freebsdDisk = lazyregexp.New(`^/dev/(ada|ad|da|vtbd|nvd|nda|nvme|mmcsd|mfid|mfisyspd|aacd|amrd|twed|xbd|vbd|idad|ciss)([0-9]{1,3})(?:p([0-9]{1,3})|s([0-9]{1,2})([a-h])?|([a-h]))?$`)
-	// NetBSD and OpenBSD: wd0a, sd0i; ld0a, xbd0a; dk0 is a wedge().
+	// NetBSD and OpenBSD: wd0a, sd0i; ld0a, xbd0a; dk0 is a wedge.
 	letterDisk = lazyregexp.New(`^/dev/(wd|sd|ld|xbd|ra|rd)([0-9]{1,3})([a-p])$`)
 	wedge      = lazyregexp.New(`^/dev/dk([0-9]{1,3})$`)
 	// OpenBSD names a disk by the ID in its label.

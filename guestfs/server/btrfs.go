@@ -201,10 +201,9 @@ func cString(b []byte) string {
 	return s
 }
 
-// withBtrfs mounts the btrfs on a device for a while, for reading if it is not mounted
-// already, without a place in any tree.
-func (s *Server) withBtrfs(device string, f func(b btrfs) error) error {
-	return s.withMounted(device, "btrfs", true, func(fd int) error {
+// withBtrfs mounts the btrfs on a device for a while, as withMounted does.
+func (s *Server) withBtrfs(device string, readOnly bool, f func(b btrfs) error) error {
+	return s.withMounted(device, "btrfs", readOnly, func(fd int) error {
 		img, err := s.image()
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
 	"github.com/unboot/unboot/volume/probe"
@@ -24,13 +25,7 @@ import (
 // which is mounted for a while.
 func (s *Server) withBtrfsAt(name string, f func(b btrfs) error) error {
 	if device, _ := s.parseMountable(name); s.isDevice(device) {
-		return prefixed(s.withMounted(device, "btrfs", false, func(fd int) error {
-			img, err := s.image()
-			if err != nil {
-				return err
-			}
-			return f(btrfs{&img.Kernel().View, fd})
-		}), device)
+		return prefixed(s.withBtrfs(device, false, f), device)
 	}
 	h, err := s.openPath(name, unix.O_RDONLY, 0)
 	if err != nil {
@@ -177,14 +172,10 @@ func (s *Server) BtrfsReplace(ctx context.Context, a *rpc.BtrfsReplaceArgs) erro
 }
 
 // btrfsDevices returns the devices of the file system that is on a device.
-func (s *Server) btrfsDevices(device string) []string {
+func btrfsDevices(img *unboot.Image, device string) []string {
 	list := []string{device}
-	img, err := s.image()
-	if err != nil {
-		return list
-	}
-	d := s.device(device)
-	if d == nil || d.Content == nil || d.Content.Devices <= 1 {
+	d, err := img.Device(device)
+	if err != nil || d.Content == nil || d.Content.Devices <= 1 {
 		return list
 	}
 	for _, o := range img.Devices() {
@@ -194,6 +185,17 @@ func (s *Server) btrfsDevices(device string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// btrfsOptions are the options that mount the top level of a btrfs, with all its devices.
+func btrfsOptions(img *unboot.Image, device string) []string {
+	options := []string{"subvolid=5"}
+	for _, o := range btrfsDevices(img, device) {
+		if o != device {
+			options = append(options, "device="+o)
+		}
+	}
+	return options
 }
 
 // BtrfsFilesystemShow returns the devices of a file system. If some are missing, the
@@ -210,7 +212,11 @@ func (s *Server) BtrfsFilesystemShow(ctx context.Context, a *rpc.BtrfsFilesystem
 	if err != nil {
 		return nil, err
 	}
-	list := s.btrfsDevices(a.Device)
+	img, err := s.image()
+	if err != nil {
+		return nil, err
+	}
+	list := btrfsDevices(img, a.Device)
 	if len(list) < info.Devices {
 		return nil, &protocol.Error{Name: "ENODEV", Message: a.Device + ": some devices are missing"}
 	}

@@ -166,7 +166,7 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 		}
 		u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(i[at:]) }
 		id, name := u64(0), cString(i[8:264])
-		where, err := b.pathOfVolume(id)
+		volumes, err := b.subvolumes()
 		if err != nil {
 			return err
 		}
@@ -179,11 +179,11 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 		}
 		number := func(at int) string { return fmt.Sprint(u64(at)) }
 		list = pairs{
-			{Key: "path", Value: where},
+			{Key: "path", Value: pathOfVolume(volumes, id)},
 			{Key: "Name", Value: name},
-			{Key: "UUID", Value: volumeUUID(i[296:312])},
-			{Key: "Parent UUID", Value: volumeUUID(i[312:328])},
-			{Key: "Received UUID", Value: volumeUUID(i[328:344])},
+			{Key: "UUID", Value: volumeUUID([16]byte(i[296:]))},
+			{Key: "Parent UUID", Value: volumeUUID([16]byte(i[312:]))},
+			{Key: "Received UUID", Value: volumeUUID([16]byte(i[328:]))},
 			{Key: "Creation time", Value: volumeTime(i[392:])},
 			{Key: "Subvolume ID", Value: fmt.Sprint(id)},
 			{Key: "Generation", Value: number(280)},
@@ -196,7 +196,7 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 			{Key: "Receive transid", Value: number(368)},
 			{Key: "Receive time", Value: volumeTime(i[424:])},
 		}
-		snapshots, err := b.snapshots([16]byte(i[296:312]))
+		snapshots, err := b.snapshots(volumes, [16]byte(i[296:312]))
 		list = append(list, rpc.Pair{Key: "Snapshot(s)", Value: strings.Join(snapshots, ",")})
 		return err
 	})
@@ -204,25 +204,24 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 }
 
 // pathOfVolume returns the path of a subvolume from the top level, which is "/" itself.
-func (b btrfs) pathOfVolume(id uint64) (string, error) {
+func pathOfVolume(volumes []subvolume, id uint64) string {
 	if id == btrfsTopLevel {
-		return "/", nil
+		return "/"
 	}
-	volumes, err := b.subvolumes()
 	for _, v := range volumes {
 		if v.id == id {
-			return v.path, nil
+			return v.path
 		}
 	}
-	return "", err
+	return ""
 }
 
 // volumeUUID returns a UUID as btrfs(8) shows it.
-func volumeUUID(b []byte) string {
-	if id := [16]byte(b); id != [16]byte{} {
-		return formatUUID(id)
+func volumeUUID(id [16]byte) string {
+	if id == [16]byte{} {
+		return ""
 	}
-	return ""
+	return formatUUID(id)
 }
 
 // volumeTime returns the seconds of a struct btrfs_ioctl_timespec as a date.
@@ -234,27 +233,33 @@ func volumeTime(b []byte) string {
 	return time.Unix(sec, 0).UTC().Format("2006-01-02 15:04:05 -0700")
 }
 
+// subvolumeUUIDs are the identity of a subvolume, and of what it is a snapshot of. A UUID
+// of zeroes is none.
+type subvolumeUUIDs struct{ own, parent [16]byte }
+
+// uuids returns the UUIDs of the subvolumes by their ids.
+func (b btrfs) uuids() (map[uint64]subvolumeUUIDs, error) {
+	const own, parent = 247, 263 // in struct btrfs_root_item of linux/btrfs_tree.h
+	m := map[uint64]subvolumeUUIDs{}
+	err := b.search(btrfsRootTree, btrfsFirstFree, btrfsLastFree, btrfsRootItem, btrfsRootItem, func(i item) bool {
+		if len(i.data) >= parent+16 { // older ones have none
+			m[i.object] = subvolumeUUIDs{[16]byte(i.data[own:]), [16]byte(i.data[parent:])}
+		}
+		return len(m) < btrfsMaxSubvolume
+	})
+	return m, err
+}
+
 // snapshots returns the paths of the snapshots of a subvolume: those whose root item has
 // its UUID for their parent's.
-func (b btrfs) snapshots(id [16]byte) ([]string, error) {
+func (b btrfs) snapshots(volumes []subvolume, id [16]byte) ([]string, error) {
 	if id == [16]byte{} {
 		return nil, nil
 	}
-	const parentUUID = 263 // in struct btrfs_root_item
-	of := map[uint64]bool{}
-	err := b.search(btrfsRootTree, btrfsFirstFree, btrfsLastFree, btrfsRootItem, btrfsRootItem, func(i item) bool {
-		if len(i.data) >= parentUUID+16 && [16]byte(i.data[parentUUID:]) == id {
-			of[i.object] = true
-		}
-		return len(of) < btrfsMaxSubvolume
-	})
-	if err != nil || len(of) == 0 {
-		return nil, err
-	}
-	volumes, err := b.subvolumes()
+	uuids, err := b.uuids()
 	var list []string
 	for _, v := range volumes {
-		if of[v.id] {
+		if uuids[v.id].parent == id {
 			list = append(list, v.path)
 		}
 	}

@@ -20,12 +20,7 @@ func (s *Server) withMounted(device, fstype string, readOnly bool, f func(fd int
 	m := detached{k: img.Kernel(), device: device, fstype: fstype}
 	switch fstype {
 	case "btrfs":
-		m.options = append(m.options, "subvolid=5")
-		for _, o := range s.btrfsDevices(device) {
-			if o != device {
-				m.options = append(m.options, "device="+o)
-			}
-		}
+		m.options = btrfsOptions(img, device)
 	case "xfs":
 		m.options = append(m.options, "nouuid")
 	}

@@ -15,6 +15,17 @@ func (s *Server) useTool(ctx context.Context, use toolUse, device string, ok []i
 	return ofDevice(err, device)
 }
 
+// toolStatus runs a tool whose exit status is what programs ask for, and no error.
+func (s *Server) toolStatus(ctx context.Context, t tool) (int, error) {
+	_, status, err := s.runTool(ctx, t)
+	var failed *toolError
+	if errors.As(err, &failed) && status > 0 {
+		s.logf("%s: %v", t.devices[0], err)
+		return status, nil
+	}
+	return status, ofDevice(err, t.devices[0])
+}
+
 // ofDevice puts the name of a device before what a tool says.
 func ofDevice(err error, device string) error {
 	var failed *toolError
@@ -50,18 +61,13 @@ func (s *Server) E2fsckF(ctx context.Context, a *rpc.E2fsckFArgs) error {
 
 // Fsck checks a file system of a type and returns the status of fsck(8).
 func (s *Server) Fsck(ctx context.Context, a *rpc.FsckArgs) (int, error) {
-	if !goodType.MatchString(a.Fstype) {
+	if !goodType().MatchString(a.Fstype) {
 		return -1, errorf("%s: not a type of file system", a.Fstype)
 	}
-	_, status, err := s.runTool(ctx, tool{
+	return s.toolStatus(ctx, tool{
 		use: toolChanges, devices: []string{a.Device},
 		name: "fsck." + a.Fstype, args: []string{"-a", deviceArg(0)},
 	})
-	var failed *toolError
-	if errors.As(err, &failed) && status > 0 {
-		return status, nil
-	}
-	return status, ofDevice(err, a.Device)
 }
 
 // beforeResize checks an ext2, ext3 or ext4: resize2fs(8) refuses one that was used since

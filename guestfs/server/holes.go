@@ -12,7 +12,10 @@ import (
 // openHoles opens the file of a drive, if it is a raw one that is written to, so that
 // holes in it are holes in the disk.
 func (s *Server) openHoles(d Drive) *os.File {
-	if format, err := driveFormat(d); err != nil || format != "raw" || d.ReadOnly {
+	if d.ReadOnly {
+		return nil
+	}
+	if format, err := driveFormat(d); err != nil || format != "raw" {
 		return nil
 	}
 	f, err := os.Open(d.Path)

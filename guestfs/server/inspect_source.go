@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -120,7 +119,7 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 	for _, v := range volumes {
 		u := uuids[v.id]
 		list = append(list, inspect.Subvolume{
-			ID: v.id, Path: v.path, UUID: uuidText(u.own), ParentUUID: uuidText(u.parent), Default: v.id == def,
+			ID: v.id, Path: v.path, UUID: volumeUUID(u.own), ParentUUID: volumeUUID(u.parent), Default: v.id == def,
 		})
 	}
 	return list, nil
@@ -128,45 +127,9 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 
 // hold mounts a btrfs and keeps it.
 func (src *inspectSource) hold(device string) (fd int, err error) {
-	d, err := src.img.Device(device)
-	if err != nil {
-		return -1, err
-	}
-	m := detached{k: src.img.Kernel(), device: device, fstype: "btrfs", options: []string{"subvolid=5"}}
-	if d.Content != nil && d.Content.Devices > 1 {
-		for _, o := range src.img.Devices() {
-			if o != d && o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
-				m.options = append(m.options, "device="+o.Name)
-			}
-		}
-	}
+	m := detached{k: src.img.Kernel(), device: device, fstype: "btrfs", options: btrfsOptions(src.img, device)}
 	if fd, err = m.mount(true); err == nil {
 		src.held = append(src.held, fd)
 	}
 	return fd, err
-}
-
-// subvolumeUUIDs are the identity of a subvolume, and of what it is a snapshot of. A UUID
-// of zeroes is none.
-type subvolumeUUIDs struct{ own, parent [16]byte }
-
-// uuids returns the UUIDs of the subvolumes by their ids.
-func (b btrfs) uuids() (map[uint64]subvolumeUUIDs, error) {
-	const own, parent = 247, 263 // in struct btrfs_root_item of linux/btrfs_tree.h
-	m := map[uint64]subvolumeUUIDs{}
-	err := b.search(btrfsRootTree, btrfsFirstFree, btrfsLastFree, btrfsRootItem, btrfsRootItem, func(i item) bool {
-		if len(i.data) >= parent+16 { // older ones have none
-			m[i.object] = subvolumeUUIDs{[16]byte(i.data[own:]), [16]byte(i.data[parent:])}
-		}
-		return len(m) < btrfsMaxSubvolume
-	})
-	return m, err
-}
-
-// uuidText writes a UUID as text, "" for none.
-func uuidText(u [16]byte) string {
-	if u == ([16]byte{}) {
-		return ""
-	}
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 	"io"
 	"path"
-	"regexp"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/rpc"
 	"github.com/unboot/unboot/inspect/journal"
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // The journal of systemd, as sd-journal(3) has it: one is open at a time, and journal_next
@@ -42,9 +42,9 @@ const (
 )
 
 var (
-	journalFile = regexp.MustCompile(`\.journal~?$`)
+	journalFile = lazyregexp.New(`\.journal~?$`)
 	// The directory of a machine, by its machine-id(5).
-	journalMachine = regexp.MustCompile(`^[0-9a-f]{32}(\..*)?$`)
+	journalMachine = lazyregexp.New(`^[0-9a-f]{32}(\..*)?$`)
 )
 
 func (s *Server) openJournal(procedure string) (*journals, error) {
@@ -106,11 +106,11 @@ func (s *Server) journalNames(dir string) (files, machines []string, err error) 
 		}
 		switch fileType(&d.Stat) {
 		case unix.S_IFREG:
-			if journalFile.MatchString(d.Name) {
+			if journalFile().MatchString(d.Name) {
 				files = append(files, path.Join(dir, d.Name))
 			}
 		case unix.S_IFDIR:
-			if journalMachine.MatchString(d.Name) {
+			if journalMachine().MatchString(d.Name) {
 				machines = append(machines, path.Join(dir, d.Name))
 			}
 		}

@@ -59,7 +59,7 @@ func (s *Server) fileSystems(device string) []rpc.Pair {
 		return []rpc.Pair{{Key: device, Value: kind}}
 	}
 	list := []rpc.Pair{{Key: device, Value: kind}}
-	err := s.withBtrfs(device, func(b btrfs) error {
+	err := s.withBtrfs(device, true, func(b btrfs) error {
 		subvolumes, err := b.subvolumes()
 		if err != nil {
 			return err

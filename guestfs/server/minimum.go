@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 var (
-	ext2Minimum = regexp.MustCompile(`(?m)^Estimated minimum size of the filesystem: ([0-9]+)$`)
-	ntfsMinimum = regexp.MustCompile(`(?m)^You might resize at ([0-9]+) bytes`)
-	ntfsFull    = regexp.MustCompile(`(?m)ERROR: Volume is full`)
-	ntfsSize    = regexp.MustCompile(`(?m)^Current volume size: ([0-9]+) bytes`)
+	ext2Minimum = lazyregexp.New(`(?m)^Estimated minimum size of the filesystem: ([0-9]+)$`)
+	ntfsMinimum = lazyregexp.New(`(?m)^You might resize at ([0-9]+) bytes`)
+	ntfsFull    = lazyregexp.New(`(?m)ERROR: Volume is full`)
+	ntfsSize    = lazyregexp.New(`(?m)^Current volume size: ([0-9]+) bytes`)
 )
 
 // VfsMinimumSize returns the size in bytes that a file system can be shrunk to.
@@ -40,17 +41,17 @@ func (s *Server) VfsMinimumSize(ctx context.Context, a *rpc.VfsMinimumSizeArgs) 
 		if err != nil {
 			return -1, ofDevice(err, device)
 		}
-		blocks, err := find(ext2Minimum, out)
+		blocks, err := find(ext2Minimum(), out)
 		return blocks * info.BlockSize, err
 	case "ntfs":
 		out, err := s.onDevice(ctx, toolReads, device, nil, "ntfsresize", "--info", "-ff", deviceArg(0))
-		if ntfsFull.MatchString(out) {
-			return find(ntfsSize, out)
+		if ntfsFull().MatchString(out) {
+			return find(ntfsSize(), out)
 		}
 		if err != nil {
 			return -1, ofDevice(err, device)
 		}
-		return find(ntfsMinimum, out)
+		return find(ntfsMinimum(), out)
 	case "xfs":
 		// It cannot be shrunk.
 		g, err := s.xfsGeometry(device)
@@ -60,7 +61,7 @@ func (s *Server) VfsMinimumSize(ctx context.Context, a *rpc.VfsMinimumSizeArgs) 
 		return int64(g.dataBlocks) * int64(g.blockSize), nil
 	case "btrfs":
 		n := int64(-1)
-		err := s.withBtrfs(device, func(b btrfs) error {
+		err := s.withBtrfs(device, true, func(b btrfs) error {
 			n, err = b.minimumSize(1)
 			return err
 		})

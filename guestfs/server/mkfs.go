@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/protocol"
 	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 // A maker says how the mkfs of a type is told what it has to know.
@@ -70,11 +70,11 @@ var makers = map[string]maker{
 	},
 }
 
-var goodType = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+var goodType = lazyregexp.New(`^[a-z0-9][a-z0-9._-]*$`)
 
 // Mkfs makes a file system.
 func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
-	if !goodType.MatchString(a.Fstype) {
+	if !goodType().MatchString(a.Fstype) {
 		return errorf("%s: not a type of file system", a.Fstype)
 	}
 	sector, err := s.deviceNumber(a.Device, unix.BLKSSZGET)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -50,14 +49,9 @@ func (s *Server) Ntfs3gProbe(ctx context.Context, a *rpc.Ntfs3gProbeArgs) (int, 
 	if a.Rw {
 		mode = "--readwrite"
 	}
-	_, status, err := s.runTool(ctx, tool{
+	return s.toolStatus(ctx, tool{
 		use: toolReads, devices: []string{a.Device}, name: "ntfs-3g.probe", args: []string{mode, deviceArg(0)},
 	})
-	var failed *toolError
-	if errors.As(err, &failed) && status > 0 {
-		return status, nil
-	}
-	return status, ofDevice(err, a.Device)
 }
 
 // NtfscloneOut sends what an NTFS has in the format of ntfsclone(8).

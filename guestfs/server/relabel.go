@@ -3,11 +3,9 @@ package server
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -63,13 +61,13 @@ func (s *Server) kernelLabel(device, fstype, label string) error {
 // fsuuid of ioctl_ext4(2).
 func (s *Server) kernelUUID(device, uuid string) error {
 	const ext4IocSetfsuuid = 0x4008662c
-	id, err := hex.DecodeString(strings.ReplaceAll(uuid, "-", ""))
-	if err != nil || len(id) != 16 {
+	id, err := relabel.ParseUUID(uuid)
+	if err != nil {
 		return errorf("%s: %q is not a UUID", device, uuid)
 	}
 	arg := make([]byte, 8, 8+16)
 	binary.NativeEndian.PutUint32(arg, uint32(len(id)))
-	return s.mountedIoctl(device, "ext4", ext4IocSetfsuuid, append(arg, id...))
+	return s.mountedIoctl(device, "ext4", ext4IocSetfsuuid, append(arg, id[:]...))
 }
 
 // mountedIoctl makes an ioctl on the root directory of a file system, which is mounted for
@@ -133,26 +131,23 @@ func (s *Server) setExtUUID(ctx context.Context, device, fstype, uuid string) er
 	case "random":
 		uuid = formatUUID(randomUUID())
 	}
-	err := error(relabel.ErrChecksums)
-	if uuid != "time" {
+	byTool := uuid == "time"
+	var err error
+	if !byTool {
 		err = s.edit(device, func(n *node) error {
-			if err := relabel.SetUUID(n, fstype, uuid); !errors.Is(err, relabel.ErrChecksums) {
-				return err
-			}
-			return errAgain
+			err := relabel.SetUUID(n, fstype, uuid)
+			byTool = errors.Is(err, relabel.ErrChecksums)
+			return err
 		})
 	}
 	switch {
-	case uuid == "time", errors.Is(err, unix.EAGAIN):
+	case byTool:
 		return s.useTool(ctx, toolChanges, device, nil, "tune2fs", "-f", "-U", uuid)
 	case errors.Is(err, unix.EBUSY):
 		return s.kernelUUID(device, uuid)
 	}
 	return err
 }
-
-// errAgain says that a tool has to do it.
-var errAgain = unix.EAGAIN
 
 func formatUUID(id [16]byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])

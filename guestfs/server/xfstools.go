@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -202,11 +201,5 @@ func (s *Server) XfsRepair(ctx context.Context, a *rpc.XfsRepairArgs) (int, erro
 		t.devices = append(t.devices, name)
 	}
 	t.args = append(t.args, deviceArg(0))
-	_, status, err := s.runTool(ctx, t)
-	var failed *toolError
-	if errors.As(err, &failed) && status > 0 {
-		s.logf("%s: %v", a.Device, err)
-		return status, nil
-	}
-	return status, ofDevice(err, a.Device)
+	return s.toolStatus(ctx, t)
 }

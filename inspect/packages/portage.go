@@ -3,15 +3,16 @@ package packages
 import (
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strings"
+
+	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
 const portagePkg = "var/db/pkg"
 
 // portageName takes the directory of a package apart, as the Package Manager
 // Specification has it: a name, a version, a revision.
-var portageName = regexp.MustCompile(`^([A-Za-z0-9+_][A-Za-z0-9+_-]*?)-(\d+(?:\.\d+)*[a-z]?(?:_(?:alpha|beta|pre|rc|p)\d*)*)(?:-(r\d+))?$`)
+var portageName = lazyregexp.New(`^([A-Za-z0-9+_][A-Za-z0-9+_-]*?)-(\d+(?:\.\d+)*[a-z]?(?:_(?:alpha|beta|pre|rc|p)\d*)*)(?:-(r\d+))?$`)
 
 // Portage lists the packages that emerge(1) has installed. Their names are with the
 // category: "sys-apps/portage".
@@ -32,7 +33,7 @@ func Portage(fsys fs.FS) ([]Package, error) {
 			first = fmt.Errorf("portage: %w", err)
 		}
 		for _, e := range entries {
-			m := portageName.FindStringSubmatch(e.Name())
+			m := portageName().FindStringSubmatch(e.Name())
 			if m == nil || !e.IsDir() {
 				continue // "-MERGING-name"
 			}

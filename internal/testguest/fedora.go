@@ -36,7 +36,7 @@ size=300M
 	root := Files{
 		"bin":                    "-> usr/bin",
 		"lib":                    "-> usr/lib",
-		"usr/bin/bash":           elf(),
+		"usr/bin/bash":           ELF(),
 		"usr/lib/fedora-release": "Fedora release 39 (Thirty Nine)\n",
 		"usr/lib/os-release":     fedoraRelease,
 		"etc/fedora-release":     "-> ../usr/lib/fedora-release",
@@ -55,7 +55,7 @@ size=300M
 	for name, text := range more {
 		root[name] = text
 	}
-	change(t, image, func(img *unboot.Image) error {
+	Change(t, image, func(img *unboot.Image) error {
 		for _, name := range []string{"root", "home"} {
 			if err := subvolume(img, "/dev/sda3", name, ""); err != nil {
 				return err
@@ -87,7 +87,7 @@ size=300M
 // Snapshot makes a snapshot of the root of a [Fedora], as tools for snapshots leave it.
 func Snapshot(t testing.TB, image string) {
 	t.Helper()
-	change(t, image, func(img *unboot.Image) error { return subvolume(img, "/dev/sda3", "root-before-update", "root") })
+	Change(t, image, func(img *unboot.Image) error { return subvolume(img, "/dev/sda3", "root-before-update", "root") })
 }
 
 // subvolume makes a subvolume of the top level, empty or as a snapshot of another one.

@@ -61,8 +61,8 @@ func format(t testing.TB, image string, start, mib int64, mkfs ...string) {
 	os.Remove(part)
 }
 
-// change opens an image for writing. In a program without the kernel the test is skipped.
-func change(t testing.TB, image string, do func(img *unboot.Image) error) {
+// Change opens an image for writing. In a program without the kernel the test is skipped.
+func Change(t testing.TB, image string, do func(img *unboot.Image) error) {
 	t.Helper()
 	img, err := unboot.Open(context.Background(), image, unboot.Writable())
 	if errors.Is(err, lkl.ErrNoKernel) {
@@ -79,7 +79,7 @@ func change(t testing.TB, image string, do func(img *unboot.Image) error) {
 // Fill writes files into the file system of a device. options are of its mount.
 func Fill(t testing.TB, image, device, options string, files Files) {
 	t.Helper()
-	change(t, image, func(img *unboot.Image) error { return fill(img, device, options, files) })
+	Change(t, image, func(img *unboot.Image) error { return fill(img, device, options, files) })
 }
 
 func fill(img *unboot.Image, device, options string, files Files) error {
@@ -106,8 +106,8 @@ func fill(img *unboot.Image, device, options string, files Files) error {
 	return f.Unmount()
 }
 
-// elf is the head of a program for x86_64, see elf(5).
-func elf() string {
+// ELF is the head of a program for x86_64, see elf(5).
+func ELF() string {
 	b := make([]byte, 64)
 	copy(b, "\x7fELF\x02\x01\x01")
 	b[16], b[18], b[20], b[52], b[54], b[58] = 2, 62, 1, 64, 56, 64

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+
+	"github.com/unboot/unboot/internal/testguest"
 )
 
 // Identifiers on the disk of makeDebian.
@@ -61,8 +63,8 @@ func unix(hostname string) nodes {
 		"bin":                              link("usr/bin"),
 		"sbin":                             link("usr/sbin"),
 		"lib":                              link("usr/lib"),
-		"usr/bin/bash":                     file(elf()).perm(0o755),
-		"usr/bin/passwd":                   file(elf()).perm(0o755 | fs.ModeSetuid),
+		"usr/bin/bash":                     file(testguest.ELF()).perm(0o755),
+		"usr/bin/passwd":                   file(testguest.ELF()).perm(0o755 | fs.ModeSetuid),
 		"usr/sbin/init":                    link("../bin/bash"),
 		"dev":                              dir(0o755),
 		"proc":                             dir(0o555),
@@ -162,12 +164,4 @@ func dpkgStatus(_, base, libc, bash string) string {
 		fmt.Fprintf(&b, "Version: %s\nDescription: %s\n More of %s,\n in two lines.\nHomepage: https://example.com/%s\n\n", p.version, p.summary, p.name, p.name)
 	}
 	return b.String()
-}
-
-// elf is the head of a program for x86_64, see elf(5).
-func elf() string {
-	b := make([]byte, 64)
-	copy(b, "\x7fELF\x02\x01\x01")
-	b[16], b[18], b[20], b[52], b[54], b[58] = 2, 62, 1, 64, 56, 64
-	return string(b)
 }

@@ -64,7 +64,7 @@ func makeWindows(t testing.TB, path string) {
 // settleAll sets the times of all files on devices.
 func settleAll(t testing.TB, image string, mounts ...[2]string) {
 	t.Helper()
-	change(t, image, func(img *unboot.Image) error {
+	testguest.Change(t, image, func(img *unboot.Image) error {
 		for _, m := range mounts {
 			f, err := img.Mount(m[0], unboot.Data(m[1]))
 			if err != nil {

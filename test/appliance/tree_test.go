@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -13,7 +12,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/lkl"
+	"github.com/unboot/unboot/internal/testguest"
 )
 
 // A node is a file, or something else that has a name.
@@ -65,7 +64,7 @@ type place struct {
 // fill writes into the file systems of an image, and gives all files the same time.
 func fill(t testing.TB, image string, places ...place) {
 	t.Helper()
-	change(t, image, func(img *unboot.Image) error {
+	testguest.Change(t, image, func(img *unboot.Image) error {
 		for _, p := range places {
 			f, err := img.Mount(p.device, unboot.Data(p.options))
 			if err != nil {
@@ -77,19 +76,6 @@ func fill(t testing.TB, image string, places ...place) {
 		}
 		return nil
 	})
-}
-
-// change opens an image for writing. In a program without the kernel the test is skipped.
-func change(t testing.TB, image string, do func(img *unboot.Image) error) {
-	t.Helper()
-	img, err := unboot.Open(context.Background(), image, unboot.Writable())
-	if errors.Is(err, lkl.ErrNoKernel) {
-		t.Skip(err)
-	}
-	if err == nil {
-		err = errors.Join(do(img), img.Close())
-	}
-	check(t, err)
 }
 
 func write(f *unboot.FS, all nodes) error {
