@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -338,55 +337,5 @@ func TestManyOpens(t *testing.T) {
 		if err := img.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// With a clock that stands, the same work makes the same bytes.
-func TestClockReproducible(t *testing.T) {
-	for _, fstype := range []string{"ext4", "vfat"} {
-		img := blank(t, fstype)
-		empty := must(os.ReadFile(img))
-		var sums []string
-		for range 2 {
-			if err := os.WriteFile(img, empty, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			writeSome(t, img)
-			sums = append(sums, hash(t, img))
-			time.Sleep(10 * time.Millisecond)
-		}
-		if sums[0] != sums[1] {
-			t.Errorf("%s: two runs differ", fstype)
-		}
-	}
-}
-
-func writeSome(t *testing.T, path string) {
-	img, err := unboot.Open(t.Context(), path, unboot.Writable(), unboot.Clock(time.Unix(1e9, 0)))
-	needKernel(t, err)
-	f := must(must(img, err).MountAuto())
-	for i := range 100 {
-		dir := fmt.Sprintf("dir %d", i)
-		if err := f.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.WriteFile(dir+"/file", make([]byte, 9000), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := img.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Files carry the time of a clock that stands.
-func TestClock(t *testing.T) {
-	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	f := mount(t, blank(t, "ext4"), unboot.Writable(), unboot.Clock(now))
-	if err := f.WriteFile("x", []byte("y"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if st := must(f.Stat("x")); !st.ModTime().Equal(now) {
-		t.Error(st.ModTime())
 	}
 }

@@ -126,7 +126,8 @@ func (c *config) kernelMemory() int64 {
 }
 
 // Clock sets the time at which the kernel's clock stands, for images that come
-// out the same each time. By default it is the host's, and runs.
+// out the same, byte for byte, each time that the same is done to them, by one
+// goroutine. By default it is the host's, and runs.
 func Clock(t time.Time) Option {
 	return func(c *config) { c.clock = t }
 }

@@ -31,10 +31,11 @@ type Config struct {
 
 	// Clock is the time at which the kernel's clock stands, always: files
 	// it writes carry it. With it, random numbers follow from a fixed seed,
-	// and nothing is written because time has passed: the same calls, one
-	// after the other, make the same ext2, ext3, ext4 or FAT image. (xfs,
-	// btrfs and f2fs still order some of what they write by the scheduler.)
-	// The zero Time means the host's clock, running.
+	// nothing is written because time has passed, and what the kernel does in
+	// the background is done between one call and the next. So the same
+	// calls, one after the other, make the same image, byte for byte. A wait
+	// for time to pass, such as poll's, is over as soon as nothing else is to
+	// do. The zero Time means the host's clock, running.
 	Clock time.Time
 
 	// Log, if not nil, is called with each line that the kernel logs,

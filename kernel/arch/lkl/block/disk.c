@@ -162,6 +162,8 @@ long lkl_disk_add(u64 ptr)
 		return -ENOMEM;
 	d->id = l.id;
 	d->flags = l.flags;
+	if (lkl_fixed_clock())
+		d->flags &= ~LKL_DISK_NOWAIT;	/* whatever the host has cached */
 	d->fd = d->overlay_fd = -1;
 	d->overlay_room = (l.overlay_limit ?: U64_MAX) >> SECTOR_SHIFT;
 	xa_init(&d->dirty);

@@ -24,6 +24,7 @@ struct served {
 static struct lkl_block *blocks = lkl_window(LKL_OFF_BLOCKS);
 static struct served served[LKL_BLOCKS];
 static DECLARE_BITMAP(tags_used, LKL_BLOCKS);
+unsigned int lkl_blocks_served;
 static DECLARE_BITMAP(units_used, BOUNCE_UNITS);
 static LIST_HEAD(starved_disks);
 
@@ -111,6 +112,7 @@ blk_status_t disk_serve(struct disk *d, struct request *rq)
 		return BLK_STS_RESOURCE;
 	}
 	set_bit(tag, tags_used);
+	lkl_blocks_served++;
 	s = &served[tag];
 	s->disk = d;
 	s->rq = rq;
@@ -146,6 +148,7 @@ static void done(unsigned int tag)
 		bitmap_clear(units_used, s->unit, s->units);
 	}
 	clear_bit(tag, tags_used);
+	lkl_blocks_served--;
 	if (result > 0 || result < -MAX_ERRNO)
 		result = -EIO;
 	blk_mq_end_request(rq, errno_to_blk_status(result));
@@ -155,11 +158,14 @@ static void done(unsigned int tag)
 void lkl_done_interrupt(void)
 {
 	struct disk *d, *next;
-	int tag = ring_pop(&lkl_done_ring);
+	DECLARE_BITMAP(tags, LKL_BLOCKS) = { };
+	int tag;
 
-	if (tag < 0)
+	if (!lkl_done_news())
 		return;
-	for (; tag >= 0; tag = ring_pop(&lkl_done_ring))
+	while ((tag = ring_pop(&lkl_done_ring)) >= 0)
+		__set_bit(tag, tags);
+	for_each_set_bit(tag, tags, LKL_BLOCKS)
 		done(tag);
 	list_for_each_entry_safe(d, next, &starved_disks, starved) {
 		list_del_init(&d->starved);

@@ -32,6 +32,11 @@ void __init lkl_set_unused(unsigned long start, unsigned long end)
 	last_pfn = ALIGN_DOWN(end >> PAGE_SHIFT, CHUNK_PAGES);
 }
 
+static bool has_unused(void)
+{
+	return next_pfn < last_pfn;
+}
+
 /* As memory hotplug does it, for a machine with one node and one zone. */
 static void __ref add_chunk(void)
 {
@@ -76,7 +81,7 @@ static bool is_wanted(void)
 /* May an allocation that fails with these flags be tried again with more memory? */
 bool lkl_can_grow(gfp_t gfp)
 {
-	return next_pfn < last_pfn && (gfp & __GFP_DIRECT_RECLAIM) &&
+	return has_unused() && (gfp & __GFP_DIRECT_RECLAIM) &&
 	       !(gfp & __GFP_NORETRY);
 }
 
@@ -89,12 +94,12 @@ void lkl_grow(void)
 
 static unsigned long count(struct shrinker *s, struct shrink_control *sc)
 {
-	return next_pfn < last_pfn && is_wanted() ? CHUNK_PAGES : 0;
+	return has_unused() && is_wanted() ? CHUNK_PAGES : 0;
 }
 
 static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 {
-	if (next_pfn >= last_pfn)
+	if (!has_unused())
 		return SHRINK_STOP;
 	lkl_grow();
 	return CHUNK_PAGES;
@@ -103,7 +108,7 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 /* Reclaiming has come to nothing, whatever there may be to reclaim. */
 static int grow_instead(struct notifier_block *nb, unsigned long action, void *freed)
 {
-	if (next_pfn < last_pfn) {
+	if (has_unused()) {
 		lkl_grow();
 		*(unsigned long *)freed += CHUNK_PAGES;
 	}
@@ -118,7 +123,7 @@ static int __init grow_init(void)
 {
 	struct shrinker *s;
 
-	if (next_pfn >= last_pfn)
+	if (!has_unused())
 		return 0;
 	s = shrinker_alloc(0, "lkl-unused-ram");
 	if (!s)

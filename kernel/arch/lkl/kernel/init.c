@@ -7,7 +7,6 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <asm/ring.h>
-#include <asm/time.h>
 #include <asm/wrap.h>
 
 /*
@@ -22,13 +21,10 @@ static void __init set_writeback(void)
 	} settings[] __initconst = {
 		{ "/proc/sys/vm/dirty_ratio", "60" },
 		{ "/proc/sys/vm/dirty_background_ratio", "20" },
-		/* the last ones: when to write must not depend on time */
-		{ "/proc/sys/vm/dirty_writeback_centisecs", "0" },
-		{ "/proc/sys/vm/dirty_background_ratio", "50" },
 	};
-	int i, n = lkl_fixed_clock() ? ARRAY_SIZE(settings) : 2;
+	int i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		struct file *f = filp_open(settings[i].file, O_WRONLY, 0);
 		loff_t pos = 0;
 

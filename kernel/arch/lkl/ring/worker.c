@@ -31,6 +31,7 @@ struct worker {
 static LIST_HEAD(idle_workers);		/* the last one used comes first */
 static struct task_struct *manager;	/* PID 1, which makes workers */
 static unsigned int workers, max_workers;
+unsigned int lkl_busy = 1;
 u32 lkl_calls_seen;
 static struct path kernel_root;
 
@@ -97,10 +98,13 @@ static int worker(void *unused)
 
 	set_task_comm(current, "worker");
 	leave_root();
+	lkl_busy++;
+	lkl_settle();
 	for (;;) {
 		index = ring_pop(&lkl_call_ring);
 		if (index >= 0) {
 			serve(&calls[index]);
+			lkl_settle();
 			cond_resched();
 			continue;
 		}
@@ -113,8 +117,10 @@ static int worker(void *unused)
 			continue;
 		}
 		list_add(&w.idle, &idle_workers);
+		lkl_busy--;
 		local_irq_enable();
 		schedule();
+		lkl_busy++;
 	}
 	return 0;
 }
@@ -147,6 +153,7 @@ void __noreturn lkl_serve(void)
 	max_workers = clamp(READ_ONCE(lkl_header->workers), 1U, 256U);
 	manager = current;
 	lkl_header->boot_ns = host_now() - lkl_start_ns;
+	lkl_busy--;
 	shared_store(&lkl_header->status, LKL_STATUS_READY);
 	host_wake(&lkl_header->status);
 	for (;;) {

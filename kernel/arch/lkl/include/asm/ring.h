@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 #include <asm/host.h>
+#include <asm/time.h>
 
 extern u64 lkl_start_ns;	/* host_now() at the first instruction */
 
@@ -16,9 +17,9 @@ struct ring {
 	u32 pos;		/* our end: what the other side says of it is not read */
 };
 
-static inline bool ring_pending(const struct ring *r)
+static inline u32 ring_pending(const struct ring *r)
 {
-	return shared_load(&r->shared->tail) != r->pos;
+	return shared_load(&r->shared->tail) - r->pos;
 }
 
 int ring_pop(struct ring *r);
@@ -29,11 +30,25 @@ extern struct ring lkl_call_ring, lkl_block_ring, lkl_done_ring;
 /* The tail of the call ring up to which lkl_call_interrupt() has looked. */
 extern u32 lkl_calls_seen;
 
+/* Calls being served, and 1 while booting. */
+extern unsigned int lkl_busy;
+
+/* Requests to disks that the parent has yet to do. */
+extern unsigned int lkl_blocks_served;
+
+/* The parent has done some; where the clock stands, all: kernel/clock.c. */
+static inline bool lkl_done_news(void)
+{
+	u32 n = ring_pending(&lkl_done_ring);
+
+	return n && (n >= lkl_blocks_served || !lkl_fixed_clock());
+}
+
 /* Something was posted since the interrupts last ran. */
 static inline bool lkl_ring_news(void)
 {
 	return shared_load(&lkl_call_ring.shared->tail) != lkl_calls_seen ||
-	       ring_pending(&lkl_done_ring);
+	       lkl_done_news();
 }
 
 /* Poll; whether there is news. */

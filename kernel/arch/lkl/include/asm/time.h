@@ -2,9 +2,17 @@
 #ifndef _ASM_LKL_TIME_H
 #define _ASM_LKL_TIME_H
 #include <linux/types.h>
+
+/* time.c */
 bool lkl_timer_due(void);
 void lkl_timer_interrupt(void);
+/* Some task may wait for time to pass, and does so by looking at the clock. */
+void lkl_pass_time(void);
 
-/* Where the parent has fixed the clock, in ns since the epoch; or 0. */
+/* clock.c: where the parent has fixed the clock, in ns since the epoch; or 0 */
 u64 lkl_fixed_clock(void);
+/* host_now(), unless the clock is fixed. */
+u64 lkl_now(void);
+void lkl_move_clock(u64 to);
+void lkl_settle(void);
 #endif
