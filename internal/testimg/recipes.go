@@ -1,6 +1,8 @@
 package testimg
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -68,8 +70,11 @@ func makeXFS(j *job) error {
 	return j.run("mkfs.xfs", options, j.out)
 }
 
+// mkfs.btrfs refuses a UUID that a block device of the host has, such as a loop
+// device of another test: each image has its own.
 func makeBtrfs(j *job) error {
-	options := []string{"-q", "-f", "-U", uuid}
+	sum := sha256.Sum256([]byte(filepath.Base(j.out)))
+	options := []string{"-q", "-f", "-U", uuid[:24] + hex.EncodeToString(sum[:6])}
 	if j.dir != "" {
 		options = append(options, "--rootdir", j.dir)
 	}
