@@ -1,9 +1,11 @@
 package unboot
 
 import (
+	"cmp"
 	"errors"
 	"hash"
 	"io"
+	"os"
 	"sync"
 	"syscall"
 
@@ -29,12 +31,15 @@ const (
 	streamAlign = 4 << 10
 )
 
-// WriteTo writes the rest of the file to w. Several requests are in flight, and
-// if w is an *os.File the data is written from where the kernel has put it.
+// WriteTo writes the rest of the file to w. Several requests are in flight. If w is
+// an *os.File, the data is written from where the kernel has put it, or has found
+// it: of a large file in an image that is only read, the host's sendfile(2) moves
+// most from one file to the other.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
 	out := &pieceWriter{w: w, shared: mayShare(w)}
+	out.file, _ = w.(*os.File)
 	err := f.readPieces(out)
 	f.pos += out.n
 	if out.err != nil {
@@ -46,9 +51,11 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 // A pieceWriter writes memory that is shared with the kernel.
 type pieceWriter struct {
 	w      io.Writer
-	shared bool // w may see the shared memory itself
+	file   *os.File // w, if it is one
+	shared bool     // w may see the shared memory itself
 	copied []byte
 	n      int64
+	sent   int64 // of n, without reading it
 	err    error // of w
 }
 
@@ -76,6 +83,29 @@ func (o *pieceWriter) write(p []byte) bool {
 		o.err = io.ErrShortWrite
 	}
 	return o.err == nil
+}
+
+// send writes what was read or found. It returns false if w has failed.
+func (o *pieceWriter) send(spans []lkl.Span) (ok bool, rerr error) {
+	for i := range spans {
+		sent := 0
+		if o.file != nil {
+			sent = spans[i].SendTo(o.file)
+			o.n += int64(sent)
+			o.sent += int64(sent)
+		}
+		if sent == spans[i].Len() {
+			continue
+		}
+		data, err := spans[i].Bytes()
+		if err != nil {
+			return true, err
+		}
+		if !o.write(data[sent:]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // readPieces reads from the file's offset to its end.
@@ -119,12 +149,49 @@ func (f *File) readAll(p []byte, off int64) (n int, err error) {
 	return max(n, 0), err
 }
 
+// locate reads or finds as much as p holds, or the file has. What is only found
+// is read, too, if there is no file to send it to: here many do so at once.
+func (f *File) locate(out *pieceWriter, p []byte, off int64) (spans []lkl.Span, n int, err error) {
+	err = f.do(func(fd int) error {
+		spans, err = f.fs.view.Locate(fd, p, off)
+		return err
+	})
+	for i := range spans {
+		if out.file == nil {
+			if _, rerr := spans[i].Bytes(); rerr != nil {
+				return spans[:i], n, rerr
+			}
+		}
+		n += spans[i].Len()
+	}
+	return spans, n, err
+}
+
+// sendFound sends from off on as long as the kernel does not read but find, which
+// takes so little time that nothing is gained by doing it ahead. It returns how
+// far it has come, and whether there is more.
+func (f *File) sendFound(out *pieceWriter, mem []byte, off int64) (next int64, more bool, err error) {
+	for {
+		before := out.sent
+		spans, n, err := f.locate(out, mem, off)
+		ok, rerr := out.send(spans)
+		if !ok || err != nil || rerr != nil || n < len(mem) {
+			return off, false, cmp.Or(rerr, err)
+		}
+		off += int64(n)
+		if out.sent == before {
+			return off, true, nil
+		}
+	}
+}
+
 // readAhead reads pieces from off to the end of the file: each of some
 // goroutines fills one buffer again and again, and they are written in turn.
 func (f *File) readAhead(out *pieceWriter, off int64) error {
 	type piece struct {
-		p   []byte
-		err error
+		spans []lkl.Span
+		n     int
+		err   error
 	}
 	var (
 		pieces [streamDepth]chan piece
@@ -139,6 +206,12 @@ func (f *File) readAhead(out *pieceWriter, off int64) error {
 		return err
 	}
 	defer buf.Free()
+	if out.file != nil {
+		var more bool
+		if off, more, err = f.sendFound(out, buf.Bytes(), off); !more {
+			return err
+		}
+	}
 	defer done.Wait()
 	defer close(stop)
 	for i := range streamDepth {
@@ -148,8 +221,8 @@ func (f *File) readAhead(out *pieceWriter, off int64) error {
 		at := off + int64(i)*readPiece
 		done.Go(func() {
 			for ; ; at += streamDepth * readPiece {
-				n, err := f.readAll(mem, at)
-				full <- piece{mem[:n], err}
+				spans, n, err := f.locate(out, mem, at)
+				full <- piece{spans, n, err}
 				if err != nil || n < readPiece {
 					return
 				}
@@ -163,10 +236,10 @@ func (f *File) readAhead(out *pieceWriter, off int64) error {
 	}
 	for i := 0; ; i = (i + 1) % streamDepth {
 		p := <-pieces[i]
-		if len(p.p) > 0 && !out.write(p.p) {
-			return nil
+		if ok, err := out.send(p.spans); !ok || err != nil {
+			return err
 		}
-		if p.err != nil || len(p.p) < readPiece {
+		if p.err != nil || p.n < readPiece {
 			return p.err
 		}
 		free[i] <- struct{}{}

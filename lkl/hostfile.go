@@ -35,6 +35,32 @@ func (f *hostFile) ReadAt(p []byte, off int64) (done int, err error) {
 	return done, nil
 }
 
+// sendTo sends size bytes from off on to a file by sendfile(2), or as many as can be.
+func (f *hostFile) sendTo(w *os.File, off int64, size int) (done int) {
+	conn, err := w.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	// What goes wrong is told by a write of the rest.
+	_ = conn.Write(func(fd uintptr) bool {
+		for done < size {
+			at := off + int64(done)
+			n, err := unix.Sendfile(int(fd), f.fd, &at, size-done)
+			switch {
+			case err == unix.EINTR:
+			case err == unix.EAGAIN:
+				return false // called again when it can take more
+			case err != nil || n <= 0:
+				return true
+			default:
+				done += n
+			}
+		}
+		return true
+	})
+	return done
+}
+
 // end is the error of a read behind the end. A disk that has become shorter
 // than it was when it was attached must not read as zeros.
 func (f *hostFile) end() error {

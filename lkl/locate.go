@@ -1,6 +1,10 @@
 package lkl
 
 import (
+	"cmp"
+	"os"
+	"slices"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -8,58 +12,152 @@ import (
 // in more is read by the kernel.
 const locateMax = 16
 
-// locate reads into p, whose address in the window is addr, as opRead does. What
-// the kernel has not read but found is read here: the calls of several goroutines
-// then copy on several processors, where the kernel has one.
-func (v *View) locate(fd int, p []byte, addr uint64, offset int64) (int, error) {
+// A Span is a part of a file that [View.Locate] has read, or has found and not
+// read.
+type Span struct {
+	p []byte // its memory, filled if v is nil
+
+	// Where it is. The numbers are the kernel process's.
+	v      *View
+	disk   uint32
+	offset uint64
+}
+
+// Len returns the length in bytes.
+func (s *Span) Len() int { return len(s.p) }
+
+// Bytes returns the data, in the memory that Locate was given. What was only found
+// is read now, and by this program: the calls of several goroutines copy on
+// several processors, where the kernel has one.
+func (s *Span) Bytes() ([]byte, error) {
+	if s.v == nil {
+		return s.p, nil
+	}
+	d, err := s.hold()
+	if err != nil {
+		return nil, err
+	}
+	defer d.requests.Done()
+	if err := readAll(d.dev, s.p, int64(s.offset)); err != nil {
+		return nil, errnoOf(err)
+	}
+	s.v = nil
+	return s.p, nil
+}
+
+// SendTo has the host send the data to a file, a pipe or a connection, as
+// sendfile(2), from where it was found. It returns how much it has sent. The
+// rest, and the reason, are to be had by writing what Bytes returns.
+func (s *Span) SendTo(w *os.File) (n int) {
+	if s.v == nil {
+		return 0
+	}
+	d, err := s.hold()
+	if err != nil {
+		return 0
+	}
+	defer d.requests.Done()
+	f, ok := d.dev.(*hostFile)
+	if !ok {
+		return 0
+	}
+	return f.sendTo(w, int64(s.offset), len(s.p))
+}
+
+// hold returns the disk on which the span was found, which stays open until its
+// requests are one less.
+func (s *Span) hold() (*disk, error) {
+	d := s.v.k.server.hold(s.disk)
+	if d == nil {
+		return nil, unix.ENODEV
+	}
+	size := uint64(d.size)
+	if s.offset > size || uint64(len(s.p)) > size-s.offset {
+		d.requests.Done()
+		return nil, unix.EIO
+	}
+	return d, nil
+}
+
+// Locate reads as [View.PreadDirect], but what lies plainly on a disk that does not
+// change may be left there. The spans follow each other from offset on. If p is
+// not memory of a [Buffer], all is read.
+func (v *View) Locate(fd int, p []byte, offset int64) ([]Span, error) {
+	return v.locateIn(nil, fd, p, offset)
+}
+
+// locateIn appends the spans.
+func (v *View) locateIn(spans []Span, fd int, p []byte, offset int64) ([]Span, error) {
+	addr, ok := v.k.w.addr(p)
+	if !ok {
+		n, err := v.readPieces(fd, p, offset)
+		if n > 0 {
+			spans = append(spans, Span{p: p[:n]})
+		}
+		return spans, err
+	}
+	for done := 0; done < len(p); {
+		n, err := v.locate(&spans, fd, p[done:], addr+uint64(done), offset+int64(done))
+		if err != nil || n == 0 {
+			return spans, err
+		}
+		done += n
+	}
+	return spans, nil
+}
+
+// locate makes one call for p, whose address in the window is addr.
+func (v *View) locate(spans *[]Span, fd int, p []byte, addr uint64, offset int64) (int, error) {
 	c, err := v.begin()
 	if err != nil {
 		return -1, err
 	}
 	defer c.end()
-	mem, pieces := c.room(locateMax * sizeofPiece)
-	n, err := c.do(opLocate, uint64(fd), addr, uint64(len(p)), uint64(offset), pieces, locateMax)
+	mem, at := c.room(locateMax * sizeofPiece)
+	n, err := c.do(opLocate, uint64(fd), addr, uint64(len(p)), uint64(offset), at, locateMax)
 	if err != nil {
 		return n, err
 	}
 	if n > len(p) {
 		return -1, v.k.violated("read")
 	}
-	for len(mem) > 0 {
-		var at abiPiece
-		at, mem = loadPiece(mem), mem[sizeofPiece:]
-		if at.Length == 0 {
+	var room [locateMax]abiPiece
+	pieces := room[:0]
+	for ; len(mem) > 0; mem = mem[sizeofPiece:] {
+		piece := loadPiece(mem)
+		if piece.Length == 0 {
 			break
 		}
-		if err := v.k.server.readPiece(&at, p[:n], addr-windowBase); err != nil {
-			return -1, err
-		}
+		pieces = append(pieces, piece)
+	}
+	if *spans, err = v.spans(*spans, p[:n], addr-windowBase, pieces); err != nil {
+		return -1, err
 	}
 	return n, nil
 }
 
-// readPiece reads a piece of p, which begins at an offset of the window. The
-// numbers are the kernel process's.
-func (s *server) readPiece(at *abiPiece, p []byte, start uint64) error {
-	skip := at.Buffer - start // beyond all lengths if it is below
-	if skip > uint64(len(p)) {
-		return nil // behind the end of the file
+// spans appends what p is made of, which begins at an offset of the window.
+func (v *View) spans(spans []Span, p []byte, start uint64, pieces []abiPiece) ([]Span, error) {
+	slices.SortFunc(pieces, func(a, b abiPiece) int { return cmp.Compare(a.Buffer, b.Buffer) })
+	at := uint64(0)
+	for _, piece := range pieces {
+		skip := piece.Buffer - start // beyond all lengths if it is below
+		if skip >= uint64(len(p)) {
+			continue // behind the end of the file
+		}
+		if skip < at {
+			return nil, v.k.violated("read")
+		}
+		if skip > at {
+			spans = append(spans, Span{p: p[at:skip]})
+		}
+		at = skip + min(piece.Length, uint64(len(p))-skip)
+		spans = append(spans, Span{p: p[skip:at], v: v, disk: piece.Disk, offset: piece.Offset})
 	}
-	p = p[skip:]
-	p = p[:min(at.Length, uint64(len(p)))]
-	d := s.hold(at.Disk)
-	if d == nil {
-		return unix.ENODEV
+	if at < uint64(len(p)) {
+		spans = append(spans, Span{p: p[at:]})
 	}
-	defer d.requests.Done()
-	size := uint64(d.size)
-	if at.Offset > size || uint64(len(p)) > size-at.Offset {
-		return unix.EIO
-	}
-	if err := readAll(d.dev, p, int64(at.Offset)); err != nil {
-		return errnoOf(err)
-	}
-	return nil
+	return spans, nil
 }
 
 // hold returns a disk that stays open until its requests are one less, or nil.

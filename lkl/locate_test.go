@@ -9,7 +9,7 @@ import (
 
 // Pieces are numbers of the kernel process: whatever they are, nothing is
 // written but the memory that the caller wants filled.
-func TestReadPiece(t *testing.T) {
+func TestSpans(t *testing.T) {
 	k := bootFake(t, nil)
 	d := newRAMDisk(1 << 16)
 	for i := range d.data {
@@ -37,13 +37,29 @@ func TestReadPiece(t *testing.T) {
 		{"offset that wraps", abiPiece{Offset: 1<<64 - 512, Buffer: start, Length: 1024}, unix.EIO, 0, 0},
 	} {
 		guarded := bytes.Repeat([]byte{255}, size+64)
-		if err := k.server.readPiece(&tt.at, guarded[:size], start); err != tt.err {
-			t.Errorf("%s: %v, want %v", tt.name, err, tt.err)
+		spans, err := k.spans(nil, guarded[:size], start, []abiPiece{tt.at})
+		at := 0
+		for i := range spans {
+			data, rerr := spans[i].Bytes()
+			if err == nil {
+				err = rerr
+			}
+			if rerr == nil && &data[0] != &guarded[at] {
+				t.Errorf("%s: span %d is not where it belongs", tt.name, i)
+			}
+			at += spans[i].Len()
+		}
+		if err != tt.err || at != size {
+			t.Errorf("%s: %d bytes, %v, want %v", tt.name, at, err, tt.err)
 		}
 		want := bytes.Repeat([]byte{255}, size+64)
 		copy(want[tt.from:tt.to], d.data[min(tt.at.Offset, 1<<16):])
 		if !bytes.Equal(guarded, want) {
 			t.Errorf("%s: not what was to be written", tt.name)
 		}
+	}
+	overlapping := []abiPiece{{Offset: 512, Buffer: start + 512, Length: 1024}, {Buffer: start, Length: 513}}
+	if _, err := k.spans(nil, make([]byte, size), start, overlapping); err == nil {
+		t.Error("two pieces of a disk for the same memory")
 	}
 }

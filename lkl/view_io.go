@@ -61,10 +61,20 @@ func (v *View) Pwrite(fd int, p []byte, offset int64) (n int, err error) {
 // cache. That is best for large parts of a file that are read once, into the
 // memory of a [Buffer].
 func (v *View) PreadDirect(fd int, p []byte, offset int64) (n int, err error) {
-	if addr, ok := v.k.w.addr(p); ok {
-		return v.readFull(fd, p, addr, offset)
+	var room [2*locateMax + 1]Span
+	spans, err := v.locateIn(room[:0], fd, p, offset)
+	for i := range spans {
+		data, rerr := spans[i].Bytes()
+		n += len(data)
+		if rerr != nil {
+			err = rerr
+			break
+		}
 	}
-	return v.readPieces(fd, p, offset)
+	if n == 0 && err != nil {
+		return -1, err
+	}
+	return n, err
 }
 
 // PwriteDirect writes as Pwrite, by the shortest way, as PreadDirect.
@@ -72,25 +82,6 @@ func (v *View) PwriteDirect(fd int, p []byte, offset int64) (n int, err error) {
 	return v.writePieces(p, func(c *call, addr, size uint64, done int) (int, error) {
 		return c.do(opWrite, uint64(fd), addr, size, uint64(offset)+uint64(done))
 	})
-}
-
-// readFull reads into p, memory of the window, until it is full or the file ends.
-func (v *View) readFull(fd int, p []byte, addr uint64, offset int64) (int, error) {
-	done := 0
-	for done < len(p) {
-		n, err := v.locate(fd, p[done:], addr+uint64(done), offset+int64(done))
-		if err != nil {
-			if done > 0 {
-				return done, err
-			}
-			return n, err
-		}
-		if n == 0 {
-			break
-		}
-		done += n
-	}
-	return done, nil
 }
 
 // readPieces reads through scratch memory: while the kernel fills one piece,
