@@ -17,6 +17,10 @@ const (
 	walkFirst = 32 << 10
 	walkMore  = 8 << 10
 
+	// walkReaders is how many goroutines read ahead: while one takes in an
+	// answer, the kernel works on the next.
+	walkReaders = 2
+
 	// walkAhead is how many directories may have been read, and not been
 	// walked.
 	walkAhead = 64
@@ -64,8 +68,9 @@ func (f *FS) Walk(root string, o *WalkOptions) iter.Seq2[*Entry, error] {
 		n := &walkDir{path: root}
 		w.push([]*walkDir{n})
 		f.t.walks(w)
-		w.ahead.Add(1)
-		go w.readAhead()
+		for range walkReaders {
+			w.ahead.Go(w.readAhead)
+		}
 		defer w.stop()
 		w.walk(e, n)
 	}
@@ -139,7 +144,6 @@ func (w *walker) take(dirs []*walkDir, max int) []*walkDir {
 
 // readAhead reads directories until stop.
 func (w *walker) readAhead() {
-	defer w.ahead.Done()
 	r := w.newReader()
 	w.mu.Lock()
 	defer w.mu.Unlock()
