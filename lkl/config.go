@@ -35,7 +35,8 @@ type Config struct {
 	// the background is done between one call and the next. So the same
 	// calls, one after the other, make the same image, byte for byte. A wait
 	// for time to pass, such as poll's, is over as soon as nothing else is to
-	// do. The zero Time means the host's clock, running.
+	// do. The zero Time means the host's clock, running; the beginning of
+	// 1970 is taken for a nanosecond later.
 	Clock time.Time
 
 	// Log, if not nil, is called with each line that the kernel logs,
@@ -76,7 +77,7 @@ func (c *Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("lkl: command line of %d bytes is longer than %d", len(cfg.Cmdline), cmdlineSize-1-len(quiet))
 	case strings.IndexByte(cfg.Cmdline, 0) >= 0:
 		return cfg, fmt.Errorf("lkl: command line holds a NUL")
-	case !cfg.Clock.IsZero() && cfg.Clock.UnixNano() <= 0:
+	case !cfg.Clock.IsZero() && cfg.Clock.Unix() < 0:
 		return cfg, fmt.Errorf("lkl: clock %v is before 1970", cfg.Clock)
 	}
 	return cfg, nil

@@ -134,7 +134,7 @@ func (h *abiHeader) fill(c *Config) {
 	h.Workers = uint32(c.Workers)
 	h.Parent = uint32(os.Getpid())
 	if !c.Clock.IsZero() {
-		h.Clock = uint64(c.Clock.UnixNano())
+		h.Clock = uint64(max(c.Clock.UnixNano(), 1)) // 0 is the host's
 	}
 	if maxSpinning == 0 {
 		h.Flags |= flagNoSpin

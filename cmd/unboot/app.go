@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -85,10 +86,13 @@ func (a *app) flags() *flagSet {
 func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 
 // options translates to those of package unboot.
-func (a *app) openOptions(write bool) []unboot.Option {
+func (a *app) openOptions(to *opened) []unboot.Option {
 	var o []unboot.Option
-	if write {
+	if to.write {
 		o = append(o, unboot.Writable())
+	}
+	if !to.clock.IsZero() {
+		o = append(o, unboot.Clock(to.clock))
 	}
 	if a.opts.sector != 0 {
 		o = append(o, unboot.SectorSize(a.opts.sector))
@@ -100,6 +104,21 @@ func (a *app) openOptions(write bool) []unboot.Option {
 		o = append(o, unboot.AddDisk(path))
 	}
 	return o
+}
+
+// sourceDate returns the time that SOURCE_DATE_EPOCH gives, for images that come
+// out the same each time (reproducible-builds.org), or the zero Time.
+func sourceDate() (time.Time, error) {
+	const name = "SOURCE_DATE_EPOCH"
+	text, ok := os.LookupEnv(name)
+	if !ok {
+		return time.Time{}, nil
+	}
+	sec, err := strconv.ParseUint(text, 10, 33) // beyond, no file system has a time
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is not a time in seconds since 1970: %s", name, quote(text))
+	}
+	return time.Unix(int64(sec), 0), nil
 }
 
 // fail reports an error about one thing of several, and has the exit code say so.

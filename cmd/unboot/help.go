@@ -37,6 +37,10 @@ Options of every command with an image:
                        trust it
       --timeout TIME   give up after it, such as 10s: for images not to be trusted
 
+If the environment has SOURCE_DATE_EPOCH, a time in seconds since 1970, it is that
+time in the image: what is written carries it, or an earlier time of its own. Then
+the same commands make of the same image the same image.
+
   unboot ls -l disk.img:/etc
   unboot cp disk.img:/etc/fstab .
   unboot -h

@@ -60,6 +60,9 @@ func newImageSink(a *app, o *opened, fsys *unboot.FS, root, name string, p *prog
 		s.strip.probe(int64(st.Type))
 	}
 	for range putWorkers {
+		if !o.clock.IsZero() {
+			break // in turn, always the same
+		}
 		s.workers.Go(func() {
 			for files := range s.jobs {
 				s.putBatch(files)
@@ -94,12 +97,17 @@ func (s *imageSink) putBatch(files []*unboot.NewFile) {
 	s.idle.Done()
 }
 
-// send gives what was collected to a worker.
+// send gives what was collected to a worker, if there are any.
 func (s *imageSink) send() {
 	if len(s.batch) > 0 {
-		s.idle.Add(1)
-		s.jobs <- s.batch
+		batch := s.batch
 		s.batch, s.size = nil, 0
+		s.idle.Add(1)
+		if s.o.clock.IsZero() {
+			s.jobs <- batch
+		} else {
+			s.putBatch(batch)
+		}
 	}
 }
 
@@ -133,6 +141,13 @@ func (s *imageSink) add(it *item, src source) error {
 	}
 	if s.owner != nil {
 		s.owner(&it.meta)
+	}
+	if now := s.o.clock; !now.IsZero() {
+		// When a file was built, or last read, is not to be seen.
+		it.meta.Atime = now
+		if it.meta.Mtime.After(now) {
+			it.meta.Mtime = now
+		}
 	}
 	p := path.Join(s.name, it.path)
 	s.wait(p)

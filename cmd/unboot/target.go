@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk/qcow2"
@@ -62,6 +63,7 @@ type opened struct {
 	path  string // as the user called it
 	stat  os.FileInfo
 	write bool
+	clock time.Time // if not zero, the image must come out the same each time
 	img   *unboot.Image
 	fs    *unboot.FS
 	mount error // why there is no fs
@@ -81,16 +83,19 @@ func (a *app) open(path string, write bool) (*opened, error) {
 			}
 		}
 	}
+	o := &opened{path: path, stat: st, write: write}
 	if write {
+		if o.clock, err = sourceDate(); err != nil {
+			return nil, err
+		}
 		a.writing.Store(true)
 	}
-	o := &opened{path: path, stat: st, write: write}
 	ctx := a.life
 	if a.opts.timeout > 0 {
 		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout,
 			fmt.Errorf("the time of --timeout %v is over", a.opts.timeout))
 	}
-	o.img, err = unboot.Open(ctx, path, a.openOptions(write)...)
+	o.img, err = unboot.Open(ctx, path, a.openOptions(o)...)
 	if err != nil {
 		if o.cancel != nil {
 			o.cancel()
