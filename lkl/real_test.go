@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,6 +188,45 @@ func testReadDir(t *testing.T, k *Kernel, dir string, create func(name string, s
 		t.Errorf("%d entries", n)
 	}
 	testReadDirAt(t, k, dir, files+1)
+}
+
+// READDIR_ONCE says the same as a look at each name, also of what is mounted on,
+// in use, or was in use.
+func TestRealReadDirOnce(t *testing.T) {
+	image := ext4Image(t, 64<<20)
+	k := bootReal(t, nil)
+	mountDisk(t, k, Disk{File: open(t, image, os.O_RDONLY), ReadOnly: true}, unix.MS_RDONLY)
+	compare := func(what string) {
+		t.Helper()
+		for _, dir := range []string{"/mnt", "/mnt/etc"} {
+			list := func(flags int) (all []Dirent) {
+				for d, err := range k.ReadDirAt(unix.AT_FDCWD, dir, 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME, flags) {
+					must(t, "readdir", err)
+					all = append(all, *d)
+				}
+				return all
+			}
+			const flags = READDIR_LINK | READDIR_XATTR
+			if once, named := list(flags|READDIR_ONCE), list(flags); !slices.Equal(once, named) || len(named) == 0 {
+				t.Errorf("%s, %s:\n%+v\n%+v", what, dir, once, named)
+			}
+		}
+	}
+	compare("nothing in memory")
+	compare("everything in memory")
+	fd, err := k.Open("/mnt/etc/os-release", unix.O_RDONLY, 0)
+	must(t, "open", err)
+	compare("a file open")
+	must(t, "mount", k.Mount("/mnt/etc/os-release", "/mnt/big", "", unix.MS_BIND, ""))
+	compare("a file mounted on")
+	var st unix.Statx_t
+	if err := k.Statx(unix.AT_FDCWD, "/mnt/big", 0, unix.STATX_SIZE, &st); err != nil || st.Size != 8 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	must(t, "unmount", k.Unmount("/mnt/big", 0))
+	must(t, "close", k.CloseFd(fd))
+	compare("as before")
+	must(t, "unmount", k.Unmount("/mnt", 0))
 }
 
 // Close without unmounting loses nothing, and leaves a journal to replay.
