@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -172,4 +173,45 @@ func TestWriteToFileErrors(t *testing.T) {
 	if got := finish(); !errors.Is(err, unix.EIO) || !errors.As(err, &pathErr) || pathErr.Op != "read" || pathErr.Path != "file" || n != int64(len(got)) || !bytes.Equal(got, content[:n]) {
 		t.Errorf("short image: %d, %d arrived, %v", n, len(got), err)
 	}
+}
+
+// Who does not read keeps nobody from closing the image.
+func TestCloseWhileSending(t *testing.T) {
+	image, content := streamImage(t, "ext4")
+	img := open(t, image)
+	file := must(must(img.MountAuto()).Open("file"))
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan error)
+	go func() {
+		_, err := file.(*unboot.File).WriteTo(w)
+		sent <- err
+	}()
+	// Of the second piece, all was found and some is in the pipe.
+	must(io.ReadFull(r, make([]byte, 4<<20)))
+	closed := make(chan error)
+	go func() { closed <- img.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("Close waits for who does not read")
+	}
+	rest := make(chan int64)
+	go func() {
+		n, _ := io.Copy(io.Discard, r)
+		rest <- n
+	}()
+	if err := <-sent; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the image was closed meanwhile: %v", err)
+	}
+	w.Close()
+	if n := 4<<20 + <-rest; n >= int64(len(content)) {
+		t.Errorf("%d bytes", n)
+	}
+	r.Close()
 }

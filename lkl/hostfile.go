@@ -35,6 +35,12 @@ func (f *hostFile) ReadAt(p []byte, off int64) (done int, err error) {
 	return done, nil
 }
 
+// dup returns the same with a descriptor of its own.
+func (f *hostFile) dup() (*hostFile, error) {
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	return &hostFile{fd: fd, size: f.size}, err
+}
+
 // sendTo sends size bytes from off on to a file by sendfile(2), or as many as can be.
 func (f *hostFile) sendTo(w *os.File, off int64, size int) (done int) {
 	conn, err := w.SyscallConn()

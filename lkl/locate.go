@@ -56,11 +56,15 @@ func (s *Span) SendTo(w *os.File) (n int) {
 	if err != nil {
 		return 0
 	}
-	defer d.requests.Done()
 	f, ok := d.dev.(*hostFile)
-	if !ok {
+	if ok {
+		f, err = f.dup()
+	}
+	d.requests.Done() // a pipe may be full for ever: that must not keep the disk
+	if !ok || err != nil {
 		return 0
 	}
+	defer unix.Close(f.fd)
 	return f.sendTo(w, int64(s.offset), len(s.p))
 }
 
@@ -69,6 +73,9 @@ func (s *Span) SendTo(w *os.File) (n int) {
 func (s *Span) hold() (*disk, error) {
 	d := s.v.k.server.hold(s.disk)
 	if d == nil {
+		if err := s.v.k.endError(); err != nil {
+			return nil, err
+		}
 		return nil, unix.ENODEV
 	}
 	size := uint64(d.size)

@@ -139,7 +139,10 @@ func (s *server) stop() {
 	s.mu.Unlock()
 	s.requests.Wait()
 	for _, d := range disks {
-		d.close()
+		if d != nil {
+			d.requests.Wait()
+			d.close()
+		}
 	}
 }
 
