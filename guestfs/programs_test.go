@@ -85,6 +85,16 @@ func noOfficial() string {
 	return ""
 }
 
+// oneThread is part of each program. libguestfs keeps the last error for each thread:
+// the official binding must not be moved to another one after the call that failed, or
+// it finds no errno.
+const oneThread = `package main
+
+import "runtime"
+
+func init() { runtime.LockOSThread() }
+`
+
 // buildPrograms builds the programs in a module of their own and returns where they are.
 func buildPrograms(t *testing.T, module func(t *testing.T, dir string) (path string, env []string)) string {
 	t.Helper()
@@ -102,6 +112,7 @@ func buildPrograms(t *testing.T, module func(t *testing.T, dir string) (path str
 		check(t, os.Mkdir(filepath.Dir(name), 0o755))
 		dirs = append(dirs, "./"+filepath.Base(filepath.Dir(s)))
 		check(t, os.WriteFile(name, bytes.ReplaceAll(text, []byte(officialPath), []byte(path)), 0o644))
+		check(t, os.WriteFile(filepath.Join(filepath.Dir(name), "thread.go"), []byte(oneThread), 0o644))
 	}
 	bin := filepath.Join(dir, "bin")
 	check(t, os.Mkdir(bin, 0o755))
