@@ -49,17 +49,13 @@ func TestClockReproducible(t *testing.T) {
 // stutter stops a process again and again, for random times.
 func stutter(pid int, done <-chan struct{}) {
 	for {
-		for _, signal := range []unix.Signal{unix.SIGSTOP, unix.SIGCONT} {
-			unix.Kill(pid, signal)
-			if signal == unix.SIGSTOP {
-				time.Sleep(rand.N(10 * time.Millisecond))
-				continue
-			}
-			select {
-			case <-time.After(rand.N(10 * time.Millisecond)):
-			case <-done:
-				return
-			}
+		unix.Kill(pid, unix.SIGSTOP)
+		time.Sleep(rand.N(10 * time.Millisecond))
+		unix.Kill(pid, unix.SIGCONT)
+		select {
+		case <-time.After(rand.N(10 * time.Millisecond)):
+		case <-done:
+			return
 		}
 	}
 }

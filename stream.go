@@ -131,22 +131,20 @@ func (f *File) readPieces(out *pieceWriter) error {
 	if size == readPiece {
 		mem = mem[:size-int(f.pos%streamAlign)]
 	}
-	n, err := f.readAll(mem, f.pos)
-	ok := n == 0 || out.write(mem[:n])
+	n, more, err := f.sendPiece(out, mem, f.pos)
 	buf.Free()
-	if err != nil || !ok || n < len(mem) {
+	if !more {
 		return err
 	}
 	return f.readAhead(out, f.pos+int64(n))
 }
 
-// readAll reads until p is full or the file has ended.
-func (f *File) readAll(p []byte, off int64) (n int, err error) {
-	err = f.do(func(fd int) error {
-		n, err = f.fs.view.PreadDirect(fd, p, off)
-		return err
-	})
-	return max(n, 0), err
+// sendPiece sends as much as mem holds, or the file has, and reports whether there
+// may be more.
+func (f *File) sendPiece(out *pieceWriter, mem []byte, off int64) (n int, more bool, err error) {
+	spans, n, err := f.locate(out, mem, off)
+	ok, rerr := out.send(spans)
+	return n, ok && rerr == nil && err == nil && n == len(mem), cmp.Or(rerr, err)
 }
 
 // locate reads or finds as much as p holds, or the file has. What is only found
@@ -173,10 +171,9 @@ func (f *File) locate(out *pieceWriter, p []byte, off int64) (spans []lkl.Span, 
 func (f *File) sendFound(out *pieceWriter, mem []byte, off int64) (next int64, more bool, err error) {
 	for {
 		before := out.sent
-		spans, n, err := f.locate(out, mem, off)
-		ok, rerr := out.send(spans)
-		if !ok || err != nil || rerr != nil || n < len(mem) {
-			return off, false, cmp.Or(rerr, err)
+		n, more, err := f.sendPiece(out, mem, off)
+		if !more {
+			return off, false, err
 		}
 		off += int64(n)
 		if out.sent == before {

@@ -106,7 +106,6 @@ func (k *Kernel) detachDisk(name string) error {
 		return err
 	}
 	if k.server.remove(id) {
-		d.requests.Wait()
 		d.close()
 	}
 	return nil

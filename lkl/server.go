@@ -140,7 +140,6 @@ func (s *server) stop() {
 	s.requests.Wait()
 	for _, d := range disks {
 		if d != nil {
-			d.requests.Wait()
 			d.close()
 		}
 	}
@@ -156,10 +155,9 @@ type disk struct {
 	requests sync.WaitGroup // Add is guarded by server.mu
 }
 
+// close returns when nothing uses the disk any more. It must have been removed.
 func (d *disk) close() {
-	if d == nil {
-		return
-	}
+	d.requests.Wait()
 	for _, fd := range d.closers {
 		unix.Close(fd)
 	}

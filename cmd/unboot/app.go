@@ -85,7 +85,7 @@ func (a *app) flags() *flagSet {
 
 func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 
-// options translates to those of package unboot.
+// openOptions translates to those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
 	var o []unboot.Option
 	if to.write {

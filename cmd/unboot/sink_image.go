@@ -59,10 +59,10 @@ func newImageSink(a *app, o *opened, fsys *unboot.FS, root, name string, p *prog
 	if st, err := fsys.Statfs("."); err == nil {
 		s.strip.probe(int64(st.Type))
 	}
+	if !o.clock.IsZero() {
+		return s // no workers: in turn, always the same
+	}
 	for range putWorkers {
-		if !o.clock.IsZero() {
-			break // in turn, always the same
-		}
 		s.workers.Go(func() {
 			for files := range s.jobs {
 				s.putBatch(files)
