@@ -247,10 +247,14 @@ func (c *campaign) killOne(t *testing.T, root string) []*writer {
 	return writers
 }
 
-func (c *campaign) check(t *testing.T, k *lkl.Kernel, dir string, writers []*writer, what string) {
+// check compares what is there with what the writers know, and reports whether
+// all is well: what is not is an error only where the file system promises more.
+func (c *campaign) check(t *testing.T, k *lkl.Kernel, dir string, writers []*writer, what string) bool {
 	t.Helper()
+	sound := true
 	for _, w := range writers {
 		n, wrong := w.verify(&k.View, dir+w.dir)
+		sound = sound && len(wrong) == 0
 		if what != "" {
 			c.stable += n
 		}
@@ -266,9 +270,13 @@ func (c *campaign) check(t *testing.T, k *lkl.Kernel, dir string, writers []*wri
 			}
 		}
 	}
-	if _, wrong := walk(&k.View, dir); len(wrong) > 0 && c.strict {
-		t.Errorf("%s: %q", what, wrong[:min(10, len(wrong))])
+	if _, wrong := walk(&k.View, dir); len(wrong) > 0 {
+		sound = false
+		if c.strict {
+			t.Errorf("%s: %q", what, wrong[:min(10, len(wrong))])
+		}
 	}
+	return sound
 }
 
 // replay mounts the image as it was left with an overlay: the journal is
@@ -303,6 +311,12 @@ func (c *campaign) recover(t *testing.T, writers []*writer) {
 		// Their exit status says that there was something to repair.
 		if out, err := testimg.Run(c.repair[0], append(c.repair[1:], c.image)...); out == "" {
 			t.Log(err)
+		} else {
+			defer func() {
+				if t.Failed() {
+					t.Logf("repair: %v\n%s", err, out)
+				}
+			}()
 		}
 	}
 	k := rig.Boot(t, nil)
@@ -315,7 +329,7 @@ func (c *campaign) recover(t *testing.T, writers []*writer) {
 		return
 	}
 	rig.Check(t, "mount after the kill", err)
-	c.check(t, k, dir, writers, "recovered")
+	sound := c.check(t, k, dir, writers, "recovered")
 	if err := k.Unmount(dir, 0); err != nil {
 		t.Errorf("unmount: %v\n%s", err, rig.LastLog(k, 20))
 	}
@@ -327,8 +341,15 @@ func (c *campaign) recover(t *testing.T, writers []*writer) {
 	case c.strict:
 		t.Errorf("checker: %v\n%s", err, out)
 	default:
-		c.unclean++
+		sound = false
 		t.Logf("checker: %v\n%.600s", err, out)
+	}
+	// What its repair has not mended, a driver may meet at any time, and then
+	// makes the file system read-only: vfat does so for a directory without
+	// "." and "..", which fsck.vfat leaves as it is.
+	if !c.strict && !sound {
+		c.unclean++
+		c.renew(t)
 	}
 }
 
