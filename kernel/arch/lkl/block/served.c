@@ -24,9 +24,13 @@ struct served {
 static struct lkl_block *blocks = lkl_window(LKL_OFF_BLOCKS);
 static struct served served[LKL_BLOCKS];
 static DECLARE_BITMAP(tags_used, LKL_BLOCKS);
-unsigned int lkl_blocks_served;
 static DECLARE_BITMAP(units_used, BOUNCE_UNITS);
 static LIST_HEAD(starved_disks);
+
+unsigned int lkl_blocks_served(void)
+{
+	return bitmap_weight(tags_used, LKL_BLOCKS);
+}
 
 /* If the request's memory is one piece of the window, its offset there; or 0. */
 u64 disk_in_window(struct request *rq)
@@ -112,7 +116,6 @@ blk_status_t disk_serve(struct disk *d, struct request *rq)
 		return BLK_STS_RESOURCE;
 	}
 	set_bit(tag, tags_used);
-	lkl_blocks_served++;
 	s = &served[tag];
 	s->disk = d;
 	s->rq = rq;
@@ -148,7 +151,6 @@ static void done(unsigned int tag)
 		bitmap_clear(units_used, s->unit, s->units);
 	}
 	clear_bit(tag, tags_used);
-	lkl_blocks_served--;
 	if (result > 0 || result < -MAX_ERRNO)
 		result = -EIO;
 	blk_mq_end_request(rq, errno_to_blk_status(result));

@@ -31,11 +31,15 @@ struct worker {
 static LIST_HEAD(idle_workers);		/* the last one used comes first */
 static struct task_struct *manager;	/* PID 1, which makes workers */
 static unsigned int workers, max_workers;
-unsigned int lkl_busy = 1;
 u32 lkl_calls_seen;
 static struct path kernel_root;
 
 static struct lkl_call *calls = lkl_window(LKL_OFF_CALLS);
+
+bool lkl_is_busy(void)
+{
+	return !manager || workers > list_count_nodes(&idle_workers);
+}
 
 /* Make the directory fd what "/" and "." mean to this task. */
 static int enter_root(int fd)
@@ -98,7 +102,6 @@ static int worker(void *unused)
 
 	set_task_comm(current, "worker");
 	leave_root();
-	lkl_busy++;
 	lkl_settle();
 	for (;;) {
 		index = ring_pop(&lkl_call_ring);
@@ -117,10 +120,8 @@ static int worker(void *unused)
 			continue;
 		}
 		list_add(&w.idle, &idle_workers);
-		lkl_busy--;
 		local_irq_enable();
 		schedule();
-		lkl_busy++;
 	}
 	return 0;
 }
@@ -153,7 +154,6 @@ void __noreturn lkl_serve(void)
 	max_workers = clamp(READ_ONCE(lkl_header->workers), 1U, 256U);
 	manager = current;
 	lkl_header->boot_ns = host_now() - lkl_start_ns;
-	lkl_busy--;
 	shared_store(&lkl_header->status, LKL_STATUS_READY);
 	host_wake(&lkl_header->status);
 	for (;;) {

@@ -30,18 +30,18 @@ extern struct ring lkl_call_ring, lkl_block_ring, lkl_done_ring;
 /* The tail of the call ring up to which lkl_call_interrupt() has looked. */
 extern u32 lkl_calls_seen;
 
-/* Calls being served, and 1 while booting. */
-extern unsigned int lkl_busy;
+/* It boots, or serves a call. */
+bool lkl_is_busy(void);				/* worker.c */
 
 /* Requests to disks that the parent has yet to do. */
-extern unsigned int lkl_blocks_served;
+unsigned int lkl_blocks_served(void);		/* served.c */
 
 /* The parent has done some; where the clock stands, all: kernel/clock.c. */
 static inline bool lkl_done_news(void)
 {
 	u32 n = ring_pending(&lkl_done_ring);
 
-	return n && (n >= lkl_blocks_served || !lkl_fixed_clock());
+	return n && (!lkl_fixed_clock() || n >= lkl_blocks_served());
 }
 
 /* Something was posted since the interrupts last ran. */
