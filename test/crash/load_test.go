@@ -44,12 +44,11 @@ type writer struct {
 	nextID  uint64
 	next    int
 	ops     int
-	unknown bool // what a call that failed has done
 }
 
-// load runs writers until the kernel ends. It returns them and the first error
-// that is not the end of the kernel or a full disk.
-func load(k *lkl.Kernel, root string, writers int, seed uint64) ([]*writer, error) {
+// load runs writers until the kernel ends, or each has done a number of steps. It
+// returns them and the errors that are not the end of the kernel or a full disk.
+func load(k *lkl.Kernel, root string, writers, steps int, seed uint64) ([]*writer, error) {
 	var list []*writer
 	errs := make([]error, writers)
 	var wg sync.WaitGroup
@@ -61,22 +60,22 @@ func load(k *lkl.Kernel, root string, writers int, seed uint64) ([]*writer, erro
 			nextID: uint64(i+1) << 32,
 		}
 		list = append(list, w)
-		wg.Go(func() { errs[i] = w.run() })
+		wg.Go(func() { errs[i] = w.run(steps) })
 	}
 	wg.Wait()
 	return list, errors.Join(errs...)
 }
 
-func (w *writer) run() error {
+func (w *writer) run(steps int) error {
 	if err := w.v.Mkdirat(unix.AT_FDCWD, w.dir, 0o755); err != nil {
 		return over(err)
 	}
-	for {
+	for ; w.ops < steps; w.ops++ {
 		if err := w.step(); err != nil {
 			return over(err)
 		}
-		w.ops++
 	}
+	return nil
 }
 
 // over returns nil for the errors with which a load may end.
@@ -108,7 +107,6 @@ func (w *writer) step() error {
 		err = w.sync()
 	}
 	if err == unix.ENOSPC {
-		w.unknown = false
 		return w.unlink()
 	}
 	return err
@@ -139,6 +137,9 @@ func (w *writer) with(path string, flags int, do func(fd int) error) error {
 // syncDir makes the names stable.
 func (w *writer) syncDir() error {
 	err := w.with(w.dir, unix.O_RDONLY|unix.O_DIRECTORY, w.v.Fsync)
+	if err == unix.EINVAL { // hfs has no fsync of directories
+		err = w.with(w.dir, unix.O_RDONLY|unix.O_DIRECTORY, w.v.Syncfs)
+	}
 	if err != nil {
 		return err
 	}
@@ -160,9 +161,11 @@ func (f *record) settleContent() {
 	}
 }
 
-// write writes n blocks from the block at on, in one piece.
+// write writes n blocks from the block at on, in one piece. On a full disk it
+// may write less, and then says so.
 func (w *writer) write(fd int, f *record, at, n int) error {
 	buf := make([]byte, n*blockSize)
+	before := len(f.blocks)
 	for len(f.blocks) < at+n {
 		f.blocks = append(f.blocks, generations{})
 	}
@@ -171,11 +174,22 @@ func (w *writer) write(fd int, f *record, at, n int) error {
 		g.last++
 		stamp{f.id, uint64(at + i), g.last}.fill(buf[i*blockSize:])
 	}
+	pwrite := w.v.Pwrite
 	if w.rng.IntN(4) == 0 {
-		_, err := w.v.PwriteDirect(fd, buf, int64(at)*blockSize)
-		return err
+		pwrite = w.v.PwriteDirect
 	}
-	_, err := w.v.Pwrite(fd, buf, int64(at)*blockSize)
+	done, err := pwrite(fd, buf, int64(at)*blockSize)
+	if err == nil && done < len(buf) {
+		err = unix.ENOSPC
+	}
+	if err == unix.ENOSPC {
+		// A block that was begun is not what it was.
+		end := at + (max(done, 0)+blockSize-1)/blockSize
+		for i := end; i < at+n; i++ {
+			f.blocks[i].last--
+		}
+		f.blocks = f.blocks[:max(before, end)]
+	}
 	return err
 }
 

@@ -32,7 +32,6 @@ type caps struct {
 	links    int  // of one file
 	linkLen  int  // of a symbolic link
 	lossy    bool // entries are missed in a directory that is deleted from
-	noDelete bool // from a large directory
 	noOrphan bool // a file without a name cannot be written
 }
 
@@ -421,9 +420,6 @@ func (r *runner) directory() {
 			}
 		}
 		r.must("create", err)
-	}
-	if r.noDelete {
-		return
 	}
 	// Whether a name that was removed meanwhile is seen again, as on jfs, is up
 	// to the file system; but all must be seen.

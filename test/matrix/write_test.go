@@ -71,7 +71,7 @@ var writables = []writable{
 		c.xattrs, c.acls, c.punch, c.exchange, c.sparse = nil, false, false, false, noSeek
 	}), fuse: grubMount, skip: []string{"contents/cut"}}, // GRUB reads no holes at the end there
 	{name: "jfs", fstype: "jfs", options: args(192 << 20), caps: posix.with(func(c *caps) {
-		c.punch, c.exchange, c.sparse, c.noDelete = false, false, noSeek, true
+		c.punch, c.exchange, c.sparse = false, false, noSeek
 	}), data: "iocharset=iso8859-1", fuse: grubMount, skip: []string{"contents/cut", "names"}},
 	{name: "reiserfs", fstype: "reiserfs", options: args(192 << 20), caps: posix.with(func(c *caps) {
 		// It has a pointer for each block of a hole.
