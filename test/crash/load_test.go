@@ -36,14 +36,14 @@ type generations struct{ stable, last uint64 }
 
 // A writer is one of the goroutines of a load, in a directory of its own.
 type writer struct {
-	v       *lkl.View
-	dir     string
-	rng     *rand.Rand
-	files   []*record // that exist, as far as it knows
-	all     []*record
-	nextID  uint64
-	next    int
-	ops     int
+	v      *lkl.View
+	dir    string
+	rng    *rand.Rand
+	files  []*record // that exist, as far as it knows
+	all    []*record
+	nextID uint64
+	next   int
+	ops    int
 }
 
 // load runs writers until the kernel ends, or each has done a number of steps. It
