@@ -30,6 +30,7 @@ type tool struct {
 	ok      []int     // exit statuses that are no errors, besides 0
 	in      io.Reader // may be nil
 	out     io.Writer // gets standard output, if not nil
+	mounts  bool      // it is a script that mounts or unmounts, which Landlock forbids
 }
 
 // deviceArg is the argument of tools that stands for the i-th device.

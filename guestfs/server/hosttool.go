@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,11 +26,8 @@ import (
 // on the device as our kernel sees it, and what the tool has changed is written back.
 // That takes no privilege, no module and no loop device of the host.
 //
-// What is on a device may be hostile, and tools are not made for that: if this program
-// is root, they run as nobody, and where the host allows it, without a network.
-
-// nobody runs tools for root.
-const nobody = 65534
+// What is on a device may be hostile, and tools are not made for that: confine.go says
+// what they may do.
 
 // maxToolOutput is how much of what a tool says is kept, in bytes.
 const maxToolOutput = 256 << 10
@@ -202,7 +198,7 @@ func withoutLoops(t tool) tool {
 cut -d ' ' -f 1 /proc/self/mounts | grep '^/dev/loop' | sort -u | xargs -r -n 1 umount -A -l
 exec setpriv --reuid "$0" --regid "$0" --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL -- "$@"`
 	t.args = append([]string{"-c", script, fmt.Sprint(nobody), t.name}, t.args...)
-	t.name = "sh"
+	t.name, t.mounts = "sh", true
 	return t
 }
 
@@ -213,25 +209,24 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 		return "", err
 	}
 	stdout, all := &limited{}, &limited{}
-	// A tool must not outlive us. The signal comes when the thread that started it
-	// ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	for _, attr := range attributes {
-		cmd := exec.CommandContext(ctx, path, t.args...)
-		cmd.Dir, cmd.SysProcAttr = w.dir, attr
-		cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
-		if t.out == nil {
-			cmd.Stdout = both{stdout, all}
+	argv := w.withLimits(path, t.args)
+	w.onThread(path, t, func() {
+		for _, attr := range attributes {
+			cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+			cmd.Dir, cmd.SysProcAttr = w.dir, attr
+			cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
+			if t.out == nil {
+				cmd.Stdout = both{stdout, all}
+			}
+			// Who does not read or write the streams must not keep a tool that is killed.
+			cmd.WaitDelay = toolPatience
+			if err = cmd.Start(); err == nil {
+				err = cmd.Wait()
+				break
+			}
 		}
-		// Who does not read or write the streams must not keep a tool that is killed.
-		cmd.WaitDelay = toolPatience
-		if err = cmd.Start(); err == nil {
-			err = cmd.Wait()
-			break
-		}
-	}
+	})
 	rename := func(b *limited) string {
 		text := b.String()
 		for file, device := range names {
@@ -249,24 +244,6 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
 	}
 	return "", fmt.Errorf("%s: %w", t.name, err)
-}
-
-// attributes returns what to start a tool with, the best first: a host may not allow it.
-// What reads what it has not made itself has no use for a network.
-func (w *workshop) attributes(t tool) []*syscall.SysProcAttr {
-	plain := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.owner}
-	if t.use == toolMakes && t.in == nil {
-		return []*syscall.SysProcAttr{plain}
-	}
-	confined := *plain
-	confined.Cloneflags = unix.CLONE_NEWNET | unix.CLONE_NEWIPC
-	if w.owner == nil {
-		uid, gid := os.Geteuid(), os.Getegid()
-		confined.Cloneflags |= unix.CLONE_NEWUSER
-		confined.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-		confined.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-	}
-	return []*syscall.SysProcAttr{&confined, plain}
 }
 
 // toolPatience is how long the streams of a tool that was killed are waited for.

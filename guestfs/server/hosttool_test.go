@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/internal/landlock"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -55,6 +57,47 @@ func TestToolConfined(t *testing.T) {
 	if os.Geteuid() == 0 {
 		if n := strings.Count(run("cat", "/proc/net/dev"), "\n"); n != 3 {
 			t.Errorf("it has %d network devices", n-2)
+		}
+	}
+}
+
+// TestToolFiles finds that a tool works with what is in its workshop, and with no other
+// file of the host, and that it cannot fill the host.
+func TestToolFiles(t *testing.T) {
+	testimg.Need(t, "sh", "cat", "ls", "truncate")
+	w := workshopOf(t)
+	if _, err := w.file("device0", 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	outside := filepath.Dir(w.dir) + "/unboot-test-outside"
+	if err := os.WriteFile(outside, []byte("secret"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(outside)
+	if err := os.Chmod(outside, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		script string
+		ok     bool
+	}{
+		{"echo x >device0; cat device0; mkdir d; echo x >d/f; mv d/f .; rm -r d f", true},
+		{"echo x >/dev/null; ls /usr/bin /proc/self; cat /etc/passwd", true},
+		{"cat " + outside, false},
+		{"echo x >>" + outside, false},
+		{"ls " + filepath.Dir(outside), false},
+		{"echo x >" + outside + ".new", false},
+		{"truncate -s 1M device0", true},
+		{"truncate -s 1G device0", false},
+		{"test $(ulimit -c) = 0", true},
+		{"test $(ulimit -d) != unlimited", true},
+	} {
+		if !c.ok && !strings.Contains(c.script, "device0") && !landlock.Available() {
+			continue
+		}
+		out, err := w.run(t.Context(), nil, tool{name: "sh", args: []string{"-e", "-c", c.script}})
+		if c.ok != (err == nil) {
+			t.Errorf("%s: %v\n%s", c.script, err, out)
 		}
 	}
 }

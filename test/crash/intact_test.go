@@ -24,6 +24,9 @@ func TestIntact(t *testing.T) {
 			t.Parallel()
 			intact(t, fstype, 400<<20)
 		})
+		if fstype == "hfs" {
+			continue // its driver gives blocks away twice then: kernel/FILESYSTEMS.md
+		}
 		t.Run(fstype+"-full", func(t *testing.T) {
 			t.Parallel()
 			intact(t, fstype, 0)
