@@ -25,7 +25,7 @@ func TestIntact(t *testing.T) {
 			intact(t, fstype, 400<<20)
 		})
 		if fstype == "hfs" {
-			continue // its driver gives blocks away twice then: kernel/FILESYSTEMS.md
+			continue // files lose contents then: kernel/FILESYSTEMS.md
 		}
 		t.Run(fstype+"-full", func(t *testing.T) {
 			t.Parallel()
