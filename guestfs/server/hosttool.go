@@ -220,7 +220,7 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 	for _, attr := range attributes {
 		cmd := exec.CommandContext(ctx, path, t.args...)
 		cmd.Dir, cmd.SysProcAttr = w.dir, attr
-		cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
+		cmd.Env = w.env()
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
 		if t.out == nil {
 			cmd.Stdout = both{stdout, all}
@@ -249,6 +249,11 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
 	}
 	return "", fmt.Errorf("%s: %w", t.name, err)
+}
+
+// env is the environment of tools.
+func (w *workshop) env() []string {
+	return []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
 }
 
 // attributes returns what to start a tool with, the best first: a host may not allow it.
