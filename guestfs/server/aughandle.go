@@ -122,7 +122,7 @@ func (a *augeas) save(ctx context.Context) error {
 	if err := a.copyIn(ctx); err != nil {
 		return err
 	}
-	err := a.do(ctx, "save")
+	_, err := a.tool.ask(ctx, "save") // says how many files
 	var said *augError
 	if err != nil && !errors.As(err, &said) {
 		return err
@@ -198,7 +198,8 @@ func (a *augeas) value(ctx context.Context, command, path string) (string, error
 	if err != nil {
 		return "", err
 	}
-	return parseAugValue(path+augBalance(path), answer)
+	before, after := augAround(path)
+	return parseAugValue(before+path+after, answer)
 }
 
 // undefine takes away the value of a variable. augtool cannot undefine it.

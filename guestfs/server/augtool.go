@@ -145,8 +145,10 @@ func (a *augtool) close() {
 	a.out.Close()
 }
 
-// errAugGone is the error of an augtool of which no more can be expected.
-var errAugGone = errors.New("augtool ended unexpectedly")
+var (
+	errAugGone    = errors.New("augtool ended unexpectedly")
+	errAugTooLong = fmt.Errorf("augtool answers with more than %d bytes", maxAugAnswer)
+)
 
 // ask gives a command and returns the answer. The error is an *augError if that is one.
 // After others, the augtool is gone.
@@ -187,9 +189,8 @@ func (a *augtool) ask(ctx context.Context, words ...string) (string, error) {
 	}
 	answer = strings.ReplaceAll(answer, a.root, a.name)
 	if said := parseAugError(answer); said != nil {
-		// What was added to an expression is no part of it.
-		if s := strings.Join(words, " "); strings.Contains(s, augClose) {
-			said.details = strings.ReplaceAll(said.details, augClose, "")
+		if strings.Contains(command, augClose) || strings.Contains(command, augBegin) {
+			said.details = augPlain(said.details)
 		}
 		return "", said
 	}
@@ -209,7 +210,7 @@ func (a *augtool) answer(end string) (string, error) {
 			return string(rest), nil
 		}
 		if len(a.buf) > maxAugAnswer {
-			return "", fmt.Errorf("augtool says more than %d bytes", maxAugAnswer)
+			return "", errAugTooLong
 		}
 		if err != nil {
 			return "", errAugGone
@@ -245,13 +246,30 @@ func augWord(s string) (string, error) {
 // errAugBrackets is the error of a path expression that augtool cannot be given.
 var errAugBrackets = errors.New("] without [ before it")
 
-// augClose is a predicate that is always true, with a bracket more that closes than opens.
-const augClose = `[']'!='']`
+// What path expressions that augtool would not take as they are get around them, of no
+// meaning and unlike what anybody writes.
+const (
+	augClose = `[']'!='']` // a bracket more that closes than opens
+	augBegin = "(( "
+	augEnd   = " ))"
+)
 
-// augBalance returns what has to follow a path expression for augtool to take it: it
-// counts brackets, those in strings too, but not those after a backslash.
-func augBalance(path string) string {
-	return strings.Repeat(augClose, max(0, augDepth(path)))
+// augAround returns what has to be before and after a path expression. augtool counts
+// brackets, those in strings too, but not those after a backslash; and it takes away
+// slashes and spaces at the end.
+func augAround(path string) (before, after string) {
+	if depth := augDepth(path); depth > 0 {
+		return "", strings.Repeat(augClose, depth)
+	}
+	if path != "/" && path != strings.TrimRight(path, "/ \t\n\v\f\r") {
+		return augBegin, augEnd
+	}
+	return "", ""
+}
+
+// augPlain takes away again what augAround has added.
+func augPlain(s string) string {
+	return strings.NewReplacer(augClose, "", augBegin, "", augEnd, "").Replace(s)
 }
 
 // augDepth returns how many brackets stay open, or a negative number if one closes that
@@ -275,12 +293,15 @@ func augPath(s string) (string, error) {
 	if augDepth(s) < 0 {
 		return "", errAugBrackets
 	}
-	word, err := augWord(s + augBalance(s))
+	before, after := augAround(s)
+	word, err := augWord(before + s + after)
 	if err != nil {
 		return "", err
 	}
-	return strings.NewReplacer(`\\\\`, `\\\\`, `\\[`, `\[`, `\\]`, `\]`).Replace(word), nil
+	return augBrackets.Replace(word), nil
 }
+
+var augBrackets = strings.NewReplacer(`\\\\`, `\\\\`, `\\[`, `\[`, `\\]`, `\]`)
 
 // augLabel returns a label as it stands in a path expression.
 func augLabel(s string) string {
