@@ -40,13 +40,14 @@ func (s *Server) AugDefvar(ctx context.Context, a *rpc.AugDefvarArgs) (n int, er
 		if err != nil {
 			return err
 		}
-		expr, err := augPath(*a.Expr)
+		expr, err := aug.path(*a.Expr)
 		if err != nil {
 			return err
 		}
 		if err := aug.do(ctx, "defvar", name, expr); err != nil {
 			return err
 		}
+		aug.defined(a.Name, true)
 		// What is no set of nodes has none.
 		n, _ = aug.count(ctx, expr)
 		return nil
@@ -58,7 +59,7 @@ func (s *Server) AugDefvar(ctx context.Context, a *rpc.AugDefvarArgs) (n int, er
 func (s *Server) AugDefnode(ctx context.Context, a *rpc.AugDefnodeArgs) (*rpc.IntBool, error) {
 	r := &rpc.IntBool{}
 	err := s.withAug("aug_defnode", []string{a.Name, a.Expr, a.Val}, func(aug *augeas) error {
-		expr, err := augPath(a.Expr)
+		expr, err := aug.path(a.Expr)
 		if err != nil {
 			return err
 		}
@@ -78,7 +79,11 @@ func (s *Server) AugDefnode(ctx context.Context, a *rpc.AugDefnodeArgs) (*rpc.In
 			n, r.B = 1, 1
 		}
 		r.I = int32(n)
-		return aug.do(ctx, "defnode", name, expr, val)
+		err = aug.do(ctx, "defnode", name, expr, val)
+		if err == nil {
+			aug.defined(a.Name, true)
+		}
+		return err
 	})
 	return r, err
 }
@@ -87,6 +92,9 @@ func (s *Server) AugDefnode(ctx context.Context, a *rpc.AugDefnodeArgs) (*rpc.In
 func (s *Server) AugGet(ctx context.Context, a *rpc.AugGetArgs) (value string, err error) {
 	err = s.withAug("aug_get", []string{a.Augpath}, func(aug *augeas) error {
 		value, err = aug.value(ctx, "get", a.Augpath)
+		if err == errAugNoValue {
+			return errorf("Augeas returned NULL match")
+		}
 		return err
 	})
 	return value, err
@@ -96,6 +104,9 @@ func (s *Server) AugGet(ctx context.Context, a *rpc.AugGetArgs) (value string, e
 func (s *Server) AugLabel(ctx context.Context, a *rpc.AugLabelArgs) (label string, err error) {
 	err = s.withAug("aug_label", []string{a.Augpath}, func(aug *augeas) error {
 		label, err = aug.value(ctx, "label", a.Augpath)
+		if err == errAugNoNode {
+			return errorf("no matching nodes found")
+		}
 		return err
 	})
 	return label, err
@@ -104,7 +115,7 @@ func (s *Server) AugLabel(ctx context.Context, a *rpc.AugLabelArgs) (label strin
 // AugSet sets the value of a node, which it makes if there is none.
 func (s *Server) AugSet(ctx context.Context, a *rpc.AugSetArgs) error {
 	return s.withAug("aug_set", []string{a.Augpath, a.Val}, func(aug *augeas) error {
-		path, err := augPath(a.Augpath)
+		path, err := aug.path(a.Augpath)
 		if err != nil {
 			return err
 		}
@@ -119,7 +130,7 @@ func (s *Server) AugSet(ctx context.Context, a *rpc.AugSetArgs) error {
 // AugClear takes the value of a node away. It makes the node if there is none.
 func (s *Server) AugClear(ctx context.Context, a *rpc.AugClearArgs) error {
 	return s.withAug("aug_clear", []string{a.Augpath}, func(aug *augeas) error {
-		path, err := augPath(a.Augpath)
+		path, err := aug.path(a.Augpath)
 		if err != nil {
 			return err
 		}
@@ -134,11 +145,11 @@ func (s *Server) AugSetm(ctx context.Context, a *rpc.AugSetmArgs) (n int, err er
 		sub = *a.Sub
 	}
 	err = s.withAug("aug_setm", []string{a.Base, sub, a.Val}, func(aug *augeas) error {
-		base, err := augPath(a.Base)
+		base, err := aug.path(a.Base)
 		if err != nil {
 			return err
 		}
-		below, err := augPath(sub)
+		below, err := aug.path(sub)
 		if err != nil {
 			return err
 		}
@@ -158,18 +169,22 @@ func (s *Server) AugSetm(ctx context.Context, a *rpc.AugSetmArgs) (n int, err er
 
 // AugInsert makes a node beside another.
 func (s *Server) AugInsert(ctx context.Context, a *rpc.AugInsertArgs) error {
-	where := "after"
+	where, before := "after", "0"
 	if a.Before {
-		where = "before"
+		where, before = "before", "1"
 	}
-	return s.withAug("aug_insert", []string{a.Augpath, a.Label, where}, func(aug *augeas) error {
-		path, err := augPath(a.Augpath)
+	return s.withAug("aug_insert", []string{a.Augpath, a.Label + " [before=" + before + "]"}, func(aug *augeas) error {
+		path, err := aug.path(a.Augpath)
 		if err != nil {
 			return err
 		}
 		label, err := augWord(a.Label)
 		if err != nil {
 			return err
+		}
+		if strings.Contains(a.Label, "/") {
+			// augtool does not say that it has failed.
+			return &augError{message: augFailed}
 		}
 		return aug.do(ctx, "ins", label, where, path)
 	})
@@ -178,7 +193,7 @@ func (s *Server) AugInsert(ctx context.Context, a *rpc.AugInsertArgs) error {
 // AugRm removes nodes and what is below them, and returns how many nodes that were.
 func (s *Server) AugRm(ctx context.Context, a *rpc.AugRmArgs) (n int, err error) {
 	err = s.withAug("aug_rm", []string{a.Augpath}, func(aug *augeas) error {
-		path, err := augPath(a.Augpath)
+		path, err := aug.path(a.Augpath)
 		if err != nil {
 			return err
 		}
@@ -194,11 +209,11 @@ func (s *Server) AugRm(ctx context.Context, a *rpc.AugRmArgs) (n int, err error)
 // AugMv moves a node, with what is below it.
 func (s *Server) AugMv(ctx context.Context, a *rpc.AugMvArgs) error {
 	return s.withAug("aug_mv", []string{a.Src, a.Dest}, func(aug *augeas) error {
-		src, err := augPath(a.Src)
+		src, err := aug.path(a.Src)
 		if err != nil {
 			return err
 		}
-		dest, err := augPath(a.Dest)
+		dest, err := aug.path(a.Dest)
 		if err != nil {
 			return err
 		}
@@ -217,11 +232,15 @@ func (s *Server) AugMatch(ctx context.Context, a *rpc.AugMatchArgs) (paths []str
 
 // AugLs returns the paths of the nodes below one, sorted.
 func (s *Server) AugLs(ctx context.Context, a *rpc.AugLsArgs) (paths []string, err error) {
-	err = s.withAug("aug_ls", []string{a.Augpath}, func(aug *augeas) error {
-		if len(a.Augpath) > 1 && strings.HasSuffix(a.Augpath, "/") {
-			return errorf("don't use aug-ls with a path that has a trailing slash")
-		}
-		paths, err = aug.match(ctx, strings.TrimSuffix(a.Augpath, "/")+"/*")
+	if s.aug == nil {
+		return nil, s.withAug("aug_ls", nil, nil)
+	}
+	below := strings.TrimSuffix(a.Augpath, "/") + "/*"
+	if len(a.Augpath) > 1 && strings.ContainsRune("/]*", rune(a.Augpath[len(a.Augpath)-1])) {
+		return nil, errorf("don't use aug-ls with a path that ends with / ] *")
+	}
+	err = s.withAug("aug_match", []string{below}, func(aug *augeas) error {
+		paths, err = aug.match(ctx, below)
 		slices.Sort(paths)
 		return err
 	})
@@ -239,7 +258,7 @@ func (s *Server) AugTransform(ctx context.Context, a *rpc.AugTransformArgs) erro
 		if err != nil {
 			return err
 		}
-		file, err := augPath(a.File)
+		file, err := aug.path(a.File)
 		if err != nil {
 			return err
 		}

@@ -343,9 +343,16 @@ func (a *augFiles) putOut(name string) error {
 	if why, ok := a.skipped[name]; ok {
 		return errors.New("it cannot be written: " + why)
 	}
-	if copied || a.beside(name) != "" && a.regular(name) {
+	switch {
+	case copied || a.beside(name) != "" && a.is(name, unix.S_IFREG):
 		err = a.overwrite(name, data)
-	} else {
+	case a.is(name, unix.S_IFLNK) && a.dangles(name):
+		// As Augeas does it, a file takes the place of a link that leads nowhere.
+		if err = a.s.view().Unlinkat(cwd, a.path(name), 0); err != nil {
+			break
+		}
+		fallthrough
+	default:
 		err = a.create(name, data)
 	}
 	if err == nil {
@@ -363,10 +370,16 @@ func (a *augFiles) beside(name string) string {
 	return ""
 }
 
-// regular reports whether there is a regular file in the guest.
-func (a *augFiles) regular(name string) bool {
+// is reports whether there is something of a type in the guest.
+func (a *augFiles) is(name string, fmt uint16) bool {
 	st, err := a.s.lstat(a.path(name))
-	return err == nil && fileType(&st) == unix.S_IFREG
+	return err == nil && fileType(&st) == fmt
+}
+
+// dangles reports whether a link leads to nothing.
+func (a *augFiles) dangles(name string) bool {
+	_, err := a.s.stat(a.path(name))
+	return err == unix.ENOENT
 }
 
 // overwrite writes to a file of the guest. It stays the same one, with its owner, mode

@@ -17,6 +17,8 @@ type augeas struct {
 	w     *workshop
 	tool  *augtool
 	files *augFiles
+
+	undefined map[string]bool // variables that were taken away: augtool has them still
 }
 
 // The flags of aug_init that augtool knows by other names.
@@ -153,7 +155,7 @@ func (a *augeas) count(ctx context.Context, path string) (int, error) {
 
 // match returns the paths of the nodes that a path expression matches.
 func (a *augeas) match(ctx context.Context, path string) ([]string, error) {
-	word, err := augPath(path)
+	word, err := a.path(path)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +174,7 @@ func (a *augeas) match(ctx context.Context, path string) ([]string, error) {
 	// One by one: what follows the first path can be nothing but its value.
 	paths = make([]string, n)
 	for i := range paths {
-		word, err := augPath(fmt.Sprintf("(%s)[%d]", path, i+1))
+		word, err := a.path(fmt.Sprintf("(%s)[%d]", path, i+1))
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +192,7 @@ func (a *augeas) match(ctx context.Context, path string) ([]string, error) {
 // value asks get or label about a path expression. The error is errAugNone if there is no
 // node or no value.
 func (a *augeas) value(ctx context.Context, command, path string) (string, error) {
-	word, err := augPath(path)
+	word, err := a.path(path)
 	if err != nil {
 		return "", err
 	}
@@ -202,16 +204,38 @@ func (a *augeas) value(ctx context.Context, command, path string) (string, error
 	return parseAugValue(before+path+after, answer)
 }
 
-// undefine takes away the value of a variable. augtool cannot undefine it.
+// path quotes a path expression. It must have no variable that was taken away.
+func (a *augeas) path(s string) (string, error) {
+	for name := range a.undefined {
+		for i := 0; i < len(s); i++ {
+			if end := i + 1 + len(name); s[i] == '$' && strings.HasPrefix(s[i+1:], name) && (end == len(s) || !augNameByte(s[end])) {
+				return "", &augError{"Invalid path expression", "undefined variable", s[:end] + "|=|" + s[end:]}
+			}
+		}
+	}
+	return augPath(s)
+}
+
+// augNameByte reports whether the name of a variable goes on with a byte.
+func augNameByte(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// defined keeps in mind that a variable is there, or is no longer.
+func (a *augeas) defined(name string, there bool) {
+	if a.undefined == nil {
+		a.undefined = map[string]bool{}
+	}
+	delete(a.undefined, name)
+	if !there {
+		a.undefined[name] = true
+	}
+}
+
+// undefine takes a variable away. augtool cannot, but its list of them is a tree too.
 func (a *augeas) undefine(ctx context.Context, name string) error {
-	word, err := augWord(name)
-	if err != nil {
-		return err
-	}
-	if err := a.do(ctx, "defvar", word, "/augeas/nothing/at/all"); err != nil {
-		return err
-	}
-	node, err := augPath("/augeas/variables/" + augLabel(name))
+	a.defined(name, false)
+	node, err := a.path("/augeas/variables/" + augLabel(name))
 	if err != nil {
 		return err
 	}
@@ -223,7 +247,7 @@ func (a *augeas) undefine(ctx context.Context, name string) error {
 // is there, or the one that will be made.
 func (a *augeas) countSet(ctx context.Context, base string, sub *string) (int, error) {
 	count := func(format string, args ...any) (int, error) {
-		word, err := augPath(fmt.Sprintf(format, args...))
+		word, err := a.path(fmt.Sprintf(format, args...))
 		if err != nil {
 			return 0, err
 		}

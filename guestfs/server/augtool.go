@@ -288,10 +288,30 @@ func augDepth(path string) (depth int) {
 	return depth
 }
 
+// augBracketError returns the error of a path expression of which augtool does not look at
+// more than the brackets: the one that the library has for it, if it is wrong for sure.
+func augBracketError(path string) error {
+	const bad = "Invalid path expression"
+	quoted := strings.ContainsAny(path, `'"`)
+	if depth := augDepth(path); depth > 0 && !quoted && strings.HasSuffix(path, "[") {
+		return &augError{bad, "illegal string literal", path + "|=|"}
+	} else if depth >= 0 {
+		return nil
+	}
+	if quoted {
+		return errAugBrackets
+	}
+	at := 1
+	for augDepth(path[:at]) >= 0 {
+		at++
+	}
+	return &augError{bad, "garbage at end of path expression", path[:at-1] + "|=|" + path[at-1:]}
+}
+
 // augPath quotes a path expression. A backslash before a bracket is given as it is.
 func augPath(s string) (string, error) {
-	if augDepth(s) < 0 {
-		return "", errAugBrackets
+	if err := augBracketError(s); err != nil {
+		return "", err
 	}
 	before, after := augAround(s)
 	word, err := augWord(before + s + after)
