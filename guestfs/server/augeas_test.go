@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/rpc"
 	"github.com/unboot/unboot/guestfs/xdr"
@@ -233,4 +236,79 @@ func TestAugtoolGone(t *testing.T) {
 		t.Error(err)
 	}
 	g.fails(rpc.ProcAugGet, &rpc.AugGetArgs{Augpath: "/"}, nil, "you must call 'aug-init' first")
+}
+
+// TestAugtoolConfined finds that augtool is nobody, in a network of its own, and gone with
+// its handle.
+func TestAugtoolConfined(t *testing.T) {
+	needAugeas(t)
+	if os.Geteuid() != 0 {
+		t.Skip("not root")
+	}
+	w := workshopOf(t)
+	a, err := startAugtool(w, w.dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proc := fmt.Sprintf("/proc/%d/", a.pid)
+	if _, err := a.ask(t.Context(), "get", "/augeas"); err != nil {
+		t.Error(err)
+	}
+	status, err := os.ReadFile(proc + "status")
+	if err != nil || !strings.Contains(string(status), "\nUid:\t65534\t65534\t65534\t65534\n") || !strings.Contains(string(status), "\nCapEff:\t0000000000000000\n") {
+		t.Errorf("%s, %v", status, err)
+	}
+	if theirs, err := os.Readlink(proc + "ns/net"); err != nil {
+		t.Error(err)
+	} else if ours, err := os.Readlink("/proc/self/ns/net"); err != nil || ours == theirs {
+		t.Errorf("the same network, %v", err)
+	}
+	a.close()
+	if _, err := os.Stat(proc); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// TestAugeasFiles finds that of what an augtool leaves only regular files of its own get
+// into the guest.
+func TestAugeasFiles(t *testing.T) {
+	needAugeas(t)
+	g := augGuest(t, map[string]string{"etc/hosts": "127.0.0.1 localhost\n", "etc/shells": "/bin/sh\n", "etc/host.conf": "multi on\n"})
+	g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/"})
+	roots, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*/root"))
+	if err != nil || len(roots) != 1 {
+		t.Fatalf("%q, %v", roots, err)
+	}
+	etc := filepath.Join(roots[0], "etc")
+	secret := filepath.Join(t.TempDir(), "secret")
+	for _, err := range []error{
+		os.WriteFile(secret, []byte("secret"), 0o600),
+		os.Remove(filepath.Join(etc, "hosts")),
+		os.Symlink(secret, filepath.Join(etc, "hosts")),
+		os.Symlink(secret, filepath.Join(etc, "link")),
+		unix.Mkfifo(filepath.Join(etc, "fifo"), 0o666),
+		os.Remove(filepath.Join(etc, "shells")),
+		unix.Mkfifo(filepath.Join(etc, "shells"), 0o666),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.set("/files/etc/host.conf/reorder", "on")
+	g.do(rpc.ProcAugSave, &rpc.None{})
+	if os.Geteuid() == 0 {
+		// As a hard link to a file of somebody else would be.
+		if err := os.WriteFile(filepath.Join(etc, "foreign"), []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g.fails(rpc.ProcAugSave, &rpc.None{}, nil, "/etc/foreign: ")
+	}
+	for path, want := range map[string]string{"/etc/hosts": "127.0.0.1 localhost\n", "/etc/shells": "/bin/sh\n", "/etc/host.conf": "multi on\nreorder on\n"} {
+		if got := g.cat(path); got != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	if got := names0(g.out(rpc.ProcFind0, &rpc.Find0Args{Directory: "/etc"})); !slices.Equal(got, []string{"/host.conf", "/hosts", "/shells"}) {
+		t.Errorf("%q", got)
+	}
 }

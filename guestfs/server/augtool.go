@@ -65,6 +65,7 @@ type augtool struct {
 	name string // and what that stands for
 	buf  []byte // that is read into
 	done chan struct{}
+	pid  int
 	kill func() error
 	gone bool // no more can be expected of it
 }
@@ -133,7 +134,7 @@ func spawnAugtool(dir string, env []string, attr *syscall.SysProcAttr, path stri
 		out.Close()
 		return nil, err
 	}
-	a.kill = cmd.Process.Kill
+	a.pid, a.kill = cmd.Process.Pid, cmd.Process.Kill
 	return a, nil
 }
 
