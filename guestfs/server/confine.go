@@ -36,21 +36,22 @@ var toolWritable = []string{"/dev/null", "/dev/zero", "/dev/full"}
 // says how it is used, and logs.
 const toolSlack = 64 << 20
 
-// onThread calls f, which starts a tool that is at path, on a thread that is confined,
-// and with it what it starts. The thread ends afterwards. It also lives as long as the
-// tool does: the signal by which a tool does not outlive us comes when the thread ends.
-func (w *workshop) onThread(path string, t tool, f func()) {
+// onThread calls f, which starts a tool that is at path and waits for its end, on a thread
+// that is confined, and with it what it starts. The channel is closed at the end of f, and
+// so is the thread, which has to live until then: its end is what tells a tool that we are
+// gone. What mounts cannot be confined.
+func (w *workshop) onThread(path string, mounts bool, f func()) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // and never unlocked
-		if !t.mounts {
+		if !mounts {
 			// Not all hosts can.
 			landlock.Restrict(w.rules(path))
 		}
 		f()
 	}()
-	<-done
+	return done
 }
 
 func (w *workshop) rules(path string) landlock.Rules {

@@ -63,7 +63,8 @@
 // superblock in Go. Making, checking, repairing and resizing is left to the host's mkfs,
 // e2fsck and so on: s.useTool runs one on a copy of the device, a sparse file, and writes
 // back what it has changed (hosttool.go, devicetool.go, toolcopy.go). A tool that the host
-// has not is ENOTSUP.
+// has not is ENOTSUP. Augeas is a tool too, which is asked as long as its handle is open
+// and has copies of files (augtool.go, augfiles.go).
 //
 // # Progress
 //

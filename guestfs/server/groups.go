@@ -18,7 +18,7 @@ const (
 // necessary. A function says whether the group is available.
 var groupExceptions = map[string]func(*Server) bool{
 	// No longer groups, but programs may ask.
-	"augeas":   func(s *Server) bool { return answers(s, rpc.ProcAugInit) },
+	"augeas":   func(s *Server) bool { return hasTools(augTools...) },
 	"realpath": func(*Server) bool { return true },
 }
 

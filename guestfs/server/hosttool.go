@@ -210,11 +210,11 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 	}
 	stdout, all := &limited{}, &limited{}
 	argv := w.withLimits(path, t.args)
-	w.onThread(path, t, func() {
+	<-w.onThread(path, t.mounts, func() {
 		for _, attr := range attributes {
 			cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 			cmd.Dir, cmd.SysProcAttr = w.dir, attr
-			cmd.Env = []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
+			cmd.Env = w.env()
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, all
 			if t.out == nil {
 				cmd.Stdout = both{stdout, all}
@@ -244,6 +244,11 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 		return rename(stdout), &toolError{t.name, exit.ExitCode(), rename(all)}
 	}
 	return "", fmt.Errorf("%s: %w", t.name, err)
+}
+
+// env is the environment of tools.
+func (w *workshop) env() []string {
+	return []string{"LC_ALL=C", "HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH") + ":" + strings.Join(toolPath, ":")}
 }
 
 // toolPatience is how long the streams of a tool that was killed are waited for.

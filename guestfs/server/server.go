@@ -33,6 +33,7 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
+	aug     *augeas                         // nil if not open
 	roots   []*inspect.Root                 // what inspect_os has found
 	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
 	journal journals
@@ -68,6 +69,7 @@ func (s *Server) Close() error {
 	// Whoever is opening the drives has to be through; nobody begins any more.
 	s.engine.once.Do(func() { s.engine.err = errorf("the server is closed") })
 	s.releaseFiles()
+	s.closeAug()
 	return s.store.close()
 }
 

@@ -119,6 +119,7 @@ func (s *Server) releaseFiles() {
 // UmountAll unmounts everything. What mkmountpoint has made is gone with it.
 func (s *Server) UmountAll(ctx context.Context) error {
 	s.releaseFiles()
+	s.closeAug()
 	var errs []error
 	for len(s.trees) > 0 {
 		f := s.tree()
