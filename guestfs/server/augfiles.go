@@ -51,6 +51,9 @@ func (a *augFiles) path(name string) string { return a.guest + "/" + name }
 // copyIn makes the copies what the files of the guest that match patterns now are. Its
 // errors name the file.
 func (a *augFiles) copyIn(ctx context.Context, patterns []string) error {
+	if !a.s.mounted() {
+		patterns = nil
+	}
 	names, err := a.match(ctx, patterns)
 	if err != nil {
 		return err
@@ -89,20 +92,26 @@ func (a *augFiles) copyIn(ctx context.Context, patterns []string) error {
 
 // match returns the names of what there is for patterns, and makes their directories.
 func (a *augFiles) match(ctx context.Context, patterns []string) (map[string]bool, error) {
+	// Most lenses are for what a guest has not: directories that are not there are asked
+	// for once.
 	names, dirs := map[string]bool{}, map[string]bool{}
 	for _, pattern := range patterns {
 		pattern = path.Clean("/" + pattern)
-		if dir := path.Dir(pattern); !dirs[dir] {
-			dirs[dir] = true
+		dir := path.Dir(pattern)
+		if _, known := dirs[dir]; !known {
 			found, err := a.s.glob(ctx, augEscape(a.guest)+dir+"/")
 			if err != nil {
 				return nil, err
 			}
+			dirs[dir] = len(found) > 0
 			for _, p := range found {
 				if err := a.mkdir(strings.Trim(p[len(a.guest):], "/")); err != nil {
 					return nil, err
 				}
 			}
+		}
+		if !dirs[dir] {
+			continue
 		}
 		found, err := a.s.glob(ctx, augEscape(a.guest)+pattern)
 		if err != nil {
@@ -159,6 +168,9 @@ func (a *augFiles) skip(name, why string) {
 
 // copy makes the copy of a file, and returns nil if it is to have none.
 func (a *augFiles) copy(name string) (*augCopy, error) {
+	if !a.s.mounted() {
+		return nil, nil
+	}
 	f, st, err := a.open(name, unix.O_RDONLY, 0)
 	switch {
 	case err == unix.ENOENT || err == unix.ENOTDIR:
@@ -319,7 +331,7 @@ func (a *augFiles) copyOut(ctx context.Context) error {
 	}
 	for name := range a.copies {
 		if _, err := a.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-			if err := a.s.view().Unlinkat(cwd, a.path(name), 0); err != nil && err != unix.ENOENT {
+			if err := a.remove(name); err != nil && err != unix.ENOENT {
 				fail(name, err)
 				continue
 			}
@@ -328,6 +340,21 @@ func (a *augFiles) copyOut(ctx context.Context) error {
 	}
 	return first
 }
+
+// remove removes a file of the guest. As Augeas does it, a link to it stays.
+func (a *augFiles) remove(name string) error {
+	if !a.s.mounted() {
+		return errAugUnmounted
+	}
+	p, err := a.s.realpath(a.path(name))
+	if err != nil {
+		return err
+	}
+	return a.s.view().Unlinkat(cwd, p, 0)
+}
+
+// errAugUnmounted is the error of a save after umount: a handle outlives that.
+var errAugUnmounted = errors.New("nothing is mounted any more")
 
 // putOut writes a file to the guest, if it has changed.
 func (a *augFiles) putOut(name string) error {
@@ -339,6 +366,9 @@ func (a *augFiles) putOut(name string) error {
 	was, copied := a.copies[name]
 	if copied && was == now {
 		return nil
+	}
+	if !a.s.mounted() {
+		return errAugUnmounted
 	}
 	if why, ok := a.skipped[name]; ok {
 		return errors.New("it cannot be written: " + why)

@@ -248,7 +248,7 @@ var errAugBrackets = errors.New("] without [ before it")
 const (
 	augClose = `[']'!='']` // a bracket more that closes than opens
 	augBegin = "(( "
-	augEnd   = " ))"
+	augEnd   = "))"
 )
 
 // augAround returns what has to be before and after a path expression. augtool counts
@@ -266,7 +266,11 @@ func augAround(path string) (before, after string) {
 
 // augPlain takes away again what augAround has added.
 func augPlain(s string) string {
-	return strings.NewReplacer(augClose, "", augBegin, "", augEnd, "").Replace(s)
+	s = strings.ReplaceAll(s, augClose, "")
+	if before, after, ok := strings.Cut(s, augBegin); ok {
+		s = before + strings.TrimSuffix(after, augEnd)
+	}
+	return s
 }
 
 // augDepth returns how many brackets stay open, or a negative number if one closes that
