@@ -89,7 +89,7 @@ func startAugtool(w *workshop, root, name string, args ...string) (*augtool, err
 		return nil, err
 	}
 	env := append(w.env(), "INPUTRC="+keys, "TERM=dumb")
-	argv := w.withLimits(stdbuf, append([]string{"-oL", path, "-L", "-r", root}, args...))
+	argv := withLimits(stdbuf, append([]string{"-oL", path, "-L", "-r", root}, args...))
 	for _, attr := range w.attributes(tool{use: toolReads}) {
 		var a *augtool
 		if a, err = spawnAugtool(w, path, env, attr, argv); err == nil {

@@ -16,8 +16,8 @@ import (
 //
 // If this program is root, they run as nobody. Where the host allows it, they have no
 // network, can write to nothing but their workshop, and read nothing but what programs
-// are made of. They get no more memory than half of the host's, and their files do not
-// grow beyond the devices'.
+// are made of. They get no more memory than half of the host's. The size of their files is
+// not limited: xfs_repair does nothing if it cannot lift that limit.
 
 // nobody runs tools for root.
 const nobody = 65534
@@ -31,10 +31,6 @@ var toolReadable = []string{
 
 // toolWritable is what they can write to besides their workshop.
 var toolWritable = []string{"/dev/null", "/dev/zero", "/dev/full"}
-
-// toolSlack is how much larger than the largest device a file may get, in bytes: what
-// says how it is used, and logs.
-const toolSlack = 64 << 20
 
 // onThread calls f, which starts a tool that is at path and waits for its end, on a thread
 // that is confined, and with it what it starts. The channel is closed at the end of f, and
@@ -68,21 +64,15 @@ func (w *workshop) rules(path string) landlock.Rules {
 	return r
 }
 
-// withLimits returns a command that bounds what a tool can take of the host, and runs it.
+// withLimits returns a command that bounds the memory of a tool, and runs it.
 // Where there is no prlimit(1), it is the tool alone.
-func (w *workshop) withLimits(path string, args []string) []string {
+func withLimits(path string, args []string) []string {
 	argv := append([]string{path}, args...)
 	prlimit, err := findTool("prlimit")
 	if err != nil {
 		return argv
 	}
-	size := int64(toolSlack)
-	for _, f := range w.files {
-		if st, err := f.Stat(); err == nil {
-			size = max(size, st.Size()+toolSlack)
-		}
-	}
-	limits := []string{prlimit, "--core=0", fmt.Sprintf("--fsize=%d", size)}
+	limits := []string{prlimit, "--core=0"}
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
 		limits = append(limits, fmt.Sprintf("--data=%d", info.Totalram*uint64(info.Unit)/2))

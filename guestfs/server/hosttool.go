@@ -209,7 +209,7 @@ func (w *workshop) start(ctx context.Context, names map[string]string, t tool, a
 		return "", err
 	}
 	stdout, all := &limited{}, &limited{}
-	argv := w.withLimits(path, t.args)
+	argv := withLimits(path, t.args)
 	<-w.onThread(path, t.mounts, func() {
 		for _, attr := range attributes {
 			cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

@@ -62,9 +62,9 @@ func TestToolConfined(t *testing.T) {
 }
 
 // TestToolFiles finds that a tool works with what is in its workshop, and with no other
-// file of the host, and that it cannot fill the host.
+// file of the host, and has no more memory than it may.
 func TestToolFiles(t *testing.T) {
-	testimg.Need(t, "sh", "cat", "ls", "truncate")
+	testimg.Need(t, "sh", "cat", "ls")
 	w := workshopOf(t)
 	if _, err := w.file("device0", 1<<20); err != nil {
 		t.Fatal(err)
@@ -87,12 +87,10 @@ func TestToolFiles(t *testing.T) {
 		{"echo x >>" + outside, false},
 		{"ls " + filepath.Dir(outside), false},
 		{"echo x >" + outside + ".new", false},
-		{"truncate -s 1M device0", true},
-		{"truncate -s 1G device0", false},
 		{"test $(ulimit -c) = 0", true},
 		{"test $(ulimit -d) != unlimited", true},
 	} {
-		if !c.ok && !strings.Contains(c.script, "device0") && !landlock.Available() {
+		if !c.ok && !landlock.Available() {
 			continue
 		}
 		out, err := w.run(t.Context(), nil, tool{name: "sh", args: []string{"-e", "-c", c.script}})
