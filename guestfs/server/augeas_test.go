@@ -250,7 +250,7 @@ func TestAugtoolConfined(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proc := fmt.Sprintf("/proc/%d/", a.pid)
+	proc := fmt.Sprintf("/proc/%d/", a.proc.Pid)
 	if _, err := a.ask(t.Context(), "get", "/augeas"); err != nil {
 		t.Error(err)
 	}

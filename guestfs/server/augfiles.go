@@ -45,6 +45,10 @@ type augCopy struct {
 	size int64
 }
 
+func augCopyOf(data []byte) augCopy {
+	return augCopy{sum: sha256.Sum256(data), size: int64(len(data))}
+}
+
 // path returns the path of the guest of a name below root.
 func (a *augFiles) path(name string) string { return a.guest + "/" + name }
 
@@ -198,20 +202,20 @@ func (a *augFiles) copy(name string) (*augCopy, error) {
 		a.skip(name, fmt.Sprintf("it has more than %d bytes", maxAugFile))
 		return nil, nil
 	}
-	c := &augCopy{sum: sha256.Sum256(data), size: int64(len(data))}
+	c := augCopyOf(data)
 	// Augeas reads a file again if its time, in seconds, is another one.
 	mtime := time.Unix(st.Mtime.Sec, 0)
 	if old, err := a.root.Lstat(name); err == nil && old.Mode().IsRegular() {
-		if a.copies[name] == *c {
-			if here, err := a.sum(name); err == nil && here == *c {
-				return c, nil
+		if a.copies[name] == c {
+			if here, err := a.read(name); err == nil && augCopyOf(here) == c {
+				return &c, nil
 			}
 		}
 		if old.ModTime().Unix() == mtime.Unix() {
 			mtime = mtime.Add(time.Second)
 		}
 	}
-	return c, a.write(name, data, mtime)
+	return &c, a.write(name, data, mtime)
 }
 
 // open opens a file of the guest: it is none of our devices, whatever it is called.
@@ -254,12 +258,6 @@ func (a *augFiles) write(name string, data []byte, mtime time.Time) error {
 		err = a.root.Chtimes(name, mtime, mtime)
 	}
 	return err
-}
-
-// sum returns what a copy is now.
-func (a *augFiles) sum(name string) (augCopy, error) {
-	data, err := a.read(name)
-	return augCopy{sum: sha256.Sum256(data), size: int64(len(data))}, err
 }
 
 // read reads a copy, or a file that augtool has made. It has to be augtool's own: a link
@@ -362,7 +360,7 @@ func (a *augFiles) putOut(name string) error {
 	if err != nil {
 		return err
 	}
-	now := augCopy{sum: sha256.Sum256(data), size: int64(len(data))}
+	now := augCopyOf(data)
 	was, copied := a.copies[name]
 	if copied && was == now {
 		return nil
@@ -422,13 +420,8 @@ func (a *augFiles) overwrite(name string, data []byte) error {
 	if fileType(&st) != unix.S_IFREG {
 		err = unix.EEXIST
 	}
-	// Cut off at the end, not emptied first: a disk without room for the new one does
-	// not lose the old one's beginning before it says so.
 	if err == nil {
-		_, err = h.WriteAt(data, 0)
-	}
-	if err == nil {
-		err = h.v.Ftruncate(h.fd, int64(len(data)))
+		err = h.replace(data)
 	}
 	if cerr := h.close(); err == nil {
 		err = cerr

@@ -31,11 +31,6 @@ var augOptions = map[int]string{0: "-b", 1: "-n", 2: "-c", 3: "-S", 6: "-A"}
 
 // newAugeas starts Augeas with a directory of the guest as its root.
 func (s *Server) newAugeas(ctx context.Context, root string, flags int) (a *augeas, err error) {
-	for _, name := range augTools {
-		if _, err := findTool(name); err != nil {
-			return nil, err
-		}
-	}
 	a = &augeas{}
 	defer func() {
 		if err != nil {
@@ -90,12 +85,7 @@ func (a *augeas) close() {
 
 // copyIn copies the files that lenses are for.
 func (a *augeas) copyIn(ctx context.Context) error {
-	const incl = "/augeas/load/*/incl"
-	n, err := a.count(ctx, incl)
-	if err != nil || n == 0 {
-		return err
-	}
-	answer, err := a.tool.ask(ctx, "match", incl)
+	answer, err := a.tool.ask(ctx, "match", "/augeas/load/*/incl")
 	if err != nil {
 		return err
 	}
@@ -107,6 +97,9 @@ func (a *augeas) copyIn(ctx context.Context) error {
 				patterns = append(patterns, pattern)
 			}
 		}
+	}
+	if len(patterns) == 0 {
+		return nil
 	}
 	return a.files.copyIn(ctx, patterns)
 }
@@ -189,8 +182,8 @@ func (a *augeas) match(ctx context.Context, path string) ([]string, error) {
 	return paths, nil
 }
 
-// value asks get or label about a path expression. The error is errAugNone if there is no
-// node or no value.
+// value asks get or label about a path expression. The error is errAugNoNode or
+// errAugNoValue if there is none.
 func (a *augeas) value(ctx context.Context, command, path string) (string, error) {
 	word, err := a.path(path)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -64,19 +63,18 @@ type augtool struct {
 	name string // and what that stands for
 	buf  []byte // that is read into
 	done <-chan struct{}
-	pid  int
-	kill func() error
+	proc *os.Process
 	gone bool // no more can be expected of it
 }
 
 // startAugtool starts an augtool in a workshop, with the first attributes that the host
 // allows. Its root is a directory there, and called by another name. It has to be closed.
 func startAugtool(w *workshop, root, name string, args ...string) (*augtool, error) {
-	stdbuf, err := findTool("stdbuf")
+	path, err := findTool("augtool")
 	if err != nil {
 		return nil, err
 	}
-	path, err := findTool("augtool")
+	stdbuf, err := findTool("stdbuf")
 	if err != nil {
 		return nil, err
 	}
@@ -130,13 +128,13 @@ func spawnAugtool(w *workshop, path string, env []string, attr *syscall.SysProcA
 		out.Close()
 		return nil, err
 	}
-	a.pid, a.kill = cmd.Process.Pid, cmd.Process.Kill
+	a.proc = cmd.Process
 	return a, nil
 }
 
 // close ends the process and waits until it is gone.
 func (a *augtool) close() {
-	a.kill()
+	a.proc.Kill()
 	<-a.done
 	a.in.Close()
 	a.out.Close()
@@ -152,13 +150,10 @@ var (
 func (a *augtool) ask(ctx context.Context, words ...string) (string, error) {
 	// Somebody who is asked no more must not keep us, whatever has become of it.
 	past := time.Unix(1, 0)
-	var once sync.Once
 	stop := func() {
-		once.Do(func() {
-			a.kill()
-			a.in.SetDeadline(past)
-			a.out.SetDeadline(past)
-		})
+		a.proc.Kill()
+		a.in.SetDeadline(past)
+		a.out.SetDeadline(past)
 	}
 	defer context.AfterFunc(ctx, stop)()
 	nonce := "/" + rand.Text()

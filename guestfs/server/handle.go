@@ -63,6 +63,16 @@ func (s *Server) openRead(name string) (*handle, error) {
 // createPerm is what files are made with.
 func (s *Server) createPerm() uint32 { return 0o666 &^ s.umask }
 
+// replace gives a file another content. It is cut off at the end, not emptied first: a
+// disk without room for the new one does not lose the old one's beginning before it says
+// so.
+func (h *handle) replace(data []byte) error {
+	if _, err := h.WriteAt(data, 0); err != nil {
+		return err
+	}
+	return h.v.Ftruncate(h.fd, int64(len(data)))
+}
+
 func (h *handle) close() error {
 	if h.changed != nil {
 		defer h.changed()

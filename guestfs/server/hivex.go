@@ -224,13 +224,7 @@ func (s *Server) HivexCommit(ctx context.Context, a *rpc.HivexCommitArgs) error 
 	if err != nil {
 		return perror(err, "%s", text)
 	}
-	// Cut off at the end, not emptied first: a disk without room for the new one does
-	// not lose the old one's beginning before it says so.
-	_, err = f.WriteAt(data, 0)
-	if err == nil {
-		err = f.v.Ftruncate(f.fd, int64(len(data)))
-	}
-	if err != nil {
+	if err = f.replace(data); err != nil {
 		err = perror(err, "%s", text)
 	}
 	return f.closed(err)

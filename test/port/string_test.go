@@ -2,7 +2,6 @@
 package port
 
 import (
-	"os/exec"
 	"runtime"
 	"testing"
 
@@ -15,9 +14,7 @@ func TestString(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("for x86-64 only, as yet")
 	}
-	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Skip("no gcc")
-	}
+	testimg.Need(t, "gcc")
 	program := t.TempDir() + "/string"
 	testimg.MustRun(t, "gcc", "-O2", "-fno-builtin", "-I", "testdata", "-o", program,
 		"testdata/string.c", "../../kernel/arch/lkl/host/x86_64/string.S")
