@@ -60,9 +60,9 @@ func goTests(t *testing.T) map[string]bool {
 	return found
 }
 
-// TestSpecification: what is named as the holder of a promise exists.
+// TestSpecification: the tests that the specification and the field reports name exist.
 func TestSpecification(t *testing.T) {
-	text := read(t, "docs/SPECIFICATION.md")
+	text := read(t, "docs/SPECIFICATION.md") + read(t, "docs/field.md")
 	tests := goTests(t)
 	benchmarks := read(t, "bench/main.go")
 	n := 0
