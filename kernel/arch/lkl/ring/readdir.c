@@ -158,6 +158,23 @@ static struct dentry *by_number(struct dentry *dir, const struct lkl_dirent *d, 
 }
 
 /*
+ * A walk over everything would push all else out of memory, so what it has
+ * seen is forgotten. But never what was written: an inode that is marked is
+ * written when its last user puts it, and btrfs drops the pages of an inode
+ * that is on its way out, for they are mostly those of a removed file. So only
+ * where nothing is written, and only what goes at once, before anybody else
+ * can find it: the mark stays with an inode for as long as it lives.
+ */
+static bool may_forget(struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+
+	return sb_rdonly(dentry->d_sb) && !d_is_dir(dentry) &&
+	       d_count(dentry) == 1 && atomic_read(&inode->i_count) == 1 &&
+	       !(inode->i_state & I_DIRTY_ALL);
+}
+
+/*
  * The metadata of the record at @d. Returns -ENOSPC if its link does not fit
  * in @room; every other error is the record's own.
  */
@@ -190,9 +207,7 @@ static int fill_record(struct lkl_dirent *d, unsigned int room,
 			d->xattr_size = n == -EOPNOTSUPP ? 0 : n;
 		}
 	}
-	/* a walk over everything would push all else out of memory */
-	if ((flags & LKL_READDIR_ONCE) && !d_is_dir(path.dentry) &&
-	    d_count(path.dentry) == 1)
+	if ((flags & LKL_READDIR_ONCE) && may_forget(path.dentry))
 		d_mark_dontcache(d_inode(path.dentry));
 	path_put(&path);
 	if (err && err != -ENOSPC) {
