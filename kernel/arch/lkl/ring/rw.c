@@ -26,6 +26,17 @@ static bool can_go_direct(struct file *file, u64 buf, u64 size, u64 offset)
 	       IS_ALIGNED(buf | size | offset, DIRECT_ALIGN);
 }
 
+/*
+ * Whether what has failed directly may be tried by the page cache. Not every file
+ * of a file system that can, can. And XFS takes blocks that it has only set aside
+ * near the end of a file for an error; if it was one of the disk, the page cache
+ * meets it as well.
+ */
+static bool may_go_cached(long err, bool write)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP || (err == -EIO && !write);
+}
+
 static long direct(struct file *file, u64 buf, u64 size, u64 offset, bool write)
 {
 	struct bio_vec bv;
@@ -33,6 +44,14 @@ static long direct(struct file *file, u64 buf, u64 size, u64 offset, bool write)
 	struct kiocb iocb;
 	long ret;
 
+	if (!write) {
+		loff_t end = i_size_read(file->f_mapping->host);
+
+		/* what lies past the end is none of a reader's business */
+		if (offset >= end)
+			return 0;
+		size = min_t(u64, size, round_up(end - offset, DIRECT_ALIGN));
+	}
 	bvec_set_page(&bv, virt_to_page(buf), size, 0);
 	iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, &bv, 1, size);
 	init_sync_kiocb(&iocb, file);
@@ -67,8 +86,7 @@ long lkl_rw(int fd, u64 buf, u64 size, u64 offset, bool write)
 		ret = rw_verify_area(write ? WRITE : READ, file, &pos, size);
 		if (!ret)
 			ret = direct(file, buf, size, offset, write);
-		/* not every file of a file system that can, can */
-		if (ret != -EINVAL && ret != -EOPNOTSUPP)
+		if (ret >= 0 || !may_go_cached(ret, write))
 			goto out;
 	}
 	ret = write ? vfs_write(file, p, size, &pos) : vfs_read(file, p, size, &pos);
