@@ -19,6 +19,7 @@ type writable struct {
 	fstype  string // of testimg; the driver follows from it
 	options testimg.Options
 	data    string // options of our mount
+	cmdline string // of our kernel
 	caps    caps
 	again   []lens   // to compare with what is found after the next mount
 	lenses  []lens   // to compare with what an ext4 of the host holds
@@ -148,7 +149,7 @@ func (w writable) images(t *testing.T) []string {
 // unmounts.
 func (w writable) mounted(t *testing.T, images []string, flags uintptr, do func(k *lkl.Kernel, dir string)) {
 	t.Helper()
-	k := rig.Boot(t, nil)
+	k := rig.Boot(t, &lkl.Config{Cmdline: w.cmdline})
 	defer k.Kill()
 	var first string
 	for _, image := range images {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * XFS clears a buffer by its pages, and uses it by the address that it has
- * mapped them at. Where that is a copy (vmap.c), the copy has to be cleared.
+ * mapped them at. Where that is a copy (vmap.c), the copy has to be cleared, too.
  */
 #include "xfs.h"
 #include "xfs_fs.h"
@@ -17,5 +17,6 @@ WRAP(void, xfs_buf_zero, struct xfs_buf *bp, size_t boff, size_t bsize)
 {
 	__real_xfs_buf_zero(bp, boff, bsize);
 	if (bp->b_addr)
-		memset(bp->b_addr + boff, 0, min(bsize, BBTOB(bp->b_length) - boff));
+		invalidate_kernel_vmap_range(bp->b_addr + boff,
+					     min(bsize, BBTOB(bp->b_length) - boff));
 }
