@@ -20,6 +20,7 @@ type writable struct {
 	options testimg.Options
 	data    string // options of our mount
 	cmdline string // of our kernel
+	memory  int64  // of our kernel, bytes
 	caps    caps
 	again   []lens   // to compare with what is found after the next mount
 	lenses  []lens   // to compare with what an ext4 of the host holds
@@ -149,7 +150,7 @@ func (w writable) images(t *testing.T) []string {
 // unmounts.
 func (w writable) mounted(t *testing.T, images []string, flags uintptr, do func(k *lkl.Kernel, dir string)) {
 	t.Helper()
-	k := rig.Boot(t, &lkl.Config{Cmdline: w.cmdline})
+	k := rig.Boot(t, &lkl.Config{Cmdline: w.cmdline, Memory: w.memory})
 	defer k.Kill()
 	var first string
 	for _, image := range images {
