@@ -6,7 +6,7 @@ package lkl
 
 const (
 	abiMagic   = 0x746f6f626e75 // "unboot"
-	abiVersion = 1
+	abiVersion = 2
 
 	fdWindow  = 0
 	fdEvent   = 1
@@ -22,8 +22,8 @@ const (
 	offBlockRing = 0x00002000
 	offDoneRing  = 0x00003000
 	offCalls     = 0x00004000
-	offBlocks    = 0x0000c000
-	offArena     = 0x00010000
+	offBlocks    = 0x00014000
+	offArena     = 0x00020000
 	offBounce    = 0x01800000
 
 	maxCalls  = 256
@@ -58,6 +58,9 @@ const (
 	// callDead is this side's: stored when the process has ended, so that
 	// whoever sleeps on the call wakes.
 	callDead = 0x64656164
+
+	callAs    = 0x1
+	groupsMax = 32
 
 	opChain    = -1
 	opReaddir  = -2
@@ -127,14 +130,23 @@ type abiRing struct {
 	Entry [maxCalls]uint32
 }
 
+type abiIdentity struct {
+	Uid     uint32
+	Gid     uint32
+	Umask   uint32
+	Ngroups uint32
+	Groups  [groupsMax]uint32
+}
+
 type abiCall struct {
 	State uint32
 	Nr    int32
 	Root  int32
-	_     uint32
+	Flags uint32
 	Args  [6]uint64
 	Ret   int64
-	_     [56]byte
+	As    abiIdentity
+	_     [40]byte
 }
 
 type abiLink struct {

@@ -79,7 +79,7 @@ func TestABI(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?m)^struct (\w+) \{([^}]*)\}`).FindAllStringSubmatch(string(text), -1) {
-		fields := len(regexp.MustCompile(`(?m)^\s*(__[us]\d+|char)\s+[a-z]`).FindAllString(m[2], -1))
+		fields := len(regexp.MustCompile(`(?m)^\s*(__[us]\d+|char|struct \w+)\s+[a-z]`).FindAllString(m[2], -1))
 		n := 0
 		if v, ok := abiStructs[m[1]]; ok {
 			typ := reflect.TypeOf(v)
@@ -96,7 +96,7 @@ func TestABI(t *testing.T) {
 }
 
 var abiStructs = map[string]any{
-	"lkl_header": abiHeader{}, "lkl_ring": abiRing{}, "lkl_call": abiCall{}, "lkl_link": abiLink{},
+	"lkl_header": abiHeader{}, "lkl_ring": abiRing{}, "lkl_identity": abiIdentity{}, "lkl_call": abiCall{}, "lkl_link": abiLink{},
 	"lkl_dirent": abiDirent{}, "lkl_disk": abiDisk{}, "lkl_hostcall": abiHostcall{}, "lkl_piece": abiPiece{}, "lkl_block": abiBlock{},
 }
 
@@ -121,6 +121,7 @@ var abiConstants = map[string]int64{
 	"LKL_CMDLINE_SIZE": cmdlineSize,
 	"LKL_CALL_FREE":    callFree, "LKL_CALL_POSTED": callPosted, "LKL_CALL_WAITED": callWaited, "LKL_CALL_DONE": callDone,
 	"LKL_READDIR_LINK": READDIR_LINK, "LKL_READDIR_XATTR": READDIR_XATTR, "LKL_READDIR_ONCE": READDIR_ONCE,
+	"LKL_CALL_AS": callAs, "LKL_GROUPS_MAX": groupsMax,
 	"LKL_OP_CHAIN": opChain, "LKL_OP_READDIR": opReaddir, "LKL_OP_READ": opRead, "LKL_OP_WRITE": opWrite,
 	"LKL_OP_DISK_ADD": opDiskAdd, "LKL_OP_DISK_DEL": opDiskDel, "LKL_OP_HALT": opHalt,
 	"LKL_OP_HOSTCALL": opHostcall, "LKL_OP_LOCATE": opLocate, "LKL_OP_PANIC": opPanic,

@@ -19,6 +19,7 @@ type call struct {
 	abi   *abiCall
 	index uint32
 	root  int32
+	as    *abiIdentity // nil: root
 
 	// What is left of the scratch memory, and its address for the kernel.
 	mem  []byte
@@ -77,7 +78,7 @@ func (v *View) tryBegin() *call {
 }
 
 func (c *call) start(v *View) {
-	c.owner, c.root = v.k, v.root
+	c.owner, c.root, c.as = v.k, v.root, v.as
 	off := uint64(offArena + c.index*slotScratch)
 	c.mem = c.k.w.mem[off : off+slotScratch]
 	c.addr = windowBase + off
@@ -201,7 +202,10 @@ func (c *call) do(nr int32, args ...uint64) (int, error) {
 // post hands the call to the kernel. The next thing to do with c is wait.
 func (c *call) post(nr int32, args ...uint64) error {
 	k, a := c.k, c.abi
-	a.Nr, a.Root = nr, c.root
+	a.Nr, a.Root, a.Flags = nr, c.root, 0
+	if c.as != nil {
+		a.Flags, a.As = callAs, *c.as
+	}
 	n := copy(a.Args[:], args)
 	clear(a.Args[n:])
 	c.over = false

@@ -19,9 +19,13 @@ import "golang.org/x/sys/unix"
 //
 // A []byte that is memory of a [Buffer] is passed to the kernel as it is. Any
 // other is copied.
+//
+// The calls are those of root, with all its capabilities and an umask of 0,
+// unless the View is one of [View.As].
 type View struct {
 	k    *Kernel
 	root int32
+	as   *abiIdentity // nil: root
 }
 
 // Chroot returns a View in which "/" is the directory that fd, a descriptor

@@ -14,10 +14,12 @@
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/path.h>
+#include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <asm/ring.h>
 
 /* How long a worker looks for the next call before it sleeps. */
@@ -26,6 +28,7 @@
 struct worker {
 	struct task_struct *task;
 	struct list_head idle;	/* on idle_workers while it has nothing to do */
+	struct identity identity;	/* that of its last call that had one */
 };
 
 static LIST_HEAD(idle_workers);		/* the last one used comes first */
@@ -66,7 +69,17 @@ static void leave_root(void)
 	set_fs_pwd(current->fs, &kernel_root);
 }
 
-static void serve(struct lkl_call *slot)
+static long run(struct worker *w, struct lkl_call *slot, const struct call *c)
+{
+	struct lkl_identity as;
+
+	if (likely(!(READ_ONCE(slot->flags) & LKL_CALL_AS)))
+		return lkl_call(c);
+	memcpy(&as, &slot->as, sizeof(as));
+	return lkl_call_as(&w->identity, &as, c);
+}
+
+static void serve(struct worker *w, struct lkl_call *slot)
 {
 	struct call c = { .nr = READ_ONCE(slot->nr) };
 	int root = READ_ONCE(slot->root);
@@ -76,7 +89,7 @@ static void serve(struct lkl_call *slot)
 	if (root >= 0)
 		ret = enter_root(root);
 	if (!ret) {
-		ret = lkl_call(&c);
+		ret = run(w, slot, &c);
 		if (root >= 0)
 			leave_root();
 	}
@@ -106,7 +119,7 @@ static int worker(void *unused)
 	for (;;) {
 		index = ring_pop(&lkl_call_ring);
 		if (index >= 0) {
-			serve(&calls[index]);
+			serve(&w, &calls[index]);
 			lkl_settle();
 			cond_resched();
 			continue;
@@ -147,8 +160,22 @@ void lkl_call_interrupt(void)
 		wake_up_process(manager);
 }
 
+/*
+ * How many files may be open, which the parent's program decides: as many as
+ * there can be in a quarter of memory or so.
+ */
+static void allow_files(void)
+{
+	unsigned long files = clamp(READ_ONCE(lkl_header->memory) / SZ_4K, 4096UL, 65536UL);
+
+	task_lock(current);
+	current->signal->rlim[RLIMIT_NOFILE] = (struct rlimit){ files, files };
+	task_unlock(current);
+}
+
 void __noreturn lkl_serve(void)
 {
+	allow_files();
 	get_fs_root(current->fs, &kernel_root);
 	current->fs->umask = 0;		/* the parent says each mode in full */
 	max_workers = clamp(READ_ONCE(lkl_header->workers), 1U, 256U);

@@ -71,6 +71,15 @@ struct call {
 };
 
 long lkl_call(const struct call *c);		/* call.c: any request */
+
+/* identity.c: run a request as somebody; the worker keeps what it has made */
+struct identity {
+	struct lkl_identity of;
+	const struct cred *cred;
+};
+long lkl_call_as(struct identity *kept, const struct lkl_identity *as,
+		 const struct call *c);
+
 long lkl_syscall(long nr, const u64 *args);	/* kernel/syscalls.c */
 
 /* The operations, by the files that hold them. */

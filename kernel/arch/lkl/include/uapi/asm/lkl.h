@@ -30,7 +30,7 @@ typedef int64_t __s64;
 #endif
 
 #define LKL_MAGIC		0x746f6f626e75ULL	/* "unboot" */
-#define LKL_VERSION		1
+#define LKL_VERSION		2
 
 /* Descriptors of the process when it starts; it closes all others. */
 #define LKL_FD_WINDOW		0	/* memfd of LKL_WINDOW_SIZE bytes */
@@ -52,8 +52,8 @@ typedef int64_t __s64;
 #define LKL_OFF_BLOCK_RING	0x00002000UL	/* struct lkl_ring: to the parent */
 #define LKL_OFF_DONE_RING	0x00003000UL	/* struct lkl_ring: to the kernel */
 #define LKL_OFF_CALLS		0x00004000UL	/* struct lkl_call[LKL_CALLS] */
-#define LKL_OFF_BLOCKS		0x0000c000UL	/* struct lkl_block[LKL_BLOCKS] */
-#define LKL_OFF_ARENA		0x00010000UL	/* the parent's: data of calls */
+#define LKL_OFF_BLOCKS		0x00014000UL	/* struct lkl_block[LKL_BLOCKS] */
+#define LKL_OFF_ARENA		0x00020000UL	/* the parent's: data of calls */
 #define LKL_OFF_BOUNCE		0x01800000UL	/* the kernel's: data of blocks */
 
 #define LKL_CALLS		256
@@ -148,6 +148,20 @@ struct lkl_ring {
 #define LKL_CALL_WAITED		2
 #define LKL_CALL_DONE		3
 
+#define LKL_GROUPS_MAX		32
+
+/*
+ * Whose call it is: all four ids of a process are the same, and only those of
+ * user 0 come with its capabilities.
+ */
+struct lkl_identity {
+	__u32 uid;
+	__u32 gid;
+	__u32 umask;
+	__u32 ngroups;		/* supplementary groups, at most LKL_GROUPS_MAX */
+	__u32 groups[LKL_GROUPS_MAX];
+};
+
 /*
  * A request: a system call (nr >= 0, numbered as in asm-generic/unistd.h on
  * every host; flags and structures as in asm-generic too) or an operation.
@@ -156,11 +170,15 @@ struct lkl_call {
 	__u32 state;
 	__s32 nr;
 	__s32 root;		/* descriptor of the directory that is "/"; or -1 */
-	__u32 __pad0;
+	__u32 flags;		/* LKL_CALL_AS */
 	__u64 args[6];
 	__s64 ret;		/* result, or minus an errno */
-	__u8  __pad1[56];
+	struct lkl_identity as;	/* with LKL_CALL_AS; else it is root's, umask 0 */
+	__u8  __pad0[40];
 };
+
+/* lkl_call.flags */
+#define LKL_CALL_AS		0x1
 
 /*
  * Operations beyond system calls: lkl_call.nr, its arguments, its result.
