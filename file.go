@@ -1,7 +1,6 @@
 package unboot
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -30,9 +29,12 @@ type File struct {
 	fd     int  // guarded by life
 	closed bool // guarded by life
 
-	posMu sync.Mutex
-	pos   int64   // guarded by posMu
-	dir   *dirBuf // guarded by posMu
+	// posMu is held while the kernel works, and never while a caller's code
+	// runs.
+	posMu    sync.Mutex
+	pos      int64   // guarded by posMu
+	appended bool    // guarded by posMu: the offset is not pos but the kernel's
+	dir      *dirBuf // guarded by posMu
 }
 
 var (
@@ -196,13 +198,10 @@ type dirBuf struct {
 func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
-	if f.dir == nil {
-		f.dir = &dirBuf{}
-	}
 	list := []fs.DirEntry{}
 	for n <= 0 || len(list) < n {
-		if len(f.dir.entries) == 0 {
-			if f.dir.ended {
+		if f.dir == nil || len(f.dir.entries) == 0 {
+			if f.dir != nil && f.dir.ended {
 				break
 			}
 			if err := f.call("readdir", f.fillDir); err != nil {
@@ -228,35 +227,7 @@ func (f *File) fillDir(fd int) error {
 	if err != nil {
 		return err
 	}
-	f.dir.ended = n == 0
+	f.dir = &dirBuf{ended: n == 0}
 	f.dir.entries, err = parseEntries(nil, path.Clean(f.name), buf[:n])
 	return err
-}
-
-// Seek moves the file's offset, as lseek(2). whence may also be
-// unix.SEEK_DATA or unix.SEEK_HOLE.
-func (f *File) Seek(offset int64, whence int) (int64, error) {
-	f.posMu.Lock()
-	defer f.posMu.Unlock()
-	if whence == io.SeekCurrent {
-		// The kernel's own offset is not used for files.
-		if offset == 0 && f.dir == nil {
-			return f.pos, f.call("seek", func(int) error { return nil })
-		}
-		offset += f.pos
-		whence = io.SeekStart
-	}
-	if f.dir != nil && offset != 0 {
-		return 0, f.pathError("seek", errors.New("a directory can only be rewound"))
-	}
-	var pos int64
-	err := f.call("seek", func(fd int) (err error) {
-		pos, err = f.fs.view.Seek(fd, offset, whence)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	f.pos, f.dir = pos, nil
-	return pos, nil
 }
