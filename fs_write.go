@@ -158,7 +158,7 @@ func (f *FS) Symlink(oldname, newname string) error {
 func (f *FS) call2(op, oldname, newname string, do func(o, n string) error) error {
 	err := fs.ErrInvalid
 	if validPath(oldname) && validPath(newname) {
-		if err = f.t.begin(); err == nil {
+		if err = f.begin(); err == nil {
 			err = do("/"+oldname, "/"+newname)
 			f.t.end()
 		}

@@ -43,6 +43,7 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	defer img.mountMu.Unlock()
 	t.life.Lock()
 	defer t.life.Unlock()
+	t.closeIdleSubs()
 	i, err := f.mountOn(dir)
 	if err == nil && i == 0 {
 		err = unix.EBUSY

@@ -53,7 +53,7 @@ func (r *walkReader) readSome(dirs []*walkDir, idle []int) int {
 		s.readFirst = c.Readdirents(s.open.Fd(), s.first, w.o.mask(), w.o.flags())
 		s.readSecond = c.Readdirents(s.open.Fd(), s.more, w.o.mask(), w.o.flags())
 	}
-	err := w.f.t.begin()
+	err := w.f.begin()
 	if err == nil {
 		err = c.Run()
 		r.note(dirs, idle)
@@ -143,7 +143,7 @@ func (r *walkReader) readOn(d *walkDir) (ended bool) {
 	if r.large == nil {
 		r.large = make([]byte, dirChunk)
 	}
-	err := w.f.t.begin()
+	err := w.f.begin()
 	n := 0
 	if err == nil {
 		n, err = w.f.view.Readdirents(d.fd, r.large, w.o.mask(), w.o.flags())
