@@ -84,9 +84,11 @@ type dirID struct {
 
 // subView returns the view that starts at a directory of another view.
 func (t *tree) subView(v *lkl.View, p string) (*lkl.View, error) {
-	t.closeIdleSubs()
 	var st unix.Statx_t
 	c := v.NewChain()
+	for _, fd := range t.takeIdleSubs(maxIdleSubs) {
+		c.Close(fd)
+	}
 	open := c.Openat(unix.AT_FDCWD, p, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	c.Statx(open.Fd(), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_MNT_ID, &st)
 	err := c.Run()
@@ -105,13 +107,13 @@ func (t *tree) subView(v *lkl.View, p string) (*lkl.View, error) {
 	if t.subs == nil {
 		t.subs = &subRoots{byID: map[dirID]subRoot{}, open: map[int]struct{}{}}
 	}
+	t.subs.open[fd] = struct{}{}
 	if known := t.subs.byID[id].view.Value(); known != nil {
-		k.CloseFd(fd)
+		t.subs.idle = append(t.subs.idle, fd)
 		return known, nil
 	}
 	sub := k.Chroot(fd)
 	t.subs.byID[id] = subRoot{weak.Make(sub), fd}
-	t.subs.open[fd] = struct{}{}
 	// A call that runs has its view, so none can see another directory under
 	// the descriptor's number.
 	runtime.AddCleanup(sub, func(fd int) { t.forgetSub(id, fd) }, fd)
@@ -132,18 +134,23 @@ func (t *tree) forgetSub(id dirID, fd int) {
 	t.subs.idle = append(t.subs.idle, fd)
 }
 
-// closeIdleSubs closes the directories that no Sub has any more.
-func (t *tree) closeIdleSubs() {
+// maxIdleSubs is how many descriptors are closed in passing.
+const maxIdleSubs = 100
+
+// takeIdleSubs returns up to n directories that no Sub has any more, to be closed.
+func (t *tree) takeIdleSubs(n int) []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.subs == nil {
-		return
+		return nil
 	}
-	for _, fd := range t.subs.idle {
-		t.img.k.CloseFd(fd)
+	n = min(n, len(t.subs.idle))
+	take := t.subs.idle[:n:n]
+	t.subs.idle = t.subs.idle[n:]
+	for _, fd := range take {
 		delete(t.subs.open, fd)
 	}
-	t.subs.idle = nil
+	return take
 }
 
 // closeSubs closes all directories that Subs start at, when the tree ends.

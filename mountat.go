@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strconv"
 
@@ -43,7 +44,9 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	defer img.mountMu.Unlock()
 	t.life.Lock()
 	defer t.life.Unlock()
-	t.closeIdleSubs()
+	for _, fd := range t.takeIdleSubs(math.MaxInt) {
+		img.k.CloseFd(fd)
+	}
 	i, err := f.mountOn(dir)
 	if err == nil && i == 0 {
 		err = unix.EBUSY

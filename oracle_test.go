@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,9 +106,18 @@ func asHost(t *testing.T, do func(t *testing.T, tr tree) string) {
 	if err := f.RemoveAll("lost+found"); err != nil {
 		t.Fatal(err)
 	}
-	if want, got := do(t, hostTree{r}), do(t, imageTree{f}); got != want {
-		t.Errorf("got  %s\nhost %s", got, want)
+	want, got := strings.Split(do(t, hostTree{r}), "\n"), strings.Split(do(t, imageTree{f}), "\n")
+	if slices.Equal(got, want) {
+		return
 	}
+	same := 0
+	for same < min(len(got), len(want)) && got[same] == want[same] {
+		same++
+	}
+	part := func(lines []string) string {
+		return strings.Join(lines[min(max(same-3, 0), len(lines)):min(same+5, len(lines))], "\n")
+	}
+	t.Errorf("got  %s\nhost %s", part(got), part(want))
 }
 
 // kind names an error by what errors.Is says of it.

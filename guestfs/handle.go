@@ -68,7 +68,9 @@ func (g *Guestfs) String() string { return "&Guestfs{}" }
 
 // Close ends the handle: as [Guestfs.Shutdown], if it is launched. An error says that
 // something that was written may not be in the images. Closing again is an error.
-func (g *Guestfs) Close() *GuestfsError {
+// Errors are *[GuestfsError]: that type is not Close's own, as it is with libguestfs,
+// since a nil of it would be an error to who keeps it in one.
+func (g *Guestfs) Close() error {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -86,10 +88,7 @@ func (g *Guestfs) Close() *GuestfsError {
 		err = e
 	}
 	g.emit(EVENT_CLOSE, "", nil)
-	if err = toError("close", err); err != nil {
-		return err.(*GuestfsError)
-	}
-	return nil
+	return toError("close", err)
 }
 
 // end ends the session, if there is one.

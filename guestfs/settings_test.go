@@ -2,6 +2,7 @@ package guestfs
 
 import (
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -208,11 +209,12 @@ func TestStates(t *testing.T) {
 	if _, err := g.Get_pid(); err == nil {
 		t.Error("a process")
 	}
-	if err := g.Close(); err != nil {
+	if err := io.Closer(g).Close(); err != nil { // a nil that is one also as an error
 		t.Error(err)
 	}
-	if err := g.Close(); err == nil || err.Op != "close" || err.Error() != "close: handle is closed" {
-		t.Error(err)
+	ge, ok := errors.AsType[*GuestfsError](g.Close())
+	if !ok || ge.Op != "close" || ge.Error() != "close: handle is closed" {
+		t.Error(ge)
 	}
 	fails(t, g.Ping_daemon(), "ping_daemon", "handle is closed", 0)
 	if b, err := g.Is_ready(); b || err == nil {
