@@ -162,6 +162,12 @@ type Extent struct {
 // and SEEK_HOLE: where the file system cannot tell, the file is one extent. The
 // file's offset stays.
 func (f *File) Extents() ([]Extent, error) {
+	f.posMu.Lock()
+	defer f.posMu.Unlock()
+	// The kernel's own offset is moved by this.
+	if _, err := f.offsetLocked(); err != nil {
+		return nil, f.pathError("seek", err)
+	}
 	var list []Extent
 	err := f.call("seek", func(fd int) error {
 		for pos := int64(0); ; {
