@@ -66,7 +66,20 @@ func (f *File) do(do func(fd int) error) error {
 	if f.closed {
 		return os.ErrClosed
 	}
-	return do(f.fd)
+	img := f.fs.t.img
+	mark := img.k.LogMark()
+	return img.explain(do(f.fd), mark, f.inode)
+}
+
+// inode returns the number of the file's inode, or 0.
+//
+// Preconditions: life is held.
+func (f *File) inode() uint64 {
+	var st unix.Statx_t
+	if f.fs.view.Fstatx(f.fd, unix.STATX_INO, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 func (f *File) pathError(op string, err error) error {

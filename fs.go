@@ -98,7 +98,8 @@ func (f *FS) call(op, name string, do func(path string) error) error {
 	err := fs.ErrInvalid
 	if validPath(name) {
 		if err = f.begin(); err == nil {
-			err = do("/" + name)
+			mark := f.t.img.k.LogMark()
+			err = f.t.img.explain(do("/"+name), mark, inodeAt(f.view, "/"+name))
 			f.t.end()
 		}
 	}
@@ -110,7 +111,7 @@ func (f *FS) pathError(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &fs.PathError{Op: op, Path: name, Err: f.t.img.explain(err)}
+	return &fs.PathError{Op: op, Path: name, Err: f.hinted(op, name, err)}
 }
 
 // Open opens a file for reading, as fs.FS. The file is a *[File].

@@ -98,7 +98,8 @@ func (f *FS) unlink(names []string) (first error) {
 		if err := f.begin(); err != nil {
 			return f.pathError("remove", names[0], err)
 		}
-		err := c.Run()
+		mark := f.t.img.k.LogMark()
+		err := f.t.img.explain(c.Run(), mark, noInode)
 		f.t.end()
 		done := n
 		if err != nil {

@@ -174,12 +174,13 @@ func (f *FS) call2(op, oldname, newname string, do func(o, n string) error) erro
 	err := fs.ErrInvalid
 	if validPath(oldname) && validPath(newname) {
 		if err = f.begin(); err == nil {
-			err = do("/"+oldname, "/"+newname)
+			mark := f.t.img.k.LogMark()
+			err = f.t.img.explain(do("/"+oldname, "/"+newname), mark, inodeAt(f.view, "/"+oldname))
 			f.t.end()
 		}
 	}
 	if err != nil {
-		return &os.LinkError{Op: op, Old: oldname, New: newname, Err: f.t.img.explain(err)}
+		return &os.LinkError{Op: op, Old: oldname, New: newname, Err: f.hinted2(op, oldname, newname, err)}
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (t *tree) unmount() error {
 	}
 	t.dead = true
 	k := t.img.k
-	mark := t.img.logMark()
+	mark := k.LogMark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
 
 	t.mu.Lock()
@@ -99,7 +99,7 @@ func (t *tree) unmount() error {
 			err = unix.EIO
 		}
 		if err != nil && len(lines) > 0 {
-			err = &LogError{Err: err, Log: lines}
+			err = &LogError{Err: err, Log: lines, line: tellingLine(lines)}
 		}
 	}
 	if err == nil {
