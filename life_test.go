@@ -3,6 +3,7 @@ package unboot_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -79,5 +80,39 @@ func TestCloseTwice(t *testing.T) {
 	}
 	if _, err := img.MountAuto(); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// A walk that the image's end has come upon says so once.
+func TestWalkEndsOnce(t *testing.T) {
+	image := blank(t, "ext4")
+	img := open(t, image, unboot.Writable())
+	f := must(img.MountAuto())
+	for i := range 300 {
+		if err := f.MkdirAll(fmt.Sprint(i, "/a/b"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := img.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	img = must(unboot.Open(ctx, image))
+	defer img.Close()
+	n, failed := 0, 0
+	for _, err := range must(img.MountAuto()).Walk(".", nil) {
+		if n++; n == 100 {
+			cancel()
+			<-img.Kernel().Done()
+		}
+		if err != nil {
+			failed++
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+	}
+	if failed != 1 {
+		t.Errorf("%d errors", failed)
 	}
 }
