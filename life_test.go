@@ -97,6 +97,7 @@ func TestWalkEndsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	img = must(unboot.Open(ctx, image))
 	defer img.Close()
 	n, failed := 0, 0
