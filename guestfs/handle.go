@@ -68,9 +68,10 @@ func (g *Guestfs) String() string { return "&Guestfs{}" }
 
 // Close ends the handle: as [Guestfs.Shutdown], if it is launched. An error says that
 // something that was written may not be in the images. Closing again is an error.
-// Errors are *[GuestfsError]: that type is not Close's own, as it is with libguestfs,
-// since a nil of it would be an error to who keeps it in one.
-func (g *Guestfs) Close() error {
+//
+// The type is the official binding's, which programs are written for. Compare it with
+// nil as it is: kept in a variable of the type error, also a nil of it is not nil.
+func (g *Guestfs) Close() *GuestfsError {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -88,7 +89,10 @@ func (g *Guestfs) Close() error {
 		err = e
 	}
 	g.emit(EVENT_CLOSE, "", nil)
-	return toError("close", err)
+	if err = toError("close", err); err != nil {
+		return err.(*GuestfsError)
+	}
+	return nil
 }
 
 // end ends the session, if there is one.
