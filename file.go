@@ -192,6 +192,9 @@ func (f *File) Extents() ([]Extent, error) {
 				return err
 			}
 			hole, err := f.fs.view.Seek(fd, data, unix.SEEK_HOLE)
+			if err == unix.ENXIO {
+				return nil // the file has ended before, or f2fs found what it keeps behind its end
+			}
 			if err != nil {
 				return err
 			}
