@@ -33,6 +33,9 @@ func (e *MountError) Error() string {
 	if line := tellingLine(e.Log); line != "" {
 		s += ": " + line
 	}
+	if o := withoutJournal(e.Type, e.Log); o != "" {
+		s += ": its journal cannot be loaded; the mount option " + o + " reads it without, as it was before the last changes"
+	}
 	return s
 }
 
@@ -48,14 +51,16 @@ func (e *MountError) Format(s fmt.State, verb rune) {
 // in the Err of a *fs.PathError. %+v prints all lines.
 type LogError struct {
 	Err error // a unix.Errno
-	// Log holds the kernel's last lines, oldest first.
+	// Log holds what the kernel has logged since the call began, oldest first.
 	Log []string
+
+	line string // of Log, the one that says most
 }
 
 func (e *LogError) Error() string {
 	s := e.Err.Error()
-	if line := tellingLine(e.Log); line != "" {
-		s += ": " + line
+	if e.line != "" {
+		s += ": " + e.line
 	}
 	return s
 }

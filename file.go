@@ -1,7 +1,6 @@
 package unboot
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -30,9 +29,12 @@ type File struct {
 	fd     int  // guarded by life
 	closed bool // guarded by life
 
-	posMu sync.Mutex
-	pos   int64   // guarded by posMu
-	dir   *dirBuf // guarded by posMu
+	// posMu is held while the kernel works, and never while a caller's code
+	// runs.
+	posMu    sync.Mutex
+	pos      int64   // guarded by posMu
+	appended bool    // guarded by posMu: the offset is not pos but the kernel's
+	dir      *dirBuf // guarded by posMu
 }
 
 var (
@@ -64,7 +66,20 @@ func (f *File) do(do func(fd int) error) error {
 	if f.closed {
 		return os.ErrClosed
 	}
-	return do(f.fd)
+	img := f.fs.t.img
+	mark := img.k.LogMark()
+	return img.explain(do(f.fd), mark, f.inode)
+}
+
+// inode returns the number of the file's inode, or 0.
+//
+// Preconditions: life is held.
+func (f *File) inode() uint64 {
+	var st unix.Statx_t
+	if f.fs.view.Fstatx(f.fd, unix.STATX_INO, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 func (f *File) pathError(op string, err error) error {
@@ -160,6 +175,12 @@ type Extent struct {
 // and SEEK_HOLE: where the file system cannot tell, the file is one extent. The
 // file's offset stays.
 func (f *File) Extents() ([]Extent, error) {
+	f.posMu.Lock()
+	defer f.posMu.Unlock()
+	// The kernel's own offset is moved by this.
+	if _, err := f.offsetLocked(); err != nil {
+		return nil, f.pathError("seek", err)
+	}
 	var list []Extent
 	err := f.call("seek", func(fd int) error {
 		for pos := int64(0); ; {
@@ -171,6 +192,9 @@ func (f *File) Extents() ([]Extent, error) {
 				return err
 			}
 			hole, err := f.fs.view.Seek(fd, data, unix.SEEK_HOLE)
+			if err == unix.ENXIO {
+				return nil // the file has ended before, or f2fs found what it keeps behind its end
+			}
 			if err != nil {
 				return err
 			}
@@ -196,13 +220,10 @@ type dirBuf struct {
 func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
-	if f.dir == nil {
-		f.dir = &dirBuf{}
-	}
 	list := []fs.DirEntry{}
 	for n <= 0 || len(list) < n {
-		if len(f.dir.entries) == 0 {
-			if f.dir.ended {
+		if f.dir == nil || len(f.dir.entries) == 0 {
+			if f.dir != nil && f.dir.ended {
 				break
 			}
 			if err := f.call("readdir", f.fillDir); err != nil {
@@ -228,35 +249,7 @@ func (f *File) fillDir(fd int) error {
 	if err != nil {
 		return err
 	}
-	f.dir.ended = n == 0
+	f.dir = &dirBuf{ended: n == 0}
 	f.dir.entries, err = parseEntries(nil, path.Clean(f.name), buf[:n])
 	return err
-}
-
-// Seek moves the file's offset, as lseek(2). whence may also be
-// unix.SEEK_DATA or unix.SEEK_HOLE.
-func (f *File) Seek(offset int64, whence int) (int64, error) {
-	f.posMu.Lock()
-	defer f.posMu.Unlock()
-	if whence == io.SeekCurrent {
-		// The kernel's own offset is not used for files.
-		if offset == 0 && f.dir == nil {
-			return f.pos, f.call("seek", func(int) error { return nil })
-		}
-		offset += f.pos
-		whence = io.SeekStart
-	}
-	if f.dir != nil && offset != 0 {
-		return 0, f.pathError("seek", errors.New("a directory can only be rewound"))
-	}
-	var pos int64
-	err := f.call("seek", func(fd int) (err error) {
-		pos, err = f.fs.view.Seek(fd, offset, whence)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	f.pos, f.dir = pos, nil
-	return pos, nil
 }

@@ -12,7 +12,11 @@ import (
 func (f *File) Read(p []byte) (int, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
-	n, err := f.readAt("read", p, f.pos)
+	off, err := f.offsetLocked()
+	if err != nil {
+		return 0, f.pathError("read", err)
+	}
+	n, err := f.readAt("read", p, off)
 	f.pos += int64(n)
 	if n > 0 && err == io.EOF {
 		err = nil
@@ -45,14 +49,19 @@ func (f *File) readAt(op string, p []byte, off int64) (n int, err error) {
 func (f *File) Write(p []byte) (int, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
-	n, err := f.write(p)
+	n, err := f.pwrite(p, f.pos)
+	switch {
+	case !f.append:
+		f.pos += int64(n)
+	case n > 0:
+		f.appended = true
+	}
 	return n, f.pathError("write", err)
 }
 
-// write is Write without a path in its error.
-//
-// Preconditions: posMu is held.
-func (f *File) write(p []byte) (n int, err error) {
+// pwrite writes at an offset, or at the end if the file was opened with
+// os.O_APPEND.
+func (f *File) pwrite(p []byte, off int64) (n int, err error) {
 	if len(p) == 0 {
 		return 0, f.do(func(int) error { return nil })
 	}
@@ -60,13 +69,11 @@ func (f *File) write(p []byte) (n int, err error) {
 		if f.append {
 			n, err = f.fs.view.Write(fd, p)
 		} else {
-			n, err = f.fs.view.Pwrite(fd, p, f.pos)
+			n, err = f.fs.view.Pwrite(fd, p, off)
 		}
 		return noShortWrite(err)
 	})
-	n = max(n, 0)
-	f.pos += int64(n)
-	return n, err
+	return max(n, 0), err
 }
 
 // noShortWrite turns the error of a write that makes no progress into what the

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -16,13 +17,14 @@ import (
 // mounted into it maybe.
 //
 // It implements fs.FS, fs.StatFS, fs.ReadDirFS, fs.ReadFileFS, fs.ReadLinkFS,
-// fs.GlobFS and fs.SubFS, and the methods of os.Root.
+// fs.GlobFS and fs.SubFS, and has the methods of os.Root.
 type FS struct {
 	t        *tree
 	view     *lkl.View
-	fd       int // of its root, owned by t
+	name     string // path of its root in the tree
 	readOnly bool
-	sub      bool // made by Sub
+	sub      bool        // made by Sub or OpenRoot
+	closed   atomic.Bool // a sub
 }
 
 var (
@@ -72,7 +74,7 @@ func (f *FS) ReadOnly() bool { return f.readOnly }
 // Unmount writes everything and unmounts the tree, the last mounted first. The
 // error says what could not be written. Files that are still open are closed:
 // their methods return errors afterwards. Unmounting again returns nil, as
-// does unmounting the result of [FS.Sub], which does nothing else.
+// does unmounting the result of [FS.Sub] or [FS.OpenRoot], which does nothing else.
 func (f *FS) Unmount() error {
 	if f.sub {
 		return nil
@@ -82,13 +84,22 @@ func (f *FS) Unmount() error {
 	return f.t.unmount()
 }
 
+// begin starts a call; if it returns nil, t.end must follow.
+func (f *FS) begin() error {
+	if f.closed.Load() {
+		return os.ErrClosed
+	}
+	return f.t.begin()
+}
+
 // call checks a path, and runs a call that has it as its subject. The path
 // that do gets starts at the view's root.
 func (f *FS) call(op, name string, do func(path string) error) error {
 	err := fs.ErrInvalid
 	if validPath(name) {
-		if err = f.t.begin(); err == nil {
-			err = do("/" + name)
+		if err = f.begin(); err == nil {
+			mark := f.t.img.k.LogMark()
+			err = f.t.img.explain(do("/"+name), mark, inodeAt(f.view, "/"+name))
 			f.t.end()
 		}
 	}
@@ -100,7 +111,7 @@ func (f *FS) pathError(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &fs.PathError{Op: op, Path: name, Err: f.t.img.explain(err)}
+	return &fs.PathError{Op: op, Path: name, Err: f.hinted(op, name, err)}
 }
 
 // Open opens a file for reading, as fs.FS. The file is a *[File].
@@ -195,27 +206,6 @@ type noGlob struct{ f *FS }
 func (n noGlob) Open(name string) (fs.File, error)          { return n.f.Open(name) }
 func (n noGlob) Stat(name string) (fs.FileInfo, error)      { return n.f.Stat(name) }
 func (n noGlob) ReadDir(name string) ([]fs.DirEntry, error) { return n.f.ReadDir(name) }
-
-// Sub returns the tree below dir, an *[FS]. Symbolic links in it cannot lead
-// out: an absolute one starts at dir. It is unusable once f is unmounted.
-func (f *FS) Sub(dir string) (fs.FS, error) {
-	if dir == "." {
-		return f, nil
-	}
-	sub := &FS{t: f.t, readOnly: f.readOnly, sub: true}
-	err := f.call("sub", dir, func(p string) (err error) {
-		sub.fd, err = f.view.Open(p, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			f.t.keep(sub.fd)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	sub.view = f.t.img.k.Chroot(sub.fd)
-	return sub, nil
-}
 
 // Statfs returns the sizes of the file system that name is in, as statfs(2).
 func (f *FS) Statfs(name string) (*unix.Statfs_t, error) {

@@ -95,10 +95,11 @@ func (f *FS) unlink(names []string) (first error) {
 		for _, name := range names[:n] {
 			c.Unlinkat(unix.AT_FDCWD, "/"+name, 0)
 		}
-		if err := f.t.begin(); err != nil {
+		if err := f.begin(); err != nil {
 			return f.pathError("remove", names[0], err)
 		}
-		err := c.Run()
+		mark := f.t.img.k.LogMark()
+		err := f.t.img.explain(c.Run(), mark, noInode)
 		f.t.end()
 		done := n
 		if err != nil {

@@ -126,10 +126,25 @@ func (f *FS) Remove(name string) error {
 	})
 }
 
-// Rename renames a file, as rename(2): it replaces newname. Errors are
+// Rename renames a file, as os.Root's: it replaces newname, but not a directory,
+// which is fs.ErrExist also where rename(2) would replace it because it is empty.
+// (For that there is [github.com/unboot/unboot/lkl.View.Renameat].) Errors are
 // *os.LinkError.
 func (f *FS) Rename(oldname, newname string) error {
 	return f.call2("rename", oldname, newname, func(o, n string) error {
+		var from, to unix.Statx_t
+		const mask = unix.STATX_TYPE | unix.STATX_INO
+		err := f.view.Statx(unix.AT_FDCWD, n, unix.AT_SYMLINK_NOFOLLOW, mask, &to)
+		if err == nil && to.Mode&unix.S_IFMT == unix.S_IFDIR {
+			if err := f.view.Statx(unix.AT_FDCWD, o, unix.AT_SYMLINK_NOFOLLOW, mask, &from); err != nil {
+				return err
+			}
+			// Where case does not matter, it can be changed.
+			same := from.Ino == to.Ino && from.Dev_major == to.Dev_major && from.Dev_minor == to.Dev_minor
+			if !same || o == n {
+				return unix.EEXIST
+			}
+		}
 		return f.view.Renameat(unix.AT_FDCWD, o, unix.AT_FDCWD, n)
 	})
 }
@@ -158,13 +173,14 @@ func (f *FS) Symlink(oldname, newname string) error {
 func (f *FS) call2(op, oldname, newname string, do func(o, n string) error) error {
 	err := fs.ErrInvalid
 	if validPath(oldname) && validPath(newname) {
-		if err = f.t.begin(); err == nil {
-			err = do("/"+oldname, "/"+newname)
+		if err = f.begin(); err == nil {
+			mark := f.t.img.k.LogMark()
+			err = f.t.img.explain(do("/"+oldname, "/"+newname), mark, inodeAt(f.view, "/"+oldname))
 			f.t.end()
 		}
 	}
 	if err != nil {
-		return &os.LinkError{Op: op, Old: oldname, New: newname, Err: f.t.img.explain(err)}
+		return &os.LinkError{Op: op, Old: oldname, New: newname, Err: f.hinted2(op, oldname, newname, err)}
 	}
 	return nil
 }

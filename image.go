@@ -32,8 +32,8 @@ type Image struct {
 	background sync.WaitGroup
 
 	mu     sync.Mutex
-	trees  []*tree // guarded by mu, in the order of mounting
-	closed bool    // guarded by mu
+	trees  []*tree       // guarded by mu, in the order of mounting
+	closed chan struct{} // guarded by mu: nil, or closed when Close is done
 }
 
 // An inventory is what disks and devices there are. It is not changed once
@@ -220,16 +220,21 @@ func (img *Image) discard() {
 // Close unmounts every file system of the image, the last mounted first,
 // and returns when everything has been written to the host's disks and the
 // kernel has ended, or says what was not written. A read-only image has
-// nothing to write: its kernel is just ended. Closing again returns nil.
+// nothing to write: its kernel is just ended. Closing again waits until that is
+// done, and returns nil.
 func (img *Image) Close() error {
 	img.mu.Lock()
 	trees := slices.Clone(img.trees)
-	again := img.closed
-	img.closed = true
-	img.mu.Unlock()
-	if again {
+	done := img.closed
+	if done != nil {
+		img.mu.Unlock()
+		<-done
 		return nil
 	}
+	done = make(chan struct{})
+	img.closed = done
+	img.mu.Unlock()
+	defer close(done)
 	defer img.discard()
 	if !img.writable {
 		// Killed only when it has not ended before by a fault of its own,
@@ -306,7 +311,7 @@ func (img *Image) Problems() []string { return slices.Clone(img.found.Load().pro
 func (img *Image) err() error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	if img.closed {
+	if img.closed != nil {
 		return os.ErrClosed
 	}
 	return nil

@@ -107,7 +107,7 @@ func (img *Image) newTree(m Mount, dir string) (*FS, error) {
 	img.mu.Lock()
 	img.trees = append(img.trees, t)
 	img.mu.Unlock()
-	return &FS{t: t, view: img.k.Chroot(fd), fd: fd, readOnly: m.ReadOnly}, nil
+	return &FS{t: t, view: img.k.Chroot(fd), name: ".", readOnly: m.ReadOnly}, nil
 }
 
 // MountAt mounts one more device into the tree, on the directory dir. Errors
@@ -138,7 +138,7 @@ func (f *FS) mountDeviceAt(d *Device, m Mount) error {
 	// mounted outside of it, where device nodes are, and moved there.
 	on, err := f.view.Open("/"+m.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &fs.PathError{Op: "mount", Path: m.Dir, Err: img.explain(err)}
+		return &fs.PathError{Op: "mount", Path: m.Dir, Err: err}
 	}
 	defer img.k.CloseFd(on)
 	dir, err := img.attachMount(d, &m)
@@ -187,7 +187,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		return "", &MountError{Device: d.Name, Err: err}
 	}
 	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name]
-	mark := img.logMark()
+	_, mark := img.k.LogSince(img.k.LogMark())
 	var first error
 	for _, dr := range try {
 		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), m.Data)

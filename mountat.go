@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strconv"
 
@@ -43,6 +44,9 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	defer img.mountMu.Unlock()
 	t.life.Lock()
 	defer t.life.Unlock()
+	for _, fd := range t.takeIdleSubs(math.MaxInt) {
+		img.k.CloseFd(fd)
+	}
 	i, err := f.mountOn(dir)
 	if err == nil && i == 0 {
 		err = unix.EBUSY
@@ -50,6 +54,7 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	if err != nil {
 		return &fs.PathError{Op: "unmount", Path: dir, Err: err}
 	}
+	mark := img.k.LogMark()
 	var errs []error
 	m := t.mounts[i]
 	root := img.k.Chroot(t.root)
@@ -61,7 +66,7 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 		t.mounts = slices.Delete(t.mounts, i, i+1)
 	}
 	if err = errors.Join(append(errs, err)...); err != nil {
-		return &fs.PathError{Op: "unmount", Path: dir, Err: img.explain(err)}
+		return &fs.PathError{Op: "unmount", Path: dir, Err: img.explain(err, mark, noInode)}
 	}
 	return nil
 }
@@ -75,6 +80,7 @@ func (f *FS) Remount(dir string, readOnly bool) error {
 	defer img.mountMu.Unlock()
 	t.life.Lock()
 	defer t.life.Unlock()
+	mark := img.k.LogMark()
 	i, err := f.mountOn(dir)
 	if err == nil && !readOnly && (!img.writable || readOnlyTypes[t.mounts[i].Type]) {
 		err = unix.EROFS
@@ -83,7 +89,7 @@ func (f *FS) Remount(dir string, readOnly bool) error {
 		err = img.k.Chroot(t.root).Mount("", "/"+t.mounts[i].Dir, "", unix.MS_REMOUNT|mountFlags(readOnly), "")
 	}
 	if err != nil {
-		return &fs.PathError{Op: "remount", Path: dir, Err: img.explain(err)}
+		return &fs.PathError{Op: "remount", Path: dir, Err: img.explain(err, mark, noInode)}
 	}
 	t.mounts[i].ReadOnly = readOnly
 	if i == 0 {

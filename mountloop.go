@@ -24,14 +24,15 @@ func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
 	if !validPath(file) {
 		return &fs.PathError{Op: "mount", Path: file, Err: fs.ErrInvalid}
 	}
+	mark := k.LogMark()
 	fd, err := f.view.Open("/"+file, mode|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err)}
+		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err, mark, inodeAt(f.view, "/"+file))}
 	}
 	defer k.CloseFd(fd)
 	d, loop, err := attachLoop(k, fd, m.ReadOnly)
 	if err != nil {
-		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err)}
+		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err, mark, inodeAt(f.view, "/"+file))}
 	}
 	// Once it is not mounted it goes away by itself.
 	defer k.CloseFd(loop)

@@ -26,7 +26,7 @@ type tree struct {
 	mounts   []Mount              // guarded by life
 	problems []string             // guarded by life
 	root     int                  // descriptor of the root
-	fds      []int                // guarded by mu: of the roots of Subs
+	subs     *subRoots            // guarded by mu: of Subs; nil if there are none
 	files    map[*File]struct{}   // guarded by mu: open ones
 	walkers  map[*walker]struct{} // guarded by mu: those under way
 	mu       sync.Mutex
@@ -43,13 +43,6 @@ func (t *tree) begin() error {
 }
 
 func (t *tree) end() { t.life.RUnlock() }
-
-// keep notes the descriptor of a Sub's root, to be closed with the tree.
-func (t *tree) keep(fd int) {
-	t.mu.Lock()
-	t.fds = append(t.fds, fd)
-	t.mu.Unlock()
-}
 
 // walks notes a walk, whose descriptors are to be closed with the tree.
 func (t *tree) walks(w *walker) {
@@ -78,7 +71,7 @@ func (t *tree) unmount() error {
 	}
 	t.dead = true
 	k := t.img.k
-	mark := t.img.logMark()
+	mark := k.LogMark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
 
 	t.mu.Lock()
@@ -89,10 +82,7 @@ func (t *tree) unmount() error {
 		w.closeAll()
 	}
 	t.files, t.walkers = nil, nil
-	for _, fd := range t.fds {
-		k.CloseFd(fd)
-	}
-	t.fds = nil
+	t.closeSubs()
 	t.mu.Unlock()
 
 	var errs []error
@@ -109,7 +99,7 @@ func (t *tree) unmount() error {
 			err = unix.EIO
 		}
 		if err != nil && len(lines) > 0 {
-			err = &LogError{Err: err, Log: lines}
+			err = &LogError{Err: err, Log: lines, line: tellingLine(lines)}
 		}
 	}
 	if err == nil {

@@ -32,7 +32,7 @@ const (
 //
 // An error belongs to the entry that comes with it: a directory that cannot be
 // read comes a second time, with the error. The walk goes on unless the loop
-// ends it. Only if root cannot be looked at is the entry nil. o may be nil.
+// ends it, or the kernel has ended. Only if root cannot be looked at is the entry nil. o may be nil.
 func (f *FS) Walk(root string, o *WalkOptions) iter.Seq2[*Entry, error] {
 	if o == nil {
 		o = &WalkOptions{}
@@ -225,8 +225,8 @@ func (w *walker) walk(e *Entry, d *walkDir) bool {
 				w.push(l.dir.subs)
 				continue
 			}
-			if l.dir.err != nil && !w.yield(l.self, l.dir.err) {
-				return false
+			if l.dir.err != nil && (!w.yield(l.self, l.dir.err) || w.f.t.img.k.Err() != nil) {
+				return false // what follows would fail for the same reason
 			}
 			w.closeLater(l.dir)
 			levels = levels[:len(levels)-1]

@@ -53,7 +53,8 @@ func (r *walkReader) readSome(dirs []*walkDir, idle []int) int {
 		s.readFirst = c.Readdirents(s.open.Fd(), s.first, w.o.mask(), w.o.flags())
 		s.readSecond = c.Readdirents(s.open.Fd(), s.more, w.o.mask(), w.o.flags())
 	}
-	err := w.f.t.begin()
+	err := w.f.begin()
+	mark := w.f.t.img.k.LogMark()
 	if err == nil {
 		err = c.Run()
 		r.note(dirs, idle)
@@ -63,7 +64,7 @@ func (r *walkReader) readSome(dirs []*walkDir, idle []int) int {
 		if i > 0 && r.skipped(&r.slots[i], err) {
 			return i
 		}
-		r.take(d, &r.slots[i], err)
+		r.take(d, &r.slots[i], err, mark)
 	}
 	return len(dirs)
 }
@@ -92,10 +93,10 @@ func (r *walkReader) skipped(s *walkSlot, err error) bool {
 }
 
 // take takes the results of a directory out of its slot.
-func (r *walkReader) take(d *walkDir, s *walkSlot, err error) {
+func (r *walkReader) take(d *walkDir, s *walkSlot, err error, mark lkl.LogMark) {
 	if d.fd < 0 {
 		_, openErr := r.chain.Result(s.open)
-		d.err = r.w.f.pathError("open", d.path, cmp.Or(openErr, err))
+		d.err = r.failed("open", d, cmp.Or(openErr, err), mark)
 		d.fd = -1
 		return
 	}
@@ -110,7 +111,7 @@ func (r *walkReader) take(d *walkDir, s *walkSlot, err error) {
 			d.entries, err = parseEntries(d.entries, d.path, part.buf[:n])
 		}
 		if err != nil {
-			d.err = r.w.f.pathError("readdir", d.path, err)
+			d.err = r.failed("readdir", d, err, mark)
 			break
 		}
 	}
@@ -143,7 +144,8 @@ func (r *walkReader) readOn(d *walkDir) (ended bool) {
 	if r.large == nil {
 		r.large = make([]byte, dirChunk)
 	}
-	err := w.f.t.begin()
+	err := w.f.begin()
+	mark := w.f.t.img.k.LogMark()
 	n := 0
 	if err == nil {
 		n, err = w.f.view.Readdirents(d.fd, r.large, w.o.mask(), w.o.flags())
@@ -153,9 +155,15 @@ func (r *walkReader) readOn(d *walkDir) (ended bool) {
 		d.entries, err = parseEntries(d.entries, d.path, r.large[:n])
 	}
 	if err != nil {
-		d.err = w.f.pathError("readdir", d.path, err)
+		d.err = r.failed("readdir", d, err, mark)
 	}
 	return err == nil && n == 0
+}
+
+// failed returns the error of a directory.
+func (r *walkReader) failed(op string, d *walkDir, err error, mark lkl.LogMark) error {
+	f := r.w.f
+	return f.pathError(op, d.path, f.t.img.explain(err, mark, inodeAt(f.view, "/"+d.path)))
 }
 
 // findSubs lists the subdirectories that will be walked.

@@ -68,6 +68,9 @@ func (g *Guestfs) String() string { return "&Guestfs{}" }
 
 // Close ends the handle: as [Guestfs.Shutdown], if it is launched. An error says that
 // something that was written may not be in the images. Closing again is an error.
+//
+// The type is the official binding's, which programs are written for. Compare it with
+// nil as it is: kept in a variable of the type error, also a nil of it is not nil.
 func (g *Guestfs) Close() *GuestfsError {
 	g.mu.Lock()
 	if g.closed {

@@ -15,7 +15,7 @@ const slotScratch = 2 * pathMax
 // begin to end.
 type call struct {
 	k     *state
-	owner *Kernel // keeps it from being collected meanwhile
+	owner *View // keeps it and the kernel from being collected meanwhile
 	abi   *abiCall
 	index uint32
 	root  int32
@@ -78,7 +78,7 @@ func (v *View) tryBegin() *call {
 }
 
 func (c *call) start(v *View) {
-	c.owner, c.root, c.as = v.k, v.root, v.as
+	c.owner, c.root, c.as = v, v.root, v.as
 	off := uint64(offArena + c.index*slotScratch)
 	c.mem = c.k.w.mem[off : off+slotScratch]
 	c.addr = windowBase + off

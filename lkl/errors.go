@@ -1,6 +1,7 @@
 package lkl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,8 +73,9 @@ func (e *PanicError) Format(s fmt.State, verb rune) { formatWithLog(s, verb, e.E
 // a panic nor [Kernel.Close]: killed by the context, by somebody else, by its
 // sandbox, or unable to start. %+v prints the last lines of the log too.
 type ExitError struct {
-	// Cause is why this program killed it, such as the context's cause; or
-	// nil. It is what Unwrap returns.
+	// Cause is why this program killed it, such as the context's cause, which
+	// then wraps context.Canceled or context.DeadlineExceeded also if it is of
+	// the caller's own making; or nil. It is what Unwrap returns.
 	Cause error
 	// Code is the exit code, or -1 if a signal ended it.
 	Code int
@@ -110,6 +112,21 @@ func (e *ExitError) Unwrap() error { return e.Cause }
 
 // Format implements fmt.Formatter.
 func (e *ExitError) Format(s fmt.State, verb rune) { formatWithLog(s, verb, e.Error(), e.Log) }
+
+// causeOf returns why a context has ended: its cause, and what its Err says, by
+// which most callers tell that it was theirs.
+func causeOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return &contextError{cause, ctx.Err()}
+}
+
+type contextError struct{ cause, err error }
+
+func (e *contextError) Error() string   { return e.cause.Error() }
+func (e *contextError) Unwrap() []error { return []error{e.cause, e.err} }
 
 func formatWithLog(s fmt.State, verb rune, msg string, log []string) {
 	switch {

@@ -35,5 +35,5 @@ func (v *View) As(id Identity) (*View, error) {
 			return nil, fmt.Errorf("lkl: no user or group has the ID %d: %w", n, unix.EINVAL)
 		}
 	}
-	return &View{k: v.k, root: v.root, as: as}, nil
+	return &View{k: v.k, root: v.root, as: as, of: v}, nil
 }

@@ -26,9 +26,20 @@ type Span struct {
 // Len returns the length in bytes.
 func (s *Span) Len() int { return len(s.p) }
 
-// Bytes returns the data, in the memory that Locate was given. What was only found
-// is read now, and by this program: the calls of several goroutines copy on
-// several processors, where the kernel has one.
+// SetMemory makes p, of Len bytes, the span's memory in place of what Locate was
+// given, which is not needed any more then: what has been read is copied, and
+// what was only found will be read to p.
+func (s *Span) SetMemory(p []byte) {
+	p = p[:len(s.p):len(s.p)]
+	if s.v == nil {
+		copy(p, s.p)
+	}
+	s.p = p
+}
+
+// Bytes returns the data, in the memory that Locate or SetMemory was given. What
+// was only found is read now, and by this program: the calls of several goroutines
+// copy on several processors, where the kernel has one.
 func (s *Span) Bytes() ([]byte, error) {
 	if s.v == nil {
 		return s.p, nil

@@ -3,6 +3,7 @@ package lkl
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -17,6 +18,54 @@ type logTail struct {
 	mu    sync.Mutex
 	lines []string // guarded by mu
 	size  int      // of them, in bytes
+
+	newest string   // guarded by mu: the last line that is known of
+	asked  []string // guarded by mu: known of by asking, and not come yet
+}
+
+// A LogMark is a place in a kernel's log. The zero value is before everything.
+type LogMark struct{ line string }
+
+// LogMark returns the place behind the last line of the log that is known of here.
+// It takes no call of the kernel: a line that was logged only a moment ago may not
+// be known of.
+func (k *Kernel) LogMark() LogMark {
+	k.log.mu.Lock()
+	defer k.log.mu.Unlock()
+	return LogMark{k.log.newest}
+}
+
+// LogSince returns what the kernel has logged since a mark, as far as it still has
+// it, and the place behind that.
+func (k *Kernel) LogSince(m LogMark) ([]string, LogMark) {
+	lines := strings.Split(k.Dmesg(), "\n")
+	k.log.ask(lines)
+	if m != (LogMark{}) {
+		for i, l := range slices.Backward(lines) {
+			if l == m.line {
+				return lines[i+1:], k.LogMark()
+			}
+		}
+	}
+	return lines, k.LogMark()
+}
+
+// ask notes lines that the kernel was asked for. They come by themselves, too.
+func (t *logTail) ask(lines []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked, t.newest = lines, lines[len(lines)-1]
+}
+
+// come notes a line that has come by itself.
+//
+// Preconditions: mu is held.
+func (t *logTail) come(line string) {
+	if i := slices.Index(t.asked, line); i >= 0 {
+		t.asked = t.asked[i+1:]
+		return
+	}
+	t.asked, t.newest = nil, line
 }
 
 // read takes lines from r until it ends, and passes each to f if that is not
@@ -49,6 +98,7 @@ func (t *logTail) read(r io.Reader, f func(string)) {
 
 func (t *logTail) add(line string, f func(string)) {
 	t.mu.Lock()
+	t.come(line)
 	t.lines = append(t.lines, line)
 	t.size += len(line) + 1
 	drop := 0

@@ -60,7 +60,7 @@ func boot(ctx context.Context, cfg *Config) (*Kernel, error) {
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("lkl: boot: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("lkl: boot: %w", causeOf(ctx))
 	}
 	k, err := bootOnce(ctx, &c)
 	if exit, ok := err.(*ExitError); ok && exit.Code == exitLoader && vmlinux.AvoidLoader() {
@@ -76,7 +76,7 @@ func bootOnce(ctx context.Context, c *Config) (*Kernel, error) {
 	}
 	s.w.acquire()
 	defer s.w.release()
-	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { s.kill(causeOf(ctx)) })
 	go s.watch(stop)
 	if err := s.awaitReady(); err != nil {
 		<-s.gone

@@ -26,11 +26,13 @@ type View struct {
 	k    *Kernel
 	root int32
 	as   *abiIdentity // nil: root
+	of   *View        // what it was made of by As, and keeps; or nil
 }
 
 // Chroot returns a View in which "/" is the directory that fd, a descriptor
 // of the kernel, refers to. fd must stay open as long as the View is used;
-// the View does not own it.
+// the View does not own it. A View is reachable for the garbage collector as long
+// as one of its methods runs, so it is safe to close fd by runtime.AddCleanup.
 func (k *Kernel) Chroot(fd int) *View { return &View{k: k, root: int32(fd)} }
 
 // Kernel returns the kernel that the view belongs to.

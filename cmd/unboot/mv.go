@@ -66,7 +66,7 @@ func runMv(a *app, args []string) error {
 		if _, err := o.fs.Lstat(to); err == nil && keep {
 			continue
 		}
-		err = o.fs.Rename(t.clean(), to)
+		err = rename(o.fs, t.clean(), to)
 		if errors.Is(err, unix.EXDEV) {
 			err = fmt.Errorf("%w (%s is on another file system: cp and rm)", unix.EXDEV, display(to))
 		}

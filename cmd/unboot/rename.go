@@ -1,0 +1,18 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot"
+)
+
+// rename is rename(2), which also replaces an empty directory by another.
+func rename(f *unboot.FS, from, to string) error {
+	err := f.View().Renameat(unix.AT_FDCWD, "/"+from, unix.AT_FDCWD, "/"+to)
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
