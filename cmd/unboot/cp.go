@@ -43,6 +43,7 @@ type cpOptions struct {
 	verbose, oneFS          bool
 	owner                   *string
 	exclude                 []glob
+	names                   *nameTable // what was written into the image
 }
 
 // A place is one end of a copy: in an image, or on the host.
@@ -237,16 +238,14 @@ func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions
 	if err := inItself(s, o, path.Join(dir, name)); err != nil {
 		return fmt.Errorf("%s: %w", quote(src.arg), err)
 	}
-	sub, err := o.fs.Sub(dir)
+	owner, err := ownerOption(opt, o)
 	if err != nil {
-		return o.about(dir, err)
-	}
-	sink := newImageSink(a, o, sub.(*unboot.FS), dir, name, p)
-	defer sink.close()
-	sink.keep, sink.tell = opt.keep, a.teller(opt.verbose)
-	if sink.owner, err = ownerOption(opt, o); err != nil {
 		return err
 	}
+	sink := newImageSink(a, o, dir, name, opt.names, p)
+	defer sink.close()
+	opt.names = sink.tree.names // another source may have a name of this one
+	sink.strict, sink.owner, sink.keep, sink.tell = true, owner, opt.keep, a.teller(opt.verbose)
 	return transfer(a.ctx, s, sink)
 }
 

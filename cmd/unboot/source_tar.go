@@ -25,7 +25,7 @@ type tarSource struct {
 	a       *app
 	name    string // for messages
 	r       *tarball.Reader
-	cur     *tarball.Header
+	cur     *tarball.Header // nil once its content is being read
 	exclude []glob
 	arena   []byte // the rest of what room cuts pieces from
 }
@@ -150,7 +150,16 @@ func (s *tarSource) load([]*item) {}
 
 func (s *tarSource) items(context.Context) iter.Seq[*item] { panic("an archive is unpacked") }
 
-func (s *tarSource) open(it *item) (body, error) { return &tarBody{s.r, s.cur}, nil }
+// open returns the content of the member that is at hand, once: there is no way back
+// in an archive.
+func (s *tarSource) open(it *item) (body, error) {
+	h := s.cur
+	if h == nil {
+		return nil, errors.New("the content was read already")
+	}
+	s.cur = nil
+	return &tarBody{s.r, h}, nil
+}
 
 type tarBody struct {
 	*tarball.Reader

@@ -155,20 +155,22 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 	if err != nil {
 		return err
 	}
-	root := t.clean()
-	sub, err := o.fs.Sub(root)
+	root, err := realPath(o.fs, t.clean())
 	if err == nil && !isDir(o, root) {
 		err = unix.ENOTDIR
 	}
 	if err != nil {
-		return o.about(root, err)
+		return o.about(t.clean(), err)
 	}
 	shown := a.startProgress(size, opt.verbose)
-	dst := newImageSink(a, o, sub.(*unboot.FS), root, "", shown)
+	dst := newImageSink(a, o, root, "", nil, shown)
 	defer dst.close()
 	dst.tell = a.teller(opt.verbose)
 	src := &tarSource{a: a, name: name, r: tarball.NewReader(r), exclude: opt.exclude}
 	if err := src.unpack(dst); err != nil {
+		if o.img.Kernel().Err() == nil {
+			dst.finish() // what came before is whole
+		}
 		return err
 	}
 	// Whoever writes to the pipe may have some padding left.

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+)
+
+// A nameTable knows what a command has written into directories where several
+// names are one: vfat, exfat, hfs and others take Makefile and makefile for the
+// same, hfsplus an é in either form, vfat a long name and its short one. Whichever
+// is written second would replace the first without a word.
+//
+// How names fold is the file system's own affair, so none are compared here: what
+// is asked for is looked up, and then compared with what was made.
+type nameTable struct {
+	fs    *unboot.FS
+	label func(rel string) string
+	made  map[string][]string // what a file is, and the paths it was written as
+	// The names in one directory, as they are stored.
+	dir  string
+	list map[string]bool
+}
+
+func newNameTable(fsys *unboot.FS, label func(rel string) string) *nameTable {
+	return &nameTable{fs: fsys, label: label, made: map[string][]string{}}
+}
+
+// meets is about a path at which something is: it returns the other path under
+// which this run has made it, or "", and the path under which it is stored.
+func (t *nameTable) meets(d *destDir, p, rel string, e *unboot.Entry) (earlier, stored string, err error) {
+	stored, key := p, inode(e)
+	if d.kind.unsteady {
+		if stored, err = t.stored(d, p); err != nil {
+			return "", "", err
+		}
+		key = stored
+	}
+	for _, made := range t.made[key] {
+		switch {
+		case made == rel:
+			return "", stored, nil
+		case earlier == "" || strings.EqualFold(made, rel):
+			earlier = made
+		}
+	}
+	return earlier, stored, nil
+}
+
+// taken is the error for a name whose file must not be replaced.
+func (t *nameTable) taken(earlier string) error {
+	return fmt.Errorf("will not overwrite just-created %s, which the file system takes for the same name: %w", t.label(earlier), fs.ErrExist)
+}
+
+// record notes a file that was made, or is about to be if its inode number does
+// not matter.
+func (t *nameTable) record(d *destDir, p, rel string) error {
+	key := p
+	if d.kind.unsteady {
+		// Both FATs drop the dots at the end of a name.
+		key = strings.TrimRight(p, ".")
+		if d.path == t.dir {
+			t.list[path.Base(key)] = true
+		}
+	} else {
+		info, err := t.fs.Lstat(p)
+		if err != nil {
+			return err
+		}
+		key = inode(info.(*unboot.Entry))
+	}
+	for _, made := range t.made[key] {
+		if made == rel {
+			return nil
+		}
+	}
+	t.made[key] = append(t.made[key], rel)
+	return nil
+}
+
+// stored finds the name under which a file is stored, by going through its
+// directory.
+func (t *nameTable) stored(d *destDir, p string) (string, error) {
+	base := path.Base(p)
+	if d.path == t.dir && t.list[base] {
+		return p, nil
+	}
+	// While it is open its inode number stays.
+	f, err := t.fs.OpenFile(p, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	ino, name := st.(*unboot.Entry).Stat.Ino, ""
+	t.dir, t.list = d.path, map[string]bool{}
+	for e, err := range t.fs.Entries(d.path, nil) {
+		if err != nil {
+			return "", err
+		}
+		t.list[e.Name()] = true
+		if e.Stat.Ino == ino {
+			name = e.Name()
+		}
+	}
+	if t.list[base] {
+		name = base
+	}
+	if name == "" {
+		return "", &fs.PathError{Op: "open", Path: p, Err: errNoName}
+	}
+	return path.Join(d.path, name), nil
+}
+
+var errNoName = errors.New("the directory does not list it")
+
+// replaced notes that the file stored under a name is to be replaced by one with
+// another spelling.
+func (t *nameTable) replaced(stored, p string) {
+	if path.Dir(stored) == t.dir && stored != p {
+		delete(t.list, path.Base(stored))
+	}
+}
+
+// foldKey is the same for all names that can be one on a FAT, as far as letters
+// tell. plain says whether they do: other names may be one for other reasons.
+func foldKey(p string) (key string, plain bool) {
+	base := path.Base(p)
+	for i := 0; i < len(base); i++ {
+		if base[i] >= 0x80 || base[i] == '~' {
+			return "", false
+		}
+	}
+	if strings.HasSuffix(base, ".") {
+		return "", false
+	}
+	return path.Join(path.Dir(p), strings.ToLower(base)), true
+}
