@@ -17,19 +17,44 @@ import (
 // same, hfsplus an é in either form, vfat a long name and its short one. Whichever
 // is written second would replace the first without a word.
 //
-// How names fold is the file system's own affair, so none are compared here: what
-// is asked for is looked up, and then compared with what was made.
+// How names fold is the file system's own affair, so but for plain names on a FAT
+// none are compared here: what is asked for is looked up, and then compared with what
+// was made.
 type nameTable struct {
 	fs    *unboot.FS
 	label func(rel string) string
 	made  map[string][]string // what a file is, and the paths it was written as
+	odd   map[string]bool     // directories in which names were made that are not plain
 	// The names in one directory, as they are stored.
 	dir  string
 	list map[string]bool
 }
 
 func newNameTable(fsys *unboot.FS, label func(rel string) string) *nameTable {
-	return &nameTable{fs: fsys, label: label, made: map[string][]string{}}
+	return &nameTable{fs: fsys, label: label, made: map[string][]string{}, odd: map[string]bool{}}
+}
+
+// plain looks for the other path under which this run has made a file, if that can be
+// told without looking at the image.
+func (t *nameTable) plain(d *destDir, p, rel string) (earlier string, ok bool) {
+	key, ok := foldKey(p)
+	if !ok || !d.kind.unsteady || t.odd[d.path] {
+		return "", false
+	}
+	return t.earlier(key, rel), true
+}
+
+// earlier returns the path that something was written as before, if that is not rel.
+func (t *nameTable) earlier(key, rel string) (earlier string) {
+	for _, made := range t.made[key] {
+		switch {
+		case made == rel:
+			return ""
+		case earlier == "" || strings.EqualFold(made, rel):
+			earlier = made
+		}
+	}
+	return earlier
 }
 
 // meets is about a path at which something is: it returns the other path under
@@ -40,17 +65,17 @@ func (t *nameTable) meets(d *destDir, p, rel string, e *unboot.Entry) (earlier, 
 		if stored, err = t.stored(d, p); err != nil {
 			return "", "", err
 		}
-		key = stored
+		key = fatKey(stored)
 	}
-	for _, made := range t.made[key] {
-		switch {
-		case made == rel:
-			return "", stored, nil
-		case earlier == "" || strings.EqualFold(made, rel):
-			earlier = made
-		}
+	return t.earlier(key, rel), stored, nil
+}
+
+// fatKey is what a file on a FAT is known by.
+func fatKey(stored string) string {
+	if key, ok := foldKey(stored); ok {
+		return key
 	}
-	return earlier, stored, nil
+	return stored
 }
 
 // taken is the error for a name whose file must not be replaced.
@@ -63,11 +88,14 @@ func (t *nameTable) taken(earlier string) error {
 func (t *nameTable) record(d *destDir, p, rel string) error {
 	key := p
 	if d.kind.unsteady {
-		// Both FATs drop the dots at the end of a name.
-		key = strings.TrimRight(p, ".")
-		if d.path == t.dir {
-			t.list[path.Base(key)] = true
+		if _, ok := foldKey(p); !ok {
+			t.odd[d.path] = true
 		}
+		stored := strings.TrimRight(p, ".") // as both FATs do
+		if d.path == t.dir {
+			t.list[path.Base(stored)] = true
+		}
+		key = fatKey(stored)
 	} else {
 		info, err := t.fs.Lstat(p)
 		if err != nil {

@@ -158,7 +158,7 @@ func (s *imageSink) write(d *destDir, p, rel string, it *item, src source) (queu
 		err = s.put(p, &it.meta, nil)
 	case !it.loaded:
 		err = s.large(p, it, src)
-	case s.queue.takes(d, p):
+	case s.queue.takes(d, p) && fewXattrs(it.meta.Xattrs):
 		s.queue.add(d, &unboot.NewFile{Name: p, Metadata: it.meta, Data: it.data})
 		queued = true
 	default:
@@ -184,7 +184,14 @@ func (s *imageSink) makeWay(d *destDir, p, rel string) error {
 		s.queue.settle()
 		s.tree.forget()
 	}
-	if !s.keep && !d.folds && (!s.strict || d.fresh) {
+	folds := d.folds
+	if earlier, ok := s.tree.names.plain(d, p, rel); folds && ok {
+		if earlier != "" {
+			return s.tree.names.taken(earlier)
+		}
+		folds = false
+	}
+	if !s.keep && !folds && (!s.strict || d.fresh) {
 		return nil
 	}
 	info, err := s.fs.Lstat(p)
@@ -193,7 +200,7 @@ func (s *imageSink) makeWay(d *destDir, p, rel string) error {
 	} else if err != nil {
 		return err
 	}
-	if d.folds {
+	if folds {
 		earlier, stored, err := s.tree.names.meets(d, p, rel, info.(*unboot.Entry))
 		if err == nil && earlier != "" {
 			err = s.tree.names.taken(earlier)
@@ -229,8 +236,7 @@ func (s *imageSink) finish() error {
 		}
 		done[d.path] = true
 		if d.acl != nil {
-			err := s.fs.Setxattr(d.path, defaultACL, d.acl, 0)
-			if err != nil && !s.strip.refused(defaultACL, reason(err)) {
+			if err := s.setXattr(d.path, defaultACL, d.acl); err != nil {
 				s.a.fail(fmt.Errorf("%s: %w", s.o.label(d.path), reason(err)))
 			}
 		}

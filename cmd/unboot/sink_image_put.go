@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
@@ -15,7 +17,38 @@ import (
 // put puts a file that is small or has no content, without what the file system
 // refuses.
 func (s *imageSink) put(p string, m *unboot.Metadata, data []byte) error {
-	return s.putAgain(p, m, data, s.fs.Put(p, m, bytes.NewReader(data)))
+	rest := m.Xattrs
+	if fewXattrs(rest) {
+		rest = nil
+	} else {
+		m.Xattrs = nil
+	}
+	err := s.putAgain(p, m, data, s.fs.Put(p, m, bytes.NewReader(data)))
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		if err == nil {
+			err = s.setXattr(p, name, rest[name])
+		}
+	}
+	return err
+}
+
+// fewXattrs reports whether attributes can be set together with all else, in one
+// chain of calls.
+func fewXattrs(attrs map[string][]byte) bool {
+	size := 0
+	for name, value := range attrs {
+		size += len(name) + len(value)
+	}
+	return len(attrs) <= 64 && size <= 512<<10
+}
+
+// setXattr sets an attribute, which may be refused.
+func (s *imageSink) setXattr(p, name string, value []byte) error {
+	err := s.fs.Setxattr(p, name, value, 0)
+	if err != nil && s.strip.refused(name, err) {
+		return nil
+	}
+	return err
 }
 
 // putAgain goes on after a first try.
