@@ -1,7 +1,6 @@
 package unboot
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -68,7 +67,11 @@ func (m *Metadata) blame(c *lkl.Chain, first lkl.Link, err error) error {
 	}
 	for i := range calls {
 		_, cerr := c.Result(first + lkl.Link(i))
-		if cerr != nil && !errors.Is(cerr, unix.ECANCELED) {
+		switch cerr {
+		case nil, unix.ECANCELED:
+		case unix.ENOENT, unix.ENOTDIR, unix.ELOOP: // not to be found
+			return err
+		default:
 			calls[i].Err = cerr
 			return &calls[i]
 		}

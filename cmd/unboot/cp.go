@@ -21,8 +21,13 @@ else is on the host. Changes the image that DST is in.
 
 Modes, times, extended attributes, access control lists, capabilities, hard links,
 holes, symbolic links and devices are kept; owners too, as numbers, into an image
-and by root. A file that exists is replaced. On the host, nothing of an image is
-followed: its symbolic links cannot make cp write anywhere but below DST.
+and by root. A file that exists is replaced; a directory and something else do not
+replace each other. What could not be copied whole into an image is reported and
+removed; of two names that its file system takes for one, the second is not copied.
+
+Links to directories in an image are followed as its own system would. On the host,
+nothing of an image is followed: its symbolic links cannot make cp write anywhere but
+below DST.
 
   -r, -R, -a         directories with all below them
   -T                 DST is the copy's name, even if it is a directory
@@ -43,7 +48,8 @@ type cpOptions struct {
 	verbose, oneFS          bool
 	owner                   *string
 	exclude                 []glob
-	names                   *nameTable // what was written into the image
+	names                   *nameTable        // what was written into the image
+	made                    map[string]string // names of files made in a directory, and of what
 }
 
 // A place is one end of a copy: in an image, or on the host.
@@ -55,7 +61,7 @@ type place struct {
 }
 
 func runCp(a *app, args []string) error {
-	var opt cpOptions
+	opt := cpOptions{made: map[string]string{}}
 	f := a.flags()
 	f.bool(&opt.recursive, 'r', "recursive")
 	f.bool(&opt.recursive, 'R', "")
@@ -173,6 +179,12 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 	}
 	if isDir && !opt.recursive {
 		return fmt.Errorf("%s: is a directory (try -r)", quote(src.arg))
+	}
+	if into && !isDir {
+		if first, ok := opt.made[src.base()]; ok {
+			return fmt.Errorf("%s: will not overwrite the copy of %s, which was just made", quote(src.arg), quote(first))
+		}
+		opt.made[src.base()] = src.arg
 	}
 	if dst.o != nil {
 		return a.copyIn(s, src, dst, into, isDir, opt, p)

@@ -72,6 +72,8 @@ func (t *destTree) dir(rel string, make bool) (*destDir, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case e != nil && d == nil && e.Type() == fs.ModeSymlink:
+		return nil, fmt.Errorf("%s is a symbolic link to no directory: %w", quote(display(p)), unix.ENOTDIR)
 	case e != nil && d == nil:
 		return nil, &fs.PathError{Op: "open", Path: p, Err: unix.ENOTDIR}
 	case e == nil && !make:
@@ -133,7 +135,9 @@ func (t *destTree) look(parent *destDir, rel string) (*destDir, *unboot.Entry, e
 		return d, e, err
 	case fs.ModeSymlink:
 		real, err := t.follow(parent.path, path.Base(p))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, e, nil
+		} else if err != nil {
 			return nil, e, err
 		}
 		d, err := t.existing(real)

@@ -78,6 +78,22 @@ func fatKey(stored string) string {
 	return stored
 }
 
+// clash makes an error name the file that is in the way: a FAT may refuse to make what
+// it does not find either, as two names are one in the short form alone.
+func (t *nameTable) clash(d *destDir, p, rel string, err error) error {
+	if !d.kind.unsteady || !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for key := range t.made {
+		if path.Dir(key) == d.path && strings.EqualFold(key, p) {
+			if earlier := t.earlier(key, rel); earlier != "" {
+				return t.taken(earlier)
+			}
+		}
+	}
+	return err
+}
+
 // taken is the error for a name whose file must not be replaced.
 func (t *nameTable) taken(earlier string) error {
 	return fmt.Errorf("will not overwrite just-created %s, which the file system takes for the same name: %w", t.label(earlier), fs.ErrExist)

@@ -136,7 +136,7 @@ func (s *imageSink) file(rel string, it *item, src source) (queued bool, err err
 	}
 	if err != nil && err != errKept {
 		s.queue.failed(p)
-		return queued, err
+		return queued, s.tree.names.clash(d, p, rel, err)
 	}
 	if err == nil && wasDir {
 		s.dirs = slices.DeleteFunc(s.dirs, func(d dirTimes) bool { return below(d.path, p) })
