@@ -12,6 +12,8 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 const usageCp = `usage: unboot cp [-r] SRC... DST
@@ -48,7 +50,7 @@ type cpOptions struct {
 	verbose, oneFS          bool
 	owner                   *string
 	exclude                 []glob
-	names                   *nameTable        // what was written into the image
+	names                   *desttree.Names   // what was written into the image
 	made                    map[string]string // names of files made in a directory, and of what
 }
 
@@ -256,7 +258,7 @@ func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions
 	}
 	sink := newImageSink(a, o, dir, name, opt.names, p)
 	defer sink.close()
-	opt.names = sink.tree.names // another source may have a name of this one
+	opt.names = sink.names // another source may have a name of this one
 	sink.strict, sink.owner, sink.keep, sink.tell = true, owner, opt.keep, a.teller(opt.verbose)
 	return transfer(a.ctx, s, sink)
 }

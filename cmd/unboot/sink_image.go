@@ -11,17 +11,21 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 // imageSink writes a tree into an image, several files at a time. A file that could
 // not be written as a whole is reported and removed: none is left that looks
 // complete and is not.
 type imageSink struct {
-	a    *app
-	o    *opened
-	fs   *unboot.FS
-	tree *destTree
-	name string // under which name the tree goes there; "" for the directory itself
+	a     *app
+	o     *opened
+	fs    *unboot.FS
+	dest  string // the directory written to, without symbolic links
+	tree  *desttree.Tree
+	names *desttree.Names
+	name  string // under which name the tree goes there; "" for the directory itself
 	// strip is what the file system cannot hold.
 	strip stripper
 	p     *progress
@@ -49,21 +53,22 @@ const defaultACL = "system.posix_acl_default"
 
 // newImageSink returns a sink into a directory, which must be a real path. names is
 // what was written by others of the same command, or nil.
-func newImageSink(a *app, o *opened, dir, name string, names *nameTable, p *progress) *imageSink {
-	s := &imageSink{a: a, o: o, fs: o.fs, name: name, p: p}
+func newImageSink(a *app, o *opened, dir, name string, names *desttree.Names, p *progress) *imageSink {
+	s := &imageSink{a: a, o: o, fs: o.fs, dest: dir, name: name, p: p}
 	s.strip.a = a
 	if names == nil {
-		names = newNameTable(o.fs, s.label)
+		names = desttree.NewNames(o.fs, s.label)
 	}
-	s.tree = newDestTree(o.fs, dir, names)
-	s.tree.wait = s.wait
-	s.tree.fail = func(rel string, err error) { a.fail(fmt.Errorf("%s: %w", s.label(rel), err)) }
+	s.names = names
+	s.tree = desttree.New(o.fs, dir, names)
+	s.tree.Wait = s.wait
+	s.tree.Fail = func(rel string, err error) { a.fail(fmt.Errorf("%s: %w", s.label(rel), err)) }
 	s.queue.start(s)
 	return s
 }
 
 func (s *imageSink) label(rel string) string {
-	return s.o.label(unboot.CleanPath(path.Join(s.tree.base, rel)))
+	return s.o.label(unboot.CleanPath(path.Join(s.dest, rel)))
 }
 
 // errKept is why a file was not written that is there, which is no failure.
@@ -125,31 +130,31 @@ func (s *imageSink) file(rel string, it *item, src source) (queued bool, err err
 	if rel == "." {
 		return false, unix.EISDIR
 	}
-	d, err := s.tree.dir(path.Dir(rel), true)
+	d, err := s.tree.Dir(path.Dir(rel), true)
 	if err != nil {
 		return false, err
 	}
-	p := path.Join(d.path, path.Base(rel))
-	wasDir := s.tree.used[p]
+	p := path.Join(d.Path, path.Base(rel))
+	wasDir := s.tree.Used(p)
 	if err = s.makeWay(d, p, rel); err == nil {
 		queued, err = s.write(d, p, rel, it, src)
 	}
 	if err != nil && err != errKept {
 		s.queue.failed(p)
-		return queued, s.tree.names.clash(d, p, rel, err)
+		return queued, s.tree.Clash(d, p, rel, err)
 	}
 	if err == nil && wasDir {
-		s.dirs = slices.DeleteFunc(s.dirs, func(d dirTimes) bool { return below(d.path, p) })
+		s.dirs = slices.DeleteFunc(s.dirs, func(d dirTimes) bool { return desttree.Below(d.path, p) })
 	}
 	return queued, err
 }
 
 // write writes a file to a place that is free.
-func (s *imageSink) write(d *destDir, p, rel string, it *item, src source) (queued bool, err error) {
+func (s *imageSink) write(d *desttree.Dir, p, rel string, it *item, src source) (queued bool, err error) {
 	if s.tell != nil {
 		s.tell(s.label(rel))
 	}
-	s.strip.apply(&it.meta, d.kind)
+	s.strip.apply(&it.meta, d.Kind)
 	switch {
 	case it.hard != "":
 		err = s.link(d, path.Join(s.name, it.hard), p)
@@ -165,53 +170,30 @@ func (s *imageSink) write(d *destDir, p, rel string, it *item, src source) (queu
 		err = s.put(p, &it.meta, it.data)
 		s.p.bytes.Add(int64(len(it.data)))
 	}
-	if err == nil && d.folds {
-		err = s.tree.names.record(d, p, rel)
-	}
-	delete(s.tree.links, p)
-	if err == nil && it.hard == "" && it.meta.Mode.Type() == fs.ModeSymlink {
-		err = s.tree.linked(d, p, it.meta.Link)
+	if err == nil {
+		link := ""
+		if it.hard == "" && it.meta.Mode.Type() == fs.ModeSymlink {
+			link = it.meta.Link
+		}
+		err = s.tree.Wrote(d, p, rel, link)
 	}
 	return queued, err
 }
 
 // makeWay looks at what is in a file's place, which is replaced if it may be.
-func (s *imageSink) makeWay(d *destDir, p, rel string) error {
+func (s *imageSink) makeWay(d *desttree.Dir, p, rel string) error {
 	s.wait(d, p)
-	if s.tree.used[p] {
+	if s.tree.Used(p) {
 		// A directory, or a link to one, that is to become something else.
 		// What is on its way into it must be there before.
 		s.queue.settle()
-		s.tree.forget()
+		s.tree.Forget()
 	}
-	folds := d.folds
-	if earlier, ok := s.tree.names.plain(d, p, rel); folds && ok {
-		if earlier != "" {
-			return s.tree.names.taken(earlier)
-		}
-		folds = false
-	}
-	if !s.keep && !folds && (!s.strict || d.fresh) {
-		return nil
-	}
-	info, err := s.fs.Lstat(p)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	if folds {
-		earlier, stored, err := s.tree.names.meets(d, p, rel, info.(*unboot.Entry))
-		if err == nil && earlier != "" {
-			err = s.tree.names.taken(earlier)
-		}
-		if err != nil {
-			return err
-		}
-		s.tree.names.replaced(stored, p)
-	}
+	there, err := s.tree.Place(d, p, rel, s.keep || s.strict && !d.Fresh)
 	switch {
-	case s.strict && info.IsDir():
+	case err != nil || there == nil:
+		return err
+	case s.strict && there.IsDir():
 		return fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
 	case s.keep:
 		return errKept
@@ -220,7 +202,7 @@ func (s *imageSink) makeWay(d *destDir, p, rel string) error {
 }
 
 // wait waits for a path that is on its way, for something depends on it.
-func (s *imageSink) wait(d *destDir, p string) {
+func (s *imageSink) wait(d *desttree.Dir, p string) {
 	if s.queue.has(d, p) {
 		s.queue.settle()
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 // put puts a file that is small or has no content, without what the file system
@@ -73,36 +75,35 @@ func (s *imageSink) discard(p string, why error) error {
 
 // dir puts a directory.
 func (s *imageSink) dir(rel string, it *item) error {
-	d, err := s.tree.dir(".", true)
+	d, err := s.tree.Dir(".", true)
 	if err != nil {
 		return err
 	}
-	m, p, kind, parent := it.meta, d.path, d.kind, (*destDir)(nil)
+	m, p, kind, parent := it.meta, d.Path, d.Kind, (*desttree.Dir)(nil)
 	if rel != "." {
-		if parent, err = s.tree.dir(path.Dir(rel), true); err != nil {
+		if parent, err = s.tree.Dir(path.Dir(rel), true); err != nil {
 			return err
 		}
-		p, kind = path.Join(parent.path, path.Base(rel)), parent.kind
+		p, kind = path.Join(parent.Path, path.Base(rel)), parent.Kind
 		var there *unboot.Entry
-		if d, there, err = s.tree.look(parent, rel); err != nil {
+		if d, there, err = s.tree.Look(parent, rel); err != nil {
 			return err
 		}
 		switch {
 		case there == nil:
 		case d != nil:
-			s.tree.keep(rel, d)
 			// A link to a directory stays, lest an unpacked /lib replaces the
 			// one that leads to /usr/lib; so does a directory whose name is
 			// taken for this one's.
-			if d.path != p {
+			if d.Path != p {
 				return nil
 			}
-			kind = d.kind
+			kind = d.Kind
 		case s.strict:
 			return fmt.Errorf("cannot overwrite non-directory with directory: %w", unix.ENOTDIR)
-		case s.tree.used[p]: // a link that led to directories
+		case s.tree.Used(p): // a link that led to directories
 			s.queue.settle()
-			s.tree.forget()
+			s.tree.Forget()
 		}
 	}
 	s.strip.apply(&m, kind)
@@ -117,19 +118,18 @@ func (s *imageSink) dir(rel string, it *item) error {
 	}
 	s.dirs = append(s.dirs, last)
 	if d == nil {
-		delete(s.tree.links, p)
-		_, err = s.tree.made(parent, rel)
+		_, err = s.tree.Made(parent, rel)
 	}
 	return err
 }
 
 // link makes another name of a file that was put, or a copy.
-func (s *imageSink) link(d *destDir, rel, p string) error {
-	from, err := s.tree.dir(path.Dir(rel), false)
+func (s *imageSink) link(d *desttree.Dir, rel, p string) error {
+	from, err := s.tree.Dir(path.Dir(rel), false)
 	if err != nil {
 		return fmt.Errorf("hard link to %s: %w", quote(s.label(rel)), reason(err))
 	}
-	target := path.Join(from.path, path.Base(rel))
+	target := path.Join(from.Path, path.Base(rel))
 	s.wait(from, target)
 	if s.queue.hasFailed(target) {
 		return fmt.Errorf("hard link to %s, which was not written", s.label(rel))
@@ -166,15 +166,19 @@ func (s *imageSink) same(a, b string) bool {
 		return false
 	}
 	y, err := s.fs.Lstat(b)
-	return err == nil && inode(x.(*unboot.Entry)) == inode(y.(*unboot.Entry))
+	return err == nil && sameFile(x.(*unboot.Entry), y.(*unboot.Entry))
 }
 
-func (s *imageSink) copyFile(from string, d *destDir, to string) error {
+func sameFile(a, b *unboot.Entry) bool {
+	return a.Stat.Ino == b.Stat.Ino && a.Stat.Dev_major == b.Stat.Dev_major && a.Stat.Dev_minor == b.Stat.Dev_minor
+}
+
+func (s *imageSink) copyFile(from string, d *desttree.Dir, to string) error {
 	m, err := s.fs.Metadata(from)
 	if err != nil {
 		return err
 	}
-	s.strip.apply(m, d.kind)
+	s.strip.apply(m, d.Kind)
 	if !m.Mode.IsRegular() {
 		return s.put(to, m, nil)
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/unboot/unboot"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 // A putQueue is the small files of an imageSink on their way, a few at a time to
@@ -48,28 +50,16 @@ func (q *putQueue) start(s *imageSink) {
 	}
 }
 
-// key is the same for two paths that may be one file. It cannot be told of every
-// path.
-func (q *putQueue) key(d *destDir, p string) (string, bool) {
-	switch {
-	case !d.folds:
-		return p, true
-	case d.kind.unsteady: // a FAT
-		return foldKey(p)
-	}
-	return "", false
-}
-
 // takes reports whether a file can be queued: it cannot where another one on its way
 // could turn out to be the same.
-func (q *putQueue) takes(d *destDir, p string) bool {
-	_, ok := q.key(d, p)
+func (q *putQueue) takes(d *desttree.Dir, p string) bool {
+	_, ok := d.Key(p)
 	return ok
 }
 
 // has reports whether a path is on its way, or may be.
-func (q *putQueue) has(d *destDir, p string) bool {
-	key, ok := q.key(d, p)
+func (q *putQueue) has(d *desttree.Dir, p string) bool {
+	key, ok := d.Key(p)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !ok {
@@ -78,8 +68,8 @@ func (q *putQueue) has(d *destDir, p string) bool {
 	return q.pending[key]
 }
 
-func (q *putQueue) add(d *destDir, n *unboot.NewFile) {
-	key, _ := q.key(d, n.Name)
+func (q *putQueue) add(d *desttree.Dir, n *unboot.NewFile) {
+	key, _ := d.Key(n.Name)
 	q.mu.Lock()
 	q.pending[key] = true
 	delete(q.lost, n.Name)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 // A stripper takes away metadata that a file system, or the lack of privilege
@@ -30,11 +32,11 @@ type loss struct{ name, why string }
 const maxLosses = 1000
 
 // apply takes away what is known to be of no use.
-func (s *stripper) apply(m *unboot.Metadata, k *fsKind) {
-	if k.noOwners {
+func (s *stripper) apply(m *unboot.Metadata, k *desttree.Kind) {
+	if k.NoOwners {
 		m.UID, m.GID = -1, -1
 	}
-	if k.noXattrs {
+	if k.NoXattrs {
 		m.Xattrs = nil
 	}
 	for name, value := range m.Xattrs {

@@ -1,4 +1,4 @@
-package main
+package desttree
 
 import (
 	"encoding/binary"
@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An fsKind is what matters of a file system for writing a tree to it. A tree may
+// A Kind is what matters of a file system for writing a tree to it. A tree may
 // have several mounted.
-type fsKind struct {
-	// noOwners and noXattrs are for what nobody expects to be kept: it goes
+type Kind struct {
+	// NoOwners and NoXattrs are for what nobody expects to be kept: it goes
 	// without a word.
-	noOwners, noXattrs bool
+	NoOwners, NoXattrs bool
 	fold               fold
 	// unsteady says that inode numbers are made up as they are asked for:
 	// a file has another one the next time.
@@ -40,12 +40,12 @@ const (
 )
 
 // kind returns the kind of the file system that a file is in.
-func (t *destTree) kind(p string, e *unboot.Entry) *fsKind {
+func (t *Tree) kind(p string, e *unboot.Entry) *Kind {
 	dev := unix.Mkdev(e.Stat.Dev_major, e.Stat.Dev_minor)
 	if k := t.kinds[dev]; k != nil {
 		return k
 	}
-	k := &fsKind{}
+	k := &Kind{}
 	t.kinds[dev] = k
 	st, err := t.fs.Statfs(p)
 	if err != nil {
@@ -53,11 +53,11 @@ func (t *destTree) kind(p string, e *unboot.Entry) *fsKind {
 	}
 	switch uint32(st.Type) {
 	case unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC:
-		*k = fsKind{noOwners: true, noXattrs: true, fold: foldAll, unsteady: true}
+		*k = Kind{NoOwners: true, NoXattrs: true, fold: foldAll, unsteady: true}
 	case magicHFS:
-		*k = fsKind{noOwners: true, noXattrs: true, fold: foldAll}
+		*k = Kind{NoOwners: true, NoXattrs: true, fold: foldAll}
 	case magicHFSPlus:
-		*k = fsKind{noXattrs: true, fold: foldAll}
+		*k = Kind{NoXattrs: true, fold: foldAll}
 	case unix.AFFS_SUPER_MAGIC, magicHPFS:
 		k.fold = foldAll
 	case unix.EXT4_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC:
@@ -79,7 +79,7 @@ func (t *destTree) kind(p string, e *unboot.Entry) *fsKind {
 }
 
 // foldsIn reports whether names fold in a directory.
-func (k *fsKind) foldsIn(fsys *unboot.FS, dir string) (bool, error) {
+func (k *Kind) foldsIn(fsys *unboot.FS, dir string) (bool, error) {
 	if k.fold != foldFlag {
 		return k.fold == foldAll, nil
 	}

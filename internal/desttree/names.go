@@ -1,4 +1,4 @@
-package main
+package desttree
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A nameTable knows what a command has written into directories where several
+// A Names knows what a command has written into directories where several
 // names are one: vfat, exfat, hfs and others take Makefile and makefile for the
 // same, hfsplus an é in either form, vfat a long name and its short one. Whichever
 // is written second would replace the first without a word.
@@ -20,7 +20,7 @@ import (
 // How names fold is the file system's own affair, so but for plain names on a FAT
 // none are compared here: what is asked for is looked up, and then compared with what
 // was made.
-type nameTable struct {
+type Names struct {
 	fs    *unboot.FS
 	label func(rel string) string
 	made  map[string][]string // what a file is, and the paths it was written as
@@ -30,22 +30,24 @@ type nameTable struct {
 	list map[string]bool
 }
 
-func newNameTable(fsys *unboot.FS, label func(rel string) string) *nameTable {
-	return &nameTable{fs: fsys, label: label, made: map[string][]string{}, odd: map[string]bool{}}
+// NewNames returns an empty table for an FS. label is how messages call a path of the
+// tree.
+func NewNames(fsys *unboot.FS, label func(rel string) string) *Names {
+	return &Names{fs: fsys, label: label, made: map[string][]string{}, odd: map[string]bool{}}
 }
 
 // plain looks for the other path under which this run has made a file, if that can be
 // told without looking at the image.
-func (t *nameTable) plain(d *destDir, p, rel string) (earlier string, ok bool) {
+func (t *Names) plain(d *Dir, p, rel string) (earlier string, ok bool) {
 	key, ok := foldKey(p)
-	if !ok || !d.kind.unsteady || t.odd[d.path] {
+	if !ok || !d.Kind.unsteady || t.odd[d.Path] {
 		return "", false
 	}
 	return t.earlier(key, rel), true
 }
 
 // earlier returns the path that something was written as before, if that is not rel.
-func (t *nameTable) earlier(key, rel string) (earlier string) {
+func (t *Names) earlier(key, rel string) (earlier string) {
 	for _, made := range t.made[key] {
 		switch {
 		case made == rel:
@@ -59,9 +61,9 @@ func (t *nameTable) earlier(key, rel string) (earlier string) {
 
 // meets is about a path at which something is: it returns the other path under
 // which this run has made it, or "", and the path under which it is stored.
-func (t *nameTable) meets(d *destDir, p, rel string, e *unboot.Entry) (earlier, stored string, err error) {
+func (t *Names) meets(d *Dir, p, rel string, e *unboot.Entry) (earlier, stored string, err error) {
 	stored, key := p, inode(e)
-	if d.kind.unsteady {
+	if d.Kind.unsteady {
 		if stored, err = t.stored(d, p); err != nil {
 			return "", "", err
 		}
@@ -80,12 +82,12 @@ func fatKey(stored string) string {
 
 // clash makes an error name the file that is in the way: a FAT may refuse to make what
 // it does not find either, as two names are one in the short form alone.
-func (t *nameTable) clash(d *destDir, p, rel string, err error) error {
-	if !d.kind.unsteady || !errors.Is(err, fs.ErrExist) {
+func (t *Names) clash(d *Dir, p, rel string, err error) error {
+	if !d.Kind.unsteady || !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	for key := range t.made {
-		if path.Dir(key) == d.path && strings.EqualFold(key, p) {
+		if path.Dir(key) == d.Path && strings.EqualFold(key, p) {
 			if earlier := t.earlier(key, rel); earlier != "" {
 				return t.taken(earlier)
 			}
@@ -95,20 +97,20 @@ func (t *nameTable) clash(d *destDir, p, rel string, err error) error {
 }
 
 // taken is the error for a name whose file must not be replaced.
-func (t *nameTable) taken(earlier string) error {
+func (t *Names) taken(earlier string) error {
 	return fmt.Errorf("will not overwrite just-created %s, which the file system takes for the same name: %w", t.label(earlier), fs.ErrExist)
 }
 
 // record notes a file that was made, or is about to be if its inode number does
 // not matter.
-func (t *nameTable) record(d *destDir, p, rel string) error {
+func (t *Names) record(d *Dir, p, rel string) error {
 	key := p
-	if d.kind.unsteady {
+	if d.Kind.unsteady {
 		if _, ok := foldKey(p); !ok {
-			t.odd[d.path] = true
+			t.odd[d.Path] = true
 		}
 		stored := strings.TrimRight(p, ".") // as both FATs do
-		if d.path == t.dir {
+		if d.Path == t.dir {
 			t.list[path.Base(stored)] = true
 		}
 		key = fatKey(stored)
@@ -130,9 +132,9 @@ func (t *nameTable) record(d *destDir, p, rel string) error {
 
 // stored finds the name under which a file is stored, by going through its
 // directory.
-func (t *nameTable) stored(d *destDir, p string) (string, error) {
+func (t *Names) stored(d *Dir, p string) (string, error) {
 	base := path.Base(p)
-	if d.path == t.dir && t.list[base] {
+	if d.Path == t.dir && t.list[base] {
 		return p, nil
 	}
 	// While it is open its inode number stays.
@@ -146,8 +148,8 @@ func (t *nameTable) stored(d *destDir, p string) (string, error) {
 		return "", err
 	}
 	ino, name := st.(*unboot.Entry).Stat.Ino, ""
-	t.dir, t.list = d.path, map[string]bool{}
-	for e, err := range t.fs.Entries(d.path, nil) {
+	t.dir, t.list = d.Path, map[string]bool{}
+	for e, err := range t.fs.Entries(d.Path, nil) {
 		if err != nil {
 			return "", err
 		}
@@ -162,14 +164,14 @@ func (t *nameTable) stored(d *destDir, p string) (string, error) {
 	if name == "" {
 		return "", &fs.PathError{Op: "open", Path: p, Err: errNoName}
 	}
-	return path.Join(d.path, name), nil
+	return path.Join(d.Path, name), nil
 }
 
 var errNoName = errors.New("the directory does not list it")
 
 // replaced notes that the file stored under a name is to be replaced by one with
 // another spelling.
-func (t *nameTable) replaced(stored, p string) {
+func (t *Names) replaced(stored, p string) {
 	if path.Dir(stored) == t.dir && stored != p {
 		delete(t.list, path.Base(stored))
 	}
