@@ -50,6 +50,9 @@ func (s *tarSource) unpack(dst *imageSink) error {
 		}
 		h, err := s.r.Next()
 		if err == io.EOF {
+			if s.r.More() {
+				s.a.warn(fmt.Errorf("%s: another archive follows, which is left out: at byte %d", quote(s.name), s.r.Offset()))
+			}
 			return dst.finish()
 		}
 		if err != nil {
