@@ -72,13 +72,13 @@ func TestChangingSource(t *testing.T) {
 	const size = 3 << 20
 	full := testimg.Pattern(size, 1)
 	src := &oddSource{body: map[string]*oddBody{
-		"whole":      {Reader: bytes.NewReader(full)},
-		"shorter":    {Reader: bytes.NewReader(full[:size-1])},
-		"empty":      {Reader: bytes.NewReader(nil)},
-		"longer":     {Reader: bytes.NewReader(append(full[:size:size], "more"...))},
-		"error":      {Reader: &lastWords{bytes.NewReader(full[:1<<20]), unix.EIO}},
-		"sparse":     {Reader: bytes.NewReader(full[:size-1]), data: []unboot.Extent{{Offset: 0, Length: 1 << 20}, {Offset: 4 << 20, Length: 2 << 20}}},
-		"vague":      {Reader: bytes.NewReader(full[:size-1]), vague: true},
+		"whole":   {Reader: bytes.NewReader(full)},
+		"shorter": {Reader: bytes.NewReader(full[:size-1])},
+		"empty":   {Reader: bytes.NewReader(nil)},
+		"longer":  {Reader: bytes.NewReader(append(full[:size:size], "more"...))},
+		"error":   {Reader: &lastWords{bytes.NewReader(full[:1<<20]), unix.EIO}},
+		"sparse":  {Reader: bytes.NewReader(full[:size-1]), data: []unboot.Extent{{Offset: 0, Length: 1 << 20}, {Offset: 4 << 20, Length: 2 << 20}}},
+		"vague":   {Reader: bytes.NewReader(full[:size-1]), vague: true},
 	}}
 	want := map[string]int64{"whole": size, "longer": size + 4}
 	for name, b := range src.body {
