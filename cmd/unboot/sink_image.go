@@ -157,7 +157,7 @@ func (s *imageSink) write(d *desttree.Dir, p, rel string, it *item, src source) 
 	s.strip.apply(&it.meta, d.Kind)
 	switch {
 	case it.hard != "":
-		err = s.link(d, path.Join(s.name, it.hard), p)
+		err = s.link(d, path.Join(s.name, it.hard), p, it)
 	case !it.meta.Mode.IsRegular():
 		// Not later: what comes next may go through the link.
 		err = s.put(p, &it.meta, nil)

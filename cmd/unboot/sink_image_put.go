@@ -124,7 +124,7 @@ func (s *imageSink) dir(rel string, it *item) error {
 }
 
 // link makes another name of a file that was put, or a copy.
-func (s *imageSink) link(d *desttree.Dir, rel, p string) error {
+func (s *imageSink) link(d *desttree.Dir, rel, p string, it *item) error {
 	from, err := s.tree.Dir(path.Dir(rel), false)
 	if err != nil {
 		return fmt.Errorf("hard link to %s: %w", quote(s.label(rel)), reason(err))
@@ -150,7 +150,7 @@ func (s *imageSink) link(d *desttree.Dir, rel, p string) error {
 		if errors.Is(err, errno) {
 			// vfat and others have no hard links, none has them to
 			// another file system.
-			return s.copyFile(target, d, p)
+			return s.copyFile(target, d, p, it)
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -173,14 +173,19 @@ func sameFile(a, b *unboot.Entry) bool {
 	return a.Stat.Ino == b.Stat.Ino && a.Stat.Dev_major == b.Stat.Dev_major && a.Stat.Dev_minor == b.Stat.Dev_minor
 }
 
-func (s *imageSink) copyFile(from string, d *desttree.Dir, to string) error {
+// copyFile copies a file that was put. Its own metadata may not be all that it had.
+func (s *imageSink) copyFile(from string, d *desttree.Dir, to string, it *item) error {
 	m, err := s.fs.Metadata(from)
 	if err != nil {
 		return err
 	}
 	s.strip.apply(m, d.Kind)
+	m.UID, m.GID, m.Atime, m.Mtime = it.meta.UID, it.meta.GID, it.meta.Atime, it.meta.Mtime
 	if !m.Mode.IsRegular() {
 		return s.put(to, m, nil)
+	}
+	if perm := it.meta.Mode; perm.IsRegular() && perm != 0 {
+		m.Mode = perm
 	}
 	f, err := s.fs.OpenFile(from, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
