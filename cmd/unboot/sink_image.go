@@ -163,7 +163,7 @@ func (s *imageSink) write(d *desttree.Dir, p, rel string, it *item, src source) 
 		err = s.put(p, &it.meta, nil)
 	case !it.loaded:
 		err = s.large(p, it, src)
-	case s.queue.takes(d, p) && fewXattrs(it.meta.Xattrs):
+	case s.queue.takes(d, p) && fewXattrs(it.meta.Xattrs) && !s.tree.Doubtful(d, p):
 		s.queue.add(d, &unboot.NewFile{Name: p, Metadata: it.meta, Data: it.data})
 		queued = true
 	default:

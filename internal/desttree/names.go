@@ -6,25 +6,32 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 )
 
-// A Names knows what a command has written into directories where several
-// names are one: vfat, exfat, hfs and others take Makefile and makefile for the
-// same, hfsplus an é in either form, vfat a long name and its short one. Whichever
-// is written second would replace the first without a word.
+// A Names knows what a command has written into directories where several names are one:
+// vfat, exfat, hfs and others take Makefile and makefile for the same, hfsplus an é in
+// either form, vfat a long name and its short one. Whichever is written second would
+// replace the first without a word.
 //
-// How names fold is the file system's own affair, so but for plain names on a FAT
-// none are compared here: what is asked for is looked up, and then compared with what
-// was made.
+// How names fold is the file system's own affair: what is asked for is looked up, and
+// then compared with what was made. On a FAT, where a lookup reads the directory, most
+// names are told apart without one.
 type Names struct {
 	fs    *unboot.FS
 	label func(rel string) string
 	made  map[string][]string // what a file is, and the paths it was written as
-	odd   map[string]bool     // directories in which names were made that are not plain
+
+	// Of FATs: the paths under which files are stored, by fold key, and directories
+	// with names of which there is no key.
+	keys map[string][]string
+	odd  map[string]bool
 	// The names in one directory, as they are stored.
 	dir  string
 	list map[string]bool
@@ -33,17 +40,28 @@ type Names struct {
 // NewNames returns an empty table for an FS. label is how messages call a path of the
 // tree.
 func NewNames(fsys *unboot.FS, label func(rel string) string) *Names {
-	return &Names{fs: fsys, label: label, made: map[string][]string{}, odd: map[string]bool{}}
+	return &Names{fs: fsys, label: label, made: map[string][]string{}, keys: map[string][]string{}, odd: map[string]bool{}}
 }
 
 // plain looks for the other path under which this run has made a file, if that can be
 // told without looking at the image.
 func (t *Names) plain(d *Dir, p, rel string) (earlier string, ok bool) {
-	key, ok := foldKey(p)
-	if !ok || !d.Kind.unsteady || t.odd[d.Path] {
+	if !d.Kind.unsteady || t.odd[d.Path] {
 		return "", false
 	}
-	return t.earlier(key, rel), true
+	key, ascii, ok := foldKey(p)
+	if !ok {
+		return "", false
+	}
+	for _, stored := range t.keys[key] {
+		if !ascii {
+			return "", false // perhaps the same
+		}
+		if earlier = t.earlier(stored, rel); earlier != "" {
+			break
+		}
+	}
+	return earlier, true
 }
 
 // earlier returns the path that something was written as before, if that is not rel.
@@ -67,17 +85,9 @@ func (t *Names) meets(d *Dir, p, rel string, e *unboot.Entry) (earlier, stored s
 		if stored, err = t.stored(d, p); err != nil {
 			return "", "", err
 		}
-		key = fatKey(stored)
+		key = stored
 	}
 	return t.earlier(key, rel), stored, nil
-}
-
-// fatKey is what a file on a FAT is known by.
-func fatKey(stored string) string {
-	if key, ok := foldKey(stored); ok {
-		return key
-	}
-	return stored
 }
 
 // clash makes an error name the file that is in the way: a FAT may refuse to make what
@@ -86,11 +96,10 @@ func (t *Names) clash(d *Dir, p, rel string, err error) error {
 	if !d.Kind.unsteady || !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	for key := range t.made {
-		if path.Dir(key) == d.Path && strings.EqualFold(key, p) {
-			if earlier := t.earlier(key, rel); earlier != "" {
-				return t.taken(earlier)
-			}
+	key, _, _ := foldKey(p)
+	for _, stored := range t.keys[key] {
+		if earlier := t.earlier(stored, rel); earlier != "" {
+			return t.taken(earlier)
 		}
 	}
 	return err
@@ -106,14 +115,15 @@ func (t *Names) taken(earlier string) error {
 func (t *Names) record(d *Dir, p, rel string) error {
 	key := p
 	if d.Kind.unsteady {
-		if _, ok := foldKey(p); !ok {
-			t.odd[d.Path] = true
-		}
-		stored := strings.TrimRight(p, ".") // as both FATs do
+		key = fatName(p)
 		if d.Path == t.dir {
-			t.list[path.Base(stored)] = true
+			t.list[path.Base(key)] = true
 		}
-		key = fatKey(stored)
+		if fold, _, ok := foldKey(key); !ok {
+			t.odd[d.Path] = true
+		} else if !slices.Contains(t.keys[fold], key) {
+			t.keys[fold] = append(t.keys[fold], key)
+		}
 	} else {
 		info, err := t.fs.Lstat(p)
 		if err != nil {
@@ -121,12 +131,9 @@ func (t *Names) record(d *Dir, p, rel string) error {
 		}
 		key = inode(info.(*unboot.Entry))
 	}
-	for _, made := range t.made[key] {
-		if made == rel {
-			return nil
-		}
+	if !slices.Contains(t.made[key], rel) {
+		t.made[key] = append(t.made[key], rel)
 	}
-	t.made[key] = append(t.made[key], rel)
 	return nil
 }
 
@@ -148,6 +155,12 @@ func (t *Names) stored(d *Dir, p string) (string, error) {
 		return "", err
 	}
 	ino, name := st.(*unboot.Entry).Stat.Ino, ""
+	key, _, _ := foldKey(fatName(p))
+	for _, likely := range t.keys[key] {
+		if info, err := t.fs.Lstat(likely); err == nil && info.(*unboot.Entry).Stat.Ino == ino {
+			return likely, nil
+		}
+	}
 	t.dir, t.list = d.Path, map[string]bool{}
 	for e, err := range t.fs.Entries(d.Path, nil) {
 		if err != nil {
@@ -177,17 +190,29 @@ func (t *Names) replaced(stored, p string) {
 	}
 }
 
-// foldKey is the same for all names that can be one on a FAT, as far as letters
-// tell. plain says whether they do: other names may be one for other reasons.
-func foldKey(p string) (key string, plain bool) {
-	base := path.Base(p)
-	for i := 0; i < len(base); i++ {
-		if base[i] >= 0x80 || base[i] == '~' {
-			return "", false
+// fatName is the name under which a FAT stores a file: without dots at the end.
+func fatName(p string) string { return strings.TrimRight(p, ".") }
+
+// foldKey is the same for all names in a directory that a FAT may take for one. Of some
+// there is none: those that look like short names, and letters that have more forms than
+// two. If all of a name is ASCII, those of one key are one.
+func foldKey(p string) (key string, ascii, ok bool) {
+	dir, base := path.Split(p)
+	if strings.HasSuffix(base, ".") || strings.Contains(base, "~") || !utf8.ValidString(base) {
+		return "", false, false
+	}
+	ascii = true
+	for _, r := range base {
+		if r >= utf8.RuneSelf {
+			ascii = false
+			other := unicode.SimpleFold(r)
+			if other < utf8.RuneSelf && other != r || unicode.SimpleFold(other) != r {
+				return "", false, false
+			}
+			if other == r && (unicode.ToUpper(r) != r || unicode.ToLower(r) != r) {
+				return "", false, false
+			}
 		}
 	}
-	if strings.HasSuffix(base, ".") {
-		return "", false
-	}
-	return path.Join(path.Dir(p), strings.ToLower(base)), true
+	return dir + strings.ToLower(base), ascii, true
 }

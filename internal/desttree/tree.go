@@ -50,7 +50,8 @@ func (d *Dir) Key(p string) (key string, ok bool) {
 	case !d.Folds:
 		return p, true
 	case d.Kind.unsteady: // a FAT
-		return foldKey(p)
+		key, _, ok = foldKey(p)
+		return key, ok
 	}
 	return "", false
 }
@@ -117,11 +118,16 @@ func (t *Tree) keep(rel string, d *Dir) {
 // Made notes a directory that was just made.
 func (t *Tree) Made(parent *Dir, rel string) (*Dir, error) {
 	d := &Dir{Path: path.Join(parent.Path, path.Base(rel)), Kind: parent.Kind, Folds: parent.Folds, Fresh: true}
+	if parent.Folds {
+		if parent.Kind.unsteady {
+			d.Path = fatName(d.Path)
+		}
+		if err := t.names.record(parent, d.Path, rel); err != nil {
+			return nil, err
+		}
+	}
 	delete(t.links, d.Path)
 	t.keep(rel, d)
-	if parent.Folds {
-		return d, t.names.record(parent, d.Path, rel)
-	}
 	return d, nil
 }
 
@@ -210,6 +216,16 @@ func (t *Tree) Place(d *Dir, p, rel string, look bool) (*unboot.Entry, error) {
 		t.names.replaced(stored, p)
 	}
 	return e, nil
+}
+
+// Doubtful reports whether a file may turn out to have the name of another only when
+// it is made, so that Clash is to be asked.
+func (t *Tree) Doubtful(d *Dir, p string) bool {
+	if !d.Folds {
+		return false
+	}
+	key, _, _ := foldKey(p)
+	return len(t.names.keys[key]) > 0
 }
 
 // Wrote notes a file that was written to its place; link is its target, if it is a

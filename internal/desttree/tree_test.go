@@ -108,6 +108,33 @@ func TestDir(t *testing.T) {
 	}
 }
 
+// Names that have a key and are one on a FAT have the same.
+func TestFoldKey(t *testing.T) {
+	for _, c := range []struct {
+		a, b       string
+		same, sure bool
+	}{
+		{"d/Makefile", "d/makefile", true, true},
+		{"D/a", "d/a", false, true},
+		{"a", "b", false, true},
+		{"é", "É", true, false},
+		{"straße", "STRAẞE", true, false},
+		{"日本", "日本", true, false},
+		{"жук", "ЖУК", true, false},
+	} {
+		x, sure, ok := foldKey(c.a)
+		y, _, ok2 := foldKey(c.b)
+		if !ok || !ok2 || sure != c.sure || (x == y) != c.same {
+			t.Errorf("%s, %s: %q, %q, %v, %v, %v", c.a, c.b, x, y, sure, ok, ok2)
+		}
+	}
+	for _, odd := range []string{"LONG-N~1.TXT", "dot.", "\u212a", "\u2126", "\u00b5", "\u017f", "\u0130", "\u0131", "\u01c5", "\xff"} {
+		if key, _, ok := foldKey(odd); ok {
+			t.Errorf("%q: %q", odd, key)
+		}
+	}
+}
+
 // Which names are one, a FAT decides.
 func TestNames(t *testing.T) {
 	for _, fstype := range []string{"fat32", "exfat"} {
