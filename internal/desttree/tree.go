@@ -56,9 +56,6 @@ func (d *Dir) Key(p string) (key string, ok bool) {
 	return "", false
 }
 
-// maxLinks is how many symbolic links may be on the way, as in the kernel.
-const maxLinks = 40
-
 // New returns a Tree at a directory of an FS, given by a path without symbolic links.
 // What others have written there in the same run is in names.
 func New(fsys *unboot.FS, base string, names *Names) *Tree {
@@ -268,66 +265,6 @@ func (t *Tree) existing(p string) (*Dir, error) {
 	d.Folds, err = d.Kind.foldsIn(t.fs, p)
 	return d, err
 }
-
-// A step is an element of a path. It is confined if it comes from a link that this
-// run has made.
-type step struct {
-	name     string
-	confined bool
-}
-
-// follow returns what a symbolic link in a directory leads to.
-func (t *Tree) follow(dir, name string) (string, error) {
-	leaves := &fs.PathError{Op: "open", Path: path.Join(dir, name), Err: errLeaves}
-	done, rest := dir, []step{{name, false}}
-	for links := 0; len(rest) > 0; {
-		s := rest[0]
-		rest = rest[1:]
-		if s.name == ".." {
-			if s.confined && !Below(done, t.base) {
-				return "", leaves
-			}
-			if !s.confined || done != t.base {
-				done = path.Dir(done)
-			}
-			continue
-		}
-		next := path.Join(done, s.name)
-		info, err := t.fs.Lstat(next)
-		if err != nil {
-			return "", err
-		}
-		if info.Mode().Type() != fs.ModeSymlink {
-			done = next
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "open", Path: next, Err: unix.ELOOP}
-		}
-		target, err := t.fs.Readlink(next)
-		if err != nil {
-			return "", err
-		}
-		confined := t.links[next] || t.links[inode(info.(*unboot.Entry))]
-		t.used[next] = true
-		if strings.HasPrefix(target, "/") {
-			done = "."
-			if confined {
-				done = t.base
-			}
-		}
-		var steps []step
-		for elem := range strings.SplitSeq(target, "/") {
-			if elem != "" && elem != "." {
-				steps = append(steps, step{elem, confined})
-			}
-		}
-		rest = append(steps, rest...)
-	}
-	return done, nil
-}
-
-var errLeaves = errors.New("a symbolic link of the archive leads out of the directory that is written to")
 
 // Below reports whether a path is a directory or in it.
 func Below(p, dir string) bool {
