@@ -80,7 +80,8 @@ func (f *FS) MetadataOf(e *Entry) (*Metadata, error) {
 // all others, in one round trip. Content is read from r until io.EOF, and may be
 // nil. A file of that name is replaced, unless both are directories; the
 // directory of name must exist. The last element of name is not followed if
-// it is a symbolic link.
+// it is a symbolic link. Which call has failed for a file that was made already
+// is in a [*CallError].
 //
 // The times of a directory change when files are put into it: set them last,
 // with [FS.SetMetadata].
@@ -113,15 +114,14 @@ func (f *FS) Put(name string, m *Metadata, r io.Reader) error {
 		if len(data) > 0 {
 			write = c.Write(open.Fd(), data)
 		}
+		first := lkl.Link(c.Len())
 		m.set(c, open.Fd())
 		c.Close(open.Fd())
-		if err = c.Run(); err != nil || len(data) == 0 {
-			return err
+		err = c.Run()
+		if n, werr := c.Result(write); write != open && (werr != unix.ECANCELED && werr != nil || err == nil && n < len(data)) {
+			return &CallError{Call: "write", Err: shortWrite(werr)}
 		}
-		if n, err := c.Result(write); err != nil || n < len(data) {
-			return shortWrite(err)
-		}
-		return nil
+		return m.blame(c, first, err)
 	})
 }
 
@@ -149,7 +149,7 @@ func (f *FS) putLarge(name string, m *Metadata, head []byte, r io.Reader) error 
 		err = file.call("put", func(fd int) error {
 			c := f.view.NewChain()
 			m.set(c, fd)
-			return c.Run()
+			return m.blame(c, 0, c.Run())
 		})
 	}
 	return errors.Join(err, file.Close())
@@ -204,7 +204,7 @@ func (f *FS) putNode(name string, m *Metadata) error {
 		c := f.view.NewChain()
 		make(c, p)
 		m.setPath(c, p)
-		return c.Run()
+		return m.blame(c, 1, c.Run())
 	}
 	if m.Mode.IsDir() {
 		err := f.call("put", name, put)
@@ -239,6 +239,6 @@ func (f *FS) SetMetadata(name string, m *Metadata) error {
 	return f.call("setmetadata", name, func(p string) error {
 		c := f.view.NewChain()
 		m.setPath(c, p)
-		return c.Run()
+		return m.blame(c, 0, c.Run())
 	})
 }

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/unboot/unboot"
-
 	"github.com/unboot/unboot/internal/tarball"
 	"github.com/unboot/unboot/internal/testimg"
 )
@@ -107,11 +105,7 @@ func unpackTo(a *app, o *opened, archive string) error {
 	if err != nil {
 		return err
 	}
-	sub, err := o.fs.Sub(".")
-	if err != nil {
-		return err
-	}
-	sink := newImageSink(a, o, sub.(*unboot.FS), ".", "", &progress{})
+	sink := newImageSink(a, o, ".", "", nil, &progress{})
 	defer sink.close()
 	return (&tarSource{a: a, name: archive, r: tarball.NewReader(r)}).unpack(sink)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 const usageCp = `usage: unboot cp [-r] SRC... DST
@@ -21,8 +23,13 @@ else is on the host. Changes the image that DST is in.
 
 Modes, times, extended attributes, access control lists, capabilities, hard links,
 holes, symbolic links and devices are kept; owners too, as numbers, into an image
-and by root. A file that exists is replaced. On the host, nothing of an image is
-followed: its symbolic links cannot make cp write anywhere but below DST.
+and by root. A file that exists is replaced; a directory and something else do not
+replace each other. What could not be copied whole into an image is reported and
+removed; of two names that its file system takes for one, the second is not copied.
+
+Links to directories in an image are followed as its own system would. On the host,
+nothing of an image is followed: its symbolic links cannot make cp write anywhere but
+below DST.
 
   -r, -R, -a         directories with all below them
   -T                 DST is the copy's name, even if it is a directory
@@ -43,6 +50,8 @@ type cpOptions struct {
 	verbose, oneFS          bool
 	owner                   *string
 	exclude                 []glob
+	names                   *desttree.Names   // what was written into the image
+	made                    map[string]string // names of files made in a directory, and of what
 }
 
 // A place is one end of a copy: in an image, or on the host.
@@ -54,7 +63,7 @@ type place struct {
 }
 
 func runCp(a *app, args []string) error {
-	var opt cpOptions
+	opt := cpOptions{made: map[string]string{}}
 	f := a.flags()
 	f.bool(&opt.recursive, 'r', "recursive")
 	f.bool(&opt.recursive, 'R', "")
@@ -173,6 +182,12 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 	if isDir && !opt.recursive {
 		return fmt.Errorf("%s: is a directory (try -r)", quote(src.arg))
 	}
+	if into && !isDir {
+		if first, ok := opt.made[src.base()]; ok {
+			return fmt.Errorf("%s: will not overwrite the copy of %s, which was just made", quote(src.arg), quote(first))
+		}
+		opt.made[src.base()] = src.arg
+	}
 	if dst.o != nil {
 		return a.copyIn(s, src, dst, into, isDir, opt, p)
 	}
@@ -237,16 +252,14 @@ func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions
 	if err := inItself(s, o, path.Join(dir, name)); err != nil {
 		return fmt.Errorf("%s: %w", quote(src.arg), err)
 	}
-	sub, err := o.fs.Sub(dir)
+	owner, err := ownerOption(opt, o)
 	if err != nil {
-		return o.about(dir, err)
-	}
-	sink := newImageSink(a, o, sub.(*unboot.FS), dir, name, p)
-	defer sink.close()
-	sink.keep, sink.tell = opt.keep, a.teller(opt.verbose)
-	if sink.owner, err = ownerOption(opt, o); err != nil {
 		return err
 	}
+	sink := newImageSink(a, o, dir, name, opt.names, p)
+	defer sink.close()
+	opt.names = sink.names // another source may have a name of this one
+	sink.strict, sink.owner, sink.keep, sink.tell = true, owner, opt.keep, a.teller(opt.verbose)
 	return transfer(a.ctx, s, sink)
 }
 

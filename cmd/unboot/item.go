@@ -17,11 +17,15 @@ type item struct {
 	meta unboot.Metadata
 	// hard is the path of an earlier item that this is another name of, or "".
 	hard string
+	// shared says that later items may be other names of this one.
+	shared bool
 	// data is the whole content of a regular file, if loaded says so.
 	data   []byte
 	loaded bool
 	// err is why it could not be loaded.
 	err error
+	// left is set by a sink that has left the item out.
+	left bool
 
 	entry *unboot.Entry // where it comes from, in an image
 }
@@ -125,13 +129,14 @@ func transfer(ctx context.Context, src source, dst sink) error {
 		}
 	})
 
+	stand := standIns{}
 	for b := range ordered {
 		<-b.ready
 		for _, it := range b.items {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := dst.add(it, src); err != nil {
+			if err := stand.add(it, src, dst); err != nil {
 				return err
 			}
 			it.data = nil
@@ -141,6 +146,37 @@ func transfer(ctx context.Context, src source, dst sink) error {
 		return err
 	}
 	return dst.finish()
+}
+
+// standIns knows what stands in for files with several names that were left out by
+// their first: the next name that was not, or "" as long as there is none. A link to
+// what was left out would be one to something else, or to nothing.
+type standIns map[string]string
+
+// add puts an item.
+func (s standIns) add(it *item, src source, dst sink) error {
+	first := it.path
+	if it.hard != "" {
+		first = it.hard
+		switch other, ok := s[first]; {
+		case ok && other == "":
+			it.hard = ""
+			src.load([]*item{it})
+		case ok:
+			it.hard = other
+		}
+	}
+	if err := dst.add(it, src); err != nil {
+		return err
+	}
+	switch {
+	case it.hard != "":
+	case it.left && (it.shared || first != it.path):
+		s[first] = ""
+	case first != it.path:
+		s[first] = it.path
+	}
+	return nil
 }
 
 // A linkTable knows the first path of each file with several.

@@ -55,10 +55,12 @@ func (s *hostSink) label(p string) string { return quote(path.Join(s.where, s.in
 
 func (s *hostSink) add(it *item, src source) error {
 	if it.err != nil {
+		it.left = true
 		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
 		return nil
 	}
 	if s.skip != "" && strings.HasPrefix(it.path, s.skip+"/") {
+		it.left = true
 		return nil
 	}
 	if s.owner != nil {
@@ -72,6 +74,7 @@ func (s *hostSink) add(it *item, src source) error {
 	if err == nil {
 		return nil
 	}
+	it.left = true
 	if it.meta.Mode.IsDir() {
 		if it.path == "." {
 			return fmt.Errorf("%s: %w", s.label(it.path), reason(err))
@@ -112,6 +115,7 @@ func (s *hostSink) write(it *item, src source) error {
 		case it.meta.Mode.IsDir():
 			return fmt.Errorf("something else is there: %w", unix.ENOTDIR)
 		case s.keep:
+			it.left = true
 			return nil
 		}
 		if err := unix.Unlinkat(fd, base, 0); err != nil {

@@ -1,143 +1,92 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
-	"sync"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
-// imageSink writes a tree into an image, several files at a time.
+// imageSink writes a tree into an image, several files at a time. A file that could
+// not be written as a whole is reported and removed: none is left that looks
+// complete and is not.
 type imageSink struct {
-	a    *app
-	o    *opened
-	fs   *unboot.FS // the tree written to: nothing of the archive gets out of it
-	root string     // its path in the image, for messages
-	name string     // under which name the tree goes there; "" for the root itself
+	a     *app
+	o     *opened
+	fs    *unboot.FS
+	dest  string // the directory written to, without symbolic links
+	tree  *desttree.Tree
+	names *desttree.Names
+	name  string // under which name the tree goes there; "" for the directory itself
 	// strip is what the file system cannot hold.
 	strip stripper
 	p     *progress
 	owner func(*unboot.Metadata)
-	// keep leaves files that exist alone, print tells names.
+	// keep leaves files that exist alone, tell prints names.
 	keep bool
 	tell func(string)
+	// strict is for cp: a directory and something else do not replace each
+	// other, while an archive's member replaces what is there, as for tar.
+	strict bool
+	skip   string // tree that is left out since its directory failed
 
-	batch   []*unboot.NewFile // not yet given to a worker
-	size    int
-	jobs    chan []*unboot.NewFile
-	workers sync.WaitGroup
-
-	mu      sync.Mutex
-	pending map[string]bool // paths on their way
-	idle    sync.WaitGroup
-	dirs    []dirTimes
+	queue putQueue
+	dirs  []dirTimes
 }
 
 // dirTimes is what is set on a directory when all is in it.
 type dirTimes struct {
-	path string
-	meta unboot.Metadata
-	acl  []byte
+	path         string
+	atime, mtime time.Time
+	acl          []byte
 }
 
-const (
-	putWorkers = 6
-	putBatch   = 20
-	putBytes   = 512 << 10
-	defaultACL = "system.posix_acl_default"
-)
+const defaultACL = "system.posix_acl_default"
 
-func newImageSink(a *app, o *opened, fsys *unboot.FS, root, name string, p *progress) *imageSink {
-	s := &imageSink{a: a, o: o, fs: fsys, root: root, name: name, p: p, pending: map[string]bool{}, jobs: make(chan []*unboot.NewFile, putWorkers)}
+// newImageSink returns a sink into a directory, which must be a real path. names is
+// what was written by others of the same command, or nil.
+func newImageSink(a *app, o *opened, dir, name string, names *desttree.Names, p *progress) *imageSink {
+	s := &imageSink{a: a, o: o, fs: o.fs, dest: dir, name: name, p: p}
 	s.strip.a = a
-	if st, err := fsys.Statfs("."); err == nil {
-		s.strip.probe(int64(st.Type))
+	if names == nil {
+		names = desttree.NewNames(o.fs, s.label)
 	}
-	if !o.clock.IsZero() {
-		return s // no workers: in turn, always the same
-	}
-	for range putWorkers {
-		s.workers.Go(func() {
-			for files := range s.jobs {
-				s.putBatch(files)
-			}
-		})
-	}
+	s.names = names
+	s.tree = desttree.New(o.fs, dir, names)
+	s.tree.Wait = s.wait
+	s.tree.Fail = func(rel string, err error) { a.fail(fmt.Errorf("%s: %w", s.label(rel), err)) }
+	s.queue.start(s)
 	return s
 }
 
-// putBatch makes files in a worker. Those that fail are tried again by
-// themselves, with what put knows.
-func (s *imageSink) putBatch(files []*unboot.NewFile) {
-	for _, n := range files {
-		s.strip.apply(&n.Metadata)
-	}
-	for i, err := range s.fs.PutFiles(files) {
-		n := files[i]
-		if err != nil {
-			err = s.put(n.Name, &n.Metadata, func() io.Reader { return bytes.NewReader(n.Data) })
-		}
-		if err != nil {
-			s.a.fail(fmt.Errorf("%s: %w", s.label(n.Name), reason(err)))
-		}
-		s.p.files.Add(1)
-		s.p.bytes.Add(int64(len(n.Data)))
-	}
-	s.mu.Lock()
-	for _, n := range files {
-		delete(s.pending, n.Name)
-	}
-	s.mu.Unlock()
-	s.idle.Done()
+func (s *imageSink) label(rel string) string {
+	return s.o.label(unboot.CleanPath(path.Join(s.dest, rel)))
 }
 
-// send gives what was collected to a worker, if there are any.
-func (s *imageSink) send() {
-	if len(s.batch) > 0 {
-		batch := s.batch
-		s.batch, s.size = nil, 0
-		s.idle.Add(1)
-		if s.o.clock.IsZero() {
-			s.jobs <- batch
-		} else {
-			s.putBatch(batch)
-		}
-	}
-}
-
-// settle waits for all files that are on their way.
-func (s *imageSink) settle() {
-	s.send()
-	s.idle.Wait()
-}
-
-// wait waits for a path that is on its way, for something depends on it.
-func (s *imageSink) wait(p string) {
-	s.mu.Lock()
-	on := s.pending[p]
-	s.mu.Unlock()
-	if on {
-		s.settle()
-	}
-}
-
-func (s *imageSink) label(p string) string {
-	return s.o.label(unboot.CleanPath(path.Join(s.root, p)))
-}
+// errKept is why a file was not written that is there, which is no failure.
+var errKept = errors.New("kept")
 
 func (s *imageSink) add(it *item, src source) error {
 	if it.err != nil {
+		it.left = true
 		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
 		return nil
 	}
 	if err := s.o.img.Kernel().Err(); err != nil {
 		return err
+	}
+	rel := path.Join(s.name, it.path)
+	if s.skip != "" && strings.HasPrefix(rel, s.skip+"/") {
+		it.left = true
+		return nil
 	}
 	if s.owner != nil {
 		s.owner(&it.meta)
@@ -149,198 +98,143 @@ func (s *imageSink) add(it *item, src source) error {
 			it.meta.Mtime = now
 		}
 	}
-	p := path.Join(s.name, it.path)
-	s.wait(p)
-	if s.keep && !it.meta.Mode.IsDir() {
-		if _, err := s.fs.Lstat(p); err == nil {
-			return nil
-		}
-	}
-	if s.tell != nil {
-		s.tell(s.label(p))
-	}
 	var err error
-	switch {
-	case it.hard != "":
-		err = s.link(path.Join(s.name, it.hard), p)
-	case it.meta.Mode.IsDir():
-		err = s.dir(p, it)
-	case !it.meta.Mode.IsRegular():
-		// Not later: what comes next may go through the link.
-		err = s.put(p, &it.meta, func() io.Reader { return nil })
-	case !it.loaded:
-		err = s.large(p, it, src)
-	default:
-		s.mu.Lock()
-		s.pending[p] = true
-		s.mu.Unlock()
-		s.batch = append(s.batch, &unboot.NewFile{Name: p, Metadata: it.meta, Data: it.data})
-		if s.size += len(it.data); len(s.batch) >= putBatch || s.size >= putBytes {
-			s.send()
+	queued := false
+	if it.hard == "" && it.meta.Mode.IsDir() {
+		if s.tell != nil {
+			s.tell(s.label(rel))
 		}
+		err = s.dir(rel, it)
+	} else {
+		queued, err = s.file(rel, it, src)
+	}
+	if err == errKept {
+		it.left = true
 		return nil
 	}
-	s.p.files.Add(1)
+	if !queued {
+		s.p.files.Add(1)
+	}
 	if err != nil {
-		s.a.fail(fmt.Errorf("%s: %w", s.label(p), reason(err)))
+		it.left = true
+		if s.strict && it.meta.Mode.IsDir() {
+			s.skip = rel
+		}
+		s.a.fail(fmt.Errorf("%s: %w", s.label(rel), reason(err)))
 	}
 	return nil
 }
 
-// put puts a file, with a second try where a directory is missing, as archives
-// leave them out, and without what the file system does not take.
-func (s *imageSink) put(p string, m *unboot.Metadata, content func() io.Reader) error {
-	s.strip.apply(m)
-	err := s.fs.Put(p, m, content())
-	if errors.Is(err, fs.ErrNotExist) && path.Dir(p) != "." {
-		if merr := s.fs.MkdirAll(path.Dir(p), 0o755); merr != nil {
-			return merr
-		}
-		err = s.fs.Put(p, m, content())
+// file writes what is not a directory, or queues it.
+func (s *imageSink) file(rel string, it *item, src source) (queued bool, err error) {
+	if rel == "." {
+		return false, unix.EISDIR
 	}
-	for s.strip.learn(m, err) {
-		err = s.fs.Put(p, m, content())
+	d, err := s.tree.Dir(path.Dir(rel), true)
+	if err != nil {
+		return false, err
 	}
-	return err
+	p := path.Join(d.Path, path.Base(rel))
+	wasDir := s.tree.Used(p)
+	if err = s.makeWay(d, p, rel); err == nil {
+		queued, err = s.write(d, p, rel, it, src)
+	}
+	if err != nil && err != errKept {
+		s.queue.failed(p)
+		return queued, s.tree.Clash(d, p, rel, err)
+	}
+	if err == nil && wasDir {
+		s.dirs = slices.DeleteFunc(s.dirs, func(d dirTimes) bool { return desttree.Below(d.path, p) })
+	}
+	return queued, err
 }
 
-func (s *imageSink) dir(p string, it *item) error {
-	m := it.meta
-	last := dirTimes{path: p, meta: unboot.Metadata{Mode: m.Mode, Atime: m.Atime, Mtime: m.Mtime}}
-	// What is made in a directory with a default list inherits it: at the end.
-	if acl, ok := m.Xattrs[defaultACL]; ok {
-		last.acl = acl
-		rest := map[string][]byte{}
-		for name, value := range m.Xattrs {
-			if name != defaultACL {
-				rest[name] = value
+// write writes a file to a place that is free.
+func (s *imageSink) write(d *desttree.Dir, p, rel string, it *item, src source) (queued bool, err error) {
+	if s.tell != nil {
+		s.tell(s.label(rel))
+	}
+	s.strip.apply(&it.meta, d.Kind)
+	switch {
+	case it.hard != "":
+		err = s.link(d, path.Join(s.name, it.hard), p, it)
+	case !it.meta.Mode.IsRegular():
+		// Not later: what comes next may go through the link.
+		err = s.put(p, &it.meta, nil)
+	case !it.loaded:
+		err = s.large(p, it, src)
+	case s.queue.takes(d, p) && fewXattrs(it.meta.Xattrs) && !s.tree.Doubtful(d, p):
+		s.queue.add(d, &unboot.NewFile{Name: p, Metadata: it.meta, Data: it.data})
+		queued = true
+	default:
+		err = s.put(p, &it.meta, it.data)
+		s.p.bytes.Add(int64(len(it.data)))
+	}
+	if err == nil {
+		link := ""
+		if it.hard == "" && it.meta.Mode.Type() == fs.ModeSymlink {
+			link = it.meta.Link
+		}
+		err = s.tree.Wrote(d, p, rel, link)
+	}
+	return queued, err
+}
+
+// makeWay looks at what is in a file's place, which is replaced if it may be.
+func (s *imageSink) makeWay(d *desttree.Dir, p, rel string) error {
+	s.wait(d, p)
+	if s.tree.Used(p) {
+		// A directory, or a link to one, that is to become something else.
+		// What is on its way into it must be there before.
+		s.queue.settle()
+		s.tree.Forget()
+	}
+	there, err := s.tree.Place(d, p, rel, s.keep || s.strict && !d.Fresh)
+	switch {
+	case err != nil || there == nil:
+		return err
+	case s.strict && there.IsDir():
+		return fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
+	case s.keep:
+		return errKept
+	}
+	return nil
+}
+
+// wait waits for a path that is on its way, for something depends on it.
+func (s *imageSink) wait(d *desttree.Dir, p string) {
+	if s.queue.has(d, p) {
+		s.queue.settle()
+	}
+}
+
+// finish sets what could not be set before all was in the directories.
+func (s *imageSink) finish() error {
+	s.queue.settle()
+	done := map[string]bool{}
+	for _, d := range slices.Backward(s.dirs) {
+		if done[d.path] {
+			continue // an archive may have a directory twice: the last one counts
+		}
+		done[d.path] = true
+		if d.acl != nil {
+			if err := s.setXattr(d.path, defaultACL, d.acl); err != nil {
+				s.a.fail(fmt.Errorf("%s: %w", s.o.label(d.path), reason(err)))
 			}
 		}
-		m.Xattrs = rest
-	}
-	s.dirs = append(s.dirs, last)
-	// A link to a directory, where an archive has the directory: as tar -h,
-	// lest an unpacked /lib replaces the one that is a link to /usr/lib.
-	if st, err := s.fs.Lstat(p); err == nil && st.Mode()&fs.ModeSymlink != 0 {
-		if st, err := s.fs.Stat(p); err == nil && st.IsDir() {
-			s.dirs = s.dirs[:len(s.dirs)-1]
-			return nil
+		if d.atime.IsZero() && d.mtime.IsZero() {
+			continue
+		}
+		if err := s.fs.Lchtimes(d.path, d.atime, d.mtime); err != nil {
+			s.a.fail(fmt.Errorf("%s: %w", s.o.label(d.path), reason(err)))
 		}
 	}
-	return s.put(p, &m, func() io.Reader { return nil })
-}
-
-func (s *imageSink) link(target, p string) error {
-	s.wait(target)
-	if target == p {
-		return nil
-	}
-	err := s.fs.Link(target, p)
-	if errors.Is(err, fs.ErrNotExist) && path.Dir(p) != "." {
-		if merr := s.fs.MkdirAll(path.Dir(p), 0o755); merr != nil {
-			return merr
-		}
-		err = s.fs.Link(target, p)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		if err = s.fs.Remove(p); err == nil {
-			err = s.fs.Link(target, p)
-		}
-	}
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
-		// vfat and others have no hard links: a copy.
-		return s.copyFile(target, p)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("hard link to %s: %w", quote(target), unix.ENOENT)
-	}
-	return err
-}
-
-func (s *imageSink) copyFile(from, to string) error {
-	m, err := s.fs.Metadata(from)
-	if err != nil {
-		return err
-	}
-	f, err := s.fs.Open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return s.fs.Put(to, m, f)
-}
-
-// large writes a file that is not in memory, with its holes.
-func (s *imageSink) large(p string, it *item, src source) error {
-	b, err := src.open(it)
-	if err != nil {
-		return fmt.Errorf("%s: %w", src.label(it.path), err)
-	}
-	defer b.Close()
-	r := io.TeeReader(b, counter{s.p})
-	data, sparse := b.segments()
-	if !sparse && !b.holes() {
-		used := false
-		return s.put(p, &it.meta, func() io.Reader {
-			if used { // a second try, of which the first may have read a part
-				if again, err := src.open(it); err == nil {
-					b.Close()
-					b = again
-					r = io.TeeReader(b, counter{s.p})
-				}
-			}
-			used = true
-			return r
-		})
-	}
-	// An empty file in its place first: put knows about names in the way.
-	size := it.meta.Size
-	m := it.meta
-	m.Size = 0
-	if err := s.put(p, &m, func() io.Reader { return nil }); err != nil {
-		return err
-	}
-	f, err := s.fs.OpenFile(p, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	if sparse {
-		err = fill(f, r, data, size)
-	} else {
-		err = fillZeros(f, r, size)
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return s.fs.SetMetadata(p, &m) // writing has changed times, and taken setuid away
+	s.dirs = nil
+	return nil
 }
 
 // close ends the goroutines. It must be called, whatever has happened.
 func (s *imageSink) close() {
-	s.send()
-	close(s.jobs)
-	s.workers.Wait()
+	s.queue.close()
 	s.strip.summary()
-}
-
-func (s *imageSink) finish() error {
-	s.settle()
-	for i := len(s.dirs) - 1; i >= 0; i-- {
-		d := &s.dirs[i]
-		if d.meta.Atime.IsZero() && d.meta.Mtime.IsZero() && d.acl == nil {
-			continue
-		}
-		if d.acl != nil && !s.strip.xattrs.Load() {
-			if err := s.fs.Setxattr(d.path, defaultACL, d.acl, 0); err != nil && !s.strip.learn(&unboot.Metadata{Xattrs: map[string][]byte{defaultACL: d.acl}}, err) {
-				s.a.fail(fmt.Errorf("%s: %w", s.label(d.path), reason(err)))
-			}
-		}
-		if err := s.fs.Lchtimes(d.path, d.meta.Atime, d.meta.Mtime); err != nil {
-			s.a.fail(fmt.Errorf("%s: %w", s.label(d.path), reason(err)))
-		}
-	}
-	return nil
 }

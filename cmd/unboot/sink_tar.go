@@ -26,11 +26,13 @@ type tarSink struct {
 
 func (s *tarSink) add(it *item, src source) error {
 	if it.err != nil {
+		it.left = true
 		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
 		return nil
 	}
 	h, err := s.header(it)
 	if err != nil {
+		it.left = true
 		s.a.warn(fmt.Errorf("%s: %w", src.label(it.path), err))
 		return nil
 	}
@@ -56,6 +58,7 @@ func (s *tarSink) refused(err error, it *item, src source) error {
 	if !errors.Is(err, tarball.ErrInvalid) {
 		return err
 	}
+	it.left = true
 	s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), err))
 	return nil
 }
@@ -124,6 +127,7 @@ func mode12(m fs.FileMode) uint32 {
 func (s *tarSink) large(h *tarball.Header, it *item, src source) error {
 	b, err := src.open(it)
 	if err != nil {
+		it.left = true
 		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), err))
 		return nil
 	}

@@ -88,6 +88,7 @@ func (s *hostSource) stat(it *item) {
 	}
 	if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		it.hard = s.links.first(uint64(st.Dev), st.Ino, it.path)
+		it.shared = it.hard == ""
 	}
 }
 

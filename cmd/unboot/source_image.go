@@ -87,6 +87,7 @@ func (s *imageSource) item(e *unboot.Entry, rel string) *item {
 	}
 	if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		it.hard = s.links.first(unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, rel)
+		it.shared = it.hard == ""
 	}
 	return it
 }

@@ -25,7 +25,7 @@ type tarSource struct {
 	a       *app
 	name    string // for messages
 	r       *tarball.Reader
-	cur     *tarball.Header
+	cur     *tarball.Header // nil once its content is being read
 	exclude []glob
 	arena   []byte // the rest of what room cuts pieces from
 }
@@ -50,6 +50,9 @@ func (s *tarSource) unpack(dst *imageSink) error {
 		}
 		h, err := s.r.Next()
 		if err == io.EOF {
+			if s.r.More() {
+				s.a.warn(fmt.Errorf("%s: another archive follows, which is left out: at byte %d", quote(s.name), s.r.Offset()))
+			}
 			return dst.finish()
 		}
 		if err != nil {
@@ -150,7 +153,16 @@ func (s *tarSource) load([]*item) {}
 
 func (s *tarSource) items(context.Context) iter.Seq[*item] { panic("an archive is unpacked") }
 
-func (s *tarSource) open(it *item) (body, error) { return &tarBody{s.r, s.cur}, nil }
+// open returns the content of the member that is at hand, once: there is no way back
+// in an archive.
+func (s *tarSource) open(it *item) (body, error) {
+	h := s.cur
+	if h == nil {
+		return nil, errors.New("the content was read already")
+	}
+	s.cur = nil
+	return &tarBody{s.r, h}, nil
+}
 
 type tarBody struct {
 	*tarball.Reader

@@ -3,62 +3,112 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/desttree"
 )
 
 // A stripper takes away metadata that a file system, or the lack of privilege
 // on the host, cannot keep. What nobody expects to be kept, such as owners on
 // vfat, goes without a word; other things are told once, at the end.
 type stripper struct {
-	a      *app
-	owners atomic.Bool // take owners away
-	xattrs atomic.Bool // take attributes away
+	a *app
 
-	mu   sync.Mutex
-	lost map[string]int // names of attributes, with how many files had them
-	why  error
+	mu     sync.Mutex
+	lost   map[loss]int // with how many files had them
+	owners map[string]int
 }
 
-// probe learns from the type of a file system, as statfs(2) has it.
-func (s *stripper) probe(typ int64) {
-	switch typ {
-	case 0x4d44, 0x2011bab0, 0x4244, 0x482b: // vfat, exfat, hfs, hfsplus
-		if typ != 0x482b {
-			s.owners.Store(true)
-		}
-		s.xattrs.Store(true)
-	}
-}
+// A loss is an attribute that was not kept, and why.
+type loss struct{ name, why string }
+
+// maxLosses bounds what is remembered of an archive that was made to have many.
+const maxLosses = 1000
 
 // apply takes away what is known to be of no use.
-func (s *stripper) apply(m *unboot.Metadata) {
-	if s.owners.Load() {
+func (s *stripper) apply(m *unboot.Metadata, k *desttree.Kind) {
+	if k.NoOwners {
 		m.UID, m.GID = -1, -1
 	}
-	if s.xattrs.Load() && m.Xattrs != nil {
+	if k.NoXattrs {
 		m.Xattrs = nil
+	}
+	for name, value := range m.Xattrs {
+		// The kernel does not look at these.
+		switch {
+		case len(name) > unix.NAME_MAX:
+			s.lose(name, unix.ERANGE)
+		case strings.IndexByte(name, 0) >= 0:
+			s.lose(name, unix.EINVAL)
+		case len(value) > 64<<10: // XATTR_SIZE_MAX
+			s.lose(name, unix.E2BIG)
+		default:
+			continue
+		}
+		m.Xattrs = without(m.Xattrs, name)
 	}
 }
 
-// learn looks at an error and says whether to try again, with less.
+// without returns a copy that lacks a name.
+func without(attrs map[string][]byte, name string) map[string][]byte {
+	rest := maps.Clone(attrs)
+	delete(rest, name)
+	return rest
+}
+
+// learn looks at an error of a put, and says whether to try again with less. Only
+// the call that sets an attribute, or the owner, can say that it is refused: the
+// error of a write, that the disk is full, is none of it.
 func (s *stripper) learn(m *unboot.Metadata, err error) bool {
-	if err == nil || len(m.Xattrs) == 0 {
+	var call *unboot.CallError
+	if !errors.As(err, &call) {
 		return false
 	}
-	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) &&
-		!errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.E2BIG) && !errors.Is(err, unix.ERANGE) {
+	_, has := m.Xattrs[call.Attr]
+	switch {
+	case call.Call == "setxattr" && has && s.refused(call.Attr, call.Err):
+		m.Xattrs = without(m.Xattrs, call.Attr)
+		return true
+	case call.Call == "chown" && (m.UID >= 0 || m.GID >= 0) && refusal(call.Err):
+		m.UID, m.GID = -1, -1
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.owners == nil {
+			s.owners = map[string]int{}
+		}
+		s.owners[call.Err.Error()]++
+		return true
+	}
+	return false
+}
+
+// refused notes an attribute that was refused, if that is what an error says.
+func (s *stripper) refused(name string, err error) bool {
+	if !refusal(err) {
 		return false
 	}
-	for name := range m.Xattrs {
-		s.lose(name, err)
-	}
-	m.Xattrs = nil
+	s.lose(name, err)
 	return true
+}
+
+// refusal reports whether an error is about what is to be set, and not about the
+// file system as a whole.
+func refusal(err error) bool {
+	for _, errno := range []unix.Errno{
+		unix.EOPNOTSUPP, unix.EPERM, unix.EACCES, unix.EINVAL, unix.EOVERFLOW,
+		unix.ENOSPC, unix.EDQUOT, unix.E2BIG, unix.ERANGE, unix.ENAMETOOLONG,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // lose notes that an attribute was not kept.
@@ -66,27 +116,33 @@ func (s *stripper) lose(name string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost == nil {
-		s.lost = map[string]int{}
+		s.lost = map[loss]int{}
 	}
-	s.lost[name]++
-	s.why = reason(err)
+	l := loss{name, reason(err).Error()}
+	if s.lost[l] == 0 && len(s.lost) >= maxLosses {
+		l.name = "others"
+	}
+	s.lost[l]++
 }
 
 // summary tells what was not kept.
 func (s *stripper) summary() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.lost) == 0 {
-		return
+	byReason := map[string][]string{}
+	for l, n := range s.lost {
+		byReason[l.why] = append(byReason[l.why], fmt.Sprintf("%s of %d files", quote(l.name), n))
 	}
-	var names []string
-	for n, c := range s.lost {
-		names = append(names, fmt.Sprintf("%s of %d files", quote(n), c))
-		if len(names) == 5 {
-			names = append(names, "…")
-			break
+	for _, why := range slices.Sorted(maps.Keys(byReason)) {
+		names := byReason[why]
+		slices.Sort(names)
+		if len(names) > 5 {
+			names = append(names[:5], "…")
 		}
+		s.a.warn(fmt.Errorf("extended attributes were not kept: %s: %s", strings.Join(names, ", "), why))
 	}
-	s.a.warn(fmt.Errorf("extended attributes were not kept: %s: %w", strings.Join(names, ", "), s.why))
-	s.lost = nil
+	for _, why := range slices.Sorted(maps.Keys(s.owners)) {
+		s.a.fail(fmt.Errorf("owners were not kept: of %d files: %s", s.owners[why], why))
+	}
+	s.lost, s.owners = nil, nil
 }

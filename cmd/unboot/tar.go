@@ -25,6 +25,11 @@ holes, devices, extended attributes, access control lists and capabilities. They
 are of the pax format; GNU tar wants --xattrs --xattrs-include='*' to unpack all
 attributes. What is read may be of any format, and compressed by gzip or bzip2.
 
+Members replace what is there, but no directory that is not empty. Links to directories
+in the image are followed as its own system would, those of the archive not out of PATH.
+A member that could not be written whole is reported and not there, nor is the second of
+two names that the file system takes for one; attributes that it refuses are told of.
+
   -o, -f, --file FILE      the archive on the host; standard output or input without
   -x, --extract            unpack
       --exclude PATTERN    leave out what matches: a path in the tree, or a name
@@ -155,20 +160,22 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 	if err != nil {
 		return err
 	}
-	root := t.clean()
-	sub, err := o.fs.Sub(root)
+	root, err := realPath(o.fs, t.clean())
 	if err == nil && !isDir(o, root) {
 		err = unix.ENOTDIR
 	}
 	if err != nil {
-		return o.about(root, err)
+		return o.about(t.clean(), err)
 	}
 	shown := a.startProgress(size, opt.verbose)
-	dst := newImageSink(a, o, sub.(*unboot.FS), root, "", shown)
+	dst := newImageSink(a, o, root, "", nil, shown)
 	defer dst.close()
 	dst.tell = a.teller(opt.verbose)
 	src := &tarSource{a: a, name: name, r: tarball.NewReader(r), exclude: opt.exclude}
 	if err := src.unpack(dst); err != nil {
+		if o.img.Kernel().Err() == nil {
+			dst.finish() // what came before is whole
+		}
 		return err
 	}
 	// Whoever writes to the pipe may have some padding left.

@@ -3,9 +3,9 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/internal/desttree"
 	"github.com/unboot/unboot/internal/tarball"
 )
 
@@ -54,9 +55,9 @@ func (s *Server) tarIn(ctx context.Context, a *rpc.TarInArgs, in io.Reader) erro
 		s: s, f: sub.(*unboot.FS), r: tarball.NewReader(r),
 		xattrs: a.Xattrs.Or(false), selinux: a.Selinux.Or(false), acls: a.Acls.Or(false),
 	}
-	if st, err := t.f.Statfs("."); err == nil {
-		t.noOwners = st.Type == unix.MSDOS_SUPER_MAGIC || st.Type == unix.EXFAT_SUPER_MAGIC
-	}
+	t.tree = desttree.New(t.f, ".", desttree.NewNames(t.f, func(rel string) string { return rel }))
+	t.tree.Perm = 0o777 &^ fs.FileMode(s.umask)
+	t.tree.Fail = t.bad.add
 	for ctx.Err() == nil {
 		h, err := t.r.Next()
 		if err == io.EOF {
@@ -64,16 +65,21 @@ func (s *Server) tarIn(ctx context.Context, a *rpc.TarInArgs, in io.Reader) erro
 			if _, err := io.Copy(io.Discard, r); err != nil {
 				return err
 			}
-			return t.finish()
+			t.finish()
+			return t.bad.err(a.Directory)
 		}
-		if err == nil {
-			err = t.put(h)
-		}
-		if errors.Is(err, tarball.ErrHeader) {
+		switch {
+		case errors.Is(err, tarball.ErrHeader):
 			return errorf("tar subcommand failed on directory: %s: tar: This does not look like a tar archive\ntar: Exiting with failure status due to previous errors", a.Directory)
-		}
-		if err != nil {
+		case err != nil:
 			return perror(err, "tar subcommand failed on directory: %s", a.Directory)
+		}
+		// As tar does, go on with the next one.
+		if err := t.put(h); err != nil {
+			t.bad.add(h.Name, err)
+		}
+		if err := t.f.Image().Kernel().Err(); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
@@ -84,72 +90,102 @@ type tarReader struct {
 	s    *Server
 	f    *unboot.FS
 	r    *tarball.Reader
+	tree *desttree.Tree
 	dirs []dirMeta // of which the times are set at the end
+	bad  badMembers
 
 	xattrs, selinux, acls bool
-	noOwners              bool // the file system has none
 }
 
 // put makes the file of a member.
 func (t *tarReader) put(h *tarball.Header) error {
 	name, err := memberPath(h.Name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", h.Name, err)
+		return err
 	}
 	m, err := t.metadata(h)
 	if err != nil {
-		return fmt.Errorf("%s: %w", h.Name, err)
-	}
-	if err := t.make(name, m, h); err != nil {
-		return fmt.Errorf("%s: %w", h.Name, err)
-	}
-	return nil
-}
-
-func (t *tarReader) make(name string, m *unboot.Metadata, h *tarball.Header) error {
-	if h.Type == tarball.TypeLink {
-		target, err := memberPath(h.Linkname)
-		if err != nil || target == name {
-			return err
-		}
-		return t.retry(name, func() error {
-			err := t.f.Link(target, name)
-			if errors.Is(err, fs.ErrExist) {
-				if err = t.f.Remove(name); err == nil {
-					err = t.f.Link(target, name)
-				}
-			}
-			return err
-		})
-	}
-	if m.Mode.IsDir() {
-		return t.dir(name, m)
-	}
-	if !m.Mode.IsRegular() {
-		return t.retry(name, func() error { return t.f.Put(name, m, nil) })
-	}
-	if !h.Sparse {
-		// With its directory there first, as the content can be read but once.
-		if dir := path.Dir(name); dir != "." {
-			if _, err := t.f.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-				if err := t.f.MkdirAll(dir, t.dirPerm()); err != nil {
-					return err
-				}
-			}
-		}
-		return t.f.Put(name, m, t.r)
-	}
-	return t.sparse(name, m, h)
-}
-
-// sparse makes a file with holes.
-func (t *tarReader) sparse(name string, m *unboot.Metadata, h *tarball.Header) error {
-	empty := *m
-	empty.Size = 0
-	if err := t.retry(name, func() error { return t.f.Put(name, &empty, nil) }); err != nil {
 		return err
 	}
-	f, err := t.f.OpenFile(name, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if m.Mode.IsDir() && h.Type != tarball.TypeLink {
+		return t.dir(name, m)
+	}
+	if name == "." {
+		return unix.EISDIR
+	}
+	d, err := t.tree.Dir(path.Dir(name), true)
+	if err != nil {
+		return err
+	}
+	p := path.Join(d.Path, path.Base(name))
+	if t.tree.Used(p) {
+		t.tree.Forget()
+	}
+	if _, err := t.tree.Place(d, p, name, false); err != nil {
+		return err
+	}
+	t.strip(m, d.Kind)
+	switch {
+	case h.Type == tarball.TypeLink:
+		err = t.link(h.Linkname, p)
+	case m.Mode.IsRegular():
+		err = t.file(p, m, h)
+	default:
+		err = t.make(p, m, nil)
+	}
+	if err != nil {
+		return t.tree.Clash(d, p, name, err)
+	}
+	return t.tree.Wrote(d, p, name, m.Link)
+}
+
+// make puts what the reader gives, without attributes that the file system refuses: tar
+// only warns of them.
+func (t *tarReader) make(p string, m *unboot.Metadata, r io.Reader) error {
+	err := t.f.Put(p, m, r)
+	var call *unboot.CallError
+	for errors.As(err, &call) && call.Call == "setxattr" {
+		// The content is there.
+		rest := maps.Clone(m.Xattrs)
+		delete(rest, call.Attr)
+		m.Xattrs = rest
+		err = t.f.SetMetadata(p, m)
+	}
+	return err
+}
+
+func (t *tarReader) link(to, p string) error {
+	target, err := memberPath(to)
+	if err != nil {
+		return err
+	}
+	d, err := t.tree.Dir(path.Dir(target), false)
+	if err != nil {
+		return err
+	}
+	if target = path.Join(d.Path, path.Base(target)); target == p {
+		return nil
+	}
+	err = t.f.Link(target, p)
+	if errors.Is(err, fs.ErrExist) {
+		if err = t.f.Remove(p); err == nil {
+			err = t.f.Link(target, p)
+		}
+	}
+	return err
+}
+
+// file makes a regular file. Its directory is there: the content can be read but once.
+func (t *tarReader) file(p string, m *unboot.Metadata, h *tarball.Header) error {
+	if !h.Sparse {
+		return t.make(p, m, t.r)
+	}
+	empty := *m
+	empty.Size = 0
+	if err := t.make(p, &empty, nil); err != nil {
+		return err
+	}
+	f, err := t.f.OpenFile(p, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -168,58 +204,75 @@ func (t *tarReader) sparse(name string, m *unboot.Metadata, h *tarball.Header) e
 	if err != nil {
 		return err
 	}
-	return t.f.SetMetadata(name, &empty) // writing has changed times, and taken setuid away
+	return t.f.SetMetadata(p, &empty) // writing has changed times, and taken setuid away
 }
 
-func (t *tarReader) dirPerm() fs.FileMode { return 0o777 &^ fs.FileMode(t.s.umask) }
-
-// retry tries again with the directory of a file made, as archives may leave them out.
-func (t *tarReader) retry(name string, do func() error) error {
-	err := do()
-	if errors.Is(err, fs.ErrNotExist) && path.Dir(name) != "." {
-		if merr := t.f.MkdirAll(path.Dir(name), t.dirPerm()); merr != nil {
-			return merr
+func (t *tarReader) dir(name string, m *unboot.Metadata) error {
+	d, err := t.tree.Dir(".", true)
+	if err != nil {
+		return err
+	}
+	p, parent := d.Path, d
+	if name != "." {
+		if parent, err = t.tree.Dir(path.Dir(name), true); err != nil {
+			return err
 		}
-		err = do()
+		p = path.Join(parent.Path, path.Base(name))
+		var there *unboot.Entry
+		if d, there, err = t.tree.Look(parent, name); err != nil {
+			return err
+		}
+		// A link to a directory where the archive has a directory stays, lest /lib
+		// of an archive replaces the one that leads to /usr/lib.
+		if d != nil && d.Path != p {
+			return nil
+		}
+		if d == nil && there != nil && t.tree.Used(p) {
+			t.tree.Forget()
+		}
+	}
+	t.strip(m, parent.Kind)
+	// A default list is set at the end: what is made before would inherit it.
+	now := *m
+	now.Xattrs = maps.Clone(m.Xattrs)
+	delete(now.Xattrs, aclDefault)
+	t.dirs = append(t.dirs, dirMeta{p, m})
+	if err := t.make(p, &now, nil); err != nil {
+		return err
+	}
+	if d == nil {
+		_, err = t.tree.Made(parent, name)
 	}
 	return err
 }
 
-func (t *tarReader) dir(name string, m *unboot.Metadata) error {
-	// A default list is set at the end: what is made before would inherit it.
-	now := *m
-	now.Xattrs = nil
-	for k, v := range m.Xattrs {
-		if k != aclDefault {
-			if now.Xattrs == nil {
-				now.Xattrs = map[string][]byte{}
-			}
-			now.Xattrs[k] = v
-		}
+// strip takes away what nobody expects a file system to keep.
+func (t *tarReader) strip(m *unboot.Metadata, k *desttree.Kind) {
+	if k.NoOwners {
+		m.UID, m.GID = -1, -1
 	}
-	// A link to a directory where the archive has a directory stays, lest /lib of an
-	// archive replaces the one that leads to /usr/lib.
-	if st, err := t.f.Lstat(name); err == nil && st.Mode()&fs.ModeSymlink != 0 {
-		if st, err := t.f.Stat(name); err == nil && st.IsDir() {
-			return nil
-		}
+	if k.NoXattrs {
+		m.Xattrs = nil
 	}
-	t.dirs = append(t.dirs, dirMeta{name, m})
-	return t.retry(name, func() error { return t.f.Put(name, &now, nil) })
 }
 
-func (t *tarReader) finish() error {
+func (t *tarReader) finish() {
+	done := map[string]bool{}
 	for _, d := range slices.Backward(t.dirs) {
+		if done[d.name] {
+			continue // the last of several counts
+		}
+		done[d.name] = true
+		if st, err := t.f.Lstat(d.name); err != nil || !st.IsDir() {
+			continue // has become something else
+		}
 		if acl, ok := d.m.Xattrs[aclDefault]; ok {
-			if err := t.f.Setxattr(d.name, aclDefault, acl, 0); err != nil {
-				return err
-			}
+			t.f.Setxattr(d.name, aclDefault, acl, 0) // tar only warns
 		}
 		if err := t.f.Lchtimes(d.name, d.m.Atime, d.m.Mtime); err != nil {
-			return err
+			t.bad.add(d.name, err)
 		}
 	}
-	return nil
 }
 
 // metadata translates a header.
@@ -229,9 +282,6 @@ func (t *tarReader) metadata(h *tarball.Header) (*unboot.Metadata, error) {
 		return nil, errors.New("its owner is out of range")
 	}
 	m := &unboot.Metadata{UID: int(h.UID), GID: int(h.GID), Mtime: h.Mtime, Atime: h.Atime, Size: h.Size}
-	if t.noOwners {
-		m.UID, m.GID = -1, -1
-	}
 	if m.Atime.IsZero() {
 		m.Atime = time.Now()
 	}

@@ -51,6 +51,27 @@ func (r *Reader) Next() (*Header, error) {
 	return h, nil
 }
 
+// More reports whether another archive follows, once Next has returned io.EOF: cat(1)
+// makes such files, of which tar(1) too reads the first alone. It looks a little behind
+// the zeros that end an archive. If one does, Offset is where.
+func (r *Reader) More() bool {
+	const most = 1 << 20 // of zeros: tar's blocking factor is hardly ever larger
+	if r.err != io.EOF {
+		return false
+	}
+	for range most / blockSize {
+		if r.readBlock() != nil {
+			return false
+		}
+		if r.block != ([blockSize]byte{}) {
+			_, err := r.decode()
+			r.pos -= blockSize
+			return err == nil
+		}
+	}
+	return false
+}
+
 // extras are what the members before a member say about it.
 type extras struct {
 	name, link       string

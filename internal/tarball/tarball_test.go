@@ -313,6 +313,39 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestMore has what follows an archive's end.
+func TestMore(t *testing.T) {
+	one := archive(t, member{Header{Name: "f", Type: TypeReg, Size: 3}, "abc"})
+	for _, c := range []struct {
+		name  string
+		after []byte
+		more  bool
+	}{
+		{"nothing", nil, false},
+		{"padding", make([]byte, 100000), false},
+		{"an archive", one, true},
+		{"padding and an archive", append(make([]byte, 20480), one...), true},
+		{"half a block", []byte("x"), false},
+		{"text", bytes.Repeat([]byte("text"), 1000), false},
+	} {
+		r := NewReader(bytes.NewReader(slices.Concat(one, c.after)))
+		for {
+			if _, err := r.Next(); err != nil {
+				break
+			}
+			if r.More() {
+				t.Error(c.name, "more, in the middle")
+			}
+		}
+		if got := r.More(); got != c.more {
+			t.Error(c.name, got)
+		}
+		if want := int64(len(c.after)); c.more && r.Offset() != want {
+			t.Error(c.name, "at", r.Offset(), "not", want)
+		}
+	}
+}
+
 func TestAlign(t *testing.T) {
 	got := Align([]Segment{{0, 1}, {511, 2}, {2000, 10}, {2060, 5000}, {9000, 1000}}, 9999)
 	if want := []Segment{{0, 1024}, {1536, 5632}, {8704, 1295}}; !slices.Equal(got, want) {
