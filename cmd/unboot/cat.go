@@ -33,11 +33,14 @@ func runCat(a *app, args []string) error {
 		if t.path == "" {
 			return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(arg))
 		}
-		err = a.cat(o, t.clean())
+		path, err := o.existing(t)
+		if err == nil {
+			err = a.cat(o, path)
+		}
 		if errors.Is(err, syscall.EPIPE) {
 			return err
 		}
-		a.fail(o.about(t.clean(), err))
+		a.fail(o.aboutTarget(t, err))
 	}
 	return nil
 }

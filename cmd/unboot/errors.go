@@ -52,6 +52,19 @@ func (o *opened) about(p string, err error) error {
 	return fmt.Errorf("%s: %w%s", o.label(p), reason(err), hint)
 }
 
+// aboutTarget is about for what an argument names. A path that demands a directory
+// is shown as it was written, since that may be what the error is about.
+func (o *opened) aboutTarget(t target, err error) error {
+	if err == nil || !demandsDir(t.path) {
+		return o.about(t.clean(), err)
+	}
+	hint := ""
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = o.suggest(t.clean())
+	}
+	return fmt.Errorf("%s: %w%s", quote(o.path+":/"+strings.TrimLeft(t.path, "/")), reason(err), hint)
+}
+
 // label is how messages call a path of the image.
 func (o *opened) label(p string) string { return quote(o.path + ":" + display(p)) }
 

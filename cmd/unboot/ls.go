@@ -109,7 +109,7 @@ func (l *lister) arguments(args []string) error {
 		}
 		e, err := l.stat(o, t)
 		if err != nil {
-			l.a.fail(o.about(t.clean(), err))
+			l.a.fail(o.aboutTarget(t, err))
 			continue
 		}
 		name := display(t.clean())
@@ -135,18 +135,24 @@ func (l *lister) arguments(args []string) error {
 // stat follows a link to a directory that is an argument, unless the link
 // itself is wanted.
 func (l *lister) stat(o *opened, t target) (*unboot.Entry, error) {
-	if !l.long && !l.directory || strings.HasSuffix(t.path, "/") {
-		if st, err := o.fs.Stat(t.clean()); err == nil && st.IsDir() {
+	p, err := o.existing(t)
+	if err != nil {
+		return nil, err
+	}
+	if !l.long && !l.directory {
+		if st, err := o.fs.Stat(p); err == nil && st.IsDir() {
 			return st.(*unboot.Entry), nil
 		}
 	}
-	st, err := o.fs.Lstat(t.clean())
+	st, err := o.fs.Lstat(p)
 	if err != nil {
 		return nil, err
 	}
 	e := st.(*unboot.Entry)
 	if e.Type()&os.ModeSymlink != 0 {
-		e.Link, _ = o.fs.Readlink(t.clean())
+		if e.Link, err = o.fs.Readlink(p); err != nil {
+			l.a.fail(o.about(p, err))
+		}
 	}
 	return e, nil
 }

@@ -43,7 +43,11 @@ func runStat(a *app, args []string) error {
 		if err != nil {
 			return err
 		}
-		path := t.clean()
+		path, err := o.existing(t)
+		if err != nil {
+			a.fail(o.aboutTarget(t, err))
+			continue
+		}
 		stat := o.fs.Lstat
 		if follow {
 			stat = o.fs.Stat

@@ -60,11 +60,16 @@ func runSum(a *app, args []string) error {
 			}
 			a.printSum(sum, path)
 		}
-		if !recursive {
-			one(t.clean())
+		root, err := o.existing(t)
+		if err != nil {
+			a.fail(o.aboutTarget(t, err))
 			continue
 		}
-		a.each(o, t.clean(), &unboot.WalkOptions{Sorted: true, Mask: unix.STATX_TYPE}, func(e *unboot.Entry) bool {
+		if !recursive {
+			one(root)
+			continue
+		}
+		a.each(o, root, &unboot.WalkOptions{Sorted: true, Mask: unix.STATX_TYPE}, func(e *unboot.Entry) bool {
 			if e.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
 				one(e.Path())
 			}

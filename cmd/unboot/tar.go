@@ -98,7 +98,10 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	root := t.clean()
+	root, err := o.existing(t)
+	if err != nil {
+		return o.aboutTarget(t, err)
+	}
 	st, err := o.fs.Stat(root)
 	if err != nil {
 		return o.about(root, err)

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyOut copies to the host.
+func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt *cpOptions, p *progress) error {
+	dir, name := dst.path, src.base()
+	switch {
+	case into && name == "" && !typ.IsDir():
+		return badUsage("%s has no name to copy to", quote(src.arg))
+	case into:
+	case opt.asName && typ.IsDir() && dst.isDir():
+		name = ""
+	default:
+		dir, name = splitHost(dst.path)
+	}
+	sink := &hostSink{a: a, name: name, where: dir, p: p, keep: opt.keep, tell: a.teller(opt.verbose)}
+	if name != "" && !typ.IsDir() {
+		to := filepath.Join(dir, name)
+		through, err := a.goesThrough(to, opt)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", quote(to), err)
+		case through && !typ.IsRegular():
+			return fmt.Errorf("%s: something else is there: %w", quote(to), unix.EEXIST)
+		case through:
+			sink.through = to
+		}
+	}
+	root, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", quote(dir), reason(err))
+	}
+	defer root.Close()
+	sink.root = root
+	sink.strip.a = a
+	sink.chown = os.Geteuid() == 0 && (opt.owner == nil || *opt.owner != "")
+	defer sink.close()
+	if sink.owner, err = ownerOption(opt, nil); err != nil {
+		return err
+	}
+	return transfer(a.ctx, s, sink)
+}
+
+// splitHost divides a host path into a directory and a name in it. What ".." leads
+// to is for the host to say.
+func splitHost(p string) (dir, name string) {
+	p = strings.TrimRight(p, "/")
+	i := strings.LastIndexByte(p, '/')
+	switch {
+	case i < 0:
+		return ".", p
+	case i == 0:
+		return "/", p[1:]
+	}
+	return p[:i], p[i+1:]
+}
+
+// goesThrough says whether the copy of a file goes into what is at a host path, as
+// in cp(1): what a symbolic link leads to, a device or a pipe. A regular file is
+// replaced. That is for names that the user gives, and for links that were there
+// before: those that the image has brought along just now are replaced, too.
+func (a *app) goesThrough(to string, opt *cpOptions) (bool, error) {
+	own, err := os.Lstat(to)
+	if err != nil {
+		return false, nil
+	}
+	link := own.Mode()&fs.ModeSymlink != 0
+	st, err := os.Stat(to)
+	if err == nil && a.isDisk(st) {
+		return false, errors.New("that is a disk of the image")
+	}
+	switch {
+	case opt.remove || opt.keep || link && a.linked.Load():
+		return false, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, errors.New("will not write through a symbolic link without a target (try --remove-destination)")
+	case err != nil:
+		return false, reason(err)
+	case st.IsDir() && link:
+		return false, fmt.Errorf("a directory is there: %w", unix.EISDIR)
+	}
+	return link || !st.Mode().IsRegular() && !st.IsDir(), nil
+}
+
+// isDisk reports whether a file of the host is one of the disks that are open.
+func (a *app) isDisk(st fs.FileInfo) bool {
+	for _, o := range a.images {
+		if os.SameFile(o.stat, st) {
+			return true
+		}
+	}
+	for _, path := range a.opts.add {
+		if disk, err := os.Stat(path); err == nil && os.SameFile(disk, st) {
+			return true
+		}
+	}
+	return false
+}
