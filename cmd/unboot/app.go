@@ -156,7 +156,7 @@ func (a *app) close() error {
 		first = err
 	}
 	for _, o := range a.images {
-		if err := o.close(); err != nil && first == nil {
+		if err := a.closeImage(o); err != nil && first == nil {
 			first = fmt.Errorf("%s: %w", quote(o.path), err)
 		}
 	}

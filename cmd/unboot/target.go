@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/qcow2"
 )
 
@@ -64,10 +63,12 @@ type opened struct {
 	path  string // as the user called it
 	stat  os.FileInfo
 	write bool
-	clock time.Time // if not zero, the image must come out the same each time
-	img   *unboot.Image
-	fs    *unboot.FS
-	mount error // why there is no fs
+	// written says that another program writes to it, of which was warned.
+	written bool
+	clock   time.Time // if not zero, the image must come out the same each time
+	img     *unboot.Image
+	fs      *unboot.FS
+	mount   error // why there is no fs
 
 	cancel context.CancelFunc
 	owners *owners
@@ -91,7 +92,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		}
 		a.writing.Store(true)
 	}
-	a.awaitWriters(path, write)
+	o.written = a.awaitWriters(path, write)
 	ctx := a.life
 	if a.opts.timeout > 0 {
 		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout,
@@ -106,26 +107,6 @@ func (a *app) open(path string, write bool) (*opened, error) {
 	}
 	a.images = append(a.images, o)
 	return o, nil
-}
-
-// writerPatience is how long a program that writes to an image is waited for: one
-// that has ended for its user, as guestunmount(1) has, may still be flushing.
-const writerPatience = 2 * time.Second
-
-// awaitWriters waits for other programs to have done with an image and the disks
-// that are added to it. Those that go on are warned of, unless opening
-// it for writing is refused anyway.
-func (a *app) awaitWriters(path string, write bool) {
-	for _, p := range append([]string{path}, a.opts.add...) {
-		use := disk.Await(a.ctx, p, writerPatience)
-		switch {
-		case use == disk.NotWritten:
-		case !write:
-			a.warn(fmt.Errorf("%s: another program has it open for writing: what is read may be old, or wrong", quote(p)))
-		case use == disk.OpenForWriting:
-			a.warn(fmt.Errorf("%s: another program has it open for writing, too: they may destroy it (mounted on the host?)", quote(p)))
-		}
-	}
 }
 
 // openError names the image once, and says what may help.
@@ -168,12 +149,4 @@ func (a *app) target(arg string, write bool) (*opened, target, error) {
 	t := parseTarget(arg)
 	o, err := a.tree(t.image, write)
 	return o, t, err
-}
-
-func (o *opened) close() error {
-	err := o.img.Close()
-	if o.cancel != nil {
-		o.cancel()
-	}
-	return err
 }
