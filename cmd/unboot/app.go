@@ -47,11 +47,12 @@ type openOptions struct {
 	add     []string
 	sector  int
 	timeout time.Duration
+	cpu     time.Duration // negative if it was not given
 	backing bool
 }
 
 func newApp(cmd string) *app {
-	a := &app{cmd: cmd, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	a := &app{cmd: cmd, opts: openOptions{cpu: -1}, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.life, a.kill = context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
@@ -80,6 +81,7 @@ func (a *app) flags() *flagSet {
 	f.list(&a.opts.add, 0, "add")
 	f.integer(&a.opts.sector, 0, "sector-size")
 	f.duration(&a.opts.timeout, 0, "timeout")
+	f.duration(&a.opts.cpu, 0, "cpu-limit")
 	f.bool(&a.opts.backing, 0, "backing-files")
 	return f
 }
@@ -128,6 +130,18 @@ func (a *app) fail(err error) {
 		return
 	}
 	a.failed.Store(true)
+	a.tell(err)
+}
+
+// tell reports an error, and of those that say that a kernel has ended only the first:
+// everything that is still to be done in its image fails likewise.
+func (a *app) tell(err error) {
+	if o := a.ended(err); o != nil {
+		if o.told.Swap(true) {
+			return
+		}
+		err = o.endError()
+	}
 	a.report(err)
 }
 

@@ -101,8 +101,11 @@ func (o *opened) suggest(p string) string {
 			names = append(names, e.Name())
 		}
 		n := nearest(elem, names)
-		if n == "" {
+		switch n {
+		case "":
 			return ""
+		case elem:
+			return fmt.Sprintf(" (%s lists it, but it cannot be found by its name)", quote(display(dir)))
 		}
 		rest := strings.TrimPrefix(strings.TrimPrefix(p, next), "/")
 		return didYouMean(display(path.Join(dir, n, rest)))

@@ -139,7 +139,7 @@ func (a *app) exitCode(cmd *command, err error) int {
 		return exitFailure // whoever read our output has enough
 	case err != nil && err != errReported:
 		for _, e := range flatten(err) {
-			a.report(e)
+			a.tell(e)
 		}
 		return exitFailure
 	case a.failed.Load() || err != nil:

@@ -34,6 +34,9 @@ func (a *app) places(args []string) ([]*place, error) {
 	}
 	if images == 0 {
 		for _, arg := range args {
+			if isRemote(arg) {
+				return nil, fmt.Errorf("%s: %w", quote(arg), errRemote)
+			}
 			if image, _, ok := strings.Cut(arg, ":"); ok {
 				return nil, fmt.Errorf("%s: %w", quote(image), fs.ErrNotExist)
 			}
