@@ -38,6 +38,8 @@ type app struct {
 	stop     context.CancelFunc
 	kill     context.CancelCauseFunc
 	mu       sync.Mutex // of standard error
+	said     string     // guarded by mu: the last message
+	again    int        // guarded by mu: how often it came once more
 	progress *progress
 }
 
@@ -149,15 +151,33 @@ func (a *app) tell(err error) {
 func (a *app) warn(err error) { a.report(err) }
 
 func (a *app) report(err error) {
+	line := fmt.Sprintf("unboot: %s: %s\n", a.cmd, message(err))
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// A damaged directory may have the same entry without end.
+	if line == a.said {
+		a.again++
+		return
+	}
+	a.sayAgain()
+	a.said = line
 	// What was said before the error should stand before it.
 	if a.progress == nil {
 		a.out.Flush()
 	} else {
 		a.progress.clear()
 	}
-	fmt.Fprintf(os.Stderr, "unboot: %s: %s\n", a.cmd, message(err))
+	io.WriteString(os.Stderr, line)
+}
+
+// sayAgain tells how often the last message would have come once more.
+//
+// Preconditions: mu is held.
+func (a *app) sayAgain() {
+	if a.again > 0 {
+		fmt.Fprintf(os.Stderr, "unboot: %s: the same %d times more\n", a.cmd, a.again)
+	}
+	a.said, a.again = "", 0
 }
 
 // close closes the images. What was written is on the disk when it returns nil.

@@ -52,6 +52,11 @@ func (o *opened) about(p string, err error) error {
 	return fmt.Errorf("%s: %w%s", o.label(p), reason(err), hint)
 }
 
+// aboutEntry is about for a path that the image has given, and nobody has mistyped.
+func (o *opened) aboutEntry(p string, err error) error {
+	return fmt.Errorf("%s: %w", o.label(p), reason(err))
+}
+
 // aboutTarget is about for what an argument names. A path that demands a directory
 // is shown as it was written, since that may be what the error is about.
 func (o *opened) aboutTarget(t target, err error) error {

@@ -150,7 +150,7 @@ func (f *finder) run(t target) {
 			e.SkipDir()
 		}
 		if e.Err != nil {
-			f.a.fail(f.o.about(p, e.Err))
+			f.a.fail(f.o.aboutEntry(p, e.Err))
 		}
 		if depth >= f.min {
 			cur.Entry, cur.path, cur.depth = e, shown(p), depth

@@ -3,13 +3,11 @@ package main
 import (
 	"cmp"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/unboot/unboot"
-	"golang.org/x/sys/unix"
 )
 
 const usageLs = `usage: unboot ls [-alRdhinrtSU1F] [--json] [-m DEVICE[:MOUNTPOINT]] IMAGE[:PATH]...
@@ -115,7 +113,12 @@ func (l *lister) arguments(args []string) error {
 			name = o.path + ":" + name
 		}
 		if e.IsDir() && !l.directory {
-			dirs = append(dirs, dir{o, t.clean(), name})
+			real, err := realPath(o.fs, t.clean())
+			if err != nil {
+				l.a.fail(o.aboutTarget(t, err))
+				continue
+			}
+			dirs = append(dirs, dir{o, real, name})
 			continue
 		}
 		l.print(o, []row{{name, e}}, false)
@@ -125,7 +128,7 @@ func (l *lister) arguments(args []string) error {
 		if l.a.ctx.Err() != nil {
 			break
 		}
-		l.dir(d.o, d.path, d.name)
+		l.tree(d.o, d.path, d.name)
 	}
 	return nil
 }
@@ -169,55 +172,39 @@ func (r *row) number() string {
 	return strconv.FormatUint(r.Stat.Ino, 10)
 }
 
-// dir lists a directory, and those below it with -R.
-func (l *lister) dir(o *opened, p, name string) {
-	w := &unboot.WalkOptions{Links: l.long || l.json}
-	if !l.long && !l.json && l.sort == 0 && !l.inode {
-		w.Mask = unix.STATX_TYPE
-	}
-	var rows []row
-	for e, err := range o.fs.Entries(p, w) {
-		if err != nil {
-			l.a.fail(o.about(p, err))
-			break
-		}
-		if l.all || l.almost || e.Name()[0] != '.' {
-			rows = append(rows, row{e.Name(), e})
+// tree lists a directory, and those below it with -R.
+func (l *lister) tree(o *opened, p, name string) {
+	ahead := newAheadLister(l, o)
+	defer ahead.stop()
+	todo := []*listing{{path: p, name: name}}
+	for len(todo) > 0 && l.a.ctx.Err() == nil {
+		d := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		ahead.wait(d)
+		l.show(o, d)
+		for i := len(d.subs) - 1; i >= 0; i-- {
+			todo = append(todo, d.subs[i])
 		}
 	}
-	if l.all && !l.json {
-		for _, dot := range []string{"..", "."} {
-			if st, err := o.fs.Stat(path.Join(p, dot)); err == nil {
-				rows = append(rows, row{dot, st.(*unboot.Entry)})
-			}
+}
+
+// show prints the list of one directory.
+func (l *lister) show(o *opened, d *listing) {
+	if d.err != nil {
+		l.a.fail(o.aboutEntry(d.path, d.err))
+		if len(d.rows) == 0 {
+			return
 		}
 	}
-	l.order(rows)
 	if l.header && !l.json {
 		if !l.first {
 			l.a.out.WriteByte('\n')
 		}
-		l.a.out.WriteString(l.show(name) + ":\n")
+		l.a.out.WriteString(l.quoted(d.name) + ":\n")
 	}
 	l.first = false
-	if l.json {
-		for i := range rows {
-			rows[i].name = path.Join(name, rows[i].name)
-		}
-	}
-	l.print(o, rows, true)
-	if !l.recursive {
-		return
-	}
-	for _, r := range rows {
-		base := r.Name()
-		if l.a.ctx.Err() != nil {
-			return
-		}
-		if r.IsDir() && r.name != "." && r.name != ".." {
-			l.dir(o, path.Join(p, base), path.Join(name, base))
-		}
-	}
+	l.print(o, d.rows, true)
+	d.rows = nil
 }
 
 func (l *lister) order(rows []row) {
@@ -241,8 +228,8 @@ func (l *lister) order(rows []row) {
 	}
 }
 
-// show is a name as it goes to the output.
-func (l *lister) show(name string) string {
+// quoted is a name as it goes to the output.
+func (l *lister) quoted(name string) string {
 	if l.tty {
 		return quote(name)
 	}
@@ -252,7 +239,7 @@ func (l *lister) show(name string) string {
 func (l *lister) print(o *opened, rows []row, total bool) {
 	for _, r := range rows {
 		if r.Err != nil {
-			l.a.fail(o.about(r.Path(), r.Err))
+			l.a.fail(o.aboutEntry(r.Path(), r.Err))
 		}
 	}
 	switch {
@@ -274,7 +261,7 @@ func (l *lister) print(o *opened, rows []row, total bool) {
 			if l.inode {
 				b = append(append(b, r.number()...), ' ')
 			}
-			b = append(b, l.show(r.name)...)
+			b = append(b, l.quoted(r.name)...)
 			b = l.mark(b, r.Entry)
 			l.line = append(b, '\n')
 			l.a.out.Write(l.line)

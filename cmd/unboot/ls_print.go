@@ -70,10 +70,10 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 		b = append(b, ' ')
 		b = append(b, l.clock.short(st.Mtime.Sec)...)
 		b = append(b, ' ')
-		b = append(b, l.show(r.name)...)
+		b = append(b, l.quoted(r.name)...)
 		if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 			b = append(b, " -> "...)
-			b = append(b, l.show(r.Link)...)
+			b = append(b, l.quoted(r.Link)...)
 		} else {
 			b = l.mark(b, r.Entry)
 		}
@@ -95,7 +95,7 @@ func (l *lister) unknown(b []byte, r row, inodes, links, users, groups, sizes in
 	b = append(padRight(b, "?", groups), ' ')
 	b = append(padLeft(b, "?", sizes), ' ')
 	b = append(padLeft(b, "?", len("Jan _2 15:04")), ' ')
-	b = append(b, l.show(r.name)...)
+	b = append(b, l.quoted(r.name)...)
 	return append(b, '\n')
 }
 
@@ -150,7 +150,7 @@ func (l *lister) columns(rows []row) {
 		if l.inode {
 			b = append(append(b, r.number()...), ' ')
 		}
-		cells[i] = string(l.mark(append(b, l.show(r.name)...), r.Entry))
+		cells[i] = string(l.mark(append(b, l.quoted(r.name)...), r.Entry))
 		widths[i] = utf8.RuneCountInString(cells[i])
 	}
 	n := len(rows)

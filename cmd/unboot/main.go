@@ -125,6 +125,11 @@ func run(args []string) int {
 
 // exitCode reports an error and returns the code to leave with.
 func (a *app) exitCode(cmd *command, err error) int {
+	defer func() {
+		a.mu.Lock()
+		a.sayAgain()
+		a.mu.Unlock()
+	}()
 	var bad *usageError
 	switch {
 	case errors.Is(err, errHelp):
