@@ -44,11 +44,6 @@ func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress
 	if owner != nil {
 		owner(&m)
 	}
-	strip := stripper{a: a}
-	if st, err := o.fs.Statfs("."); err == nil {
-		strip.probe(int64(st.Type))
-	}
-	strip.apply(&m)
 	if tell := a.teller(opt.verbose); tell != nil {
 		tell(o.label(to))
 	}
@@ -64,7 +59,10 @@ func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress
 	}
 	p.files.Add(1)
 	if !existed && m.UID >= 0 {
-		return o.about(to, o.fs.Chown(to, m.UID, m.GID))
+		// Only a file system without owners refuses that to root.
+		if err := o.fs.Chown(to, m.UID, m.GID); err != nil && !errors.Is(err, unix.EPERM) {
+			return o.about(to, err)
+		}
 	}
 	return nil
 }
