@@ -3,7 +3,6 @@ package unboot
 import (
 	"cmp"
 	"errors"
-	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -155,35 +154,6 @@ func (r *walkReader) readOn(d *walkDir) (ended bool) {
 		d.err = w.f.pathError("readdir", d.path, err)
 	}
 	return err == nil && n == 0
-}
-
-// manyEntries is from how many on a directory is looked at for having no end.
-const manyEntries = 1 << 14
-
-// readRest adds all entries of an open directory that are left. It returns true if
-// it has come to the end. A damaged file system may have the same ones come again and
-// again, which would take all the memory there is.
-func (r *walkReader) readRest(d *walkDir) (ended bool) {
-	look := manyEntries
-	for d.fd >= 0 && d.err == nil && !ended {
-		ended = r.readOn(d)
-		if len(d.entries) < look {
-			continue
-		}
-		if look *= 4; !mostlyDistinct(d.entries) {
-			d.err = r.w.f.pathError("readdir", d.path, fmt.Errorf("the same entries come again and again: %w", unix.EUCLEAN))
-		}
-	}
-	return ended
-}
-
-// mostlyDistinct reports whether more than half of entries are the first of a name.
-func mostlyDistinct(entries []Entry) bool {
-	seen := make(map[string]struct{}, len(entries))
-	for i := range entries {
-		seen[entries[i].name] = struct{}{}
-	}
-	return len(seen) > len(entries)/2
 }
 
 // findSubs lists the subdirectories that will be walked.

@@ -80,25 +80,20 @@ func (o *opened) mountError(err error) error {
 	case errors.As(err, &ambiguous):
 		return fmt.Errorf("%s: several file systems, choose by an option:\n%s", quote(o.path), mountChoice(ambiguous.Devices))
 	case errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0:
-		return fmt.Errorf("%s: %w; there is none with a file system%s", quote(o.path), err, o.contents())
+		return fmt.Errorf("%s: %w; there is none with a file system", quote(o.path), err)
 	case errors.Is(err, unboot.ErrNotFound),
 		errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
 		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
 	case errors.Is(err, unboot.ErrNoFileSystem):
-		return fmt.Errorf("%s: %w%s", quote(o.path), unboot.ErrNoFileSystem, o.contents())
+		hint := ""
+		for _, d := range o.img.Devices() {
+			if d.Content != nil && d.Content.Type != "" {
+				hint += fmt.Sprintf("\n%s holds %s", d.Name, d.Content.Type)
+			}
+		}
+		return fmt.Errorf("%s: %w%s", quote(o.path), unboot.ErrNoFileSystem, hint)
 	}
 	return fmt.Errorf("%s: %w", quote(o.path), err)
-}
-
-// contents says what there is in place of file systems, a line each.
-func (o *opened) contents() string {
-	lines := ""
-	for _, d := range o.img.Devices() {
-		if d.Content != nil && d.Content.Type != "" {
-			lines += fmt.Sprintf("\n%s holds %s", d.Name, d.Content.Type)
-		}
-	}
-	return lines
 }
 
 // mountChoice lists devices as options.
