@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/unboot/unboot"
@@ -142,8 +141,12 @@ func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error
 		if typ := st.Mode().Type(); !opt.recursive && !typ.IsRegular() && !typ.IsDir() {
 			return nil, typ, nil
 		}
+		root, err := cleanHost(src.path)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", quote(src.path), reason(err))
+		}
 		follow := !opt.recursive || demandsDir(src.path)
-		return &hostSource{root: filepath.Clean(src.path), follow: follow, exclude: opt.exclude, links: linkTable{}}, st.Mode().Type(), nil
+		return &hostSource{written: a.diskKeys(true), root: root, follow: follow, exclude: opt.exclude, links: linkTable{}}, st.Mode().Type(), nil
 	}
 	root, err := src.o.existing(src.t)
 	if err == nil && !opt.recursive {

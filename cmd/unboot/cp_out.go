@@ -25,13 +25,13 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 	}
 	sink := &hostSink{a: a, name: name, where: dir, p: p, keep: opt.keep, tell: a.teller(opt.verbose)}
 	if name != "" && !typ.IsDir() {
-		to := filepath.Join(dir, name)
+		to := strings.TrimSuffix(dir, "/") + "/" + name
 		through, err := a.goesThrough(to, opt)
 		switch {
 		case err != nil:
-			return fmt.Errorf("%s: %w", quote(to), err)
+			return fmt.Errorf("%s: %w", quote(filepath.Join(dir, name)), err)
 		case through && !typ.IsRegular():
-			return fmt.Errorf("%s: something else is there: %w", quote(to), unix.EEXIST)
+			return fmt.Errorf("%s: something else is there: %w", quote(filepath.Join(dir, name)), unix.EEXIST)
 		case through:
 			sink.through = to
 		}
@@ -49,20 +49,6 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 		return err
 	}
 	return transfer(a.ctx, s, sink)
-}
-
-// splitHost divides a host path into a directory and a name in it. What ".." leads
-// to is for the host to say.
-func splitHost(p string) (dir, name string) {
-	p = strings.TrimRight(p, "/")
-	i := strings.LastIndexByte(p, '/')
-	switch {
-	case i < 0:
-		return ".", p
-	case i == 0:
-		return "/", p[1:]
-	}
-	return p[:i], p[i+1:]
 }
 
 // goesThrough says whether the copy of a file goes into what is at a host path, as
@@ -90,19 +76,4 @@ func (a *app) goesThrough(to string, opt *cpOptions) (bool, error) {
 		return false, fmt.Errorf("a directory is there: %w", unix.EISDIR)
 	}
 	return link || !st.Mode().IsRegular() && !st.IsDir(), nil
-}
-
-// isDisk reports whether a file of the host is one of the disks that are open.
-func (a *app) isDisk(st fs.FileInfo) bool {
-	for _, o := range a.images {
-		if os.SameFile(o.stat, st) {
-			return true
-		}
-	}
-	for _, path := range a.opts.add {
-		if disk, err := os.Stat(path); err == nil && os.SameFile(disk, st) {
-			return true
-		}
-	}
-	return false
 }

@@ -16,6 +16,7 @@ import (
 
 // hostSource is a tree of the host, or a single file.
 type hostSource struct {
+	written map[linkKey]bool // files that are left out
 	root    string
 	follow  bool // the root, if it is a symbolic link
 	exclude []glob
@@ -96,6 +97,11 @@ func (s *hostSource) stat(it *item) {
 		it.meta.Rdev = uint64(st.Rdev)
 	case unix.S_IFREG:
 		it.meta.Size = st.Size
+		// As tar(1) leaves out the archive that it writes.
+		if s.written[linkKey{uint64(st.Dev), st.Ino}] {
+			it.err = errors.New("it is a disk of the image that is written to, and left out")
+			return
+		}
 	case unix.S_IFLNK:
 		it.meta.Link, it.err = os.Readlink(p)
 		it.err = reason(it.err)

@@ -107,6 +107,9 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 		return o.about(root, err)
 	}
 	if opt.file != "" {
+		if st, err := os.Stat(opt.file); err == nil && a.isDisk(st) {
+			return fmt.Errorf("%s: that is a disk of the image", quote(opt.file))
+		}
 		if out, err = os.Create(opt.file); err != nil {
 			return err
 		}
