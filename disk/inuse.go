@@ -12,6 +12,11 @@ import (
 // to flush, which takes some hundredths of a second.
 const pollWriter = 10 * time.Millisecond
 
+// Patience is how long the programs of this project wait for a writer, by [Await]: one
+// that has ended for its user, as guestunmount(1) has, may have left a process behind
+// that is still flushing.
+const Patience = 2 * time.Second
+
 // A Use says how other programs use an image file, as far as it can be told.
 type Use int
 
@@ -53,9 +58,6 @@ func InUse(path string) Use {
 // it up, for d at most, or until ctx ends. It returns what [InUse] does then. A
 // writer without a lock is not waited for: there is nothing to say how long it
 // will be.
-//
-// A program that has done with an image may have a helper that has not: the process
-// behind a FUSE mount flushes when fusermount(1) has returned.
 func Await(ctx context.Context, path string, d time.Duration) Use {
 	use := InUse(path)
 	if use != LockedForWriting {

@@ -2,21 +2,16 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/unboot/unboot/disk"
 )
-
-// writerPatience is how long a program that writes to an image is waited for: one
-// that has ended for its user, as guestunmount(1) has, may still be flushing.
-const writerPatience = 2 * time.Second
 
 // awaitWriters waits for other programs to have done with an image and the disks
 // that are added to it. It warns of those that go on, unless opening it for writing
 // is refused anyway, and says whether there are any.
 func (a *app) awaitWriters(path string, write bool) (any bool) {
 	for _, p := range append([]string{path}, a.opts.add...) {
-		use := disk.Await(a.ctx, p, writerPatience)
+		use := disk.Await(a.ctx, p, disk.Patience)
 		switch {
 		case use == disk.NotWritten:
 			continue
