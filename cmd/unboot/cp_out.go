@@ -26,13 +26,11 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 	sink := &hostSink{a: a, name: name, where: dir, p: p, keep: opt.keep, tell: a.teller(opt.verbose)}
 	if name != "" && !typ.IsDir() {
 		to := strings.TrimSuffix(dir, "/") + "/" + name
-		through, err := a.goesThrough(to, opt)
-		switch {
-		case err != nil:
+		through, err := a.goesThrough(to, typ, opt)
+		if err != nil {
 			return fmt.Errorf("%s: %w", quote(filepath.Join(dir, name)), err)
-		case through && !typ.IsRegular():
-			return fmt.Errorf("%s: something else is there: %w", quote(filepath.Join(dir, name)), unix.EEXIST)
-		case through:
+		}
+		if through {
 			sink.through = to
 		}
 	}
@@ -53,9 +51,10 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 
 // goesThrough says whether the copy of a file goes into what is at a host path, as
 // in cp(1): what a symbolic link leads to, a device or a pipe. A regular file is
-// replaced. That is for names that the user gives, and for links that were there
-// before: those that the image has brought along just now are replaced, too.
-func (a *app) goesThrough(to string, opt *cpOptions) (bool, error) {
+// replaced, and so is a link by what is no regular file. That is for names that the
+// user gives, and for links that were there before: those that the image has brought
+// along just now are replaced, too.
+func (a *app) goesThrough(to string, typ fs.FileMode, opt *cpOptions) (bool, error) {
 	own, err := os.Lstat(to)
 	if err != nil {
 		return false, nil
@@ -66,7 +65,7 @@ func (a *app) goesThrough(to string, opt *cpOptions) (bool, error) {
 		return false, errors.New("that is a disk of the image")
 	}
 	switch {
-	case opt.remove || opt.keep || link && a.linked.Load():
+	case opt.remove || opt.keep || link && (a.linked.Load() || !typ.IsRegular()):
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return false, errors.New("will not write through a symbolic link without a target (try --remove-destination)")
@@ -75,5 +74,9 @@ func (a *app) goesThrough(to string, opt *cpOptions) (bool, error) {
 	case st.IsDir() && link:
 		return false, fmt.Errorf("a directory is there: %w", unix.EISDIR)
 	}
-	return link || !st.Mode().IsRegular() && !st.IsDir(), nil
+	device := !st.Mode().IsRegular() && !st.IsDir()
+	if device && !typ.IsRegular() {
+		return false, fmt.Errorf("something else is there: %w", unix.EEXIST)
+	}
+	return link || device, nil
 }

@@ -60,7 +60,9 @@ func runStat(a *app, args []string) error {
 		e := info.(*unboot.Entry)
 		link := ""
 		if e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK {
-			link, _ = o.fs.Readlink(path)
+			if link, err = o.fs.Readlink(path); err != nil {
+				a.fail(o.about(path, err))
+			}
 		}
 		// Attributes of what a link leads to are not asked for by its name.
 		var xattrs map[string][]byte
