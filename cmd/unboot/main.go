@@ -23,8 +23,8 @@
 // # The source
 //
 // A command is a file of the command's name, with its usage text and one line in
-// the table below. What commands share: target.go (IMAGE:PATH), mount.go,
-// flags.go, the format files; item.go, source_*.go and sink_*.go for all that
+// the table below. What commands share: target.go (IMAGE:PATH), resolve.go (what the
+// end of a path demands), mount.go, flags.go, the format files; item.go, source_*.go and sink_*.go for all that
 // moves trees of files.
 package main
 
