@@ -75,14 +75,16 @@ func (o *opened) mountError(err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0 {
+		return fmt.Errorf("%s: %w; there is none with a file system", quote(o.path), err)
+	}
 	var ambiguous *unboot.AmbiguousError
 	switch {
 	case errors.As(err, &ambiguous):
 		return fmt.Errorf("%s: several file systems, choose by an option:\n%s", quote(o.path), mountChoice(ambiguous.Devices))
-	case errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0:
-		return fmt.Errorf("%s: %w; there is none with a file system", quote(o.path), err)
-	case errors.Is(err, unboot.ErrNotFound),
-		errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
+	case errors.Is(err, unboot.ErrNotFound):
+		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
+	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
 		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
 	case errors.Is(err, unboot.ErrNoFileSystem):
 		hint := ""
