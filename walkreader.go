@@ -116,9 +116,7 @@ func (r *walkReader) take(d *walkDir, s *walkSlot, err error, mark lkl.LogMark) 
 		}
 	}
 	if r.w.o.Sorted {
-		for !ended && d.err == nil {
-			ended = r.readOn(d)
-		}
+		ended = ended || r.readRest(d)
 		sortEntries(d.entries)
 	}
 	if ended {

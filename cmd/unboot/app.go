@@ -28,6 +28,7 @@ type app struct {
 
 	out    *bufio.Writer // standard output
 	failed atomic.Bool   // something was reported
+	linked atomic.Bool   // a symbolic link was made on the host
 
 	opts    openOptions
 	images  []*opened
@@ -37,6 +38,8 @@ type app struct {
 	stop     context.CancelFunc
 	kill     context.CancelCauseFunc
 	mu       sync.Mutex // of standard error
+	said     string     // guarded by mu: the last message
+	again    int        // guarded by mu: how often it came once more
 	progress *progress
 }
 
@@ -46,11 +49,12 @@ type openOptions struct {
 	add     []string
 	sector  int
 	timeout time.Duration
+	cpu     time.Duration // negative if it was not given
 	backing bool
 }
 
 func newApp(cmd string) *app {
-	a := &app{cmd: cmd, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	a := &app{cmd: cmd, opts: openOptions{cpu: -1}, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.life, a.kill = context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
@@ -79,6 +83,7 @@ func (a *app) flags() *flagSet {
 	f.list(&a.opts.add, 0, "add")
 	f.integer(&a.opts.sector, 0, "sector-size")
 	f.duration(&a.opts.timeout, 0, "timeout")
+	f.duration(&a.opts.cpu, 0, "cpu-limit")
 	f.bool(&a.opts.backing, 0, "backing-files")
 	return f
 }
@@ -127,6 +132,18 @@ func (a *app) fail(err error) {
 		return
 	}
 	a.failed.Store(true)
+	a.tell(err)
+}
+
+// tell reports an error, and of those that say that a kernel has ended only the first:
+// everything that is still to be done in its image fails likewise.
+func (a *app) tell(err error) {
+	if o := a.ended(err); o != nil {
+		if o.told.Swap(true) {
+			return
+		}
+		err = o.endError()
+	}
 	a.report(err)
 }
 
@@ -134,15 +151,33 @@ func (a *app) fail(err error) {
 func (a *app) warn(err error) { a.report(err) }
 
 func (a *app) report(err error) {
+	line := fmt.Sprintf("unboot: %s: %s\n", a.cmd, message(err))
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// A damaged directory may have the same entry without end.
+	if line == a.said {
+		a.again++
+		return
+	}
+	a.sayAgain()
+	a.said = line
 	// What was said before the error should stand before it.
 	if a.progress == nil {
 		a.out.Flush()
 	} else {
 		a.progress.clear()
 	}
-	fmt.Fprintf(os.Stderr, "unboot: %s: %s\n", a.cmd, message(err))
+	io.WriteString(os.Stderr, line)
+}
+
+// sayAgain tells how often the last message would have come once more.
+//
+// Preconditions: mu is held.
+func (a *app) sayAgain() {
+	if a.again > 0 {
+		fmt.Fprintf(os.Stderr, "unboot: %s: the same %d times more\n", a.cmd, a.again)
+	}
+	a.said, a.again = "", 0
 }
 
 // close closes the images. What was written is on the disk when it returns nil.
@@ -155,7 +190,7 @@ func (a *app) close() error {
 		first = err
 	}
 	for _, o := range a.images {
-		if err := o.close(); err != nil && first == nil {
+		if err := a.closeImage(o); err != nil && first == nil {
 			first = fmt.Errorf("%s: %w", quote(o.path), err)
 		}
 	}

@@ -3,7 +3,8 @@ package main
 import (
 	"errors"
 	"io"
-	"syscall"
+	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,11 +34,15 @@ func runCat(a *app, args []string) error {
 		if t.path == "" {
 			return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(arg))
 		}
-		err = a.cat(o, t.clean())
-		if errors.Is(err, syscall.EPIPE) {
+		path, err := o.existing(t)
+		if err == nil {
+			err = a.cat(o, path)
+		}
+		var out *outputError
+		if errors.As(err, &out) {
 			return err
 		}
-		a.fail(o.about(t.clean(), err))
+		a.fail(o.aboutTarget(t, err))
 	}
 	return nil
 }
@@ -53,9 +58,21 @@ func (a *app) cat(o *opened, path string) error {
 	}
 	w, err := a.stdout()
 	if err != nil {
-		return err
+		return &outputError{err}
 	}
 	// io.Copy finds the file's WriteTo, which does not go through our memory.
 	_, err = io.Copy(w, f)
+	// What cannot be read is told with the file's path, and what cannot be written
+	// with that of the output.
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) && pe.Path == os.Stdout.Name() {
+		return &outputError{err}
+	}
 	return err
 }
+
+// An outputError is one of writing to standard output, after which nothing else has
+// to be tried.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string { return e.err.Error() }
+func (e *outputError) Unwrap() error { return e.err }

@@ -52,6 +52,24 @@ func (o *opened) about(p string, err error) error {
 	return fmt.Errorf("%s: %w%s", o.label(p), reason(err), hint)
 }
 
+// aboutEntry is about for a path that the image has given, and nobody has mistyped.
+func (o *opened) aboutEntry(p string, err error) error {
+	return fmt.Errorf("%s: %w", o.label(p), reason(err))
+}
+
+// aboutTarget is about for what an argument names. A path that demands a directory
+// is shown as it was written, since that may be what the error is about.
+func (o *opened) aboutTarget(t target, err error) error {
+	if err == nil || !demandsDir(t.path) {
+		return o.about(t.clean(), err)
+	}
+	hint := ""
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = o.suggest(t.clean())
+	}
+	return fmt.Errorf("%s: %w%s", quote(o.path+":/"+strings.TrimLeft(t.path, "/")), reason(err), hint)
+}
+
 // label is how messages call a path of the image.
 func (o *opened) label(p string) string { return quote(o.path + ":" + display(p)) }
 
@@ -88,8 +106,11 @@ func (o *opened) suggest(p string) string {
 			names = append(names, e.Name())
 		}
 		n := nearest(elem, names)
-		if n == "" {
+		switch n {
+		case "":
 			return ""
+		case elem:
+			return fmt.Sprintf(" (%s lists it, but it cannot be found by its name)", quote(display(dir)))
 		}
 		rest := strings.TrimPrefix(strings.TrimPrefix(p, next), "/")
 		return didYouMean(display(path.Join(dir, n, rest)))

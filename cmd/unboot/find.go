@@ -121,14 +121,25 @@ type found struct {
 func (f *found) mode() uint32 { return uint32(f.Stat.Mode) }
 
 func (f *finder) run(t target) {
-	root := t.clean()
+	root, err := f.o.existing(t)
+	if err != nil {
+		f.a.fail(f.o.aboutTarget(t, err))
+		return
+	}
+	// A link that was followed is still what paths begin with.
+	shown := func(p string) string {
+		if root == t.clean() {
+			return display(p)
+		}
+		return display(path.Join(t.clean(), relative(root, p)))
+	}
 	w := &unboot.WalkOptions{Links: f.links, OneFileSystem: f.xdev}
 	base := 0
 	if root != "." {
 		base = strings.Count(root, "/") + 1
 	}
 	var cur found // no test keeps it
-	cur.root = display(root)
+	cur.root = shown(root)
 	f.a.each(f.o, root, w, func(e *unboot.Entry) bool {
 		p := e.Path()
 		depth := strings.Count(p, "/") + 1 - base
@@ -139,10 +150,10 @@ func (f *finder) run(t target) {
 			e.SkipDir()
 		}
 		if e.Err != nil {
-			f.a.fail(f.o.about(p, e.Err))
+			f.a.fail(f.o.aboutEntry(p, e.Err))
 		}
 		if depth >= f.min {
-			cur.Entry, cur.path, cur.depth = e, display(p), depth
+			cur.Entry, cur.path, cur.depth = e, shown(p), depth
 			f.expr(&cur)
 		}
 		return !f.quit

@@ -260,9 +260,14 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 	case "-perm":
 		return permTest(arg, bad)
 	case "-newer", "-anewer", "-cnewer":
-		st, err := f.o.fs.Stat(unboot.CleanPath(arg))
+		ref := target{path: arg}
+		path, err := f.o.existing(ref)
 		if err != nil {
-			return nil, f.o.about(unboot.CleanPath(arg), err)
+			return nil, f.o.aboutTarget(ref, err)
+		}
+		st, err := f.o.fs.Stat(path)
+		if err != nil {
+			return nil, f.o.aboutTarget(ref, err)
 		}
 		than, which := st.ModTime(), name[1]
 		return func(e *found) bool { return e.time(which).After(than) }, nil

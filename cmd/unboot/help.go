@@ -36,6 +36,9 @@ Options of every command with an image:
       --backing-files  let a qcow2 image name other files that it needs: if you
                        trust it
       --timeout TIME   give up after it, such as 10s: for images not to be trusted
+      --cpu-limit TIME give up when so much processor time was taken: for reading it
+                       is two minutes and half a second a MiB of the disks; 0 for
+                       no limit
 
 If the environment has SOURCE_DATE_EPOCH, a time in seconds since 1970, it is that
 time in the image: what is written carries it, or an earlier time of its own. Then

@@ -13,38 +13,63 @@ import (
 type jsonFile struct {
 	Path string `json:"path"`
 	// PathBytes is the path in base64, where it is not UTF-8 and Path lossy.
-	PathBytes string            `json:"path_bytes,omitempty"`
-	Type      string            `json:"type"`
-	Mode      string            `json:"mode"` // octal, without the type
-	UID       uint32            `json:"uid"`
-	GID       uint32            `json:"gid"`
-	User      string            `json:"user,omitempty"`
-	Group     string            `json:"group,omitempty"`
-	Size      uint64            `json:"size"`
-	Blocks    uint64            `json:"blocks"` // of 512 bytes
-	Links     uint32            `json:"links"`
-	Inode     uint64            `json:"inode"`
-	Mtime     string            `json:"mtime"` // RFC 3339, UTC
-	Atime     string            `json:"atime,omitempty"`
-	Ctime     string            `json:"ctime,omitempty"`
-	Btime     string            `json:"btime,omitempty"`
-	Device    string            `json:"device,omitempty"` // "8:1"
-	Target    string            `json:"target,omitempty"`
-	Xattrs    map[string]string `json:"xattrs,omitempty"` // in base64
+	PathBytes string `json:"path_bytes,omitempty"`
+	Type      string `json:"type"`
+	Mode      string `json:"mode"` // octal, without the type
+	UID       uint32 `json:"uid"`
+	GID       uint32 `json:"gid"`
+	User      string `json:"user,omitempty"`
+	Group     string `json:"group,omitempty"`
+	Size      uint64 `json:"size"`
+	Blocks    uint64 `json:"blocks"` // of 512 bytes
+	Links     uint32 `json:"links"`
+	Inode     uint64 `json:"inode"`
+	Mtime     string `json:"mtime"` // RFC 3339, UTC
+	Atime     string `json:"atime,omitempty"`
+	Ctime     string `json:"ctime,omitempty"`
+	Btime     string `json:"btime,omitempty"`
+	Device    string `json:"device,omitempty"` // "8:1"
+	// TargetBytes is to Target as PathBytes is to Path.
+	Target      string            `json:"target,omitempty"`
+	TargetBytes string            `json:"target_bytes,omitempty"`
+	Xattrs      map[string]string `json:"xattrs,omitempty"` // in base64
+}
+
+// jsonUnknown is a file in --json of which nothing is known but that it is in its
+// directory.
+type jsonUnknown struct {
+	Path      string `json:"path"`
+	PathBytes string `json:"path_bytes,omitempty"`
+	Type      string `json:"type,omitempty"`
+	Error     string `json:"error"`
+}
+
+// newJSONUnknown is newJSONFile for what could not be looked at.
+func newJSONUnknown(path string, mode uint32, err error) *jsonUnknown {
+	j := &jsonUnknown{Path: path, PathBytes: notUTF8(path), Error: reason(err).Error()}
+	if mode&unix.S_IFMT != 0 {
+		j.Type = typeName(mode)
+	}
+	return j
+}
+
+// notUTF8 returns the base64 of what JSON would change, else "".
+func notUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString([]byte(s))
 }
 
 // newJSONFile fills in what stat says.
 func newJSONFile(path string, st *unix.Statx_t, link string, names *owners) *jsonFile {
 	j := &jsonFile{
-		Path: path, Type: typeName(uint32(st.Mode)), Mode: octal(uint32(st.Mode) & 0o7777),
+		Path: path, PathBytes: notUTF8(path), Type: typeName(uint32(st.Mode)), Mode: octal(uint32(st.Mode) & 0o7777),
 		UID: st.Uid, GID: st.Gid, Size: st.Size, Blocks: st.Blocks, Links: st.Nlink, Inode: st.Ino,
-		Mtime: rfc3339(st.Mtime), Atime: rfc3339(st.Atime), Ctime: rfc3339(st.Ctime), Target: link,
+		Mtime: rfc3339(st.Mtime), Atime: rfc3339(st.Atime), Ctime: rfc3339(st.Ctime), Target: link, TargetBytes: notUTF8(link),
 	}
 	if st.Mask&unix.STATX_BTIME != 0 {
 		j.Btime = rfc3339(st.Btime)
-	}
-	if !utf8.ValidString(path) {
-		j.PathBytes = base64.StdEncoding.EncodeToString([]byte(path))
 	}
 	if m := st.Mode & unix.S_IFMT; m == unix.S_IFCHR || m == unix.S_IFBLK {
 		j.Device = deviceNumber(st, ":")

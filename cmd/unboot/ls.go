@@ -2,16 +2,12 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/unboot/unboot"
-	"golang.org/x/sys/unix"
 )
 
 const usageLs = `usage: unboot ls [-alRdhinrtSU1F] [--json] [-m DEVICE[:MOUNTPOINT]] IMAGE[:PATH]...
@@ -109,7 +105,7 @@ func (l *lister) arguments(args []string) error {
 		}
 		e, err := l.stat(o, t)
 		if err != nil {
-			l.a.fail(o.about(t.clean(), err))
+			l.a.fail(o.aboutTarget(t, err))
 			continue
 		}
 		name := display(t.clean())
@@ -117,7 +113,12 @@ func (l *lister) arguments(args []string) error {
 			name = o.path + ":" + name
 		}
 		if e.IsDir() && !l.directory {
-			dirs = append(dirs, dir{o, t.clean(), name})
+			real, err := realPath(o.fs, t.clean())
+			if err != nil {
+				l.a.fail(o.aboutTarget(t, err))
+				continue
+			}
+			dirs = append(dirs, dir{o, real, name})
 			continue
 		}
 		l.print(o, []row{{name, e}}, false)
@@ -127,7 +128,7 @@ func (l *lister) arguments(args []string) error {
 		if l.a.ctx.Err() != nil {
 			break
 		}
-		l.dir(d.o, d.path, d.name)
+		l.tree(d.o, d.path, d.name)
 	}
 	return nil
 }
@@ -135,18 +136,24 @@ func (l *lister) arguments(args []string) error {
 // stat follows a link to a directory that is an argument, unless the link
 // itself is wanted.
 func (l *lister) stat(o *opened, t target) (*unboot.Entry, error) {
-	if !l.long && !l.directory || strings.HasSuffix(t.path, "/") {
-		if st, err := o.fs.Stat(t.clean()); err == nil && st.IsDir() {
+	p, err := o.existing(t)
+	if err != nil {
+		return nil, err
+	}
+	if !l.long && !l.directory {
+		if st, err := o.fs.Stat(p); err == nil && st.IsDir() {
 			return st.(*unboot.Entry), nil
 		}
 	}
-	st, err := o.fs.Lstat(t.clean())
+	st, err := o.fs.Lstat(p)
 	if err != nil {
 		return nil, err
 	}
 	e := st.(*unboot.Entry)
 	if e.Type()&os.ModeSymlink != 0 {
-		e.Link, _ = o.fs.Readlink(t.clean())
+		if e.Link, err = o.fs.Readlink(p); err != nil {
+			l.a.fail(o.about(p, err))
+		}
 	}
 	return e, nil
 }
@@ -157,55 +164,47 @@ type row struct {
 	*unboot.Entry
 }
 
-// dir lists a directory, and those below it with -R.
-func (l *lister) dir(o *opened, p, name string) {
-	w := &unboot.WalkOptions{Links: l.long || l.json}
-	if !l.long && !l.json && l.sort == 0 && !l.inode {
-		w.Mask = unix.STATX_TYPE
+// number is the inode's, if it is known.
+func (r *row) number() string {
+	if r.Err != nil {
+		return "?"
 	}
-	var rows []row
-	for e, err := range o.fs.Entries(p, w) {
-		if err != nil {
-			l.a.fail(o.about(p, err))
-			break
-		}
-		if l.all || l.almost || e.Name()[0] != '.' {
-			rows = append(rows, row{e.Name(), e})
+	return strconv.FormatUint(r.Stat.Ino, 10)
+}
+
+// tree lists a directory, and those below it with -R.
+func (l *lister) tree(o *opened, p, name string) {
+	ahead := newAheadLister(l, o)
+	defer ahead.stop()
+	todo := []*listing{{path: p, name: name}}
+	for len(todo) > 0 && l.a.ctx.Err() == nil {
+		d := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		ahead.wait(d)
+		l.show(o, d)
+		for i := len(d.subs) - 1; i >= 0; i-- {
+			todo = append(todo, d.subs[i])
 		}
 	}
-	if l.all && !l.json {
-		for _, dot := range []string{"..", "."} {
-			if st, err := o.fs.Stat(path.Join(p, dot)); err == nil {
-				rows = append(rows, row{dot, st.(*unboot.Entry)})
-			}
+}
+
+// show prints the list of one directory.
+func (l *lister) show(o *opened, d *listing) {
+	if d.err != nil {
+		l.a.fail(o.aboutEntry(d.path, d.err))
+		if len(d.rows) == 0 {
+			return
 		}
 	}
-	l.order(rows)
 	if l.header && !l.json {
 		if !l.first {
 			l.a.out.WriteByte('\n')
 		}
-		l.a.out.WriteString(l.show(name) + ":\n")
+		l.a.out.WriteString(l.quoted(d.name) + ":\n")
 	}
 	l.first = false
-	if l.json {
-		for i := range rows {
-			rows[i].name = path.Join(name, rows[i].name)
-		}
-	}
-	l.print(o, rows, true)
-	if !l.recursive {
-		return
-	}
-	for _, r := range rows {
-		base := r.Name()
-		if l.a.ctx.Err() != nil {
-			return
-		}
-		if r.IsDir() && r.name != "." && r.name != ".." {
-			l.dir(o, path.Join(p, base), path.Join(name, base))
-		}
-	}
+	l.print(o, d.rows, true)
+	d.rows = nil
 }
 
 func (l *lister) order(rows []row) {
@@ -229,8 +228,8 @@ func (l *lister) order(rows []row) {
 	}
 }
 
-// show is a name as it goes to the output.
-func (l *lister) show(name string) string {
+// quoted is a name as it goes to the output.
+func (l *lister) quoted(name string) string {
 	if l.tty {
 		return quote(name)
 	}
@@ -240,12 +239,16 @@ func (l *lister) show(name string) string {
 func (l *lister) print(o *opened, rows []row, total bool) {
 	for _, r := range rows {
 		if r.Err != nil {
-			l.a.fail(o.about(r.Path(), r.Err))
+			l.a.fail(o.aboutEntry(r.Path(), r.Err))
 		}
 	}
 	switch {
 	case l.json:
 		for _, r := range rows {
+			if r.Err != nil {
+				l.list.add(newJSONUnknown(r.name, uint32(r.Stat.Mode), r.Err))
+				continue
+			}
 			l.list.add(newJSONFile(r.name, &r.Stat, r.Link, o.names()))
 		}
 	case l.long:
@@ -256,9 +259,9 @@ func (l *lister) print(o *opened, rows []row, total bool) {
 		for _, r := range rows {
 			b := l.line[:0]
 			if l.inode {
-				b = append(strconv.AppendUint(b, r.Stat.Ino, 10), ' ')
+				b = append(append(b, r.number()...), ' ')
 			}
-			b = append(b, l.show(r.name)...)
+			b = append(b, l.quoted(r.name)...)
 			b = l.mark(b, r.Entry)
 			l.line = append(b, '\n')
 			l.a.out.Write(l.line)
@@ -286,155 +289,4 @@ func (l *lister) mark(b []byte, e *unboot.Entry) []byte {
 		}
 	}
 	return b
-}
-
-// longList writes the columns of ls -l, as wide as they need to be.
-func (l *lister) longList(o *opened, rows []row, total bool) {
-	var blocks uint64
-	var links, users, groups, sizes, inodes, majors, minors int
-	names := &owners{map[uint32]string{}, map[uint32]string{}}
-	if !l.numeric {
-		names = o.names()
-	}
-	number := func(n uint64) int { return len(strconv.FormatUint(n, 10)) }
-	for _, r := range rows {
-		st := &r.Stat
-		blocks += st.Blocks
-		links = max(links, number(uint64(st.Nlink)))
-		users = max(users, utf8.RuneCountInString(nameOf(names.users, st.Uid)))
-		groups = max(groups, utf8.RuneCountInString(nameOf(names.groups, st.Gid)))
-		inodes = max(inodes, number(st.Ino))
-		if isDevice(st) {
-			majors, minors = max(majors, number(uint64(st.Rdev_major))), max(minors, number(uint64(st.Rdev_minor)))
-		} else {
-			sizes = max(sizes, len(l.size(st.Size)))
-		}
-	}
-	if majors > 0 {
-		sizes = max(sizes, majors+2+minors)
-	}
-	if total {
-		if l.human {
-			l.a.out.WriteString("total " + lsHuman(blocks*512) + "\n")
-		} else {
-			l.a.out.WriteString("total " + strconv.FormatUint((blocks+1)/2, 10) + "\n")
-		}
-	}
-	for _, r := range rows {
-		st := &r.Stat
-		b := l.line[:0]
-		if l.inode {
-			b = append(padLeft(b, strconv.FormatUint(st.Ino, 10), inodes), ' ')
-		}
-		b = append(appendMode(b, uint32(st.Mode)), ' ')
-		b = append(padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), links), ' ')
-		b = append(padOwner(b, nameOf(names.users, st.Uid), users), ' ')
-		b = append(padOwner(b, nameOf(names.groups, st.Gid), groups), ' ')
-		if isDevice(st) {
-			b = padLeft(b, strconv.FormatUint(uint64(st.Rdev_major), 10)+",", sizes-minors-1)
-			b = append(b, ' ')
-			b = padLeft(b, strconv.FormatUint(uint64(st.Rdev_minor), 10), minors)
-		} else {
-			b = padLeft(b, l.size(st.Size), sizes)
-		}
-		b = append(b, ' ')
-		b = append(b, l.clock.short(st.Mtime.Sec)...)
-		b = append(b, ' ')
-		b = append(b, l.show(r.name)...)
-		if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			b = append(b, " -> "...)
-			b = append(b, l.show(r.Link)...)
-		} else {
-			b = l.mark(b, r.Entry)
-		}
-		l.line = append(b, '\n')
-		l.a.out.Write(l.line)
-	}
-}
-
-func (l *lister) size(n uint64) string {
-	if l.human {
-		return lsHuman(n)
-	}
-	return strconv.FormatUint(n, 10)
-}
-
-func isDevice(st *unix.Statx_t) bool {
-	m := st.Mode & unix.S_IFMT
-	return m == unix.S_IFCHR || m == unix.S_IFBLK
-}
-
-func padLeft(b []byte, s string, width int) []byte {
-	for n := width - len(s); n > 0; n-- {
-		b = append(b, ' ')
-	}
-	return append(b, s...)
-}
-
-// padOwner has names at the left and numbers at the right, as ls.
-func padOwner(b []byte, s string, width int) []byte {
-	if s[0] >= '0' && s[0] <= '9' {
-		return padLeft(b, s, width)
-	}
-	return padRight(b, s, width)
-}
-
-func padRight(b []byte, s string, width int) []byte {
-	b = append(b, s...)
-	for n := width - utf8.RuneCountInString(s); n > 0; n-- {
-		b = append(b, ' ')
-	}
-	return b
-}
-
-func terminalWidth() int {
-	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil || ws.Col == 0 {
-		return 80
-	}
-	return int(ws.Col)
-}
-
-// columns fills the terminal's width, down before across.
-func (l *lister) columns(rows []row) {
-	cells, widths := make([]string, len(rows)), make([]int, len(rows))
-	for i, r := range rows {
-		b := []byte{}
-		if l.inode {
-			b = fmt.Appendf(b, "%d ", r.Stat.Ino)
-		}
-		cells[i] = string(l.mark(append(b, l.show(r.name)...), r.Entry))
-		widths[i] = utf8.RuneCountInString(cells[i])
-	}
-	n := len(rows)
-	for height := 1; height <= n; height++ {
-		cols := (n + height - 1) / height
-		if cols*3-2 > l.width && height < n {
-			continue // cannot fit: two blanks between names
-		}
-		sum, ws := -2, make([]int, cols)
-		for c := range cols {
-			for i := c * height; i < min(n, (c+1)*height); i++ {
-				ws[c] = max(ws[c], widths[i])
-			}
-			sum += ws[c] + 2
-		}
-		if sum > l.width && height < n {
-			continue
-		}
-		for r := range height {
-			for c := range cols {
-				i := c*height + r
-				if i >= n {
-					break
-				}
-				l.a.out.WriteString(cells[i])
-				if i+height < n {
-					l.a.out.WriteString(strings.Repeat(" ", ws[c]+2-widths[i]))
-				}
-			}
-			l.a.out.WriteByte('\n')
-		}
-		return
-	}
 }

@@ -23,8 +23,8 @@
 // # The source
 //
 // A command is a file of the command's name, with its usage text and one line in
-// the table below. What commands share: target.go (IMAGE:PATH), mount.go,
-// flags.go, the format files; item.go, source_*.go and sink_*.go for all that
+// the table below. What commands share: target.go (IMAGE:PATH), resolve.go (what the
+// end of a path demands), mount.go, flags.go, the format files; item.go, source_*.go and sink_*.go for all that
 // moves trees of files.
 package main
 
@@ -125,6 +125,11 @@ func run(args []string) int {
 
 // exitCode reports an error and returns the code to leave with.
 func (a *app) exitCode(cmd *command, err error) int {
+	defer func() {
+		a.mu.Lock()
+		a.sayAgain()
+		a.mu.Unlock()
+	}()
 	var bad *usageError
 	switch {
 	case errors.Is(err, errHelp):
@@ -139,7 +144,7 @@ func (a *app) exitCode(cmd *command, err error) int {
 		return exitFailure // whoever read our output has enough
 	case err != nil && err != errReported:
 		for _, e := range flatten(err) {
-			a.report(e)
+			a.tell(e)
 		}
 		return exitFailure
 	case a.failed.Load() || err != nil:

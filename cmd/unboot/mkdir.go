@@ -2,6 +2,8 @@ package main
 
 import (
 	"io/fs"
+
+	"golang.org/x/sys/unix"
 )
 
 const usageMkdir = `usage: unboot mkdir [-p] [--mode MODE] IMAGE:PATH...
@@ -32,6 +34,14 @@ func runMkdir(a *app, args []string) error {
 			return err
 		}
 		path := t.clean()
+		if endsInDots(t.path) && !parents {
+			// There is something of such a name, or nothing that it is in.
+			if _, err = o.existing(t); err == nil {
+				err = unix.EEXIST
+			}
+			a.fail(o.aboutTarget(t, err))
+			continue
+		}
 		if parents {
 			existed := isDir(o, path)
 			err = o.fs.MkdirAll(path, 0o755)

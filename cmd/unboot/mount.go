@@ -38,6 +38,9 @@ func parseMount(s string) (unboot.Mount, error) {
 func (a *app) mount(o *opened) (*unboot.FS, error) {
 	if len(a.opts.mounts) == 0 {
 		fsys, err := o.img.MountAuto()
+		if err == nil && o.write {
+			makeWritable(fsys)
+		}
 		return fsys, o.mountError(err)
 	}
 	var mounts []unboot.Mount
@@ -52,10 +55,28 @@ func (a *app) mount(o *opened) (*unboot.FS, error) {
 	return fsys, o.mountError(err)
 }
 
+// makeWritable makes those mounts of a tree writable that its fstab has read-only. That
+// is for the guest when it boots, and not for those who edit its image, as with
+// guestfish -i. What cannot be written to at all stays as it is.
+func makeWritable(fsys *unboot.FS) {
+	mounts := fsys.Mounts()
+	if mounts[0].ReadOnly {
+		return
+	}
+	for _, m := range mounts[1:] {
+		if m.ReadOnly {
+			_ = fsys.Remount(m.Dir, false)
+		}
+	}
+}
+
 // mountError adds what there is to choose from.
 func (o *opened) mountError(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0 {
+		return fmt.Errorf("%s: %w; there is none with a file system", quote(o.path), err)
 	}
 	var ambiguous *unboot.AmbiguousError
 	switch {

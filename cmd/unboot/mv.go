@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 
-	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,20 +36,21 @@ func runMv(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	dest := unboot.CleanPath(last)
-	if t, ok := existingTarget(last); ok {
-		o2, err := a.open(t.image, true)
+	dest, ok := existingTarget(last)
+	if !ok {
+		dest = target{arg: last, image: o.path, path: last}
+	} else {
+		o2, err := a.open(dest.image, true)
 		if err != nil {
 			return err
 		}
 		if o2 != o {
 			return badUsage("%s and %s are two images (try cp)", quote(args[0]), quote(last))
 		}
-		dest = t.clean()
 	}
-	into := isDir(o, dest)
+	into := isDir(o, dest.clean())
 	if len(args) > 2 && !into {
-		return fmt.Errorf("%s: %w", o.label(dest), unix.ENOTDIR)
+		return o.aboutTarget(dest, unix.ENOTDIR)
 	}
 	for _, arg := range args[:len(args)-1] {
 		o2, t, err := a.target(arg, true)
@@ -59,18 +60,41 @@ func runMv(a *app, args []string) error {
 		if o2 != o {
 			return badUsage("%s is in another image (try cp)", quote(arg))
 		}
-		to := dest
-		if into {
-			to = path.Join(dest, path.Base(t.clean()))
+		if err := a.move(o, t, dest, into, keep); err != nil {
+			a.fail(err)
 		}
-		if _, err := o.fs.Lstat(to); err == nil && keep {
-			continue
-		}
-		err = rename(o.fs, t.clean(), to)
-		if errors.Is(err, unix.EXDEV) {
-			err = fmt.Errorf("%w (%s is on another file system: cp and rm)", unix.EXDEV, display(to))
-		}
-		a.fail(o.about(t.clean(), err))
 	}
 	return nil
+}
+
+// move moves one file to a name, or into a directory.
+func (a *app) move(o *opened, t, dest target, into, keep bool) error {
+	from, err := o.named(t)
+	if err != nil {
+		return o.aboutTarget(t, err)
+	}
+	to := dest.clean()
+	if into {
+		to = path.Join(to, path.Base(from))
+	} else if demandsDir(dest.path) {
+		// Only a directory can be given such a name, if it is one.
+		st, err := o.fs.Lstat(from)
+		if err != nil {
+			return o.aboutTarget(t, err)
+		}
+		if err := o.noDir(dest); !st.IsDir() || endsInDots(dest.path) || err != errNoDir {
+			return o.aboutTarget(dest, err)
+		}
+	}
+	if strings.HasPrefix(to, from+"/") {
+		return fmt.Errorf("%s: will not move it into itself, %s", o.label(from), quote(display(to)))
+	}
+	if _, err := o.fs.Lstat(to); err == nil && keep {
+		return nil
+	}
+	err = rename(o.fs, from, to)
+	if errors.Is(err, unix.EXDEV) {
+		err = fmt.Errorf("%w (%s is on another file system: cp and rm)", unix.EXDEV, display(to))
+	}
+	return o.about(from, err)
 }

@@ -10,7 +10,8 @@ import (
 
 const usageRm = `usage: unboot rm [-rfd] IMAGE:PATH...
 
-Removes files. Changes the image. Symbolic links are removed, not followed.
+Removes files. Changes the image. Symbolic links are removed, not followed: a name
+with a slash at its end is that of a directory, and a link none.
 
   -r, -R, --recursive  directories too, with all below them
   -d, --dir            empty directories too
@@ -51,16 +52,22 @@ func runRm(a *app, args []string) error {
 }
 
 func (a *app) remove(o *opened, t target, recursive, dir, force bool) error {
-	path := t.clean()
+	path, err := o.named(t)
+	if err == errDots {
+		return o.aboutTarget(t, err)
+	}
 	if path == "." {
 		return fmt.Errorf("%s: will not remove the root directory", o.label(path))
 	}
-	st, err := o.fs.Lstat(path)
+	var st fs.FileInfo
+	if err == nil {
+		st, err = o.fs.Lstat(path)
+	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && force:
-		return nil
+	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) && force:
+		return nil // as with rm(1), there is nothing of the name
 	case err != nil:
-		return o.about(path, err)
+		return o.aboutTarget(t, err)
 	case st.IsDir() && recursive:
 		err = o.fs.RemoveAll(path)
 	case st.IsDir() && !dir:

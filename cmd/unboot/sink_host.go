@@ -1,13 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
@@ -26,8 +26,11 @@ type hostSink struct {
 	where string   // its host path, for messages
 	p     *progress
 	keep  bool
-	owner func(*unboot.Metadata)
-	tell  func(string)
+	// through is the host path of what is there already and takes the content
+	// of a single file, or "".
+	through string
+	owner   func(*unboot.Metadata)
+	tell    func(string)
 	// chown says that owners are kept, as root can.
 	chown bool
 	strip stripper
@@ -81,6 +84,9 @@ func (s *hostSink) add(it *item, src source) error {
 		}
 		s.skip = it.path
 	}
+	if errors.Is(err, unix.EPIPE) {
+		return err
+	}
 	if err == unix.ENOSPC || err == unix.EDQUOT {
 		return fmt.Errorf("%s: %w", s.label(it.path), err) // no use to go on
 	}
@@ -94,6 +100,9 @@ func (s *hostSink) write(it *item, src source) error {
 	if full == "." || full == "" { // what is copied goes into a directory that is there
 		s.dirs = append(s.dirs, hostDir{".", it.meta})
 		return nil
+	}
+	if s.through != "" {
+		return s.writeThrough(it, src)
 	}
 	dir, err := s.dir(path.Dir(full))
 	if err != nil {
@@ -136,6 +145,10 @@ func (s *hostSink) write(it *item, src source) error {
 		s.dirs = append(s.dirs, hostDir{full, it.meta})
 		return nil
 	case fs.ModeSymlink:
+		if it.meta.Link == "" {
+			return errors.New("a symbolic link without a target, which the host cannot have")
+		}
+		s.a.linked.Store(true)
 		if err := unix.Symlinkat(it.meta.Link, fd, base); err != nil {
 			return err
 		}
@@ -167,8 +180,13 @@ func (s *hostSink) file(it *item, src source, dirfd int, base string) error {
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(fd), base)
+	return s.fillFile(os.NewFile(uintptr(fd), base), it, src)
+}
+
+// fillFile gives an empty file its content and metadata, and closes it.
+func (s *hostSink) fillFile(f *os.File, it *item, src source) error {
 	defer f.Close()
+	var err error
 	if it.loaded {
 		if len(it.data) > 0 {
 			_, err = f.Write(it.data)
@@ -182,6 +200,38 @@ func (s *hostSink) file(it *item, src source, dirfd int, base string) error {
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
+	}
+	return reason(err)
+}
+
+// writeThrough writes a file into what is there: a regular file behind a link gets
+// all of it, a pipe or a device the content.
+func (s *hostSink) writeThrough(it *item, src source) error {
+	f, err := os.OpenFile(s.through, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		return s.fillFile(f, it, src)
+	}
+	defer f.Close()
+	if it.loaded {
+		_, err = f.Write(it.data)
+		return reason(err)
+	}
+	b, err := src.open(it)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	var r io.Reader = b
+	if file, ok := b.(*sectionBody); ok {
+		r = file.whole // its holes, too
+	}
+	if s.a.progress == nil {
+		_, err = io.Copy(f, r) // which does not go through our memory
+	} else {
+		_, err = io.Copy(io.MultiWriter(f, counter{s.p}), r)
 	}
 	return reason(err)
 }
@@ -208,71 +258,6 @@ func (s *hostSink) content(f *os.File, it *item, src source) error {
 	}
 	_, err = io.CopyBuffer(io.MultiWriter(f, counter{s.p}), struct{ io.Reader }{b}, make([]byte, 1<<20))
 	return err
-}
-
-// permissions are the bits to set: without the owner they were for, setuid and
-// setgid would be a gift to somebody else.
-func (s *hostSink) permissions(m *unboot.Metadata) uint32 {
-	perm := unboot.UnixMode(m.Mode) & 0o7777
-	if !s.chown {
-		perm &^= unix.S_ISUID | unix.S_ISGID
-	}
-	return perm
-}
-
-// setOpen sets the metadata of an open file. Owners come before permissions and
-// attributes: chown(2) takes setuid and capabilities away.
-func (s *hostSink) setOpen(f *os.File, m *unboot.Metadata) error {
-	fd := int(f.Fd())
-	if s.chown {
-		if err := unix.Fchown(fd, m.UID, m.GID); err != nil {
-			return fmt.Errorf("set the owner: %w", err)
-		}
-	}
-	if err := unix.Fchmod(fd, s.permissions(m)); err != nil {
-		return fmt.Errorf("set the mode: %w", err)
-	}
-	for name, value := range m.Xattrs {
-		if err := unix.Fsetxattr(fd, name, value, 0); err != nil {
-			s.strip.lose(name, err)
-		}
-	}
-	// futimens(3), which package unix has no name for.
-	ts := times(m)
-	return unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), ts, 0)
-}
-
-// setNode sets the metadata of what cannot be opened without consequences.
-func (s *hostSink) setNode(dirfd int, base string, m *unboot.Metadata) error {
-	if s.chown {
-		if err := unix.Fchownat(dirfd, base, m.UID, m.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return fmt.Errorf("set the owner: %w", err)
-		}
-	}
-	link := m.Mode&fs.ModeSymlink != 0
-	if !link {
-		// Made by this process and not a link. Whoever could change that
-		// owns the directory.
-		if err := unix.Fchmodat(dirfd, base, s.permissions(m), 0); err != nil {
-			return fmt.Errorf("set the mode: %w", err)
-		}
-	}
-	for name, value := range m.Xattrs {
-		if err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", dirfd, base), name, value, 0); err != nil {
-			s.strip.lose(name, err)
-		}
-	}
-	return unix.UtimesNanoAt(dirfd, base, times(m), unix.AT_SYMLINK_NOFOLLOW)
-}
-
-func times(m *unboot.Metadata) []unix.Timespec {
-	ts := func(t time.Time) unix.Timespec {
-		if t.IsZero() {
-			return unix.Timespec{Nsec: unix.UTIME_OMIT}
-		}
-		return unix.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
-	}
-	return []unix.Timespec{ts(m.Atime), ts(m.Mtime)}
 }
 
 // dir returns the open directory of a path, which stays open while the tree's

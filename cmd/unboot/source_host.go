@@ -16,6 +16,7 @@ import (
 
 // hostSource is a tree of the host, or a single file.
 type hostSource struct {
+	written map[linkKey]bool // files that are left out
 	root    string
 	follow  bool // the root, if it is a symbolic link
 	exclude []glob
@@ -26,11 +27,19 @@ func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
 	return func(yield func(*item) bool) {
 		root := s.root
 		if s.follow {
-			if p, err := filepath.EvalSymlinks(root); err == nil {
-				root = p
+			// A walk does not follow its root. What is not a directory is
+			// opened by its own name, which may lead where no path does, as
+			// /dev/stdin to a file that was removed.
+			st, err := os.Stat(root)
+			if err == nil && st.IsDir() {
+				root, err = filepath.EvalSymlinks(root)
 			}
+			if err != nil {
+				yield(&item{path: ".", err: reason(err)})
+				return
+			}
+			s.root = root
 		}
-		s.root = root
 		// An error of a directory comes a second time with it.
 		filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 			if ctx.Err() != nil {
@@ -60,6 +69,9 @@ func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
 	}
 }
 
+// follows reports whether an item is what a link leads to.
+func (s *hostSource) follows(it *item) bool { return s.follow && it.path == "." }
+
 func (s *hostSource) path(it *item) string {
 	if it.path == "." {
 		return s.root
@@ -69,8 +81,11 @@ func (s *hostSource) path(it *item) string {
 
 func (s *hostSource) stat(it *item) {
 	var st unix.Stat_t
-	p := s.path(it)
-	if it.err = unix.Lstat(p, &st); it.err != nil {
+	p, stat := s.path(it), unix.Lstat
+	if s.follows(it) {
+		stat = unix.Stat
+	}
+	if it.err = stat(p, &st); it.err != nil {
 		return
 	}
 	it.meta = unboot.Metadata{
@@ -82,6 +97,11 @@ func (s *hostSource) stat(it *item) {
 		it.meta.Rdev = uint64(st.Rdev)
 	case unix.S_IFREG:
 		it.meta.Size = st.Size
+		// As tar(1) leaves out the archive that it writes.
+		if s.written[linkKey{uint64(st.Dev), st.Ino}] {
+			it.err = errors.New("it is a disk of the image that is written to, and left out")
+			return
+		}
 	case unix.S_IFLNK:
 		it.meta.Link, it.err = os.Readlink(p)
 		it.err = reason(it.err)
@@ -98,7 +118,7 @@ func (s *hostSource) load(items []*item) {
 			continue
 		}
 		p := s.path(it)
-		if it.meta.Xattrs, it.err = hostXattrs(p); it.err != nil {
+		if it.meta.Xattrs, it.err = hostXattrs(p, s.follows(it)); it.err != nil {
 			continue
 		}
 		if it.meta.Mode.IsRegular() && it.meta.Size <= smallFile {
@@ -111,7 +131,11 @@ func (s *hostSource) load(items []*item) {
 
 func (s *hostSource) open(it *item) (body, error) {
 	// Not a FIFO that has taken its place: that would wait for ever.
-	f, err := os.OpenFile(s.path(it), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	flags := os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	if s.follows(it) {
+		flags &^= unix.O_NOFOLLOW
+	}
+	f, err := os.OpenFile(s.path(it), flags, 0)
 	if err != nil {
 		return nil, reason(err)
 	}
@@ -149,14 +173,18 @@ func hostExtents(f *os.File, size int64) (data []unboot.Extent, sparse bool) {
 }
 
 // hostXattrs reads all attributes that this process may see, of a symbolic link
-// its own.
-func hostXattrs(path string) (map[string][]byte, error) {
+// its own unless it is followed.
+func hostXattrs(path string, follow bool) (map[string][]byte, error) {
+	listxattr, getxattr := unix.Llistxattr, unix.Lgetxattr
+	if follow {
+		listxattr, getxattr = unix.Listxattr, unix.Getxattr
+	}
 	var names [4096]byte
 	list := names[:]
-	n, err := unix.Llistxattr(path, list)
+	n, err := listxattr(path, list)
 	if err == unix.ERANGE {
 		list = make([]byte, 64<<10)
-		n, err = unix.Llistxattr(path, list)
+		n, err = listxattr(path, list)
 	}
 	if err == unix.EOPNOTSUPP || n == 0 {
 		return nil, nil
@@ -167,7 +195,7 @@ func hostXattrs(path string) (map[string][]byte, error) {
 	var m map[string][]byte
 	for name := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
 		value := make([]byte, 64<<10)
-		n, err := unix.Lgetxattr(path, name, value)
+		n, err := getxattr(path, name, value)
 		if err != nil {
 			continue // listed, but not for us
 		}

@@ -59,14 +59,17 @@ func excluded(globs []glob, rel string) bool {
 	return false
 }
 
-func (s *imageSource) rel(p string) string {
+func (s *imageSource) rel(p string) string { return relative(s.root, p) }
+
+// relative returns a path below root as one that begins there.
+func relative(root, p string) string {
 	switch {
-	case p == s.root:
+	case p == root:
 		return "."
-	case s.root == ".":
+	case root == ".":
 		return p
 	}
-	return strings.TrimPrefix(p, s.root+"/")
+	return strings.TrimPrefix(p, root+"/")
 }
 
 func (s *imageSource) item(e *unboot.Entry, rel string) *item {

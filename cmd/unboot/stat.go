@@ -43,7 +43,11 @@ func runStat(a *app, args []string) error {
 		if err != nil {
 			return err
 		}
-		path := t.clean()
+		path, err := o.existing(t)
+		if err != nil {
+			a.fail(o.aboutTarget(t, err))
+			continue
+		}
 		stat := o.fs.Lstat
 		if follow {
 			stat = o.fs.Stat
@@ -56,7 +60,9 @@ func runStat(a *app, args []string) error {
 		e := info.(*unboot.Entry)
 		link := ""
 		if e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK {
-			link, _ = o.fs.Readlink(path)
+			if link, err = o.fs.Readlink(path); err != nil {
+				a.fail(o.about(path, err))
+			}
 		}
 		// Attributes of what a link leads to are not asked for by its name.
 		var xattrs map[string][]byte

@@ -8,15 +8,18 @@ import (
 
 // stdin returns standard input. Waiting for more of a pipe or a terminal ends
 // with the first signal, which a read(2) would not.
-func (a *app) stdin() io.Reader {
-	if st, err := os.Stdin.Stat(); err == nil && st.Mode().IsRegular() {
-		return os.Stdin
+func (a *app) stdin() io.Reader { return a.interruptible(os.Stdin) }
+
+// interruptible is stdin for any file.
+func (a *app) interruptible(f *os.File) io.Reader {
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		return f
 	}
 	r := &pipeReader{ctx: a.ctx, full: make(chan piece), empty: make(chan []byte, 2)}
 	for range cap(r.empty) {
 		r.empty <- make([]byte, 1<<20)
 	}
-	go r.pump(os.Stdin)
+	go r.pump(f)
 	return r
 }
 

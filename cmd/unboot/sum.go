@@ -52,26 +52,65 @@ func runSum(a *app, args []string) error {
 		if err != nil {
 			return err
 		}
-		one := func(path string) {
-			sum, err := checksum(o.fs, path, h)
-			if err != nil {
-				a.fail(o.about(path, err))
-				return
-			}
-			a.printSum(sum, path)
-		}
-		if !recursive {
-			one(t.clean())
+		root, err := o.existing(t)
+		if err != nil {
+			a.fail(o.aboutTarget(t, err))
 			continue
 		}
-		a.each(o, t.clean(), &unboot.WalkOptions{Sorted: true, Mask: unix.STATX_TYPE}, func(e *unboot.Entry) bool {
-			if e.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
-				one(e.Path())
-			}
-			return true
-		})
+		if recursive {
+			a.sumTree(o, root, h)
+			continue
+		}
+		sum, err := checksum(o.fs, root, h)
+		if err != nil {
+			a.fail(o.about(root, err))
+			continue
+		}
+		a.printSum(sum, root)
 	}
 	return nil
+}
+
+// sumTree prints the checksums of all regular files below a path, or of the one that
+// it names. Small ones are read many at a time.
+func (a *app) sumTree(o *opened, root string, h hash.Hash) {
+	var batch []*unboot.Entry
+	var size int64
+	flush := func() {
+		data, errs := o.fs.ReadFiles(batch)
+		for i, e := range batch {
+			if errs[i] != nil {
+				a.fail(o.aboutEntry(e.Path(), errs[i]))
+				continue
+			}
+			h.Reset()
+			h.Write(data[i])
+			a.printSum(h.Sum(nil), e.Path())
+		}
+		batch, size = batch[:0], 0
+	}
+	mask := unix.STATX_TYPE | unix.STATX_SIZE
+	a.each(o, root, &unboot.WalkOptions{Sorted: true, Mask: mask}, func(e *unboot.Entry) bool {
+		switch {
+		case e.Stat.Mode&unix.S_IFMT != unix.S_IFREG:
+			return true
+		case e.Size() <= smallFile:
+			batch = append(batch, e)
+			if size += e.Size(); len(batch) >= batchItems || size >= batchBytes {
+				flush()
+			}
+			return true
+		}
+		flush()
+		sum, err := checksum(o.fs, e.Path(), h)
+		if err != nil {
+			a.fail(o.aboutEntry(e.Path(), err))
+			return true
+		}
+		a.printSum(sum, e.Path())
+		return true
+	})
+	flush()
 }
 
 func checksum(fsys *unboot.FS, path string, h hash.Hash) ([]byte, error) {
@@ -113,11 +152,11 @@ func (a *app) each(o *opened, root string, w *unboot.WalkOptions, f func(*unboot
 			return
 		}
 		if err != nil {
-			path := root
-			if e != nil {
-				path = e.Path()
+			if e == nil {
+				a.fail(o.about(root, err))
+			} else {
+				a.fail(o.aboutEntry(e.Path(), err))
 			}
-			a.fail(o.about(path, err))
 			continue
 		}
 		if !f(e) {

@@ -103,12 +103,18 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	root := t.clean()
+	root, err := o.existing(t)
+	if err != nil {
+		return o.aboutTarget(t, err)
+	}
 	st, err := o.fs.Stat(root)
 	if err != nil {
 		return o.about(root, err)
 	}
 	if opt.file != "" {
+		if st, err := os.Stat(opt.file); err == nil && a.isDisk(st) {
+			return fmt.Errorf("%s: that is a disk of the image", quote(opt.file))
+		}
 		if out, err = os.Create(opt.file); err != nil {
 			return err
 		}

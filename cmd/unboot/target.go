@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/unboot/unboot"
@@ -28,9 +30,29 @@ func parseTarget(arg string) target {
 	if t, ok := existingTarget(arg); ok {
 		return t
 	}
+	if isRemote(arg) {
+		return target{arg, arg, ""}
+	}
 	image, path, _ := strings.Cut(arg, ":")
 	return target{arg, image, path}
 }
+
+// remoteSchemes are how the addresses of images elsewhere begin, as URLs and as qemu
+// has them.
+var remoteSchemes = []string{
+	"http", "https", "ftp", "ftps", "sftp", "ssh", "scp", "tftp", "nbd", "nbds", "nbd+unix", "nbds+unix", "rbd", "iscsi",
+	"gluster", "s3", "gs", "oci", "docker",
+}
+
+// isRemote reports whether an argument that is no file is such an address.
+func isRemote(arg string) bool {
+	scheme, rest, ok := strings.Cut(arg, ":")
+	scheme = strings.ToLower(scheme)
+	return ok && slices.Contains(remoteSchemes, scheme) &&
+		(strings.HasPrefix(rest, "//") || scheme == "nbd" || scheme == "rbd" || scheme == "iscsi")
+}
+
+var errRemote = errors.New("remote images are not supported yet (download it first)")
 
 // existingTarget is parseTarget where a host path is as likely: it says whether
 // there is such an image.
@@ -63,10 +85,14 @@ type opened struct {
 	path  string // as the user called it
 	stat  os.FileInfo
 	write bool
-	clock time.Time // if not zero, the image must come out the same each time
-	img   *unboot.Image
-	fs    *unboot.FS
-	mount error // why there is no fs
+	// written says that another program writes to it, of which was warned.
+	written bool
+	told    atomic.Bool   // that the kernel has ended
+	clock   time.Time     // if not zero, the image must come out the same each time
+	cpu     time.Duration // that the kernel may take, 0 without a limit
+	img     *unboot.Image
+	fs      *unboot.FS
+	mount   error // why there is no fs
 
 	cancel context.CancelFunc
 	owners *owners
@@ -76,6 +102,9 @@ type opened struct {
 // before.
 func (a *app) open(path string, write bool) (*opened, error) {
 	st, err := os.Stat(path)
+	if err != nil && isRemote(path) {
+		return nil, fmt.Errorf("%s: %w", quote(path), errRemote)
+	}
 	if err == nil {
 		for _, o := range a.images {
 			if os.SameFile(o.stat, st) && (o.write || !write) {
@@ -90,10 +119,10 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		}
 		a.writing.Store(true)
 	}
+	o.written = a.awaitWriters(path, write)
 	ctx := a.life
 	if a.opts.timeout > 0 {
-		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout,
-			fmt.Errorf("the time of --timeout %v is over", a.opts.timeout))
+		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout, &timeoutError{a.opts.timeout})
 	}
 	o.img, err = unboot.Open(ctx, path, a.openOptions(o)...)
 	if err != nil {
@@ -102,6 +131,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		}
 		return nil, openError(path, err)
 	}
+	a.limit(o)
 	a.images = append(a.images, o)
 	return o, nil
 }
@@ -146,12 +176,4 @@ func (a *app) target(arg string, write bool) (*opened, target, error) {
 	t := parseTarget(arg)
 	o, err := a.tree(t.image, write)
 	return o, t, err
-}
-
-func (o *opened) close() error {
-	err := o.img.Close()
-	if o.cancel != nil {
-		o.cancel()
-	}
-	return err
 }

@@ -96,11 +96,11 @@ func treeDiff(a, b string, what []string) (diff []string, err error) {
 			}
 		}
 		if !without("nox") {
-			x, err := hostXattrs(pa)
+			x, err := hostXattrs(pa, false)
 			if err != nil {
 				return nil, err
 			}
-			y, err := hostXattrs(pb)
+			y, err := hostXattrs(pb, false)
 			if err != nil {
 				return nil, err
 			}

@@ -44,10 +44,15 @@ func runWrite(a *app, args []string) error {
 	if t.path == "" {
 		return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(args[0]))
 	}
-	return o.about(t.clean(), a.write(o, t.clean(), a.stdin(), add, mode, hasMode))
+	if err := o.makeFile(t); err != nil {
+		return o.aboutTarget(t, err)
+	}
+	p := a.startProgress(0, false)
+	return o.about(t.clean(), a.write(o, t.clean(), a.stdin(), p, add, mode, hasMode))
 }
 
-func (a *app) write(o *opened, path string, r io.Reader, add bool, mode fs.FileMode, hasMode bool) error {
+// write writes to a file, which is made if there is none.
+func (a *app) write(o *opened, path string, r io.Reader, p *progress, add bool, mode fs.FileMode, hasMode bool) error {
 	flag := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	if add {
 		flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
@@ -64,9 +69,7 @@ func (a *app) write(o *opened, path string, r io.Reader, add bool, mode fs.FileM
 		err = w.Chmod(mode)
 	}
 	if err == nil {
-		p := a.startProgress(0, false)
 		_, err = w.ReadFrom(io.TeeReader(r, counter{p}))
-		p.end()
 	}
 	if cerr := w.Close(); err == nil {
 		err = cerr

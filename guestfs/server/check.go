@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"syscall"
@@ -41,8 +42,12 @@ func checkDrive(d Drive) error {
 }
 
 // checkRaw opens a raw drive and closes it, with its lock, so that a disk that somebody
-// else writes to is found now.
+// else writes to is found now. One who is about to end is waited for.
 func checkRaw(d Drive) error {
+	if !d.ReadOnly {
+		// The session before this one may have ended for its user, and not be through.
+		disk.Await(context.Background(), d.Path, disk.Patience)
+	}
 	raw, err := disk.OpenRaw(d.Path, disk.Options{Writable: !d.ReadOnly, AnyFormat: true})
 	if err != nil {
 		return err

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyOut copies to the host.
+func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt *cpOptions, p *progress) error {
+	dir, name := dst.path, src.base()
+	switch {
+	case into && name == "" && !typ.IsDir():
+		return badUsage("%s has no name to copy to", quote(src.arg))
+	case into:
+	case opt.asName && typ.IsDir() && dst.isDir():
+		name = ""
+	default:
+		dir, name = splitHost(dst.path)
+	}
+	sink := &hostSink{a: a, name: name, where: dir, p: p, keep: opt.keep, tell: a.teller(opt.verbose)}
+	if name != "" && !typ.IsDir() {
+		to := strings.TrimSuffix(dir, "/") + "/" + name
+		through, err := a.goesThrough(to, typ, opt)
+		if err != nil {
+			return fmt.Errorf("%s: %w", quote(filepath.Join(dir, name)), err)
+		}
+		if through {
+			sink.through = to
+		}
+	}
+	root, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", quote(dir), reason(err))
+	}
+	defer root.Close()
+	sink.root = root
+	sink.strip.a = a
+	sink.chown = os.Geteuid() == 0 && (opt.owner == nil || *opt.owner != "")
+	defer sink.close()
+	if sink.owner, err = ownerOption(opt, nil); err != nil {
+		return err
+	}
+	return transfer(a.ctx, s, sink)
+}
+
+// goesThrough says whether the copy of a file goes into what is at a host path, as
+// in cp(1): what a symbolic link leads to, a device or a pipe. A regular file is
+// replaced, and so is a link by what is no regular file. That is for names that the
+// user gives, and for links that were there before: those that the image has brought
+// along just now are replaced, too.
+func (a *app) goesThrough(to string, typ fs.FileMode, opt *cpOptions) (bool, error) {
+	own, err := os.Lstat(to)
+	if err != nil {
+		return false, nil
+	}
+	link := own.Mode()&fs.ModeSymlink != 0
+	st, err := os.Stat(to)
+	if err == nil && a.isDisk(st) {
+		return false, errors.New("that is a disk of the image")
+	}
+	switch {
+	case opt.remove || opt.keep || link && (a.linked.Load() || !typ.IsRegular()):
+		return false, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, errors.New("will not write through a symbolic link without a target (try --remove-destination)")
+	case err != nil:
+		return false, reason(err)
+	case st.IsDir() && link:
+		return false, fmt.Errorf("a directory is there: %w", unix.EISDIR)
+	}
+	device := !st.Mode().IsRegular() && !st.IsDir()
+	if device && !typ.IsRegular() {
+		return false, fmt.Errorf("something else is there: %w", unix.EEXIST)
+	}
+	return link || device, nil
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/unboot/unboot/disk"
+)
+
+// awaitWriters waits for other programs to have done with an image and the disks
+// that are added to it. It warns of those that go on, unless opening it for writing
+// is refused anyway, and says whether there are any.
+func (a *app) awaitWriters(path string, write bool) (any bool) {
+	for _, p := range append([]string{path}, a.opts.add...) {
+		use := disk.Await(a.ctx, p, disk.Patience)
+		switch {
+		case use == disk.NotWritten:
+			continue
+		case !write:
+			a.warn(fmt.Errorf("%s: another program has it open for writing: what is read may be old, or wrong", quote(p)))
+		case use == disk.OpenForWriting:
+			a.warn(fmt.Errorf("%s: another program has it open for writing, too: they may destroy it (mounted on the host?)", quote(p)))
+		}
+		any = true
+	}
+	return any
+}
+
+// close closes an image. Of one that was read it says if a writer has come
+// meanwhile.
+func (a *app) closeImage(o *opened) error {
+	if !o.write && !o.written && disk.InUse(o.path) != disk.NotWritten {
+		a.warn(fmt.Errorf("%s: another program has opened it for writing meanwhile: what was read may be wrong", quote(o.path)))
+	}
+	err := o.img.Close()
+	if o.cancel != nil {
+		o.cancel()
+	}
+	return err
+}

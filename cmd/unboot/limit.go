@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl"
+)
+
+// An image may be made, or damaged, so that a file system's driver goes round in
+// circles. Commands that only read have a budget of processor time, which is so
+// large that no other work should come to its end: by default a constant, and more
+// for each MiB of the disks, since there is more to read.
+const (
+	cpuBase   = 2 * time.Minute
+	cpuPerMiB = time.Second / 2
+)
+
+// cpuLimit returns the processor time that an image's kernel may take, or 0 for as
+// much as it wants.
+func (a *app) cpuLimit(o *opened) time.Duration {
+	if a.opts.cpu >= 0 {
+		return a.opts.cpu
+	}
+	if o.write {
+		return 0 // half of a change is worse than a loop
+	}
+	limit := cpuBase
+	for _, d := range o.img.Disks() {
+		limit += time.Duration(d.Size>>20) * cpuPerMiB
+	}
+	return limit
+}
+
+// limit sets the limit of an image's kernel, as setrlimit(2) RLIMIT_CPU: seconds.
+func (a *app) limit(o *opened) {
+	o.cpu = a.cpuLimit(o)
+	if o.cpu == 0 {
+		return
+	}
+	seconds := uint64((o.cpu + time.Second - 1) / time.Second)
+	// The first ends it with a signal of its own, the second in any case.
+	r := unix.Rlimit{Cur: seconds, Max: seconds + 10}
+	if err := unix.Prlimit(o.img.Kernel().Pid(), unix.RLIMIT_CPU, &r, nil); err != nil && o.img.Kernel().Err() == nil {
+		a.warn(fmt.Errorf("%s: the processor time is not limited: %w", quote(o.path), err))
+	}
+}
+
+// A timeoutError is why a kernel is killed when the time of --timeout is over.
+type timeoutError struct{ after time.Duration }
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("the time of --timeout %v is over", e.after)
+}
+
+func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// ended returns the image whose kernel's end is what an error is about, or nil.
+func (a *app) ended(err error) *opened {
+	for _, o := range a.images {
+		if end := o.img.Kernel().Err(); end != nil && errors.Is(err, end) {
+			return o
+		}
+	}
+	return nil
+}
+
+// endError says why the kernel of an image has ended, in terms of the options.
+func (o *opened) endError() error {
+	err := o.img.Kernel().Err()
+	var exit *lkl.ExitError
+	var timeout *timeoutError
+	switch {
+	case errors.As(err, &timeout):
+		err = timeout
+	case o.cpu != 0 && errors.As(err, &exit) && exit.Cause == nil && exit.Signal == unix.SIGXCPU:
+		err = fmt.Errorf("the processor time of --cpu-limit %v is used up: a damaged image? (more: --cpu-limit TIME, 0 for no limit)", o.cpu)
+	}
+	return fmt.Errorf("%s: %w", quote(o.path), err)
+}

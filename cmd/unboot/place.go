@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A place is one end of a copy: in an image, or on the host.
+type place struct {
+	arg  string
+	t    target
+	o    *opened // nil on the host
+	path string  // clean path in the FS, or host path
+}
+
+// places finds out which arguments are in images, and opens those: the one
+// that is written first, since an image is opened once.
+func (a *app) places(args []string) ([]*place, error) {
+	var places []*place
+	images := 0
+	for _, arg := range args {
+		p := &place{arg: arg, path: arg}
+		// A host path of the same name would have to be given with "./".
+		if t, ok := existingTarget(arg); ok && t.path != "" {
+			p.t = t
+			images++
+		}
+		places = append(places, p)
+	}
+	if images == 0 {
+		for _, arg := range args {
+			if isRemote(arg) {
+				return nil, fmt.Errorf("%s: %w", quote(arg), errRemote)
+			}
+			if image, _, ok := strings.Cut(arg, ":"); ok {
+				return nil, fmt.Errorf("%s: %w", quote(image), fs.ErrNotExist)
+			}
+		}
+		return nil, badUsage("nothing is in an image (IMAGE:PATH)")
+	}
+	last := places[len(places)-1]
+	for _, p := range append([]*place{last}, places[:len(places)-1]...) {
+		if p.t.image == "" {
+			if last.t.image == "" && p != last {
+				return nil, badUsage("%s and %s are both on the host", quote(p.arg), quote(last.arg))
+			}
+			continue
+		}
+		o, err := a.tree(p.t.image, p == last)
+		if err != nil {
+			return nil, err
+		}
+		p.o, p.path = o, p.t.clean()
+	}
+	return places, nil
+}
+
+func (p *place) isDir() bool {
+	if p.o != nil {
+		return isDir(p.o, p.path)
+	}
+	st, err := os.Stat(p.path)
+	return err == nil && st.IsDir()
+}
+
+// base is the name that a copy gets in a directory: "" if what is in the source
+// goes there, as with "dir/." and the root.
+func (p *place) base() string {
+	arg := p.arg
+	if p.o != nil {
+		arg = p.t.path
+	}
+	b := path.Base(arg)
+	if b == "." || b == "/" || b == ".." {
+		return ""
+	}
+	return b
+}
+
+// spelled is the path as the user wrote it.
+func (p *place) spelled() string {
+	if p.o != nil {
+		return p.t.path
+	}
+	return p.path
+}
+
+// about says that an error is about the place.
+func (p *place) about(err error) error {
+	if p.o != nil {
+		return p.o.aboutTarget(p.t, err)
+	}
+	return fmt.Errorf("%s: %w", quote(p.path), reason(err))
+}
+
+// takes returns an error if what is copied cannot get the very name of the place,
+// as cp(1) has it: nothing but a directory gets a name that demands one, or
+// replaces one, and a directory replaces nothing else.
+func (p *place) takes(dir bool) error {
+	if p.isDir() {
+		if !dir {
+			return fmt.Errorf("will not replace a directory by something else: %w", unix.EISDIR)
+		}
+		return nil
+	}
+	exists := p.exists()
+	switch demands := demandsDir(p.spelled()); {
+	case !exists && demands && (!dir || endsInDots(p.spelled())):
+		return errNoDir
+	case exists && demands:
+		return unix.ENOTDIR
+	case exists && dir:
+		return fmt.Errorf("will not replace something else by a directory: %w", unix.ENOTDIR)
+	}
+	return nil
+}
+
+// exists reports whether there is something of the name, be it a link without a
+// target.
+func (p *place) exists() bool {
+	var err error
+	if p.o != nil {
+		_, err = p.o.fs.Lstat(p.path)
+	} else {
+		_, err = os.Lstat(strings.TrimRight(p.path, "/"))
+	}
+	return err == nil
+}
