@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -168,14 +169,15 @@ func parseOptions(options string) (m unboot.Mount, err error) {
 }
 
 // parseMountable splits a mountable into the device and the subvolume of btrfs, which
-// is "" if it is none.
+// is "" if it is none, and "/" for the top level: that need not be what is mounted if no
+// subvolume is named.
 func (s *Server) parseMountable(v string) (device, subvolume string) {
 	rest, ok := strings.CutPrefix(v, volumePrefix)
 	if !ok {
 		return v, ""
 	}
 	if device, path, ok := s.splitVolume(rest); ok {
-		return device, strings.TrimPrefix(path, "/")
+		return device, cmp.Or(strings.TrimPrefix(path, "/"), "/")
 	}
 	return rest, ""
 }
