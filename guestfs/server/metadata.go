@@ -88,7 +88,7 @@ func (s *Server) mknod(p string, mode uint32, major, minor int) error {
 	mode = mode&unix.S_IFMT | mode&0o7777&^s.umask
 	dev := unix.Mkdev(uint32(major), uint32(minor))
 	if err := s.view().Mknodat(cwd, p, mode, int(dev)); err != nil {
-		return perror(err, "mknod: %s", p)
+		return perror(err, "%s", p)
 	}
 	return nil
 }
