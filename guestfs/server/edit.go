@@ -52,7 +52,7 @@ func (s *Server) RmRf(ctx context.Context, a *rpc.RmRfArgs) error {
 		return errorf("cannot remove root directory")
 	}
 	if err := s.tree().RemoveAll(name); err != nil {
-		return perror(err, "%s: rm", a.Path)
+		return programError(err, "%s: rm", a.Path)
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *Server) MkswapU(ctx context.Context, a *rpc.MkswapUArgs) error {
 func (s *Server) MkswapFile(ctx context.Context, a *rpc.MkswapFileArgs) error {
 	h, err := s.openPath(a.Path, unix.O_RDWR, 0)
 	if err != nil {
-		return perror(err, "%s", a.Path)
+		return programError(err, "%s", a.Path)
 	}
 	size, err := h.size()
 	if err == nil {
