@@ -54,9 +54,12 @@ func matcher(name string) func(*Device) bool {
 
 // identity returns what an fstab can call a device.
 func (d *Device) identity() fstab.Device {
-	id := fstab.Device{Disk: d.Disk, Partition: d.Number}
-	if d.Content != nil {
-		id.UUID, id.Label = d.Content.UUID, d.Content.Label
+	id := fstab.Device{Disk: d.Disk, Partition: d.Number, Path: d.Name}
+	if c := d.Content; c != nil {
+		id.UUID, id.Label = c.UUID, c.Label
+		if c.Devices > 1 {
+			id.Pool = c.UUID
+		}
 	}
 	if d.Partition != nil {
 		id.PartUUID, id.PartLabel = d.Partition.UUID, d.Partition.Name

@@ -30,17 +30,19 @@ func (f *FS) followFstab() {
 		}
 	}
 	mounts := map[string]Mount{}
+	devices := f.t.img.found.Load().devices
+	meanings := fstabTable(entries, devices, f.Mounts()[0].Device).Resolve()
 	for i := range entries {
 		e := &entries[i]
-		if !e.IsReal() || e.NoAuto() || e.IsBind() || CleanPath(e.File) == "." {
+		if !e.IsReal() || e.NoAuto() || e.IsBind() || e.IsRoot() {
 			continue
 		}
-		d := f.t.img.meant(e.Spec)
-		if d == nil {
-			f.problem("%s is not mounted: %s: %v", e.File, e.Spec, ErrNotFound)
+		n, why := meanings[i].Device, meanings[i].Why
+		if n < 0 {
+			f.problem("%s is not mounted: %s: %s", e.File, e.Spec, cmp.Or(why, ErrNotFound.Error()))
 			continue
 		}
-		m := Mount{Device: d.Name, Dir: CleanPath(e.File)}
+		m := Mount{Device: devices[n].Name, Dir: CleanPath(e.File)}
 		m.takeOptions(e.Options)
 		mounts[m.Dir] = m // the last one covers those before
 	}
@@ -56,15 +58,16 @@ func (f *FS) followFstab() {
 	}
 }
 
-// meant returns the device that an entry of a fstab names, or nil. A name by
-// position is a guess, and never as good as an identity.
-func (img *Image) meant(spec fstab.Spec) *Device {
-	for _, d := range img.found.Load().devices {
-		if spec.Matches(d.identity()) {
-			return d
+// fstabTable returns what the entries of a fstab are looked up in.
+func fstabTable(entries []fstab.Entry, devices []*Device, root string) *fstab.Table {
+	t := &fstab.Table{Entries: entries, Root: -1}
+	for i, d := range devices {
+		t.Devices = append(t.Devices, d.identity())
+		if d.Name == root {
+			t.Root = i
 		}
 	}
-	return nil
+	return t
 }
 
 // keepOptions are the options of a fstab that change what is seen, and not

@@ -2,6 +2,7 @@ package unboot
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -12,8 +13,8 @@ import (
 )
 
 // MountLoop mounts the file system that is in a regular file of the tree on the directory
-// dir, as "mount -o loop" does. It is a device /dev/loop0, or the next, as long as it is
-// mounted. Errors are *[MountError] or *fs.PathError.
+// dir, as "mount -o loop" does: read-only where the file cannot be written to. It is a
+// device /dev/loop0, or the next, as long as it is mounted. Errors are *[MountError] or *fs.PathError.
 func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
 	m := Mount{Dir: dir}.with(opts)
 	k := f.t.img.k
@@ -26,6 +27,10 @@ func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
 	}
 	mark := k.LogMark()
 	fd, err := f.view.Open("/"+file, mode|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if mode == unix.O_RDWR && (errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)) {
+		m.ReadOnly = true
+		fd, err = f.view.Open("/"+file, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	}
 	if err != nil {
 		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err, mark, inodeAt(f.view, "/"+file))}
 	}

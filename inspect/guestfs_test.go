@@ -122,7 +122,7 @@ var differences = []struct {
 	{"freebsd-version, or a header, has the version", []string{"freebsd", "freebsd-header", "fstab-bsd"}, []string{"product", "version"}},
 	{"guestfs(3) has pkgsrc", []string{"netbsd"}, []string{"packages"}},
 	{"libguestfs takes OpenBSD for FreeBSD", []string{"openbsd"}, []string{"type", "distro", "hostname"}},
-	{"PARTUUID and /dev/disk are resolved", []string{"fstab"}, []string{"mount", "filesystem"}},
+	{"PARTUUID and /dev/disk are resolved; names by position of a device that another entry identifies are not followed", []string{"fstab"}, []string{"mount", "filesystem"}},
 }
 
 // differing returns the fields that may differ in a tree.

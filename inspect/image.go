@@ -150,11 +150,11 @@ func (m *machine) look(in *Inspector, d *Device) {
 		m.errs = append(m.errs, fmt.Errorf("list subvolumes of %s: %w", d.Name, err))
 		return
 	}
+	m.subvolumes[d.Name] = list // all of them, as an fstab may name any
 	if len(list) > maxSubvolumes {
 		m.errs = append(m.errs, fmt.Errorf("%s has more than %d subvolumes", d.Name, maxSubvolumes))
 		list = list[:maxSubvolumes]
 	}
-	m.subvolumes[d.Name] = list
 	for i := range list {
 		if s := &list[i]; !s.Default && !ofContainer(s.Path) {
 			m.lookAt(in, &unit{device: d, sub: s})

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot"
@@ -81,11 +82,13 @@ func (o *opened) mountError(err error) error {
 	var ambiguous *unboot.AmbiguousError
 	switch {
 	case errors.As(err, &ambiguous):
-		return fmt.Errorf("%s: several file systems, choose by an option:\n%s", quote(o.path), mountChoice(ambiguous.Devices))
+		held := systems(o.img, ambiguous.Devices)
+		return fmt.Errorf("%s: several file systems, choose by an option:\n%s%s", quote(o.path),
+			mountChoice(ambiguous.Devices, held), mountExample(ambiguous.Devices, held))
 	case errors.Is(err, unboot.ErrNotFound):
-		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
+		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
 	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
-		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems()))
+		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
 	case errors.Is(err, unboot.ErrNoFileSystem):
 		hint := ""
 		for _, d := range o.img.Devices() {
@@ -98,22 +101,39 @@ func (o *opened) mountError(err error) error {
 	return fmt.Errorf("%s: %w", quote(o.path), err)
 }
 
-// mountChoice lists devices as options.
-func mountChoice(devices []*unboot.Device) string {
+// mountExample shows how several are mounted into one tree: the first one with an operating
+// system, and another one.
+func mountExample(devices []*unboot.Device, systems map[*unboot.Device]string) string {
+	root := max(0, slices.IndexFunc(devices, func(d *unboot.Device) bool { return systems[d] != "" }))
+	other := slices.IndexFunc(devices, func(d *unboot.Device) bool { return d != devices[root] })
+	if other < 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nor by several, each but the first with its directory: -m %s -m %s:/boot", devices[root].Name, devices[other].Name)
+}
+
+// mountChoice lists devices as options, with the operating systems that they hold.
+func mountChoice(devices []*unboot.Device, systems map[*unboot.Device]string) string {
 	t := &table{indent: ""}
 	for _, d := range devices {
-		info := ""
+		var info []string
+		if s := systems[d]; s != "" {
+			info = append(info, s)
+		}
 		typ := ""
 		if d.Content != nil {
 			typ = d.Content.Type
 			if d.Content.Label != "" {
-				info = "label " + quote(d.Content.Label)
+				info = append(info, "label "+quote(d.Content.Label))
 			}
 		}
-		if d.Partition != nil && d.Partition.Name != "" {
-			info = strings.TrimLeft(info+", partition "+quote(d.Partition.Name), ", ")
+		if p := d.Partition; p != nil && p.Name != "" {
+			info = append(info, "partition "+quote(p.Name))
 		}
-		t.row("-m "+d.Name, typ, human(uint64(d.Size)), info)
+		if p := d.Partition; p != nil && p.TypeName != "" {
+			info = append(info, "type "+p.TypeName)
+		}
+		t.row("-m "+d.Name, typ, human(uint64(d.Size)), strings.Join(info, ", "))
 	}
 	return strings.TrimRight(t.String(), "\n")
 }

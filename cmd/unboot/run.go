@@ -1,11 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/unboot/unboot/guestfs/hv"
 )
 
 const usageRun = `usage: unboot run [--] COMMAND [ARG...]
@@ -16,6 +21,7 @@ Runs a program that uses libguestfs with unboot in the place of qemu:
 
 It sets what "unboot env" prints, and the limit of open files to 1024:
 libguestfs closes them all one by one each time it starts a program.
+If a launch fails, it prints the reason, which libguestfs does not.
 `
 
 // runFiles is the limit of open files for a command.
@@ -49,7 +55,60 @@ func runRun(a *app, args []string) error {
 			return fmt.Errorf("limit of open files: %w", err)
 		}
 	}
-	return &os.PathError{Op: "exec", Path: path, Err: syscall.Exec(path, args, mergeEnv(os.Environ(), env))}
+	return runProgram(a, path, args, mergeEnv(os.Environ(), env))
+}
+
+// runProgram runs a program as if this process had become it, and ends with its status.
+// It stays, to print what goes wrong in the machines of the program.
+func runProgram(a *app, path string, args, env []string) error {
+	reports, err := hv.Listen(func(line string) { a.warn(errors.New(line)) })
+	if err != nil {
+		return err
+	}
+	cmd := &exec.Cmd{
+		Path: path, Args: args, Env: mergeEnv(env, []string{reports.Variable()}),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM},
+	}
+	runtime.LockOSThread() // which is whose death counts
+	signal.Reset()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go passOn(signals, cmd.Process)
+	err = cmd.Wait()
+	reports.Close()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	end(cmd.ProcessState.Sys().(syscall.WaitStatus))
+	return nil
+}
+
+// passOn sends signals on to a process. Those of keys it has from the terminal itself.
+func passOn(signals <-chan os.Signal, p *os.Process) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|syscall.O_NOCTTY, 0)
+	if err == nil {
+		tty.Close()
+	}
+	for s := range signals {
+		if key := s == os.Interrupt || s == syscall.SIGQUIT; !key || err != nil {
+			p.Signal(s) // an error says that it has ended
+		}
+	}
+}
+
+// end ends this process as another one has ended.
+func end(status syscall.WaitStatus) {
+	if status.Signaled() {
+		signal.Reset(status.Signal())
+		syscall.Kill(os.Getpid(), status.Signal())
+		os.Exit(128 + int(status.Signal()))
+	}
+	os.Exit(status.ExitStatus())
 }
 
 // mergeEnv returns env with the variables of over set.

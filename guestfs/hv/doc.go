@@ -9,7 +9,8 @@
 // library reports as a crash.
 //
 // The library reads what the program prints, and that costs time: it says nothing,
-// unless LIBGUESTFS_DEBUG is set or the launch fails.
+// unless LIBGUESTFS_DEBUG is set or something fails. What fails, which the library keeps to
+// itself, goes to "unboot run" ([Reports]), or else to the terminal.
 //
 // What unboot is not, qemu is: a session of virt-rescue(1) gets the real thing, and so
 // does everybody if UNBOOT_HV_FALLBACK is set ([Main]).

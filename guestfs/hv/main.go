@@ -45,9 +45,11 @@ func Main(args []string) int {
 	return 0
 }
 
-// fail prints an error to the console, which the library shows when a launch fails.
+// fail prints an error to the console, which the library shows with LIBGUESTFS_DEBUG, and
+// tells the user who did not ask for that.
 func fail(err error) int {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", Name, err)
+	report(err.Error())
 	return 1
 }
 
@@ -56,7 +58,7 @@ func fail(err error) int {
 func Serve(vm *VM, console io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	defer stop()
-	c := server.Config{Drives: vm.Drives}
+	c := server.Config{Drives: vm.Drives, Tell: report}
 	if vm.Verbose {
 		c.Log = func(line string) { fmt.Fprintln(console, line) }
 	}

@@ -111,7 +111,11 @@ func (s *Server) BtrfsSubvolumeDelete(ctx context.Context, a *rpc.BtrfsSubvolume
 		return err
 	}
 	defer h.close()
-	if err := (btrfs{h.v, h.fd}).named(15, name); err != nil {
+	err = btrfs{h.v, h.fd}.named(15, name)
+	if errors.Is(err, unix.ENOTTY) {
+		return errorf("%s: not on a btrfs filesystem", a.Subvolume)
+	}
+	if err != nil {
 		return perror(err, "%s", a.Subvolume)
 	}
 	return nil

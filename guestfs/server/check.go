@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
@@ -16,7 +17,7 @@ var formats = []string{"", "raw", "qcow2"}
 // *fs.PathError for what is a file.
 func checkDrive(d Drive) error {
 	if !slices.Contains(formats, d.Format) {
-		return fmt.Errorf("format %q of %s is not one that unboot reads (%v)", d.Format, d.Path, formats[1:])
+		return fmt.Errorf("format %q of %s is not one that unboot reads (it reads %s)", d.Format, d.Path, strings.Join(formats[1:], " and "))
 	}
 	if d.Protocol != "" {
 		return fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)

@@ -185,12 +185,12 @@ func (c *cksum) BlockSize() int { return 1 }
 func (s *Server) Equal(ctx context.Context, a *rpc.EqualArgs) (bool, error) {
 	f1, err := s.openRead(a.File1)
 	if err != nil {
-		return false, err
+		return false, errorf("%v", err)
 	}
 	defer f1.close()
 	f2, err := s.openRead(a.File2)
 	if err != nil {
-		return false, err
+		return false, errorf("%v", err)
 	}
 	defer f2.close()
 	buf1, buf2 := make([]byte, pieceSize), make([]byte, pieceSize)

@@ -26,7 +26,7 @@ const (
 func (s *Server) Cp(ctx context.Context, a *rpc.CpArgs) error {
 	st, err := s.stat(a.Src)
 	if err != nil {
-		return perror(err, "cp: cannot stat '%s'", a.Src)
+		return programError(err, "cp: cannot stat '%s'", a.Src)
 	}
 	if fileType(&st) == unix.S_IFDIR {
 		return errorf("cp: -r not specified; omitting directory '%s'", a.Src)
@@ -46,16 +46,36 @@ func (s *Server) CpR(ctx context.Context, a *rpc.CpRArgs) error {
 
 func (s *Server) cp(ctx context.Context, src, dest string, keep preserve) error {
 	if _, err := s.lstat(src); err != nil {
-		return perror(err, "cp: cannot stat '%s'", src)
+		return programError(err, "cp: cannot stat '%s'", src)
 	}
-	return copyError(s.copyTree(ctx, src, s.into(src, dest), keep), src, dest)
+	to := s.into(src, dest)
+	if !s.isDirectory(src) && s.sameFile(src, to) {
+		return errorf("cp: '%s' and '%s' are the same file", src, to)
+	}
+	return copyError(s.copyTree(ctx, src, to, keep), src, dest)
 }
 
+// sameFile reports whether two paths lead to one file, be it by links.
+func (s *Server) sameFile(a, b string) bool {
+	x, err1 := s.stat(a)
+	y, err2 := s.stat(b)
+	return err1 == nil && err2 == nil && x.Ino == y.Ino && x.Dev_major == y.Dev_major && x.Dev_minor == y.Dev_minor
+}
+
+// A refusal is what cp(1) does not begin with, in its words.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 func copyError(err error, src, dest string) error {
-	if err == nil {
+	var r refusal
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &r):
+		return errorf("cp: %s", r)
 	}
-	return perror(err, "cp: cannot copy '%s' to '%s'", src, dest)
+	return programError(err, "cp: cannot copy '%s' to '%s'", src, dest)
 }
 
 // copyContent copies a regular file, or what can be read of another, over dest or to a
@@ -67,7 +87,7 @@ func (s *Server) copyContent(ctx context.Context, src, dest string, st *unix.Sta
 	}
 	defer in.close()
 	if dst, err := s.stat(dest); err == nil && dst.Ino == st.Ino && dst.Dev_major == st.Dev_major && dst.Dev_minor == st.Dev_minor {
-		return fmt.Errorf("'%s' and '%s' are the same file", src, dest)
+		return refusal(fmt.Sprintf("'%s' and '%s' are the same file", src, dest))
 	}
 	out, err := s.openPath(dest, writeFlags, uint32(st.Mode&0o7777)&^s.umask&0o777)
 	if err != nil {
@@ -120,7 +140,7 @@ func (s *Server) copyTree(ctx context.Context, src, dest string, keep preserve) 
 	f := s.tree()
 	root, to := s.fsName(src), s.fsName(dest)
 	if to == root || len(to) > len(root) && to[:len(root)+1] == root+"/" {
-		return fmt.Errorf("cannot copy a directory, '%s', into itself, '%s'", src, dest)
+		return refusal(fmt.Sprintf("cannot copy a directory, '%s', into itself, '%s'", src, dest))
 	}
 	c := treeCopy{s: s, f: f, root: root, to: to, keep: keep, links: map[[3]uint64]string{}}
 	for e, err := range f.Walk(root, &unboot.WalkOptions{Links: true, Xattrs: true}) {
@@ -157,6 +177,21 @@ type dirMeta struct {
 	m    *unboot.Metadata
 }
 
+// mayReplace keeps a directory from taking the place of another file, and the reverse.
+func (c *treeCopy) mayReplace(name string, e *unboot.Entry) error {
+	st, err := c.f.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case e.IsDir() && !st.IsDir():
+		return refusal(fmt.Sprintf("cannot overwrite non-directory '%s' with directory '%s'", guestPath(name), guestPath(e.Path())))
+	case !e.IsDir() && st.IsDir():
+		return refusal(fmt.Sprintf("cannot overwrite directory '%s' with non-directory '%s'", guestPath(name), guestPath(e.Path())))
+	}
+	return nil
+}
+
 func (c *treeCopy) add(ctx context.Context, e *unboot.Entry) error {
 	name := c.to
 	if rel := below(c.root, e.Path()); rel != "" {
@@ -175,6 +210,9 @@ func (c *treeCopy) add(ctx context.Context, e *unboot.Entry) error {
 		}
 		c.links[id] = name
 	}
+	if err := c.mayReplace(name, e); err != nil {
+		return err
+	}
 	m, err := c.f.MetadataOf(e)
 	if err != nil {
 		return err
@@ -191,8 +229,8 @@ func (c *treeCopy) add(ctx context.Context, e *unboot.Entry) error {
 			// made in it would inherit.
 			m = &unboot.Metadata{Mode: m.Mode, UID: -1, GID: -1}
 		}
-		if st, err := c.f.Stat(name); err == nil && st.IsDir() {
-			return nil
+		if _, err := c.f.Lstat(name); err == nil {
+			return nil // a directory, too
 		}
 		return c.f.Put(name, m, nil)
 	case !m.Mode.IsRegular():

@@ -42,6 +42,15 @@ func (s *Server) onDevice(ctx context.Context, use toolUse, device string, ok []
 	return out, err
 }
 
+// inUse is the error of what is not done to a device that somebody uses. In the appliance
+// it comes from a program, without an errno.
+func inUse(device string) error {
+	return programError(unix.EBUSY, "open: %s", device)
+}
+
+// statusInUse is that of fsck(8) where it does not begin.
+const statusInUse = 8
+
 // runTool runs a tool on copies of devices, which must not be in use if it changes them,
 // and returns what it says and its exit status. What it has changed is written to the
 // devices. A tool that was killed, or is not there, changes nothing.
@@ -69,6 +78,9 @@ func (s *Server) runTool(ctx context.Context, t tool) (out string, status int, e
 			flags = unix.O_RDWR | unix.O_EXCL
 		}
 		n, err := s.openNode(device, flags)
+		if errors.Is(err, unix.EBUSY) {
+			return "", statusInUse, inUse(device)
+		}
 		if err != nil {
 			return "", 0, err
 		}

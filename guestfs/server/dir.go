@@ -207,7 +207,7 @@ func below(root, p string) string {
 // Du returns the space that a file, or a directory with all below it, takes, in KiB.
 func (s *Server) Du(ctx context.Context, a *rpc.DuArgs) (int64, error) {
 	if _, err := s.lstat(a.Path); err != nil {
-		return 0, perror(err, "%s: du: cannot access '%s'", a.Path, a.Path)
+		return 0, programError(err, "%s: du: cannot access '%s'", a.Path, a.Path)
 	}
 	type inode struct {
 		dev uint64

@@ -128,7 +128,8 @@ func checkQcow2(d Drive) error {
 	}
 	f.Close()
 	if !d.ReadOnly && !isLibraryOverlay(d) {
-		return fmt.Errorf("%s is a qcow2 image, which unboot can only read: add it read-only", d.Path)
+		return fmt.Errorf("%s is a qcow2 image, which unboot can only read (add it read-only, as guestfish --ro does, "+
+			"or make it raw with qemu-img convert -O raw; virt-sparsify has --in-place for that)", d.Path)
 	}
 	backing, format, _, ok := emptyOverlay(d.Path)
 	switch {

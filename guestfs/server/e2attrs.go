@@ -52,7 +52,7 @@ var e2Flags = []struct {
 func (s *Server) e2Open(p string) (*handle, error) {
 	h, err := s.openPath(p, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, perror(err, "open: %s", p)
+		return nil, programError(err, "open: %s", p)
 	}
 	return h, nil
 }
@@ -60,7 +60,7 @@ func (s *Server) e2Open(p string) (*handle, error) {
 func (h *handle) flags() (uint32, error) {
 	flags, err := h.v.IoctlGetUint32(h.fd, fsIocGetflags)
 	if err != nil {
-		return 0, perror(err, "reading flags on %s", h.path)
+		return 0, programError(err, "reading flags on %s", h.path)
 	}
 	return flags, nil
 }

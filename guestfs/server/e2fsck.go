@@ -18,8 +18,7 @@ func (s *Server) useTool(ctx context.Context, use toolUse, device string, ok []i
 // toolStatus runs a tool whose exit status is what programs ask for, and no error.
 func (s *Server) toolStatus(ctx context.Context, t tool) (int, error) {
 	_, status, err := s.runTool(ctx, t)
-	var failed *toolError
-	if errors.As(err, &failed) && status > 0 {
+	if err != nil && status > 0 {
 		s.logf("%s: %v", t.devices[0], err)
 		return status, nil
 	}

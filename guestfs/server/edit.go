@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"path"
 	"strings"
 
@@ -14,11 +15,8 @@ import (
 // Touch makes an empty file, or sets the times of one to now.
 func (s *Server) Touch(ctx context.Context, a *rpc.TouchArgs) error {
 	if st, err := s.lstat(a.Path); err == nil {
-		if t := fileType(&st); t != unix.S_IFREG && t != unix.S_IFDIR {
+		if fileType(&st) != unix.S_IFREG {
 			return errorf("%s: touch can only be used on a regular files", a.Path)
-		}
-		if fileType(&st) == unix.S_IFDIR {
-			return perror(unix.EISDIR, "open: %s", a.Path)
 		}
 	}
 	h, err := s.openPath(a.Path, unix.O_WRONLY|unix.O_CREAT, s.createPerm())
@@ -54,7 +52,7 @@ func (s *Server) RmRf(ctx context.Context, a *rpc.RmRfArgs) error {
 		return errorf("cannot remove root directory")
 	}
 	if err := s.tree().RemoveAll(name); err != nil {
-		return perror(err, "%s: rm", a.Path)
+		return programError(err, "%s: rm", a.Path)
 	}
 	return nil
 }
@@ -177,19 +175,30 @@ func (s *Server) Mktemp(ctx context.Context, a *rpc.MktempArgs) (string, error) 
 // if need be.
 func (s *Server) Mv(ctx context.Context, a *rpc.MvArgs) error {
 	if _, err := s.lstat(a.Src); err != nil {
-		return perror(err, "mv: cannot stat '%s'", a.Src)
+		return programError(err, "mv: cannot stat '%s'", a.Src)
 	}
 	dest := s.into(a.Src, a.Dest)
+	if s.fsName(a.Src) == s.fsName(dest) {
+		return errorf("mv: '%s' and '%s' are the same file", a.Src, dest)
+	}
 	err := s.view().Renameat(cwd, a.Src, cwd, dest)
 	if err == unix.EXDEV {
 		if err = s.copyTree(ctx, a.Src, dest, preserveAll); err == nil {
 			err = s.tree().RemoveAll(s.fsName(a.Src))
 		}
 	}
-	if err != nil {
-		return perror(err, "mv: cannot move '%s' to '%s'", a.Src, dest)
+	var r refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &r):
+		return errorf("mv: %s", r)
+	case err == unix.EINVAL:
+		return errorf("mv: cannot move '%s' to a subdirectory of itself, '%s'", a.Src, dest)
+	case err == unix.ENOTDIR && s.isDirectory(a.Src):
+		return errorf("mv: cannot overwrite non-directory '%s' with directory '%s'", dest, a.Src)
 	}
-	return nil
+	return programError(err, "mv: cannot move '%s' to '%s'", a.Src, dest)
 }
 
 // into returns where a file goes that cp(1) or mv(1) is to put somewhere.
@@ -230,7 +239,10 @@ func (s *Server) LnSf(ctx context.Context, a *rpc.LnSfArgs) error {
 
 func (s *Server) link(target, name string, symbolic, force bool) error {
 	v := s.view()
-	dest := s.into(target, name)
+	dest := name
+	if symbolic {
+		dest = s.into(target, name) // as ln(1); the other is link(2)
+	}
 	make := func(at string) error { return v.Linkat(cwd, target, cwd, at, 0) }
 	if symbolic {
 		make = func(at string) error { return v.Symlinkat(target, cwd, at) }
@@ -250,7 +262,7 @@ func (s *Server) link(target, name string, symbolic, force bool) error {
 		}
 	}
 	if err != nil && symbolic {
-		return perror(err, "ln -s: %s: %s: ln: failed to create symbolic link '%s'", target, name, dest)
+		return programError(err, "ln -s: %s: %s: ln: failed to create symbolic link '%s'", target, name, dest)
 	}
 	if err != nil {
 		return perror(err, "link: %s: %s", target, name)

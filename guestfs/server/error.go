@@ -31,6 +31,16 @@ func perror(err error, format string, args ...any) error {
 	}
 }
 
+// programError is perror without the errno: the appliance has a program of the guest's
+// do the work there, such as mv(1), of which it has only the text.
+func programError(err error, format string, args ...any) error {
+	text := err.Error()
+	if n := protocol.Errno(err); n != 0 {
+		text = protocol.Strerror(n)
+	}
+	return errorf("%s: %s", fmt.Sprintf(format, args...), text)
+}
+
 // perrorText returns an error with err's errno and another text.
 func perrorText(err error, format string, args ...any) error {
 	return &protocol.Error{Name: protocol.ErrnoName(protocol.Errno(err)), Message: fmt.Sprintf(format, args...)}

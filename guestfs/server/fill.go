@@ -145,7 +145,7 @@ func (s *Server) FillDir(ctx context.Context, a *rpc.FillDirArgs) error {
 			c.Mknodat(cwd, fmt.Sprintf("%s/%08d", a.Dir, done+i), unix.S_IFREG|s.createPerm(), 0)
 		}, func(i, slot int, err error) {
 			if err != nil && err != unix.EEXIST && first == nil {
-				first = perror(err, "open: %s/%08d", a.Dir, done+i)
+				first = perror(err, "create: %s/%08d", a.Dir, done+i)
 			}
 		})
 	}

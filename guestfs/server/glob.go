@@ -17,6 +17,9 @@ func (s *Server) GlobExpand(ctx context.Context, a *rpc.GlobExpandArgs) ([]strin
 	if len(a.Pattern) >= unix.PathMax {
 		return nil, perror(unix.ENAMETOOLONG, "%s", a.Pattern)
 	}
+	if !s.mounted() {
+		return nil, errorf("glob_expand_stub: you must call 'mount' first to mount the root filesystem")
+	}
 	out := []string{}
 	for _, pattern := range expandBraces(a.Pattern) {
 		dirOnly := strings.HasSuffix(pattern, "/")
@@ -42,7 +45,7 @@ func (s *Server) isDirectory(p string) bool {
 // glob returns what matches a pattern without braces, sorted.
 func (s *Server) glob(ctx context.Context, pattern string) ([]string, error) {
 	if !strings.HasPrefix(pattern, "/") {
-		return nil, errorf("path must start with a / character")
+		return nil, errorf("glob_expand_stub: path must start with a / character")
 	}
 	paths := []string{""}
 	elems := strings.FieldsFunc(pattern, func(r rune) bool { return r == '/' })

@@ -50,12 +50,15 @@ func (s *Server) openRead(name string) (*handle, error) {
 		return nil, perror(err, "%s", name)
 	}
 	st, err := h.stat()
-	if err == nil && fileType(&st) == unix.S_IFDIR {
-		err = unix.EISDIR
+	switch {
+	case err != nil:
+		err = perror(err, "%s", name)
+	case fileType(&st) == unix.S_IFDIR:
+		err = errorf("%s: is a directory", name)
 	}
 	if err != nil {
 		h.close()
-		return nil, perror(err, "%s", name)
+		return nil, err
 	}
 	return h, nil
 }

@@ -88,7 +88,7 @@ func (s *Server) mknod(p string, mode uint32, major, minor int) error {
 	mode = mode&unix.S_IFMT | mode&0o7777&^s.umask
 	dev := unix.Mkdev(uint32(major), uint32(minor))
 	if err := s.view().Mknodat(cwd, p, mode, int(dev)); err != nil {
-		return perror(err, "mknod: %s", p)
+		return perror(err, "%s", p)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (s *Server) MklostAndFound(ctx context.Context, a *rpc.MklostAndFoundArgs) 
 	v := s.view()
 	dir := strings.TrimRight(a.Mountpoint, "/") + "/lost+found"
 	if err := v.Mkdirat(cwd, dir, 0o700); err != nil {
-		return perror(err, "mklost+found: %s", dir)
+		return programError(err, "mklost+found: %s", dir)
 	}
 	// As mklost+found(8): fsck must not have to look for blocks, so the directory gets
 	// some by holding files with long names for a while. 16 KiB are what it makes.

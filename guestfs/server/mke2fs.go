@@ -115,6 +115,11 @@ func (s *Server) Mke2fs(ctx context.Context, a *rpc.Mke2fsArgs) error {
 		// The tool takes nothing but a block device for one.
 		return &protocol.Error{Name: "ENOTSUP", Message: "not available in unboot: a journal on another device"}
 	}
+	switch a.Fstype.Or("ext2") {
+	case "ext2", "ext3", "ext4", "ext4dev":
+	default: // mke2fs(8) makes an ext2 then
+		return errorf("%s: not a valid extended filesystem type", a.Fstype.Value)
+	}
 	args, err := e2Options(a)
 	if err != nil {
 		return err

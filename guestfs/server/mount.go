@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -18,7 +19,7 @@ import (
 // What is mounted on / is an unboot.FS, and the file systems below it are in that.
 // Should somebody mount on / again, that is one more FS, which hides the one before.
 // Before anything is mounted, mkmountpoint makes directories to mount on in a tree that
-// is empty.
+// is empty, and stays when all is unmounted.
 
 // mounted reports whether something is mounted, so that paths have a meaning.
 func (s *Server) mounted() bool {
@@ -101,6 +102,21 @@ func (s *Server) mountAt(m unboot.Mount, mountpoint string) error {
 	}
 	if root {
 		m.Dir = "."
+	}
+	if s.isTop(m, img) {
+		// Of a subvolume that is not there, that is the error.
+		where := m.Dir
+		m.Dir = "."
+		f, err := img.MountTree([]unboot.Mount{m})
+		if err == nil {
+			err = f.Unmount()
+		}
+		if m.Dir = where; err != nil && !errors.Is(err, unix.EBUSY) {
+			return mountError(err, m.Device, mountpoint)
+		}
+		return errorf("mount exited with status 32: mount: %s: %s already mounted on %s.", mountpoint, m.Device, mountpoint)
+	}
+	if root {
 		var f *unboot.FS
 		if f, err = img.MountTree([]unboot.Mount{m}); err == nil {
 			s.trees = append(s.trees, f)
@@ -112,6 +128,25 @@ func (s *Server) mountAt(m unboot.Mount, mountpoint string) error {
 		return mountError(err, m.Device, mountpoint)
 	}
 	return nil
+}
+
+// isTop reports whether a file system is already what is to be seen where it is to be
+// mounted, which the kernel refuses to mount over itself. The tree's own kernel does not
+// see that: there, it is mounted elsewhere and then moved.
+func (s *Server) isTop(m unboot.Mount, img *unboot.Image) bool {
+	if len(s.trees) == 0 {
+		return false
+	}
+	d, err := img.Device(m.Device)
+	if err != nil {
+		return false
+	}
+	for _, old := range slices.Backward(s.tree().Mounts()) {
+		if old.Dir == m.Dir {
+			return old.Device == d.Name
+		}
+	}
+	return false
 }
 
 func readOnlyIf(ro bool) unboot.MountOption {
@@ -168,14 +203,15 @@ func parseOptions(options string) (m unboot.Mount, err error) {
 }
 
 // parseMountable splits a mountable into the device and the subvolume of btrfs, which
-// is "" if it is none.
+// is "" if it is none, and "/" for the top level: that need not be what is mounted if no
+// subvolume is named.
 func (s *Server) parseMountable(v string) (device, subvolume string) {
 	rest, ok := strings.CutPrefix(v, volumePrefix)
 	if !ok {
 		return v, ""
 	}
 	if device, path, ok := s.splitVolume(rest); ok {
-		return device, strings.TrimPrefix(path, "/")
+		return device, cmp.Or(strings.TrimPrefix(path, "/"), "/")
 	}
 	return rest, ""
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,9 @@ func (s *Server) MountLoop(ctx context.Context, a *rpc.MountLoopArgs) error {
 		return errorf("%s on %s: mount: %s: failed to setup loop device for %s.", a.File, a.Mountpoint, a.Mountpoint, a.File)
 	}
 	dir, err := s.realpath(a.Mountpoint)
+	if errors.Is(err, unix.ENOENT) {
+		return errorf("%s on %s: mount: %s: mount point does not exist.", a.File, a.Mountpoint, a.Mountpoint)
+	}
 	if err == nil {
 		var st unix.Statx_t
 		if st, err = s.stat(dir); err == nil && fileType(&st) != unix.S_IFDIR {

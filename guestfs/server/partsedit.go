@@ -21,7 +21,14 @@ func (s *Server) editTable(device, kind string, f func(e *part.Editor) error) er
 	if _, err := s.wholeDisk(device); err != nil {
 		return err
 	}
-	n, err := s.openNode(device, unix.O_RDWR)
+	flags := unix.O_RDWR
+	if kind != "" {
+		flags |= unix.O_EXCL // no partition of the old one may be mounted
+	}
+	n, err := s.openNode(device, flags)
+	if errors.Is(err, unix.EBUSY) {
+		return errorf("%s: Partition(s) on %s are being used.", device, device)
+	}
 	if err != nil {
 		return err
 	}
@@ -150,6 +157,17 @@ func (s *Server) PartAdd(ctx context.Context, a *rpc.PartAddArgs) error {
 
 // PartDel deletes a partition.
 func (s *Server) PartDel(ctx context.Context, a *rpc.PartDelArgs) error {
+	// Before it is gone from the table: what is mounted stays.
+	name := fmt.Sprint(a.Device, a.Partnum)
+	if s.deviceExists(name) {
+		n, err := s.openNode(name, unix.O_RDONLY|unix.O_EXCL)
+		if errors.Is(err, unix.EBUSY) {
+			return errorf("%s: Partition %s is being used.", a.Device, name)
+		}
+		if err == nil {
+			n.close()
+		}
+	}
 	return s.editEntry(a.Device, a.Partnum, func(e *part.Editor) error { return e.Delete(a.Partnum) })
 }
 

@@ -19,6 +19,9 @@ type Config struct {
 	// Log gets a line for each call and more, if programs want to see it
 	// (LIBGUESTFS_DEBUG). May be nil.
 	Log func(line string)
+	// Tell gets what the user of a program should know, and programs do not pass on.
+	// May be nil.
+	Tell func(text string)
 }
 
 // Server answers procedures. Its exported methods are those of procedures, but for
@@ -37,6 +40,7 @@ type Server struct {
 	roots   []*inspect.Root                 // what inspect_os has found
 	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
 	journal journals
+	told    bool // that programs of the guest cannot run
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a

@@ -21,13 +21,17 @@ func (s *Server) Mkswap(ctx context.Context, a *rpc.MkswapArgs) error {
 			return errorf("%s: %v", a.Device, err)
 		}
 	}
-	return s.edit(a.Device, func(n *node) error {
+	err := s.edit(a.Device, func(n *node) error {
 		// What was there before, and would be found as well, goes.
 		if _, err := n.WriteAt(zeros[:min(swapHead, n.size)], 0); err != nil {
 			return err
 		}
 		return relabel.MakeSwap(n, n.size, a.Label.Or(""), id)
 	})
+	if errors.Is(err, unix.EBUSY) {
+		return inUse(a.Device)
+	}
+	return err
 }
 
 // swapHead is how much of a device mkswap(8) wipes, in bytes: with it go partition tables
@@ -80,7 +84,7 @@ func (s *Server) MkswapU(ctx context.Context, a *rpc.MkswapUArgs) error {
 func (s *Server) MkswapFile(ctx context.Context, a *rpc.MkswapFileArgs) error {
 	h, err := s.openPath(a.Path, unix.O_RDWR, 0)
 	if err != nil {
-		return perror(err, "%s", a.Path)
+		return programError(err, "%s", a.Path)
 	}
 	size, err := h.size()
 	if err == nil {

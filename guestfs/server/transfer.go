@@ -64,9 +64,6 @@ func (f *failing) Write(p []byte) (int, error) {
 // Download reads a file or device.
 func (s *Server) Download(ctx context.Context, a *rpc.DownloadArgs, out io.Writer) error {
 	h, err := s.openRead(a.Remotefilename)
-	if errors.Is(err, unix.EISDIR) {
-		return perrorText(err, "%s: is a directory", a.Remotefilename)
-	}
 	if err != nil {
 		return err
 	}

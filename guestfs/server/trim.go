@@ -25,7 +25,7 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 	}
 	h, err := s.openPath(a.Mountpoint, unix.O_RDONLY, 0)
 	if err != nil {
-		return perror(err, "%s", a.Mountpoint)
+		return programError(err, "%s", a.Mountpoint)
 	}
 	defer h.close()
 	// What was deleted a moment ago is free when that is on the device.

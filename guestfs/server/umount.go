@@ -116,14 +116,19 @@ func (s *Server) releaseFiles() {
 	s.journal.close()
 }
 
-// UmountAll unmounts everything. What mkmountpoint has made is gone with it.
+// UmountAll unmounts everything. What mkmountpoint has made stays, to mount on again.
 func (s *Server) UmountAll(ctx context.Context) error {
 	s.releaseFiles()
 	s.closeAug()
 	var errs []error
-	for len(s.trees) > 0 {
-		f := s.tree()
-		s.trees = s.trees[:len(s.trees)-1]
+	for i, f := range slices.Backward(s.trees) {
+		if f.Mounts()[0].Device == "none" {
+			for _, m := range slices.Backward(f.Mounts()[1:]) {
+				errs = append(errs, f.UnmountAt(m.Dir, 0))
+			}
+			continue
+		}
+		s.trees = slices.Delete(s.trees, i, i+1)
 		errs = append(errs, f.Unmount())
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -4,7 +4,8 @@
 // The names in an fstab were true on the machine that wrote it: its second SCSI
 // disk may be this image's first. [Spec.Matches] therefore takes a device's
 // identity (UUID, label, the partition's UUID and name) as what it is, and the
-// name of a disk (sdb2) as a guess at a position.
+// name of a disk (sdb2) as a guess at a position; [Table.Resolve] weighs all entries
+// against each other.
 //
 // Format and fields follow fstab(5) and util-linux's libmount.
 package fstab
@@ -12,6 +13,7 @@ package fstab
 import (
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -199,26 +201,64 @@ func (e *Entry) NoAuto() bool { return e.has("noauto") }
 // NoFail says whether the system boots without the device.
 func (e *Entry) NoFail() bool { return e.has("nofail") }
 
-// Subvolume returns the btrfs subvolume that the entry mounts, "" for the default:
-// its path, or "id:" and a number.
+// Subvolume returns the btrfs subvolume that the entry mounts, "" for the default: its
+// path from the top level, which is "/" itself, or "id:" and a number. Where an entry has
+// both, it is the path; see SubvolumeID.
 func (e *Entry) Subvolume() string {
-	if s := e.option("subvol"); s != "" {
-		return strings.TrimPrefix(s, "/")
+	if s, ok := e.value("subvol"); ok {
+		if s = strings.Trim(path.Clean("/"+s), "/"); s == "" {
+			return "/"
+		}
+		return s
 	}
-	if id := e.option("subvolid"); id != "" {
+	if id, ok := e.value("subvolid"); ok {
 		return "id:" + id
 	}
 	return ""
 }
 
+// SubvolumeID returns the number of the btrfs subvolume that the entry mounts, and whether
+// it has one. The top level is 5, which an entry may also call 0, as the kernel does. What
+// is no number is that of no subvolume, 1.
+func (e *Entry) SubvolumeID() (id uint64, ok bool) {
+	const none, top = 1, 5
+	s, ok := e.value("subvolid")
+	if !ok {
+		return 0, false
+	}
+	// Of the notations that Go knows the kernel has only these two.
+	base := 10
+	if hex, found := strings.CutPrefix(strings.ToLower(s), "0x"); found {
+		s, base = hex, 16
+	} else if len(s) > 1 && s[0] == '0' {
+		base = 8
+	}
+	id, err := strconv.ParseUint(s, base, 64)
+	switch {
+	case err != nil:
+		return none, true
+	case id == 0:
+		return top, true
+	}
+	return id, true
+}
+
+func (e *Entry) hasSubvolume() bool { return e.Subvolume() != "" }
+
 func (e *Entry) has(option string) bool { return slices.Contains(e.Options, option) }
 
 // option returns the value of an option, the last one if there are several.
-func (e *Entry) option(name string) (value string) {
+func (e *Entry) option(name string) string {
+	v, _ := e.value(name)
+	return v
+}
+
+// value is like option, and tells an empty value from none.
+func (e *Entry) value(name string) (value string, ok bool) {
 	for _, o := range e.Options {
-		if v, ok := strings.CutPrefix(o, name+"="); ok {
-			value = v
+		if v, found := strings.CutPrefix(o, name+"="); found {
+			value, ok = v, true
 		}
 	}
-	return value
+	return value, ok
 }

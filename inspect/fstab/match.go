@@ -13,6 +13,12 @@ type Device struct {
 	Partition int    // its number; 0 if the device is the whole disk
 	Mapped    string // name under /dev/mapper, "vg-lv"; "" if it is not a mapped device
 	VG, LV    string // of a logical volume
+	// Path is the name of its device file, for names that tell neither an identity
+	// nor a position: "/dev/md0".
+	Path string
+	// Pool is the same for all devices of one file system that has several, as
+	// btrfs can; "" for others.
+	Pool string
 }
 
 // Matches says whether the spec means the device. What UUIDs and labels say is
@@ -59,12 +65,11 @@ func (s Spec) matchesPath(d Device) bool {
 		return ok && d.LV != "" && vg == d.VG && lv == d.LV
 	}
 	driver, disk, partition, ok := s.Disk()
-	switch driver {
-	case "md", "loop", "nbd": // their numbers are no positions of disks
-		return false
-	}
-	return ok && disk == d.Disk && partition == d.Partition
+	return ok && !unordered[driver] && disk == d.Disk && partition == d.Partition
 }
+
+// unordered are the drivers whose numbers are no positions of disks.
+var unordered = map[string]bool{"md": true, "loop": true, "nbd": true}
 
 // sameUUID compares without regard to case: people write UUIDs of FAT in lower
 // case, and others in upper case, and udev's links are what blkid says.

@@ -212,8 +212,9 @@ func (e *Editor) Resize(number int, end int64) error {
 	return e.s.resize(number, uint64(end/e.d.sector))
 }
 
-// SetType sets the type: a GUID, or 0x and two hexadecimal digits. An extended
-// partition can only get another type of these, and no other partition can.
+// SetType sets the type: a GUID, or 0x and two hexadecimal digits. A primary partition
+// becomes an extended one if there is none, with the logical ones that are described in
+// it; an extended one can get another type only while there are none.
 func (e *Editor) SetType(number int, kind string) error { return e.s.setType(number, kind) }
 
 // SetBootable sets what parted(8) calls the boot flag. In an MBR table, that is the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -457,5 +458,65 @@ func TestGPTType(t *testing.T) {
 		if want == "" && strings.Contains(out, "guid code") || want != "" && !strings.Contains(out, "guid code: "+want) {
 			t.Errorf("%#x: %q, and sgdisk has %s", b, want, out)
 		}
+	}
+}
+
+// TestTurnExtended has tools that make a partition first, and say then that it is an
+// extended one, as virt-resize does.
+func TestTurnExtended(t *testing.T) {
+	testimg.Need(t, "sfdisk")
+	d := make(memory, 32<<20)
+	e, err := New("dos", int64(len(d)), EditOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []Spec{{Start: 1 << 20, Size: 4 << 20}, {Start: 8 << 20, Size: 16 << 20}} {
+		if _, err := e.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(t, e, d)
+	e = edit(t, d)
+	if err := e.SetType(2, "0x05"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.SetType(1, "0x0f"); !errors.Is(err, ErrKind) {
+		t.Errorf("a second extended partition: %v", err)
+	}
+	for _, kind := range []string{"0x83", "0x0f", "0x83", "0x05"} { // nothing is in it
+		if err := e.SetType(2, kind); err != nil {
+			t.Error(err)
+		}
+	}
+	commit(t, e, d)
+	e = edit(t, d)
+	if n, err := e.Add(Spec{Start: 9 << 20, Size: 1 << 20, Role: Logical}); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	for number, kind := range map[int]string{2: "0x83", 5: "0x05"} {
+		if err := e.SetType(number, kind); !errors.Is(err, ErrKind) {
+			t.Errorf("%d, %s: %v", number, kind, err)
+		}
+	}
+	table := commit(t, e, d)
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(file, d, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dump := testimg.MustRun(t, "sfdisk", "-d", file)
+	for i, want := range []string{"start=        2048, size=        8192, type=83", "start=       16384, size=       32768, type=5", "start=       18432, size=        2048, type=83"} {
+		if !strings.Contains(dump, want) || len(table.Partitions) != 3 {
+			t.Errorf("partition %d of %+v is not %q:\n%s", i, table.Partitions, want, dump)
+		}
+	}
+	// What was data stays, should the type be an error.
+	copy(d[1<<20:], "data of somebody's, no chain")
+	e = edit(t, d)
+	if err := errors.Join(e.Delete(2), e.SetType(1, "0x05")); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, e, d)
+	if !bytes.HasPrefix(d[1<<20:], []byte("data of somebody's")) {
+		t.Error("the first sector was written to")
 	}
 }

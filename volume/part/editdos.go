@@ -289,23 +289,6 @@ func (m *dosEdit) resize(number int, end uint64) error {
 	return nil
 }
 
-func (m *dosEdit) setType(number int, kind string) error {
-	e, err := m.entry(number)
-	if err != nil {
-		return err
-	}
-	b, err := parseByte(kind)
-	if err != nil {
-		return err
-	}
-	old := e.decode()
-	if old.extended() != (&mbrEntry{kind: b}).extended() {
-		return fmt.Errorf("%w: partition %d cannot change between extended and other types", ErrKind, number)
-	}
-	e[4] = b
-	return nil
-}
-
 func (m *dosEdit) setBootable(number int, on bool) error {
 	e, err := m.entry(number)
 	if err != nil {

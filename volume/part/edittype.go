@@ -1,0 +1,50 @@
+package part
+
+import (
+	"bytes"
+	"fmt"
+)
+
+func (m *dosEdit) setType(number int, kind string) error {
+	e, err := m.entry(number)
+	if err != nil {
+		return err
+	}
+	b, err := parseByte(kind)
+	if err != nil {
+		return err
+	}
+	old := e.decode()
+	to := (&mbrEntry{kind: b}).extended()
+	if old.extended() == to {
+		e[4] = b
+		return nil
+	}
+	if err := m.mayTurn(number, to); err != nil {
+		return err
+	}
+	e[4] = b
+	m.forgetChain()
+	m.loadChain() // of one that is extended from now on: as with sfdisk, what is there counts
+	if _, all := m.extended(); isZero(m.onDisk[all.first]) {
+		m.oddChain = nil // nothing is there: the chain begins with it
+	}
+	return nil
+}
+
+func isZero(sector []byte) bool { return sector != nil && len(bytes.Trim(sector, "\x00")) == 0 }
+
+// mayTurn says whether a partition may become an extended one, or cease to be one: with it
+// would go the logical ones.
+func (m *dosEdit) mayTurn(number int, toExtended bool) error {
+	other, _ := m.extended()
+	switch {
+	case number > 4:
+		return fmt.Errorf("%w: logical partition %d cannot be an extended one", ErrKind, number)
+	case toExtended && other != 0:
+		return fmt.Errorf("%w: partition %d cannot be an extended one, as partition %d is", ErrKind, number, other)
+	case !toExtended && (len(m.logical) > 0 || m.oddChain != nil):
+		return fmt.Errorf("%w: there are logical partitions in partition %d, which can only be an extended one", ErrKind, number)
+	}
+	return nil
+}
