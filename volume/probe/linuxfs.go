@@ -214,7 +214,8 @@ const (
 // Bcachefs: https://bcachefs.org/bcachefs-principles-of-operation.pdf
 func probeBcachefs(s *source) *Info {
 	sb := s.at(4096, 512)
-	if !sb.has(24, bcachefsMagic) || sb.le64(104) != 8 {
+	// The first versions had bcache's magic.
+	if !sb.has(24, bcachefsMagic) && !sb.has(24, bcacheMagic) || sb.le64(104) != 8 {
 		return nil
 	}
 	version := sb.le16(16)
