@@ -40,13 +40,22 @@ var drivers = map[string][]driver{
 		{"ufs", "ufstype=ufs2"}, {"ufs", "ufstype=44bsd"}, {"ufs", "ufstype=sun"},
 		{"ufs", "ufstype=sunx86"}, {"ufs", "ufstype=openstep"}, {"ufs", "ufstype=old"},
 	},
-	"freevxfs": {{"vxfs", ""}},
-	"vxfs":     {{"vxfs", ""}},
 }
 
-// unmountable are the types of usage filesystem that Linux has no driver for.
-var unmountable = map[string]bool{
-	"apfs": true, "ReFS": true, "VMFS": true, "zfs_member": true, "squashfs3": true,
+// inKernel are the drivers for block devices that this kernel has. A type that none of
+// them is for is named, but counts as no file system: nothing could be done with it.
+var inKernel = set(
+	"affs", "befs", "bfs", "btrfs", "cramfs", "efs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs",
+	"hfs", "hfsplus", "hpfs", "iso9660", "jfs", "minix", "msdos", "nilfs2", "ntfs3", "omfs", "qnx4", "qnx6",
+	"reiserfs", "romfs", "squashfs", "udf", "ufs", "vfat", "vxfs", "xfs",
+)
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
 }
 
 // readOnlyTypes are never mounted for writing: the driver refuses, or its
@@ -58,20 +67,26 @@ var readOnlyTypes = map[string]bool{
 
 // canMount reports whether a device holds a file system with a driver.
 func canMount(c *probe.Info) bool {
-	return c != nil && c.Usage == probe.Filesystem && !unmountable[c.Type]
+	return c != nil && c.Usage == probe.Filesystem && hasDriver(c.Type)
+}
+
+// hasDriver reports whether the kernel has a driver for a type of file system.
+func hasDriver(fstype string) bool {
+	_, ok := drivers[fstype]
+	return ok || inKernel[fstype]
 }
 
 // driversFor returns the drivers to try for a device.
 func driversFor(d *Device) []driver {
-	c := d.Content
-	if !canMount(c) {
+	t := d.apparent()
+	if t == "" {
 		return nil
 	}
-	list, ok := drivers[c.Type]
+	list, ok := drivers[t]
 	if !ok {
-		return []driver{{c.Type, ""}}
+		return []driver{{t, ""}}
 	}
-	if c.Type == "ufs" && strings.Contains(c.Version, "2") {
+	if t == "ufs" && strings.Contains(d.Content.Version, "2") {
 		return list[:1]
 	}
 	return list

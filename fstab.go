@@ -60,7 +60,7 @@ func (f *FS) followFstab() {
 // position is a guess, and never as good as an identity.
 func (img *Image) meant(spec fstab.Spec) *Device {
 	for _, d := range img.found.Load().devices {
-		if spec.Matches(d.identity()) {
+		if !d.isMember() && spec.Matches(d.identity()) {
 			return d
 		}
 	}

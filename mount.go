@@ -167,6 +167,9 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		}
 	}
 	m.Device = d.Name
+	if err := img.protectMember(d, m); err != nil {
+		return "", err
+	}
 	try := driversFor(d)
 	if m.Type != "" {
 		try = []driver{{m.Type, ""}}

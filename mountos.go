@@ -70,9 +70,14 @@ func sharesUUID(d *Device) bool {
 func (img *Image) noFileSystem() error {
 	var other []string
 	for _, d := range img.found.Load().devices {
-		if d.Content != nil {
-			other = append(other, d.String())
+		if d.Content == nil {
+			continue
 		}
+		text := d.String()
+		if hint := d.Hint(); hint != "" {
+			text += ": " + hint
+		}
+		other = append(other, text)
 	}
 	if len(other) == 0 {
 		return fmt.Errorf("%s: %w", img.Path(), ErrNoFileSystem)

@@ -41,6 +41,7 @@ type scan struct {
 	sectorSize int
 	table      *part.Table // nil if there is none
 	content    *probe.Info // of the whole disk
+	array      *probe.Info // that the partitions are members of, or nil
 	parts      map[int]*probe.Info
 	problems   []string
 	name       string // that the kernel gave it
@@ -85,12 +86,17 @@ func (s *scan) readTable(sectorSize int) {
 }
 
 func (s *scan) readContents() {
+	s.array = nil
 	s.content = s.probe(0, 0, s.size)
+	s.array = s.findArray()
 	if s.table == nil {
 		return
 	}
 	s.problems = append(s.problems, s.table.Problems...)
-	if len(s.table.Partitions) > 0 && !besidePartitions(s.content) {
+	switch {
+	case s.array != nil:
+		s.content = s.array
+	case len(s.table.Partitions) > 0 && !besidePartitions(s.content):
 		// Left from an earlier life of the disk: the table was there later.
 		s.content = nil
 	}
@@ -113,15 +119,21 @@ func besidePartitions(c *probe.Info) bool {
 
 // probe returns what a partition holds, or the disk if number is 0; or nil.
 func (s *scan) probe(number int, start, size int64) *probe.Info {
-	what := "the disk"
+	what, look := "the disk", probe.Probe
 	if number != 0 {
-		what = fmt.Sprintf("partition %d", number)
+		what, look = fmt.Sprintf("partition %d", number), probe.Partition
 	}
-	c, err := probe.Probe(s.r.section(number, start, size), size)
+	c, err := look(s.r.section(number, start, size), size)
 	if err != nil {
 		s.problem("%s: %v", what, err)
 	}
 	if c == nil || c.Type == "" {
+		c = nil
+	}
+	if number != 0 {
+		c = s.asMember(number, c)
+	}
+	if c == nil {
 		return nil
 	}
 	if c.Size > size && c.Devices <= 1 {

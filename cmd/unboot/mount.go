@@ -70,6 +70,9 @@ func (o *opened) mountError(err error) error {
 		for _, d := range o.img.Devices() {
 			if d.Content != nil && d.Content.Type != "" {
 				hint += fmt.Sprintf("\n%s holds %s", d.Name, d.Content.Type)
+				if h := d.Hint(); h != "" {
+					hint += " (" + h + ")"
+				}
 			}
 		}
 		return fmt.Errorf("%s: %w%s", quote(o.path), unboot.ErrNoFileSystem, hint)
