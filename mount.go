@@ -26,6 +26,8 @@ type Mount struct {
 	Data string
 	// ReadOnly mounts read-only even on a writable image.
 	ReadOnly bool
+
+	warnings []string // what attachMount has to say of it
 }
 
 // Mount mounts a device, given as [Image.Device] takes it. It is mounted
@@ -103,7 +105,7 @@ func (img *Image) newTree(m Mount, dir string) (*FS, error) {
 		img.k.Unmount(dir, unix.MNT_DETACH)
 		return nil, &MountError{Device: m.Device, Type: m.Type, Err: err}
 	}
-	t := &tree{img: img, dir: dir, mounts: []Mount{m}, root: fd, files: map[*File]struct{}{}}
+	t := &tree{img: img, dir: dir, mounts: []Mount{m}, root: fd, files: map[*File]struct{}{}, problems: m.warnings}
 	img.mu.Lock()
 	img.trees = append(img.trees, t)
 	img.mu.Unlock()
@@ -151,6 +153,7 @@ func (f *FS) mountDeviceAt(d *Device, m Mount) error {
 		err = &MountError{Device: m.Device, Type: m.Type, Err: err}
 	} else {
 		t.mounts = append(t.mounts, m)
+		t.problems = append(t.problems, m.warnings...)
 	}
 	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
 	return err
@@ -190,22 +193,28 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		return "", &MountError{Device: d.Name, Err: err}
 	}
 	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name]
+	m.warnings = img.warnings(d)
 	mark := img.logMark()
-	var first error
+	e := &MountError{Device: d.Name, Type: try[0].name}
 	for _, dr := range try {
-		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), m.Data)
+		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), img.journal(d, m.Data), m.Data)
 		err := img.mount(d.Name, dir, dr.name, m.ReadOnly, data)
+		if err != nil && m.ReadOnly && img.lacks(d) > 0 && dr.name == "btrfs" &&
+			img.mount(d.Name, dir, dr.name, true, joinData(data, "degraded")) == nil {
+			err = nil
+			m.warnings = append(m.warnings, fmt.Sprintf("%s: %d of the %d devices of its btrfs are missing: mounted degraded",
+				d.Name, img.lacks(d), d.Content.Devices))
+		}
 		if err == nil {
 			m.Type = dr.name
 			return dir, nil
 		}
-		if first == nil {
-			first = err
+		if e.Err == nil {
+			e.Err = err
 		}
 	}
 	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
-	e := &MountError{Device: d.Name, Type: try[0].name, Err: first}
-	if img.k.Err() == nil {
+	if e.Hint = img.mountHint(d, m.Data); img.k.Err() == nil {
 		e.Log = img.logSince(mark)
 	}
 	return "", e
@@ -231,21 +240,6 @@ func mountFlags(readOnly bool) uintptr {
 		flags |= unix.MS_RDONLY
 	}
 	return flags
-}
-
-// otherDevices returns the options that name the other devices of a file
-// system which has several.
-func (img *Image) otherDevices(d *Device) string {
-	if d.Content == nil || d.Content.Type != "btrfs" || d.Content.Devices < 2 {
-		return ""
-	}
-	var opts []string
-	for _, o := range img.found.Load().devices {
-		if o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
-			opts = append(opts, "device="+o.Name)
-		}
-	}
-	return strings.Join(opts, ",")
 }
 
 // noDriver says why a device cannot be mounted at all.

@@ -37,13 +37,16 @@ type scan struct {
 	source
 	raw        *disk.Raw // nil if the program serves the disk
 	r          reader
+	onlyRead   bool // the disk itself is not written to
 	size       int64
+	end        int64 // where the kernel's disk ends: behind size is nothing but zeros
 	sectorSize int
 	table      *part.Table // nil if there is none
 	content    *probe.Info // of the whole disk
 	array      *probe.Info // that the partitions are members of, or nil
 	parts      map[int]*probe.Info
 	problems   []string
+	whole      int64  // bytes that are really there, if that is less than size; or 0
 	name       string // that the kernel gave it
 }
 
@@ -61,6 +64,12 @@ func (s *scan) physicalSize() int {
 func (s *scan) look(sectorSize int) {
 	s.readTable(sectorSize)
 	s.readContents()
+	s.end = s.size
+	if s.onlyRead {
+		s.complete()
+	} else if rest := s.size % int64(s.sectorSize); rest != 0 {
+		s.problem("the last %d bytes are not a whole sector, and out of reach for writing", rest)
+	}
 }
 
 func (s *scan) readTable(sectorSize int) {
@@ -70,9 +79,6 @@ func (s *scan) readTable(sectorSize int) {
 	}
 	if s.sectorSize == 0 {
 		s.sectorSize = part.DetectSectorSize(s.r, s.size)
-	}
-	if rest := s.size % int64(s.sectorSize); rest != 0 {
-		s.problem("the last %d bytes are not a whole sector, and out of reach", rest)
 	}
 	// A table counts in sectors of 512 or 4096 bytes only.
 	if s.sectorSize == 512 || s.sectorSize == 4096 {
@@ -96,6 +102,10 @@ func (s *scan) readContents() {
 	switch {
 	case s.array != nil:
 		s.content = s.array
+	case s.table.Unannounced && s.content != nil:
+		// The other way round: without an MBR nobody sees the table any more.
+		s.table = nil
+		return
 	case len(s.table.Partitions) > 0 && !besidePartitions(s.content):
 		// Left from an earlier life of the disk: the table was there later.
 		s.content = nil
@@ -156,7 +166,7 @@ func (img *Image) findDevices(found []*scan) error {
 	}
 	var list inventory
 	for i, s := range found {
-		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, raw: s.raw != nil}
+		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, raw: s.raw != nil, whole: s.whole}
 		if s.table != nil {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}
@@ -164,7 +174,11 @@ func (img *Image) findDevices(found []*scan) error {
 		list.devices = append(list.devices, &Device{
 			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content,
 		})
-		for _, n := range nodes[s.name] {
+		have, err := img.addMissing(s, nodes[s.name])
+		if err != nil {
+			return fmt.Errorf("%s: telling the kernel of the partitions: %w", s.path, err)
+		}
+		for _, n := range have {
 			dev, err := img.partition(i, s, n)
 			if err != nil {
 				return fmt.Errorf("%s: partition %d: %w", s.path, n.number, err)
@@ -222,11 +236,12 @@ func (img *Image) partitions() (map[string][]node, error) {
 // counts: it may know tables that package part does not, and is alone in what
 // can be mounted.
 func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
-	d := &Device{Name: "/dev/" + n.name, Kind: KindPartition, Disk: disk, Number: n.number}
+	number := s.tableNumber(n.number)
+	d := &Device{Name: "/dev/" + s.name + strconv.Itoa(number), Kind: KindPartition, Disk: disk, Number: number}
 	if s.table != nil {
 		for i := range s.table.Partitions {
 			p := &s.table.Partitions[i]
-			if p.Number != n.number {
+			if p.Number != number {
 				continue
 			}
 			d.Start, d.Size = p.Start, min(p.Size, s.size-p.Start)
@@ -234,7 +249,7 @@ func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
 				Table: s.table.Type, Type: p.Type, TypeName: p.TypeName,
 				Name: p.Name, UUID: p.UUID, Bootable: p.Bootable,
 			}
-			d.Content = s.parts[n.number]
+			d.Content = s.parts[number]
 			// Of an extended partition the kernel shows the first KiB.
 			if p.Extended || d.Size/1024 == n.blocks {
 				return d, nil
@@ -249,7 +264,7 @@ func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
 	if d.Size, err = img.sysfs(s.name, n.name, "size"); err != nil {
 		return nil, err
 	}
-	d.Content = s.probe(n.number, d.Start, d.Size)
+	d.Content = s.probe(number, d.Start, d.Size)
 	if d.Partition == nil {
 		d.Partition = &Partition{}
 	}

@@ -32,6 +32,10 @@ type Table struct {
 	SectorSize int         // the table counts in sectors of so many bytes
 	Partitions []Partition // in the order of their numbers
 	Problems   []string    // what is odd, in words for people
+
+	// Unannounced says that no MBR speaks of this GPT. Linux and blkid ignore it then:
+	// it may be left from an earlier use of the disk.
+	Unannounced bool
 }
 
 // Partition is one entry of a table.
@@ -154,6 +158,7 @@ func (d *disk) table(mbr *mbr, maybeGPT bool) (*Table, error) {
 			}
 			return t, nil
 		case err == nil && (mbr == nil || mbr.empty()):
+			t.Unannounced = true
 			t.problem("there is no protective MBR: Linux ignores the GPT")
 			return t, nil
 		case err == nil:

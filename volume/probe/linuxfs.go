@@ -16,13 +16,17 @@ func probeXFS(s *source) *Info {
 	if !power2(blockSize, 512, 64<<10) || !power2(sectorSize, 512, 32<<10) || sb.be32(88) == 0 {
 		return nil
 	}
-	return &Info{
+	info := &Info{
 		Type:      "xfs",
 		Label:     label(sb.sub(108, 12)),
 		UUID:      uuid(sb.sub(32, 16)),
 		BlockSize: int64(sectorSize),
 		Size:      mul(sb.be64(8), blockSize),
 	}
+	if sb.be64(48) == 0 { // where its log begins
+		info.Journal = info.UUID
+	}
+	return info
 }
 
 // Btrfs: https://btrfs.readthedocs.io/en/latest/dev/On-disk-format.html

@@ -40,6 +40,9 @@ type Info struct {
 	// of it lies behind this offset. What is there by itself is in Others.
 	DataEnd int64
 
+	// Journal is set where the journal is on a device of its own: the device with this
+	// UUID (ext4) or with it in JournalOf (XFS).
+	Journal string
 	// JournalOf is the UUID of the file system whose external journal this is (XFS).
 	JournalOf string
 
