@@ -31,7 +31,9 @@ var hints = map[string]string{
 // could be mounted, or what to do with it. It is "" if there is nothing to say.
 func (d *Device) Hint() string {
 	switch c := d.Content; {
-	case c == nil || canMount(c):
+	case c == nil:
+		return d.note
+	case canMount(c):
 		return ""
 	case d.isMember() && d.apparent() != "":
 		return fmt.Sprintf("a part of something bigger; what looks like %s can be read by naming %s", d.apparent(), d.Name)

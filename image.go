@@ -54,8 +54,8 @@ type Disk struct {
 	Size int64
 	// SectorSize is the size of a logical block in bytes.
 	SectorSize int
-	// Table is the kind of the partition table, such as "gpt" or "dos"; ""
-	// if there is none.
+	// Table is the kind of the partition table, such as "gpt", "dos" or "mac", as
+	// package volume/part calls it; "" if there is none.
 	Table string
 	// UUID identifies the partition table, or is "".
 	UUID string

@@ -87,14 +87,14 @@ func sharesUUID(d *Device) bool {
 func (img *Image) noFileSystem() error {
 	var other []string
 	for _, d := range img.found.Load().devices {
-		if d.Content == nil {
+		hint := d.Hint()
+		switch {
+		case d.Content == nil && hint == "":
 			continue
+		case hint != "":
+			hint = ": " + hint
 		}
-		text := d.String()
-		if hint := d.Hint(); hint != "" {
-			text += ": " + hint
-		}
-		other = append(other, text)
+		other = append(other, d.String()+hint)
 	}
 	if len(other) == 0 {
 		return fmt.Errorf("%s: %w", img.Path(), ErrNoFileSystem)

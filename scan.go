@@ -42,9 +42,11 @@ type scan struct {
 	end        int64 // where the kernel's disk ends: behind size is nothing but zeros
 	sectorSize int
 	table      *part.Table // nil if there is none
+	foreign    string      // the name of one that only the kernel reads
 	content    *probe.Info // of the whole disk
 	array      *probe.Info // that the partitions are members of, or nil
 	parts      map[int]*probe.Info
+	note       string // what a disk looks like on which nothing was found
 	problems   []string
 	whole      int64  // bytes that are really there, if that is less than size; or 0
 	name       string // that the kernel gave it
@@ -87,6 +89,8 @@ func (s *scan) readTable(sectorSize int) {
 			s.table = t
 		} else if !errors.Is(err, part.ErrNoTable) {
 			s.problem("%v", err)
+		} else {
+			s.foreign = part.Foreign(s.r, s.size)
 		}
 	}
 }
@@ -96,6 +100,9 @@ func (s *scan) readContents() {
 	s.content = s.probe(0, 0, s.size)
 	s.array = s.findArray()
 	if s.table == nil {
+		if s.content == nil && s.foreign == "" {
+			s.note = disk.Describe(s.r, s.size)
+		}
 		return
 	}
 	s.problems = append(s.problems, s.table.Problems...)
@@ -166,13 +173,14 @@ func (img *Image) findDevices(found []*scan) error {
 	}
 	var list inventory
 	for i, s := range found {
-		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, raw: s.raw != nil, whole: s.whole}
+		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, Table: s.foreign,
+			raw: s.raw != nil, whole: s.whole}
 		if s.table != nil {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}
 		list.disks = append(list.disks, d)
 		list.devices = append(list.devices, &Device{
-			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content,
+			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content, note: s.note,
 		})
 		have, err := img.addMissing(s, nodes[s.name])
 		if err != nil {

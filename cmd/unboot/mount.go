@@ -73,6 +73,8 @@ func (o *opened) mountError(err error) error {
 				if h := d.Hint(); h != "" {
 					hint += " (" + h + ")"
 				}
+			} else if h := d.Hint(); h != "" {
+				hint += fmt.Sprintf("\n%s: %s", d.Name, h)
 			}
 		}
 		return fmt.Errorf("%s: %w%s", quote(o.path), unboot.ErrNoFileSystem, hint)

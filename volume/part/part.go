@@ -233,4 +233,7 @@ func (t *Table) problem(format string, args ...any) {
 // maxProblems is how many problems are told of one table. After that, it is clear.
 const maxProblems = 32
 
-var le = binary.LittleEndian
+var (
+	le = binary.LittleEndian
+	be = binary.BigEndian
+)
