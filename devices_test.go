@@ -211,3 +211,19 @@ func TestExternalJournal(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The superblock of an XFS that is left in front of an ext4 does not keep that from being
+// read. What to write to, it leaves in doubt.
+func TestTwoSignatures(t *testing.T) {
+	testimg.Need(t, "mkfs.xfs")
+	ext := extWith(t, 32<<20, "in", "ext\n")
+	path := shell(t, "i", "truncate -s 320M x; mkfs.xfs -q x; cp "+ext+" i; dd if=x of=i bs=512 count=1 conv=notrunc status=none")
+	f := mount(t, path)
+	wantFile(t, f, "in", "ext\n")
+	if got := f.Mounts()[0].Type; got != "ext4" {
+		t.Errorf("mounted as %s", got)
+	}
+	if f, err := open(t, path, unboot.Writable()).MountAuto(); err == nil {
+		t.Errorf("for writing: mounted as %s", f.Mounts()[0].Type)
+	}
+}

@@ -76,20 +76,32 @@ func hasDriver(fstype string) bool {
 	return ok || inKernel[fstype]
 }
 
-// driversFor returns the drivers to try for a device.
-func driversFor(d *Device) []driver {
+// driversFor returns the drivers to try for a device. For reading they are those of all
+// signatures that it has: the first may be left from an earlier use.
+func driversFor(d *Device, readOnly bool) []driver {
 	t := d.apparent()
 	if t == "" {
 		return nil
 	}
-	list, ok := drivers[t]
-	if !ok {
-		return []driver{{t, ""}}
-	}
-	if t == "ufs" && strings.Contains(d.Content.Version, "2") {
-		return list[:1]
+	list := driversOf(t, d.Content.Version)
+	for _, other := range d.Content.Others {
+		if readOnly && other != t && hasDriver(other) {
+			list = append(list, driversOf(other, "")...)
+		}
 	}
 	return list
+}
+
+// driversOf returns the drivers to try for a type and version of file system.
+func driversOf(fstype, version string) []driver {
+	list, ok := drivers[fstype]
+	switch {
+	case !ok:
+		return []driver{{fstype, ""}}
+	case fstype == "ufs" && strings.Contains(version, "2"):
+		return list[:1:1]
+	}
+	return slices.Clone(list)
 }
 
 // tuning returns options that make a driver faster on a device.

@@ -173,7 +173,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 	if err := img.protectMember(d, m); err != nil {
 		return "", err
 	}
-	try := driversFor(d)
+	try := driversFor(d, m.ReadOnly || !img.writable)
 	if m.Type != "" {
 		try = []driver{{m.Type, ""}}
 		for _, known := range drivers {
