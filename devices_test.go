@@ -227,3 +227,46 @@ func TestTwoSignatures(t *testing.T) {
 		t.Errorf("for writing: mounted as %s", f.Mounts()[0].Type)
 	}
 }
+
+// What no driver is for is no file system beside which another could be meant.
+func TestNoDriver(t *testing.T) {
+	ext := extWith(t, 16<<20, "in", "ext\n")
+	reiser4 := "ReIsEr4" + strings.Repeat("\x00", 11) + "\x00\x10"
+	path := shell(t, "i", "truncate -s 64M i; printf 'size=20M\\nsize=20M\\n' | sfdisk -q i\n"+
+		"dd if="+ext+" of=i bs=1M seek=1 conv=notrunc status=none")
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte(reiser4), 21<<20+64<<10)
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := open(t, path)
+	d, err := img.Device("sda2")
+	if err != nil || d.Content == nil || d.Content.Type != "reiser4" || d.Hint() == "" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	fsys, err := img.MountAuto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, fsys, "in", "ext\n")
+	if _, err := img.Mount("sda2"); err == nil || !strings.Contains(err.Error(), "reiser4") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A table that only the kernel reads has a name.
+func TestForeignTable(t *testing.T) {
+	testimg.Need(t, "parted")
+	path := shell(t, "i", "truncate -s 16M i; parted -s i mklabel mac mkpart x 1MiB 8MiB")
+	img := open(t, path)
+	if d := img.Disks()[0]; d.Table != "mac" {
+		t.Errorf("%+v", d)
+	}
+	if n := len(img.Devices()); n < 2 {
+		t.Errorf("%d devices", n)
+	}
+}

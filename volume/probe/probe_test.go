@@ -210,3 +210,21 @@ func BenchmarkProbe(b *testing.B) {
 		})
 	}
 }
+
+// A magic of two bytes counts only where nothing else is found: an erofs whose checksum
+// and number of inodes look like minix's superblock is an erofs.
+func TestWeakMagic(t *testing.T) {
+	image := testimg.Writable(t, testimg.FS(t, "erofs", testimg.Options{Tree: true}))
+	write(t, image, 1024+4, "\x08\x00\x08\x00")
+	write(t, image, 1024+16, "\x7f\x13")
+	data := make([]byte, 1<<20)
+	readAll(t, image, data)
+	s := newSource(bytes.NewReader(data), int64(len(data)))
+	defer s.release()
+	if err := s.readHead(); err != nil || probeMinix(s) == nil {
+		t.Errorf("not like a minix, %v", err)
+	}
+	if info := probeFile(t, image); info.Type != "erofs" || info.Others != nil {
+		t.Errorf("%+v", info)
+	}
+}
