@@ -1,9 +1,9 @@
 // Package part reads and writes partition tables: GPT and MBR ("dos"), with its
 // logical partitions.
 //
-// The kernel has a scanner of its own, which decides what block devices there are.
-// This package tells what that scanner does not: types, names, attributes, and
-// what is odd about a table ([Table.Problems]), in particular on a disk image that
+// The kernel has a scanner of its own, which is told what this package finds beside it
+// (of a GPT's backup, or with high numbers). This package tells what that scanner does
+// not: types, names, attributes, and what is odd about a table ([Table.Problems]), in particular on a disk image that
 // was truncated, resized or copied to sectors of another size. Numbers and
 // PARTUUIDs are the kernel's and blkid's.
 //
