@@ -37,8 +37,8 @@ func (img *Image) addMissing(s *scan, have []node) ([]node, error) {
 			}
 			defer img.k.CloseFd(fd)
 		}
-		err := blkpg(img.k, fd, unix.BLKPG_ADD_PARTITION, n, extent{p.Start, min(p.Size, s.size-p.Start)})
-		if err != nil {
+		size := min(p.Size, s.size/int64(s.sectorSize)*int64(s.sectorSize)-p.Start)
+		if err := blkpg(img.k, fd, unix.BLKPG_ADD_PARTITION, n, extent{p.Start, size}); err != nil {
 			s.problem("partition %d: %v", p.Number, err)
 		}
 	}

@@ -130,6 +130,7 @@ func TestCutOff(t *testing.T) {
 	ext := extWith(t, 60<<20, "first", "here\n")
 	for name, script := range map[string]string{
 		"ext4":           "cp " + ext + " i; truncate -s 50000000 i",
+		"GPT":            "truncate -s 64M i; sgdisk -n 1:2048:124927 i >/dev/null; dd if=" + ext + " of=i bs=1M seek=1 conv=notrunc status=none; truncate -s 40M i",
 		"in a partition": "truncate -s 64M i; echo start=2048,size=122880,type=83 | sfdisk -q i; dd if=" + ext + " of=i bs=1M seek=1 conv=notrunc status=none; truncate -s $((40<<20|100)) i",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,5 +269,25 @@ func TestForeignTable(t *testing.T) {
 	}
 	if n := len(img.Devices()); n < 2 {
 		t.Errorf("%d devices", n)
+	}
+}
+
+// Where a journal is damaged, the error says how to read without it.
+func TestDamagedJournal(t *testing.T) {
+	testimg.Need(t, "mkfs.ext4", "debugfs")
+	ext := extWith(t, 32<<20, "in", "ext\n")
+	path := shell(t, "i", "cp "+ext+" i; debugfs -w -R 'feature needs_recovery' i 2>/dev/null\n"+
+		"B=$(debugfs -R 'blocks <8>' i 2>/dev/null | cut -d' ' -f1); S=$(dumpe2fs -h i 2>/dev/null | sed -n 's/^Block size: *//p')\n"+
+		"dd if=/dev/urandom of=i bs=$S seek=$B count=1 conv=notrunc status=none")
+	for _, opts := range [][]unboot.Option{nil, {unboot.Writable()}} {
+		img := open(t, path, opts...)
+		if f, err := img.MountAuto(); err == nil || !strings.Contains(err.Error(), "with the option noload") {
+			t.Errorf("%v, %v", f, err)
+		}
+		f, err := img.Mount("sda", unboot.ReadOnly(), unboot.Data("noload"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, f, "in", "ext\n")
 	}
 }

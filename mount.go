@@ -213,10 +213,11 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 			e.Err = err
 		}
 	}
-	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
-	if e.Hint = img.mountHint(d, m.Data); img.k.Err() == nil {
+	if img.k.Err() == nil {
 		e.Log = img.logSince(mark)
+		e.Hint = img.mountHint(d, m.Data, dir)
 	}
+	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
 	return "", e
 }
 

@@ -1,9 +1,6 @@
 package unboot
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // A file system can need more than one device: btrfs may lie on several, ext4 and XFS may
 // have their journal on another.
@@ -59,23 +56,6 @@ func (img *Image) journal(d *Device, data string) string {
 		if c != nil && o != d && (c.JournalOf == d.Content.Journal || c.Type == "jbd" && c.UUID == d.Content.Journal) {
 			return option + o.Name
 		}
-	}
-	return ""
-}
-
-// mountHint says what may help to mount a device that could not be mounted with data.
-func (img *Image) mountHint(d *Device, data string) string {
-	c := d.Content
-	switch {
-	case c == nil:
-		return ""
-	case d.Content.Devices <= 1 && needsEnd[c.Type] && c.Size > d.Size && img.writable:
-		return fmt.Sprintf("%d bytes of it are missing: it can only be read, on an image that is not opened for writing", c.Size-d.Size)
-	case img.lacks(d) > 0:
-		return fmt.Sprintf("%d of its %d devices are missing: add them, or mount %s with the option degraded",
-			img.lacks(d), c.Devices, d.Name)
-	case c.Journal != "" && journalOptions[c.Type] != "" && img.journal(d, data) == "" && !strings.Contains(data, journalOptions[c.Type]):
-		return fmt.Sprintf("its journal is on another device: add that, or name it by the option %sDEVICE", journalOptions[c.Type])
 	}
 	return ""
 }
