@@ -1,10 +1,14 @@
 package unboot_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/testimg"
@@ -289,5 +293,45 @@ func TestDamagedJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantFile(t, f, "in", "ext\n")
+	}
+}
+
+// Types that no other test has an image of are found and mounted: a floppy of an Amiga, and
+// SCO's boot file system.
+func TestOldTypes(t *testing.T) {
+	affs := make([]byte, 880<<10)
+	root := affs[440<<10:][:512]
+	be := binary.BigEndian
+	copy(affs, "DOS\x01")
+	be.PutUint32(root, 2)
+	be.PutUint32(root[12:], 72)
+	be.PutUint32(root[312:], 0xffffffff) // its bitmap is valid,
+	be.PutUint32(root[316:], 881)        // and is there
+	copy(root[432:], "\x09Workbench")
+	be.PutUint32(root[508:], 1)
+	var sum uint32
+	for i := 0; i < 512; i += 4 {
+		sum += be.Uint32(root[i:])
+	}
+	be.PutUint32(root[20:], -sum)
+	path := filepath.Join(t.TempDir(), "a.adf")
+	if err := os.WriteFile(path, affs, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := mount(t, path)
+	if list, err := f.ReadDir("."); err != nil || len(list) != 0 || f.Mounts()[0].Type != "affs" {
+		t.Errorf("%v, %v, %+v", list, err, f.Mounts())
+	}
+
+	// Writing to them is not tested.
+	f = mount(t, path, unboot.Writable())
+	if err := f.WriteFile("x", nil, 0o644); !errors.Is(err, unix.EROFS) {
+		t.Errorf("written to an affs: %v", err)
+	}
+
+	testimg.Need(t, "mkfs.bfs")
+	f = mount(t, shell(t, "i", "truncate -s 1M i; mkfs.bfs i"))
+	if list, err := f.ReadDir("."); err != nil || len(list) != 0 || f.Mounts()[0].Type != "bfs" {
+		t.Errorf("%v, %v, %+v", list, err, f.Mounts())
 	}
 }

@@ -59,11 +59,11 @@ func set(names ...string) map[string]bool {
 }
 
 // readOnlyTypes are never mounted for writing: the driver refuses, or its
-// writing is not to be trusted.
-var readOnlyTypes = map[string]bool{
-	"iso9660": true, "squashfs": true, "erofs": true, "cramfs": true, "romfs": true,
-	"ufs": true, "befs": true, "efs": true, "vxfs": true, "qnx4": true, "qnx6": true,
-}
+// writing is not to be trusted, as of those that no test here writes to.
+var readOnlyTypes = set(
+	"iso9660", "squashfs", "erofs", "cramfs", "romfs", "ufs", "befs", "efs", "vxfs", "qnx4", "qnx6",
+	"affs", "bfs", "hpfs", "omfs",
+)
 
 // canMount reports whether a device holds a file system with a driver.
 func canMount(c *probe.Info) bool {
