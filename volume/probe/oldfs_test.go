@@ -84,3 +84,33 @@ func TestOldTypes(t *testing.T) {
 		}
 	}
 }
+
+// Variants that a name is all there is of: a changed squashfs, the first bcachefs with
+// bcache's magic, a pool of ZFS on a device smaller than zpool takes today.
+func TestVariants(t *testing.T) {
+	old := []byte(bcachefsSuperblock())
+	copy(old[24:], bcacheMagic)
+	uber := string(binary.LittleEndian.AppendUint64(nil, 0x00bab10c)) + le32(5000, 0)
+	zfs := map[int]string{16 << 10: zfsLabelText()}
+	for i := range 8 {
+		zfs[128<<10+i*1024] = uber
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		kind string
+	}{
+		"vendor's magic":      {put(1<<20, map[int]string{0: "shsq", 28: "\x04\x00"}), "squashfs_vendor"},
+		"big-endian 4":        {put(1<<20, map[int]string{0: "sqsh", 28: "\x00\x04"}), "squashfs_vendor"},
+		"big-endian 3":        {put(1<<20, map[int]string{0: "sqsh", 28: "\x00\x03"}), "squashfs3"},
+		"only like a magic":   {put(1<<20, map[int]string{0: "shsq", 28: "\x07\x08"}), ""},
+		"bcachefs as bcache":  {put(1<<20, map[int]string{4096: string(old)}), "bcachefs"},
+		"zfs on 1 MiB":        {put(1<<20, zfs), "zfs_member"},
+		"mpool, bad checksum": {put(1<<20, map[int]string{0: "mpoolDev"}), ""},
+		"ubifs, another node": {put(1<<20, map[int]string{0: le32(0x06101831), 20: "\x01"}), ""},
+	} {
+		info, err := Probe(bytes.NewReader(c.data), int64(len(c.data)))
+		if err != nil || info.Type != c.kind {
+			t.Errorf("%s: %+v, %v; want %q", name, info, err, c.kind)
+		}
+	}
+}
