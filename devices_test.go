@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,8 +140,19 @@ func TestCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := shell(t, "i", script)
-			f := mount(t, path)
+			whole := open(t, path)
+			f, err := whole.MountAuto()
+			if err != nil {
+				t.Fatal(err)
+			}
 			wantFile(t, f, "first", "here\n")
+			before, problems := whole.Devices(), whole.Problems()
+			if err := whole.Rescan(); err != nil || !slices.Equal(whole.Devices(), before) {
+				t.Errorf("after a rescan: %v, %v; before: %v", whole.Devices(), err, before)
+			}
+			if after := strings.Join(whole.Problems(), "\n"); !strings.Contains(after, "the end of the disk is missing") {
+				t.Errorf("problems: %q, before: %q", after, problems)
+			}
 			if p := strings.Join(f.Problems(), "\n"); !strings.Contains(p, "are missing, and read as zeros") {
 				t.Errorf("problems: %q", p)
 			}

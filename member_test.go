@@ -63,6 +63,14 @@ const (
 	memberEnd = 64<<20 - 1024
 )
 
+// Superblocks of md at the end of 64 MiB.
+var (
+	md10 = "\xfc\x4e\x2b\xa9\x01\x00\x00\x00" + strings.Repeat("\x00", 136) + "\xf0\xff\x01\x00\x00\x00\x00\x00"
+	// Of a component of 60 MiB.
+	md090 = "\xfc\x4e\x2b\xa9\x00\x00\x00\x00\x5a\x00\x00\x00\x03\x00\x00\x00" +
+		"\x00\x00\x00\x00\x01\x02\x03\x04\x00\x00\x00\x00\x01\x00\x00\x00\x00\xf0\x00\x00"
+)
+
 // A partition of a disk that is one half of a mirror, or a Windows dynamic disk, is no
 // file system; it can be read if it is named, and never written to.
 func TestMember(t *testing.T) {
@@ -74,6 +82,10 @@ func TestMember(t *testing.T) {
 		"DRBD":         {oneDOS, "\x83\x74\x02\x6d", "drbd", 64<<20 - 4096 + 60},
 		"dynamic disk": {oneLDM, privhead, "ldm_member", 6 * 512},
 		"its copy":     {oneLDM, privhead, "ldm_member", 64<<20 - 512},
+		"md 1.0":       {oneDOS, md10, "linux_raid_member", 64<<20 - 8<<10},
+		"md 0.90":      {oneDOS, md090, "linux_raid_member", 64<<20 - 64<<10},
+		// At the end of the disk is also the end of the last partition.
+		"md 0.90 of the partition": {toTheEnd, md090, "linux_raid_member", 64<<20 - 64<<10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := partitioned(t, c.script, c.off, c.data)

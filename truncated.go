@@ -53,8 +53,8 @@ func (s *scan) noteMissing() {
 // missing returns where a device would have to end for what it holds, if that must not
 // be cut off; else 0.
 func (s *scan) missing(c *probe.Info, start, size int64) int64 {
-	// More than that is nothing that anybody has made.
-	const most = 1 << 56
+	// A damaged or hostile size must not make the kernel plan for more.
+	const most = 64 << 40
 	if c == nil || !needsEnd[c.Type] || c.Devices > 1 || c.Size > most || start+c.Size <= s.size {
 		return 0
 	}
