@@ -3,6 +3,7 @@ package unboot
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -121,6 +122,9 @@ func (img *Image) protectMember(d *Device, m *Mount) error {
 	if !m.ReadOnly {
 		return &MountError{Device: d.Name, Type: m.Type, Err: fmt.Errorf(
 			"%w: it is a part of something bigger (%s), and can be mounted only for reading", unix.EROFS, d.Content.Type)}
+	}
+	if strings.HasPrefix(d.Name, "/dev/loop") {
+		return nil // attached for reading, and another file's next time
 	}
 	fd, err := img.k.Open(d.Name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {

@@ -199,7 +199,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 	for _, dr := range try {
 		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), img.journal(d, m.Data), m.Data)
 		err := img.mount(d.Name, dir, dr.name, m.ReadOnly, data)
-		if err != nil && m.ReadOnly && img.lacks(d) > 0 && dr.name == "btrfs" &&
+		if err != nil && !img.writable && img.lacks(d) > 0 && dr.name == "btrfs" &&
 			img.mount(d.Name, dir, dr.name, true, joinData(data, "degraded")) == nil {
 			err = nil
 			m.warnings = append(m.warnings, fmt.Sprintf("%s: %d of the %d devices of its btrfs are missing: mounted degraded",
