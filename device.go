@@ -33,8 +33,6 @@ type Device struct {
 	// Content is what was found on the device, or nil if nothing is known
 	// there.
 	Content *probe.Info
-
-	note string // what a disk looks like on which nothing was found
 }
 
 // A Partition is an entry of a partition table.

@@ -98,6 +98,9 @@ func TestOldGPT(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFile(t, f, "whole", "disk\n")
+	if err := img.Rescan(); err != nil {
+		t.Error(err)
+	}
 	if n := len(img.Devices()); n != 1 {
 		t.Errorf("%d devices", n)
 	}
@@ -262,7 +265,7 @@ func TestNoDriver(t *testing.T) {
 	}
 	img := open(t, path)
 	d, err := img.Device("sda2")
-	if err != nil || d.Content == nil || d.Content.Type != "reiser4" || d.Hint() == "" {
+	if err != nil || d.Content == nil || d.Content.Type != "reiser4" || img.Hint(d) == "" {
 		t.Errorf("%+v, %v", d, err)
 	}
 	fsys, err := img.MountAuto()

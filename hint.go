@@ -29,10 +29,10 @@ var hints = map[string]string{
 
 // Hint says, in words and in one line, what a device is that holds no file system which
 // could be mounted, or what to do with it. It is "" if there is nothing to say.
-func (d *Device) Hint() string {
+func (img *Image) Hint(d *Device) string {
 	switch c := d.Content; {
 	case c == nil:
-		return d.note
+		return img.found.Load().notes[d.Name]
 	case canMount(c):
 		return ""
 	case d.isMember() && d.apparent() != "":

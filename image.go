@@ -42,6 +42,7 @@ type inventory struct {
 	disks    []*Disk
 	devices  []*Device
 	problems []string
+	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
 }
 
 // A Disk is a disk of an image.

@@ -87,7 +87,7 @@ func sharesUUID(d *Device) bool {
 func (img *Image) noFileSystem() error {
 	var other []string
 	for _, d := range img.found.Load().devices {
-		hint := d.Hint()
+		hint := img.Hint(d)
 		switch {
 		case d.Content == nil && hint == "":
 			continue

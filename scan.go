@@ -86,13 +86,22 @@ func (s *scan) readTable(sectorSize int) {
 	if s.sectorSize == 512 || s.sectorSize == 4096 {
 		t, err := part.Read(s.r, s.size, s.sectorSize)
 		if err == nil {
-			s.table = t
+			if !t.Unannounced || !s.isWhole() {
+				s.table = t
+			}
 		} else if !errors.Is(err, part.ErrNoTable) {
 			s.problem("%v", err)
 		} else {
 			s.foreign = part.Foreign(s.r, s.size)
 		}
 	}
+}
+
+// isWhole reports whether something is on the whole disk. A table that no MBR announces
+// any more is older than that.
+func (s *scan) isWhole() bool {
+	c, err := probe.Probe(s.r, s.size)
+	return err == nil && c.Type != ""
 }
 
 func (s *scan) readContents() {
@@ -109,10 +118,6 @@ func (s *scan) readContents() {
 	switch {
 	case s.array != nil:
 		s.content = s.array
-	case s.table.Unannounced && s.content != nil:
-		// The other way round: without an MBR nobody sees the table any more.
-		s.table = nil
-		return
 	case len(s.table.Partitions) > 0 && !besidePartitions(s.content):
 		// Left from an earlier life of the disk: the table was there later.
 		s.content = nil
@@ -171,7 +176,7 @@ func (img *Image) findDevices(found []*scan) error {
 	if err != nil {
 		return fmt.Errorf("%s: reading the kernel's partitions: %w", found[0].path, err)
 	}
-	var list inventory
+	list := inventory{notes: map[string]string{}}
 	for i, s := range found {
 		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, Table: s.foreign,
 			raw: s.raw != nil, whole: s.whole}
@@ -179,8 +184,9 @@ func (img *Image) findDevices(found []*scan) error {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}
 		list.disks = append(list.disks, d)
+		list.notes[d.Name] = s.note
 		list.devices = append(list.devices, &Device{
-			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content, note: s.note,
+			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content,
 		})
 		have, err := img.addMissing(s, nodes[s.name])
 		if err != nil {

@@ -119,7 +119,7 @@ func (a *app) info(o *opened, mount bool) *jsonInfo {
 		mountable[d.Name] = true
 	}
 	for _, d := range o.img.Devices() {
-		j := jsonDevice{Name: d.Name, Kind: string(d.Kind), Disk: d.Disk, Number: d.Number, Start: d.Start, Size: d.Size, Hint: d.Hint()}
+		j := jsonDevice{Name: d.Name, Kind: string(d.Kind), Disk: d.Disk, Number: d.Number, Start: d.Start, Size: d.Size, Hint: o.img.Hint(d)}
 		if p := d.Partition; p != nil {
 			j.Partition = &jsonPartition{p.Type, p.TypeName, p.Name, p.UUID, p.Bootable}
 		}
