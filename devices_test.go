@@ -291,26 +291,6 @@ func TestForeignTable(t *testing.T) {
 	}
 }
 
-// Where a journal is damaged, the error says how to read without it.
-func TestDamagedJournal(t *testing.T) {
-	testimg.Need(t, "mkfs.ext4", "debugfs")
-	ext := extWith(t, 32<<20, "in", "ext\n")
-	path := shell(t, "i", "cp "+ext+" i; debugfs -w -R 'feature needs_recovery' i 2>/dev/null\n"+
-		"B=$(debugfs -R 'blocks <8>' i 2>/dev/null | cut -d' ' -f1); S=$(dumpe2fs -h i 2>/dev/null | sed -n 's/^Block size: *//p')\n"+
-		"dd if=/dev/urandom of=i bs=$S seek=$B count=1 conv=notrunc status=none")
-	for _, opts := range [][]unboot.Option{nil, {unboot.Writable()}} {
-		img := open(t, path, opts...)
-		if f, err := img.MountAuto(); err == nil || !strings.Contains(err.Error(), "with the option noload") {
-			t.Errorf("%v, %v", f, err)
-		}
-		f, err := img.Mount("sda", unboot.ReadOnly(), unboot.Data("noload"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantFile(t, f, "in", "ext\n")
-	}
-}
-
 // Types that no other test has an image of are found and mounted: a floppy of an Amiga, and
 // SCO's boot file system.
 func TestOldTypes(t *testing.T) {

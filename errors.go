@@ -22,8 +22,6 @@ type MountError struct {
 	Err    error  // why: a unix.Errno, if the kernel said no
 	// Log holds what the kernel logged while it tried, oldest first.
 	Log []string
-	// Hint is what may help, in words, or "".
-	Hint string
 }
 
 func (e *MountError) Error() string {
@@ -34,9 +32,6 @@ func (e *MountError) Error() string {
 	s += ": " + e.Err.Error()
 	if line := tellingLine(e.Log); line != "" {
 		s += ": " + line
-	}
-	if e.Hint != "" {
-		s += " (" + e.Hint + ")"
 	}
 	return s
 }

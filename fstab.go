@@ -50,7 +50,7 @@ func (f *FS) followFstab() {
 	})
 	for _, m := range list {
 		m.ReadOnly = m.ReadOnly || f.readOnly
-		if err := f.mountAt(m); err != nil {
+		if err := f.mountWhole(m); err != nil {
 			f.problem("/%s is not mounted: %v", m.Dir, err)
 		}
 	}
@@ -60,7 +60,7 @@ func (f *FS) followFstab() {
 // position is a guess, and never as good as an identity.
 func (img *Image) meant(spec fstab.Spec) *Device {
 	for _, d := range img.found.Load().devices {
-		if !d.isMember() && spec.Matches(d.identity()) {
+		if spec.Matches(d.identity()) {
 			return d
 		}
 	}

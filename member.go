@@ -113,6 +113,14 @@ func (d *Device) apparent() string {
 	return ""
 }
 
+// mountWhole is mountAt for what nobody has asked for by name: not for members.
+func (f *FS) mountWhole(m Mount) error {
+	if d, err := f.t.img.Device(m.Device); err == nil && d.isMember() {
+		return fmt.Errorf("%s is a part of something bigger (%s)", d.Name, d.Content.Type)
+	}
+	return f.mountAt(m)
+}
+
 // protectMember sees to it that a mount does not write to a member. Replaying a journal
 // writes too, also for reading: the kernel is told that the device is read-only.
 func (img *Image) protectMember(d *Device, m *Mount) error {

@@ -173,6 +173,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 	if err := img.protectMember(d, m); err != nil {
 		return "", err
 	}
+	m.warnings = img.warnings(d)
 	try := driversFor(d, m.ReadOnly || !img.writable)
 	if m.Type != "" {
 		try = []driver{{m.Type, ""}}
@@ -193,31 +194,24 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		return "", &MountError{Device: d.Name, Err: err}
 	}
 	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name]
-	m.warnings = img.warnings(d)
 	mark := img.logMark()
-	e := &MountError{Device: d.Name, Type: try[0].name}
+	var first error
 	for _, dr := range try {
 		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), img.journal(d, m.Data), m.Data)
-		err := img.mount(d.Name, dir, dr.name, m.ReadOnly, data)
-		if err != nil && !img.writable && img.lacks(d) > 0 && dr.name == "btrfs" &&
-			img.mount(d.Name, dir, dr.name, true, joinData(data, "degraded")) == nil {
-			err = nil
-			m.warnings = append(m.warnings, fmt.Sprintf("%s: %d of the %d devices of its btrfs are missing: mounted degraded",
-				d.Name, img.lacks(d), d.Content.Devices))
-		}
+		err := img.mountOrDegraded(d, m, dir, dr.name, data)
 		if err == nil {
 			m.Type = dr.name
 			return dir, nil
 		}
-		if e.Err == nil {
-			e.Err = err
+		if first == nil {
+			first = err
 		}
 	}
+	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
+	e := &MountError{Device: d.Name, Type: try[0].name, Err: img.hintMount(first, d, m.Data)}
 	if img.k.Err() == nil {
 		e.Log = img.logSince(mark)
-		e.Hint = img.mountHint(d, m.Data, dir)
 	}
-	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
 	return "", e
 }
 

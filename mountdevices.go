@@ -1,6 +1,9 @@
 package unboot
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A file system can need more than one device: btrfs may lie on several, ext4 and XFS may
 // have their journal on another.
@@ -36,6 +39,20 @@ func (img *Image) lacks(d *Device) int {
 		return 0
 	}
 	return max(0, d.Content.Devices-len(list))
+}
+
+// mountOrDegraded mounts a device. If others of its btrfs are missing, and the image is
+// only read, it is mounted all the same, and the warnings of m say so.
+func (img *Image) mountOrDegraded(d *Device, m *Mount, dir, fstype, data string) error {
+	err := img.mount(d.Name, dir, fstype, m.ReadOnly, data)
+	lacks := img.lacks(d)
+	if err == nil || img.writable || lacks == 0 || fstype != "btrfs" ||
+		img.mount(d.Name, dir, fstype, true, joinData(data, "degraded")) != nil {
+		return err
+	}
+	m.warnings = append(m.warnings, fmt.Sprintf("%s: %d of the %d devices of its btrfs are missing: mounted degraded",
+		d.Name, lacks, d.Content.Devices))
+	return nil
 }
 
 // journalOptions are the options that name an external journal.

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// withoutJournal are the options with which a driver reads a file system as it is, and
-// leaves its journal alone.
-var withoutJournal = map[string]string{
-	"ext3": "noload", "ext4": "noload", "xfs": "norecovery", "btrfs": "rescue=nologreplay",
-	"nilfs2": "norecovery", "f2fs": "norecovery",
+// hintMount adds to the error of a device that could not be mounted with data what may help.
+func (img *Image) hintMount(err error, d *Device, data string) error {
+	if hint := img.mountHint(d, data); hint != "" && img.k.Err() == nil {
+		return fmt.Errorf("%w (%s)", err, hint)
+	}
+	return err
 }
 
-// mountHint says what may help to mount a device that could not be mounted with data. dir
-// is an empty directory.
-func (img *Image) mountHint(d *Device, data, dir string) string {
+// mountHint says what may help to mount a device that could not be mounted with data.
+func (img *Image) mountHint(d *Device, data string) string {
 	c := d.Content
 	if c == nil {
 		return ""
@@ -29,14 +29,5 @@ func (img *Image) mountHint(d *Device, data, dir string) string {
 	case c.Journal != "" && option != "" && img.journal(d, data) == "" && !strings.Contains(data, option):
 		return fmt.Sprintf("its journal is on another device: add that, or name it by the option %sDEVICE", option)
 	}
-	skip := withoutJournal[c.Type]
-	if skip == "" || strings.Contains(data, skip) {
-		return ""
-	}
-	dr := driversOf(c.Type, c.Version)[0]
-	if img.mount(d.Name, dir, dr.name, true, joinData(dr.data, skip, data)) != nil {
-		return ""
-	}
-	img.k.Unmount(dir, 0)
-	return fmt.Sprintf("its journal cannot be loaded; it can be read without it, as it was left, by mounting %s read-only with the option %s", d.Name, skip)
+	return ""
 }
