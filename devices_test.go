@@ -278,6 +278,25 @@ func TestNoDriver(t *testing.T) {
 	}
 }
 
+// A driver that is known to fail is not used by itself.
+func TestFaultyDriver(t *testing.T) {
+	vxfs := make([]byte, 1<<20)
+	binary.LittleEndian.PutUint32(vxfs[1024:], 0xa501fcf5)
+	binary.LittleEndian.PutUint32(vxfs[1024+32:], 1024)
+	path := filepath.Join(t.TempDir(), "i")
+	if err := os.WriteFile(path, vxfs, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	img := open(t, path)
+	d := img.Devices()[0]
+	if d.Content == nil || d.Content.Type != "vxfs" || !strings.Contains(img.Hint(d), "faulty") {
+		t.Errorf("%+v, %q", d.Content, img.Hint(d))
+	}
+	if f, err := img.MountAuto(); !errors.Is(err, unboot.ErrNoFileSystem) {
+		t.Errorf("%v, %v", f, err)
+	}
+}
+
 // A table that only the kernel reads has a name.
 func TestForeignTable(t *testing.T) {
 	testimg.Need(t, "parted")

@@ -50,6 +50,10 @@ var inKernel = set(
 	"reiserfs", "romfs", "squashfs", "udf", "ufs", "vfat", "vxfs", "xfs",
 )
 
+// onlyByName are types whose driver fails on images that are sound: vxfs stops the kernel,
+// qnx6 leaves entries out. They are tried only if [Type] asks for the driver.
+var onlyByName = set("vxfs", "qnx6")
+
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}
 	for _, n := range names {
@@ -70,10 +74,11 @@ func canMount(c *probe.Info) bool {
 	return c != nil && c.Usage == probe.Filesystem && hasDriver(c.Type)
 }
 
-// hasDriver reports whether the kernel has a driver for a type of file system.
+// hasDriver reports whether the kernel has a driver for a type of file system that can be
+// trusted with what is found.
 func hasDriver(fstype string) bool {
 	_, ok := drivers[fstype]
-	return ok || inKernel[fstype]
+	return (ok || inKernel[fstype]) && !onlyByName[fstype]
 }
 
 // driversFor returns the drivers to try for a device. For reading they are those of all
