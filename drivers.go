@@ -40,41 +40,73 @@ var drivers = map[string][]driver{
 		{"ufs", "ufstype=ufs2"}, {"ufs", "ufstype=44bsd"}, {"ufs", "ufstype=sun"},
 		{"ufs", "ufstype=sunx86"}, {"ufs", "ufstype=openstep"}, {"ufs", "ufstype=old"},
 	},
-	"freevxfs": {{"vxfs", ""}},
-	"vxfs":     {{"vxfs", ""}},
 }
 
-// unmountable are the types of usage filesystem that Linux has no driver for.
-var unmountable = map[string]bool{
-	"apfs": true, "ReFS": true, "VMFS": true, "zfs_member": true, "squashfs3": true,
+// inKernel are the drivers for block devices that this kernel has. A type that none of
+// them is for is named, but counts as no file system: nothing could be done with it.
+var inKernel = set(
+	"affs", "befs", "bfs", "btrfs", "cramfs", "efs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs",
+	"hfs", "hfsplus", "hpfs", "iso9660", "jfs", "minix", "msdos", "nilfs2", "ntfs3", "omfs", "qnx4", "qnx6",
+	"reiserfs", "romfs", "squashfs", "udf", "ufs", "vfat", "vxfs", "xfs",
+)
+
+// onlyByName are types whose driver fails on images that are sound: vxfs stops the kernel,
+// qnx6 leaves entries out. They are tried only if [Type] asks for the driver.
+var onlyByName = set("vxfs", "qnx6")
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
 }
 
 // readOnlyTypes are never mounted for writing: the driver refuses, or its
-// writing is not to be trusted.
-var readOnlyTypes = map[string]bool{
-	"iso9660": true, "squashfs": true, "erofs": true, "cramfs": true, "romfs": true,
-	"ufs": true, "befs": true, "efs": true, "vxfs": true, "qnx4": true, "qnx6": true,
-}
+// writing is not to be trusted, as of those that no test here writes to.
+var readOnlyTypes = set(
+	"iso9660", "squashfs", "erofs", "cramfs", "romfs", "ufs", "befs", "efs", "vxfs", "qnx4", "qnx6",
+	"affs", "bfs", "hpfs", "omfs",
+)
 
 // canMount reports whether a device holds a file system with a driver.
 func canMount(c *probe.Info) bool {
-	return c != nil && c.Usage == probe.Filesystem && !unmountable[c.Type]
+	return c != nil && c.Usage == probe.Filesystem && hasDriver(c.Type)
 }
 
-// driversFor returns the drivers to try for a device.
-func driversFor(d *Device) []driver {
-	c := d.Content
-	if !canMount(c) {
+// hasDriver reports whether the kernel has a driver for a type of file system that can be
+// trusted with what is found.
+func hasDriver(fstype string) bool {
+	_, ok := drivers[fstype]
+	return (ok || inKernel[fstype]) && !onlyByName[fstype]
+}
+
+// driversFor returns the drivers to try for a device. For reading they are those of all
+// signatures that it has: the first may be left from an earlier use.
+func driversFor(d *Device, readOnly bool) []driver {
+	t := d.apparent()
+	if t == "" {
 		return nil
 	}
-	list, ok := drivers[c.Type]
-	if !ok {
-		return []driver{{c.Type, ""}}
-	}
-	if c.Type == "ufs" && strings.Contains(c.Version, "2") {
-		return list[:1]
+	list := driversOf(t, d.Content.Version)
+	for _, other := range d.Content.Others {
+		if readOnly && other != t && hasDriver(other) {
+			list = append(list, driversOf(other, "")...)
+		}
 	}
 	return list
+}
+
+// driversOf returns the drivers to try for a type and version of file system.
+func driversOf(fstype, version string) []driver {
+	list, ok := drivers[fstype]
+	switch {
+	case !ok:
+		return []driver{{fstype, ""}}
+	case fstype == "ufs" && strings.Contains(version, "2"):
+		return list[:1:1]
+	}
+	return slices.Clone(list)
 }
 
 // tuning returns options that make a driver faster on a device.

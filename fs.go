@@ -61,7 +61,8 @@ func (f *FS) Mounts() []Mount {
 	return slices.Clone(f.t.mounts)
 }
 
-// Problems returns, in words, what [Image.MountOS] has left out of the tree.
+// Problems returns, in words, what [Image.MountOS] has left out of the tree, and what is
+// mounted although a part of it is missing.
 func (f *FS) Problems() []string {
 	f.t.life.RLock()
 	defer f.t.life.RUnlock()

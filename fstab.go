@@ -52,7 +52,7 @@ func (f *FS) followFstab() {
 	})
 	for _, m := range list {
 		m.ReadOnly = m.ReadOnly || f.readOnly
-		if err := f.mountAt(m); err != nil {
+		if err := f.mountWhole(m); err != nil {
 			f.problem("/%s is not mounted: %v", m.Dir, err)
 		}
 	}

@@ -42,6 +42,7 @@ type inventory struct {
 	disks    []*Disk
 	devices  []*Device
 	problems []string
+	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
 }
 
 // A Disk is a disk of an image.
@@ -54,13 +55,14 @@ type Disk struct {
 	Size int64
 	// SectorSize is the size of a logical block in bytes.
 	SectorSize int
-	// Table is the kind of the partition table, such as "gpt" or "dos"; ""
-	// if there is none.
+	// Table is the kind of the partition table, such as "gpt", "dos" or "mac", as
+	// package volume/part calls it; "" if there is none.
 	Table string
 	// UUID identifies the partition table, or is "".
 	UUID string
 
-	raw bool // a file or block device of the host
+	raw   bool  // a file or block device of the host
+	whole int64 // bytes that are really there, if that is less than Size; or 0
 }
 
 // Open opens a disk image or a block device, starts a kernel and attaches the
@@ -149,6 +151,7 @@ func (img *Image) openDisk(src source, c *config) (*scan, error) {
 	}
 	s.r = hostReader{s.dev}
 	s.size = s.dev.Size()
+	s.onlyRead = !c.writable || s.scratch
 	return s, nil
 }
 
@@ -181,14 +184,16 @@ func (img *Image) openFile(s *scan, c *config) error {
 
 // attach gives a disk to the kernel.
 func (img *Image) attach(s *scan, c *config) error {
-	readOnly := !c.writable || s.scratch
-	d := lkl.Disk{ReadOnly: readOnly, SectorSize: s.sectorSize, PhysicalSize: s.physicalSize()}
-	if s.raw != nil {
+	d := lkl.Disk{ReadOnly: s.onlyRead, SectorSize: s.sectorSize, PhysicalSize: s.physicalSize()}
+	switch {
+	case s.end > s.dev.Size():
+		d.Device = disk.Extend(s.dev, s.end)
+	case s.raw != nil:
 		d.File = s.raw.File()
-	} else {
+	default:
 		d.Device = s.dev
 	}
-	if readOnly {
+	if s.onlyRead {
 		overlay, err := lkl.NewOverlay(c.overlayDir)
 		if err != nil {
 			return fmt.Errorf("%s: making an overlay: %w", s.path, err)

@@ -26,6 +26,8 @@ type Mount struct {
 	Data string
 	// ReadOnly mounts read-only even on a writable image.
 	ReadOnly bool
+
+	warnings []string // what attachMount has to say of it
 }
 
 // Mount mounts a device, given as [Image.Device] takes it. It is mounted
@@ -103,7 +105,7 @@ func (img *Image) newTree(m Mount, dir string) (*FS, error) {
 		img.k.Unmount(dir, unix.MNT_DETACH)
 		return nil, &MountError{Device: m.Device, Type: m.Type, Err: err}
 	}
-	t := &tree{img: img, dir: dir, mounts: []Mount{m}, root: fd, files: map[*File]struct{}{}}
+	t := &tree{img: img, dir: dir, mounts: []Mount{m}, root: fd, files: map[*File]struct{}{}, problems: m.warnings}
 	img.mu.Lock()
 	img.trees = append(img.trees, t)
 	img.mu.Unlock()
@@ -151,6 +153,7 @@ func (f *FS) mountDeviceAt(d *Device, m Mount) error {
 		err = &MountError{Device: m.Device, Type: m.Type, Err: err}
 	} else {
 		t.mounts = append(t.mounts, m)
+		t.problems = append(t.problems, m.warnings...)
 	}
 	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
 	return err
@@ -167,7 +170,11 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		}
 	}
 	m.Device = d.Name
-	try := driversFor(d)
+	if err := img.protectMember(d, m); err != nil {
+		return "", err
+	}
+	m.warnings = img.warnings(d)
+	try := driversFor(d, m.ReadOnly || !img.writable)
 	if m.Type != "" {
 		try = []driver{{m.Type, ""}}
 		for _, known := range drivers {
@@ -190,8 +197,8 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 	_, mark := img.k.LogSince(img.k.LogMark())
 	var first error
 	for _, dr := range try {
-		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), m.Data)
-		err := img.mount(d.Name, dir, dr.name, m.ReadOnly, data)
+		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), img.journal(d, m.Data), m.Data)
+		err := img.mountOrDegraded(d, m, dir, dr.name, data)
 		if err == nil {
 			m.Type = dr.name
 			return dir, nil
@@ -201,7 +208,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		}
 	}
 	img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
-	e := &MountError{Device: d.Name, Type: try[0].name, Err: first}
+	e := &MountError{Device: d.Name, Type: try[0].name, Err: img.hintMount(first, d, m.Data)}
 	if img.k.Err() == nil {
 		e.Log = img.logSince(mark)
 	}
@@ -228,21 +235,6 @@ func mountFlags(readOnly bool) uintptr {
 		flags |= unix.MS_RDONLY
 	}
 	return flags
-}
-
-// otherDevices returns the options that name the other devices of a file
-// system which has several.
-func (img *Image) otherDevices(d *Device) string {
-	if d.Content == nil || d.Content.Type != "btrfs" || d.Content.Devices < 2 {
-		return ""
-	}
-	var opts []string
-	for _, o := range img.found.Load().devices {
-		if o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
-			opts = append(opts, "device="+o.Name)
-		}
-	}
-	return strings.Join(opts, ",")
 }
 
 // noDriver says why a device cannot be mounted at all.

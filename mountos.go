@@ -46,8 +46,9 @@ func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
 	return img.mountOS(list, opts)
 }
 
-// candidates returns the file systems of the image, each once: a CD image may
-// be seen as the whole disk and as a partition, a btrfs on all its devices.
+// candidates returns the file systems of the image, each once: a CD image may be seen as
+// the whole disk and as a partition, a btrfs on all its devices. What lies inside a CD
+// image is there for firmware and other systems: it is mounted only by name.
 func (img *Image) candidates() []*Device {
 	var list []*Device
 	seen := map[[2]string]bool{}
@@ -56,10 +57,26 @@ func (img *Image) candidates() []*Device {
 		if d.Content.UUID != "" && seen[id] && sharesUUID(d) {
 			continue
 		}
+		if slices.ContainsFunc(list, func(o *Device) bool { return o.standsFor(d) }) {
+			continue
+		}
 		seen[id] = true
 		list = append(list, d)
 	}
 	return list
+}
+
+// standsFor reports whether another file system of the same disk is d itself, or a CD
+// image that d lies inside of. A FAT whose boot sector is a partition table, too, as
+// mkfs.fat and mformat make it, is a partition that begins with its disk.
+func (d *Device) standsFor(other *Device) bool {
+	if d.Disk != other.Disk {
+		return false
+	}
+	if d.Start == other.Start && d.Content.Type == other.Content.Type {
+		return true
+	}
+	return d.Kind == KindDisk && besidePartitions(d.Content) && other.Start+other.Size <= d.Content.Size
 }
 
 func sharesUUID(d *Device) bool {
@@ -70,9 +87,14 @@ func sharesUUID(d *Device) bool {
 func (img *Image) noFileSystem() error {
 	var other []string
 	for _, d := range img.found.Load().devices {
-		if d.Content != nil {
-			other = append(other, d.String())
+		hint := img.Hint(d)
+		switch {
+		case d.Content == nil && hint == "":
+			continue
+		case hint != "":
+			hint = ": " + hint
 		}
+		other = append(other, d.String()+hint)
 	}
 	if len(other) == 0 {
 		return fmt.Errorf("%s: %w", img.Path(), ErrNoFileSystem)

@@ -79,7 +79,8 @@ func TestNothingThere(t *testing.T) {
 	}
 }
 
-// A disk that is cut off, and a file system larger than its device, are told.
+// A disk that is cut off, and a file system larger than its device, are told. For writing,
+// what is missing is not made up.
 func TestProblems(t *testing.T) {
 	path := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))
 	st, err := os.Stat(path)
@@ -89,7 +90,7 @@ func TestProblems(t *testing.T) {
 	if err := os.Truncate(path, st.Size()/2+100); err != nil {
 		t.Fatal(err)
 	}
-	img := open(t, path)
+	img := open(t, path, unboot.Writable())
 	text := strings.Join(img.Problems(), "\n")
 	for _, want := range []string{"larger than its device", "not a whole sector"} {
 		if !strings.Contains(text, want) {

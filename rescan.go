@@ -38,7 +38,8 @@ func (img *Image) Rescan() error {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 		defer r.close()
-		s := &scan{source: source{path: d.Path}, r: r, size: d.Size, name: strings.TrimPrefix(d.Name, "/dev/")}
+		s := &scan{source: source{path: d.Path}, r: r, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
+		s.noteMissing()
 		s.readTable(d.SectorSize)
 		if err := img.updatePartitions(s, r.fd); err != nil {
 			if !errors.Is(err, unix.EBUSY) {
@@ -134,18 +135,18 @@ func (img *Image) updatePartitions(s *scan, fd int) error {
 		return err
 	}
 	want := map[int]extent{}
-	extended := map[int]bool{}
+	kernelNumber := s.kernelNumbers()
 	if s.table != nil {
 		for i := range s.table.Partitions {
 			p := &s.table.Partitions[i]
 			e := extent{p.Start, p.Size}
-			if extended[p.Number] = p.Extended; p.Extended {
+			if p.Extended {
 				// Only for boot loaders.
 				e.size = min(max(1024, int64(s.table.SectorSize)), p.Size)
 			}
-			if e.start < s.size {
+			if n := kernelNumber[p.Number]; n != 0 {
 				e.size = min(e.size, s.size-e.start)
-				want[p.Number] = e
+				want[n] = e
 			}
 		}
 	}

@@ -37,12 +37,18 @@ type scan struct {
 	source
 	raw        *disk.Raw // nil if the program serves the disk
 	r          reader
+	onlyRead   bool // the disk itself is not written to
 	size       int64
+	end        int64 // where the kernel's disk ends: behind size is nothing but zeros
 	sectorSize int
 	table      *part.Table // nil if there is none
+	foreign    string      // the name of one that only the kernel reads
 	content    *probe.Info // of the whole disk
+	array      *probe.Info // that the partitions are members of, or nil
 	parts      map[int]*probe.Info
+	note       string // what a disk looks like on which nothing was found
 	problems   []string
+	whole      int64  // bytes that are really there, if that is less than size; or 0
 	name       string // that the kernel gave it
 }
 
@@ -60,6 +66,12 @@ func (s *scan) physicalSize() int {
 func (s *scan) look(sectorSize int) {
 	s.readTable(sectorSize)
 	s.readContents()
+	s.end = s.size
+	if s.onlyRead {
+		s.complete()
+	} else if rest := s.size % int64(s.sectorSize); rest != 0 {
+		s.problem("the last %d bytes are not a whole sector, and out of reach for writing", rest)
+	}
 }
 
 func (s *scan) readTable(sectorSize int) {
@@ -70,27 +82,43 @@ func (s *scan) readTable(sectorSize int) {
 	if s.sectorSize == 0 {
 		s.sectorSize = part.DetectSectorSize(s.r, s.size)
 	}
-	if rest := s.size % int64(s.sectorSize); rest != 0 {
-		s.problem("the last %d bytes are not a whole sector, and out of reach", rest)
-	}
 	// A table counts in sectors of 512 or 4096 bytes only.
 	if s.sectorSize == 512 || s.sectorSize == 4096 {
 		t, err := part.Read(s.r, s.size, s.sectorSize)
 		if err == nil {
-			s.table = t
+			if !t.Unannounced || !s.isWhole() {
+				s.table = t
+			}
 		} else if !errors.Is(err, part.ErrNoTable) {
 			s.problem("%v", err)
+		} else {
+			s.foreign = part.Foreign(s.r, s.size)
 		}
 	}
 }
 
+// isWhole reports whether something is on the whole disk. A table that no MBR announces
+// any more is older than that.
+func (s *scan) isWhole() bool {
+	c, err := probe.Probe(s.r, s.size)
+	return err == nil && c.Type != ""
+}
+
 func (s *scan) readContents() {
+	s.array = nil
 	s.content = s.probe(0, 0, s.size)
+	s.array = s.findArray()
 	if s.table == nil {
+		if s.content == nil && s.foreign == "" {
+			s.note = disk.Describe(s.r, s.size)
+		}
 		return
 	}
 	s.problems = append(s.problems, s.table.Problems...)
-	if len(s.table.Partitions) > 0 && !besidePartitions(s.content) {
+	switch {
+	case s.array != nil:
+		s.content = s.array
+	case len(s.table.Partitions) > 0 && !besidePartitions(s.content):
 		// Left from an earlier life of the disk: the table was there later.
 		s.content = nil
 	}
@@ -113,15 +141,21 @@ func besidePartitions(c *probe.Info) bool {
 
 // probe returns what a partition holds, or the disk if number is 0; or nil.
 func (s *scan) probe(number int, start, size int64) *probe.Info {
-	what := "the disk"
+	what, look := "the disk", probe.Probe
 	if number != 0 {
-		what = fmt.Sprintf("partition %d", number)
+		what, look = fmt.Sprintf("partition %d", number), probe.Partition
 	}
-	c, err := probe.Probe(s.r.section(number, start, size), size)
+	c, err := look(s.r.section(number, start, size), size)
 	if err != nil {
 		s.problem("%s: %v", what, err)
 	}
 	if c == nil || c.Type == "" {
+		c = nil
+	}
+	if number != 0 {
+		c = s.asMember(number, c)
+	}
+	if c == nil {
 		return nil
 	}
 	if c.Size > size && c.Devices <= 1 {
@@ -142,17 +176,23 @@ func (img *Image) findDevices(found []*scan) error {
 	if err != nil {
 		return fmt.Errorf("%s: reading the kernel's partitions: %w", found[0].path, err)
 	}
-	var list inventory
+	list := inventory{notes: map[string]string{}}
 	for i, s := range found {
-		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, raw: s.raw != nil}
+		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, Table: s.foreign,
+			raw: s.raw != nil, whole: s.whole}
 		if s.table != nil {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}
 		list.disks = append(list.disks, d)
+		list.notes[d.Name] = s.note
 		list.devices = append(list.devices, &Device{
 			Name: d.Name, Kind: KindDisk, Disk: i, Size: s.size, Content: s.content,
 		})
-		for _, n := range nodes[s.name] {
+		have, err := img.addMissing(s, nodes[s.name])
+		if err != nil {
+			return fmt.Errorf("%s: telling the kernel of the partitions: %w", s.path, err)
+		}
+		for _, n := range have {
 			dev, err := img.partition(i, s, n)
 			if err != nil {
 				return fmt.Errorf("%s: partition %d: %w", s.path, n.number, err)
@@ -210,11 +250,12 @@ func (img *Image) partitions() (map[string][]node, error) {
 // counts: it may know tables that package part does not, and is alone in what
 // can be mounted.
 func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
-	d := &Device{Name: "/dev/" + n.name, Kind: KindPartition, Disk: disk, Number: n.number}
+	number := s.tableNumber(n.number)
+	d := &Device{Name: "/dev/" + s.name + strconv.Itoa(number), Kind: KindPartition, Disk: disk, Number: number}
 	if s.table != nil {
 		for i := range s.table.Partitions {
 			p := &s.table.Partitions[i]
-			if p.Number != n.number {
+			if p.Number != number {
 				continue
 			}
 			d.Start, d.Size = p.Start, min(p.Size, s.size-p.Start)
@@ -222,7 +263,7 @@ func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
 				Table: s.table.Type, Type: p.Type, TypeName: p.TypeName,
 				Name: p.Name, UUID: p.UUID, Bootable: p.Bootable,
 			}
-			d.Content = s.parts[n.number]
+			d.Content = s.parts[number]
 			// Of an extended partition the kernel shows the first KiB.
 			if p.Extended || d.Size/1024 == n.blocks {
 				return d, nil
@@ -237,7 +278,7 @@ func (img *Image) partition(disk int, s *scan, n node) (*Device, error) {
 	if d.Size, err = img.sysfs(s.name, n.name, "size"); err != nil {
 		return nil, err
 	}
-	d.Content = s.probe(n.number, d.Start, d.Size)
+	d.Content = s.probe(number, d.Start, d.Size)
 	if d.Partition == nil {
 		d.Partition = &Partition{}
 	}

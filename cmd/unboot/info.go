@@ -60,6 +60,7 @@ type jsonDevice struct {
 	Size      int64          `json:"size"`
 	Partition *jsonPartition `json:"partition,omitempty"`
 	Content   *jsonContent   `json:"content,omitempty"`
+	Hint      string         `json:"hint,omitempty"`
 }
 
 type jsonPartition struct {
@@ -118,7 +119,7 @@ func (a *app) info(o *opened, mount bool) *jsonInfo {
 		mountable[d.Name] = true
 	}
 	for _, d := range o.img.Devices() {
-		j := jsonDevice{Name: d.Name, Kind: string(d.Kind), Disk: d.Disk, Number: d.Number, Start: d.Start, Size: d.Size}
+		j := jsonDevice{Name: d.Name, Kind: string(d.Kind), Disk: d.Disk, Number: d.Number, Start: d.Start, Size: d.Size, Hint: o.img.Hint(d)}
 		if p := d.Partition; p != nil {
 			j.Partition = &jsonPartition{p.Type, p.TypeName, p.Name, p.UUID, p.Bootable}
 		}
@@ -240,6 +241,11 @@ func (a *app) printInfo(info *jsonInfo) error {
 			w.WriteString(t.String())
 		} else {
 			fmt.Fprintln(w, "  nothing that is known")
+		}
+		for _, dev := range info.Devices {
+			if dev.Disk == i && dev.Hint != "" {
+				fmt.Fprintf(w, "  %s: %s\n", dev.Name, dev.Hint)
+			}
 		}
 	}
 	if len(info.Problems) > 0 {

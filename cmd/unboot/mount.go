@@ -94,6 +94,11 @@ func (o *opened) mountError(err error) error {
 		for _, d := range o.img.Devices() {
 			if d.Content != nil && d.Content.Type != "" {
 				hint += fmt.Sprintf("\n%s holds %s", d.Name, d.Content.Type)
+				if h := o.img.Hint(d); h != "" {
+					hint += " (" + h + ")"
+				}
+			} else if h := o.img.Hint(d); h != "" {
+				hint += fmt.Sprintf("\n%s: %s", d.Name, h)
 			}
 		}
 		return fmt.Errorf("%s: %w%s", quote(o.path), unboot.ErrNoFileSystem, hint)

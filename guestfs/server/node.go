@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -84,13 +85,21 @@ func (s *Server) probe(device string) (*probe.Info, error) {
 		return nil, err
 	}
 	defer n.close()
-	info, err := probe.Probe(cached{n}, n.size)
+	d, look := s.device(device), probe.Probe
+	if d != nil && d.Kind == unboot.KindPartition {
+		look = probe.Partition
+		// What it is a member of is written elsewhere on the disk.
+		if c := d.Content; c != nil && c.Usage == probe.RAID && s.wholeIs(d.Disk, c.Type) {
+			return c, nil
+		}
+	}
+	info, err := look(cached{n}, n.size)
 	if err != nil {
 		return nil, perror(err, "read: %s", device)
 	}
 	// A disk with partitions may have old superblocks between them, or look like
 	// a FAT by its boot sector.
-	if d := s.device(device); d != nil && d.Kind == unboot.KindDisk && d.Content == nil && s.partitioned(d) {
+	if d != nil && d.Kind == unboot.KindDisk && d.Content == nil && s.partitioned(d) {
 		return &probe.Info{}, nil
 	}
 	return info, nil
@@ -107,6 +116,17 @@ func (s *Server) device(name string) *unboot.Device {
 		return nil
 	}
 	return d
+}
+
+// wholeIs reports whether a whole disk is of a type.
+func (s *Server) wholeIs(disk int, kind string) bool {
+	img, err := s.image()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(img.Devices(), func(d *unboot.Device) bool {
+		return d.Disk == disk && d.Kind == unboot.KindDisk && d.Content != nil && d.Content.Type == kind
+	})
 }
 
 // partitioned reports whether a disk has partitions.

@@ -12,7 +12,7 @@ import (
 )
 
 // Source returns the path of the source archive of one of Debian's packages,
-// PACKAGE_VERSION.orig.tar.gz, for the sake of the tests in it. It is
+// PACKAGE_VERSION.orig.tar with a compressor's suffix, for the sake of the tests in it. It is
 // downloaded by apt once per machine, with lists of its own, so that nothing of
 // the host's changes. Where that does not work the test is skipped.
 func Source(t testing.TB, name string) string {
@@ -53,7 +53,7 @@ func Source(t testing.TB, name string) string {
 	}
 	found := archives(work, name)
 	if len(found) == 0 {
-		t.Skipf("apt-get brought no %s_*.orig.tar.gz", name)
+		t.Skipf("apt-get brought no %s_*.orig.tar.*", name)
 	}
 	check(t, os.MkdirAll(dir, 0o755))
 	to := filepath.Join(dir, filepath.Base(found[0]))
@@ -63,6 +63,6 @@ func Source(t testing.TB, name string) string {
 }
 
 func archives(dir, name string) []string {
-	list, _ := filepath.Glob(filepath.Join(dir, name+"_*.orig.tar.gz"))
+	list, _ := filepath.Glob(filepath.Join(dir, name+"_*.orig.tar.*"))
 	return list
 }

@@ -1,9 +1,9 @@
 // Package part reads and writes partition tables: GPT and MBR ("dos"), with its
 // logical partitions.
 //
-// The kernel has a scanner of its own, which decides what block devices there are.
-// This package tells what that scanner does not: types, names, attributes, and
-// what is odd about a table ([Table.Problems]), in particular on a disk image that
+// The kernel has a scanner of its own, which is told what this package finds beside it
+// (of a GPT's backup, or with high numbers). This package tells what that scanner does
+// not: types, names, attributes, and what is odd about a table ([Table.Problems]), in particular on a disk image that
 // was truncated, resized or copied to sectors of another size. Numbers and
 // PARTUUIDs are the kernel's and blkid's.
 //
@@ -32,6 +32,10 @@ type Table struct {
 	SectorSize int         // the table counts in sectors of so many bytes
 	Partitions []Partition // in the order of their numbers
 	Problems   []string    // what is odd, in words for people
+
+	// Unannounced says that no MBR speaks of this GPT. Linux and blkid ignore it then:
+	// it may be left from an earlier use of the disk.
+	Unannounced bool
 }
 
 // Partition is one entry of a table.
@@ -154,6 +158,7 @@ func (d *disk) table(mbr *mbr, maybeGPT bool) (*Table, error) {
 			}
 			return t, nil
 		case err == nil && (mbr == nil || mbr.empty()):
+			t.Unannounced = true
 			t.problem("there is no protective MBR: Linux ignores the GPT")
 			return t, nil
 		case err == nil:
@@ -228,4 +233,7 @@ func (t *Table) problem(format string, args ...any) {
 // maxProblems is how many problems are told of one table. After that, it is clear.
 const maxProblems = 32
 
-var le = binary.LittleEndian
+var (
+	le = binary.LittleEndian
+	be = binary.BigEndian
+)

@@ -247,6 +247,9 @@ func FuzzRead(f *testing.F) {
 	le.PutUint32(gpt[512+84:], 128)
 	copy(gpt[1024:], "type-of-16-bytesuuid-of-16-bytes")
 	f.Add(gpt, uint32(1<<20), true)
+	f.Add([]byte("ER\x02\x00"+strings.Repeat("\x00", 508)+"PM"), uint32(1<<20), false)
+	f.Add([]byte("RDSK\x00\x00\x00\x40\xad\xac\xb4\x6d"), uint32(1<<20), false)
+	f.Add(append(make([]byte, 0x1c6), "\x01GEM\x00\x00\x00\x02\x00\x00\x10\x00"...), uint32(1<<22), false)
 	for _, script := range []string{gptScript, dosScript} {
 		dir := f.TempDir()
 		image := dir + "/disk"
@@ -273,6 +276,7 @@ func FuzzRead(f *testing.F) {
 			le.PutUint32(data[512+16:], crc32.ChecksumIEEE(data[512:512+92]))
 		}
 		r := device{data, int64(size)}
+		Foreign(r, int64(size))
 		for _, sector := range []int{0, 512, 4096} {
 			table, err := Read(r, int64(size), sector)
 			if errors.Is(err, ErrNoTable) {

@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,8 +197,14 @@ func blkid(t *testing.T, image string) (map[string]string, bool) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	m := udevNames(string(out))
+	return m, m["TYPE"] != ""
+}
+
+// udevNames returns what blkid's "udev" output says, by blkid's own names.
+func udevNames(text string) map[string]string {
 	m := map[string]string{}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		name = strings.TrimPrefix(name, "ID_FS_")
 		value = decode(value)
@@ -207,7 +214,7 @@ func blkid(t *testing.T, image string) (map[string]string, bool) {
 			m[name] = value
 		}
 	}
-	return m, m["TYPE"] != ""
+	return m
 }
 
 // decode undoes udev's \xNN.
@@ -424,4 +431,17 @@ func extOverFAT(t *testing.T) string {
 	testimg.MustRun(t, "mke2fs", "-q", "-F", "-t", "ext2", image)
 	write(t, image, 0, string(boot))
 	return image
+}
+
+// readAll fills p from the start of a file, as far as it goes.
+func readAll(t *testing.T, image string, p []byte) {
+	t.Helper()
+	f, err := os.Open(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := io.ReadFull(f, p); err != nil && err != io.ErrUnexpectedEOF {
+		t.Fatal(err)
+	}
 }

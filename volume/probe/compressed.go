@@ -13,6 +13,13 @@ func probeSquashfs(s *source) *Info {
 	case sb.has(0, "hsqs"):
 	case sb.has(0, "sqsh"):
 		order = binary.BigEndian
+	case sb.has(0, "shsq"), sb.has(0, "qshs"), sb.has(0, "tqsh"), sb.has(0, "hsqt"), sb.has(0, "sqlz"):
+		// Makers of devices change the compression, and so that nobody reads it as the
+		// usual one, the magic. What else they change, the header does not say.
+		if sb.le16(28) > 4 && sb.be16(28) > 4 {
+			return nil
+		}
+		return &Info{Type: "squashfs_vendor"}
 	default:
 		return nil
 	}
@@ -23,7 +30,8 @@ func probeSquashfs(s *source) *Info {
 		return info
 	}
 	if order == binary.BigEndian {
-		return nil // there is no such thing as a big-endian version 4
+		info.Type = "squashfs_vendor" // in the standard there is no big-endian version 4
+		return info
 	}
 	info.BlockSize = int64(sb.le32(12))
 	if !power2(uint64(info.BlockSize), 4096, 1<<20) {

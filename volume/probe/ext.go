@@ -44,6 +44,9 @@ func probeExt(s *source) *Info {
 		blocks |= uint64(sb.le32(336)) << 32
 	}
 	info.Size = mul(blocks, 1024<<bits)
+	if compat&extHasJournal != 0 && sb.le32(224) == 0 { // the journal's inode
+		info.Journal = uuid(sb.sub(208, 16))
+	}
 
 	switch {
 	case incompat&extJournalDev != 0:

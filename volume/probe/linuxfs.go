@@ -16,13 +16,17 @@ func probeXFS(s *source) *Info {
 	if !power2(blockSize, 512, 64<<10) || !power2(sectorSize, 512, 32<<10) || sb.be32(88) == 0 {
 		return nil
 	}
-	return &Info{
+	info := &Info{
 		Type:      "xfs",
 		Label:     label(sb.sub(108, 12)),
 		UUID:      uuid(sb.sub(32, 16)),
 		BlockSize: int64(sectorSize),
 		Size:      mul(sb.be64(8), blockSize),
 	}
+	if sb.be64(48) == 0 { // where its log begins
+		info.Journal = info.UUID
+	}
+	return info
 }
 
 // Btrfs: https://btrfs.readthedocs.io/en/latest/dev/On-disk-format.html
@@ -214,7 +218,8 @@ const (
 // Bcachefs: https://bcachefs.org/bcachefs-principles-of-operation.pdf
 func probeBcachefs(s *source) *Info {
 	sb := s.at(4096, 512)
-	if !sb.has(24, bcachefsMagic) || sb.le64(104) != 8 {
+	// The first versions had bcache's magic.
+	if !sb.has(24, bcachefsMagic) && !sb.has(24, bcacheMagic) || sb.le64(104) != 8 {
 		return nil
 	}
 	version := sb.le16(16)

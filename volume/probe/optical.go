@@ -3,6 +3,7 @@ package probe
 import (
 	"encoding/binary"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 )
 
@@ -52,8 +53,8 @@ func probeISO(s *source) *Info {
 }
 
 // jolietLabel returns the label from Joliet's 16 characters, and the primary's 32
-// where Joliet's are only their beginning, but for what the primary cannot
-// spell and has an underscore for.
+// where Joliet's are only their beginning, but for the case, and for what one of them
+// cannot spell and has an underscore for.
 func jolietLabel(joliet, primary block) string {
 	short := label16(joliet, binary.BigEndian)
 	runes := []rune(short)
@@ -64,12 +65,17 @@ func jolietLabel(joliet, primary block) string {
 		return short
 	}
 	for i, r := range runes {
-		p := rune(primary[i])
-		if r != p && p != '_' {
+		switch p := rune(primary[i]); {
+		case p == '_':
+		case r == '_':
+			runes[i] = p
+		case unicode.ToUpper(r) != unicode.ToUpper(p):
 			return short
+		case !unicode.IsUpper(p):
+			runes[i] = p
 		}
 	}
-	return short + strings.TrimRight(label(primary.sub(len(runes), len(primary)-len(runes))), " ")
+	return string(runes) + strings.TrimRight(label(primary.sub(len(runes), len(primary)-len(runes))), " ")
 }
 
 // isoUUID spells a date, YYYYMMDDhhmmsscc and a time zone, as blkid does.

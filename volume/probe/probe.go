@@ -35,6 +35,17 @@ type Info struct {
 	Size      int64 // bytes of the device that the format claims for itself; 0 if unknown
 	Devices   int   // devices that together hold the data (btrfs, md); 0 if it is this one
 
+	// DataEnd, if not 0, says of a member (usage RAID) that what the array holds begins
+	// with the device's first byte, as if it were on this device alone, and that nothing
+	// of it lies behind this offset. What is there by itself is in Others.
+	DataEnd int64
+
+	// Journal is set where the journal is on a device of its own: the device with this
+	// UUID (ext4) or with it in JournalOf (XFS).
+	Journal string
+	// JournalOf is the UUID of the file system whose external journal this is (XFS).
+	JournalOf string
+
 	Others []string // types of further signatures on the device, usually left from earlier use
 }
 
@@ -63,7 +74,10 @@ type kind int
 const (
 	strict   kind = iota
 	tolerant      // may share a device with another signature by design
-	rare          // takes further reads: tried only if nothing else was found
+	outside       // a member with something inside, which is looked for too
+	whole         // the same, only on whole disks
+	weak          // its magic is short: tried only if nothing else was found
+	rare          // takes further reads: the same
 )
 
 // Floppies and the like are tiny. They have no RAID, and what first fits is it.
@@ -72,13 +86,22 @@ const tiny = 1440 << 10
 // probers are in the order in which blkid tries. What wraps something else
 // comes before what can be inside.
 var probers = []prober{
+	{RAID, outside, 64 << 10, probeMDEnd},
 	{RAID, strict, 64 << 10, probeMD},
-	{RAID, strict, 64 << 10, probeFakeRAID},
+	{RAID, outside, 192 << 10, probeDDF},
+	{RAID, whole, 64 << 10, probeFirmware},
+	{RAID, outside, 64 << 10, probeDRBD},
+	{RAID, outside, 64 << 10, probeAppleRAID},
 	{Other, strict, 8 << 10, probeBcache},
+	{Other, strict, 0, probeBlueStore},
+	{Other, strict, 64 << 10, probeDRBDOther},
 	{RAID, strict, 64 << 10, probeLVM2},
 	{Other, strict, 4 << 10, probeSnapshot},
 	{Crypto, strict, 4 << 10, probeVerity},
 	{Crypto, strict, 4 << 10, probeLUKS},
+	{RAID, strict, 0, probeUBI},
+	{Other, strict, 0, probeVDO},
+	{RAID, strict, 8 << 10, probeStratis},
 	{Crypto, strict, 64 << 10, probeBitLocker},
 	{Filesystem, strict, 0, probeVFAT},
 	{Other, strict, 10 << 10, probeSwap},
@@ -88,26 +111,45 @@ var probers = []prober{
 	{Filesystem, strict, 64 << 10, probeJFS},
 	{Filesystem, tolerant, 64 << 10, probeUDF},
 	{Filesystem, tolerant, 34 << 10, probeISO},
-	{Filesystem, strict, 64 << 20, probeZFS},
+	{Filesystem, strict, 256 << 10, probeZFS},
 	{Filesystem, strict, 4 << 10, probeHFS},
 	{Filesystem, strict, 16 << 10, probeUFS},
+	{Filesystem, strict, 10 << 10, probeHPFS},
 	{Filesystem, strict, 4 << 10, probeNTFS},
 	{Filesystem, strict, 64 << 10, probeReFS},
 	{Filesystem, strict, 0, probeCramfs},
 	{Filesystem, strict, 0, probeROMFS},
-	{Filesystem, strict, 4 << 10, probeMinix},
+	{Filesystem, strict, 32 << 20, probeGFS},
+	{Filesystem, strict, 1 << 20, probeOCFS},
+	{Filesystem, strict, 4 << 10, probeOracleASM},
+	{Filesystem, strict, 4 << 10, probeVxFS},
 	{Filesystem, strict, 0, probeSquashfs},
+	{Filesystem, strict, 8 << 10, probeNSS},
 	{Filesystem, strict, 64 << 10, probeBtrfs},
+	{Filesystem, strict, 0, probeUBIFS},
+	{Filesystem, strict, 0, probeJFFS2},
+	{Filesystem, strict, 4 << 10, probeBeFS},
 	{Filesystem, strict, 64 << 10, probeNilfs2},
 	{Filesystem, strict, 4 << 10, probeExFAT},
 	{Filesystem, strict, 64 << 10, probeF2FS},
+	{Filesystem, strict, 4 << 10, probeMpool},
 	{Filesystem, strict, 4 << 10, probeAPFS},
+	{Filesystem, strict, 4 << 10, probeZoneFS},
 	{Filesystem, strict, 1 << 10, probeEROFS},
 	{Filesystem, strict, 8 << 10, probeBcachefs},
+	{Filesystem, strict, 4 << 10, probeOMFS},
+	{Filesystem, strict, 4 << 10, probeQNX6},
 	{Crypto, strict, 4 << 10, probeIntegrity},
+	{Filesystem, weak, 1 << 10, probeBFS},
+	{Filesystem, weak, 4 << 10, probeMinix},
+	{Filesystem, weak, 4 << 10, probeQNX4},
+	{Filesystem, weak, 4 << 10, probeEFS},
+	{Filesystem, weak, 4 << 10, probeSystemV},
+	{Filesystem, rare, 4 << 10, probeAFFS},
 	{Filesystem, rare, 512 << 10, probeUFSFar},
-	{RAID, rare, 4 << 20, probeVMFSMember},
-	{Filesystem, rare, 3 << 20, probeVMFS},
+	{RAID, rare, 1<<20 + 4<<10, probeVMFSMember},
+	{Filesystem, rare, 2<<20 + 512, probeVMFS},
+	{Other, rare, 10 << 20, probeXFSLog},
 }
 
 // Probe looks at a device of size bytes. A device that holds nothing known has
@@ -115,7 +157,14 @@ var probers = []prober{
 //
 // Sizes, labels and everything else in the result come from the device and may be
 // false; strings are bounded by what the formats allow, at most 1 KiB.
-func Probe(r io.ReaderAt, size int64) (*Info, error) {
+func Probe(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, false) }
+
+// Partition is Probe for a partition of a disk: it does not look for the RAID of
+// firmware, whose members are whole disks. At the end of a last partition it would
+// find what says nothing about it.
+func Partition(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, true) }
+
+func look(r io.ReaderAt, size int64, partition bool) (*Info, error) {
 	s := newSource(r, size)
 	defer s.release()
 	if err := s.readHead(); err != nil {
@@ -125,7 +174,7 @@ func Probe(r io.ReaderAt, size int64) (*Info, error) {
 	intolerant := false
 	for i := range probers {
 		p := &probers[i]
-		if size < p.min || p.usage == RAID && size <= tiny || p.kind == rare && found != nil {
+		if size < p.min || p.usage == RAID && size <= tiny || p.kind >= weak && found != nil || p.kind == whole && partition {
 			continue
 		}
 		info := p.probe(s)
@@ -141,7 +190,7 @@ func Probe(r io.ReaderAt, size int64) (*Info, error) {
 		} else {
 			found.Others = append(found.Others, info.Type)
 		}
-		if size <= tiny || p.usage == RAID || p.usage == Crypto {
+		if size <= tiny || (p.usage == RAID || p.usage == Crypto) && info.DataEnd == 0 {
 			break
 		}
 	}

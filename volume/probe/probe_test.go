@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/unboot/unboot/internal/testimg"
@@ -147,6 +148,26 @@ func FuzzProbe(f *testing.F) {
 	f.Add(uint32(16<<20), pad(0, "LUKS\xba\xbe\x00\x02"))
 	f.Add(uint32(16<<20), pad(512, "LABELONE"))
 	f.Add(uint32(16<<20), pad(1024, "H+\x00\x04"))
+	for off, magics := range map[int][]string{
+		0: {"UBI#\x01", "\x31\x18\x10\x06" + strings.Repeat("\x06", 20), "\x85\x19\x03\x20", "SFOZ", "mpoolDev", "DOS\x01",
+			"bluestore block device", "dmvdo001", "$DRBDmgr=q", "\xce\xfa\xad\x1b\x00\x02\x00\x00\x00\x80\x00\x00"},
+		32:        {"1SFB", "ORCLDISK"},
+		512:       {"\xfe\xed\xba\xbe\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x02\x00", "/"},
+		516:       {"!Stra0tis\x86\xff\x02^\x41rh"},
+		1024:      {"OCFSV2", "\xf5\xfc\x01\xa5"},
+		4096:      {"SPB5"},
+		4096 + 24: {bcacheMagic},
+		8192:      {"\x49\xe8\x95\xf9\xc5\xe9\x53\xfa", "\x22\x11\x19\x68"},
+		64 << 10:  {"\x01\x16\x19\x70"},
+		// The end of the data is also the end of the device.
+		200<<10 - 512:  {"\x37\xfc\x4d\x1e", "\x55\xaa\x01", "JM", "\xde\x11\xde\x11"},
+		200<<10 - 1024: {"Intel Raid ISM Cfg Sig. 1.3.00", "NVIDIA  \x1e"},
+	} {
+		for _, m := range magics {
+			data := pad(off, m)
+			f.Add(uint32(64<<20), append(data, make([]byte, max(0, 200<<10-len(data)))...))
+		}
+	}
 	f.Fuzz(func(t *testing.T, size uint32, data []byte) {
 		c := &counter{ReaderAt: device{data, int64(size)}}
 		info, err := Probe(c, int64(size))
@@ -187,5 +208,23 @@ func BenchmarkProbe(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A magic of two bytes counts only where nothing else is found: an erofs whose checksum
+// and number of inodes look like minix's superblock is an erofs.
+func TestWeakMagic(t *testing.T) {
+	image := testimg.Writable(t, testimg.FS(t, "erofs", testimg.Options{Tree: true}))
+	write(t, image, 1024+4, "\x08\x00\x08\x00")
+	write(t, image, 1024+16, "\x7f\x13")
+	data := make([]byte, 1<<20)
+	readAll(t, image, data)
+	s := newSource(bytes.NewReader(data), int64(len(data)))
+	defer s.release()
+	if err := s.readHead(); err != nil || probeMinix(s) == nil {
+		t.Errorf("not like a minix, %v", err)
+	}
+	if info := probeFile(t, image); info.Type != "erofs" || info.Others != nil {
+		t.Errorf("%+v", info)
 	}
 }

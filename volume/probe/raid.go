@@ -10,51 +10,72 @@ const mdMagic = 0xa92b4efc
 
 // Linux software RAID: https://raid.wiki.kernel.org/index.php/RAID_superblock_formats
 // A superblock of version 1 is where it says it is: 1.0 at the end, 1.1 at the
-// start, 1.2 at 4 KiB.
-func probeMD(s *source) *Info {
-	end := (s.size/512 - 16) &^ 7 * 512
-	for i, off := range []int64{end, 0, 4096} {
-		sb := s.at(off, 256)
-		if sb.le32(0) != mdMagic || sb.le32(4) != 1 || mul(sb.le64(144), 512) != off {
-			continue
-		}
-		info := &Info{
-			Type:    "linux_raid_member",
-			Label:   label(sb.sub(32, 32)),
-			UUID:    uuid(sb.sub(16, 16)),
-			UUIDSub: uuid(sb.sub(168, 16)),
-			Version: fmt.Sprintf("1.%d", i),
-		}
-		if n := sb.le32(92); n < 1<<16 {
-			info.Devices = int(n)
-		}
-		if data, size := mul(sb.le64(128), 512), mul(sb.le64(136), 512); data+size > 0 {
-			info.Size = max(data+size, off+4096)
-		}
+// start, 1.2 at 4 KiB. The array's data begin with the device where the superblock is
+// at its end.
+func probeMDEnd(s *source) *Info {
+	if info := probeMD0(s); info != nil {
 		return info
 	}
-	return probeMD0(s)
+	off := (s.size/512 - 16) &^ 7 * 512
+	info := md1(s, off, "1.0")
+	if info != nil {
+		info.DataEnd = off
+	}
+	return info
+}
+
+func probeMD(s *source) *Info {
+	if info := md1(s, 0, "1.1"); info != nil {
+		return info
+	}
+	return md1(s, 4096, "1.2")
+}
+
+// md1 reads a superblock of version 1.
+func md1(s *source, off int64, version string) *Info {
+	sb := s.at(off, 256)
+	if sb.le32(0) != mdMagic || sb.le32(4) != 1 || mul(sb.le64(144), 512) != off {
+		return nil
+	}
+	info := &Info{
+		Type:    "linux_raid_member",
+		Label:   label(sb.sub(32, 32)),
+		UUID:    uuid(sb.sub(16, 16)),
+		UUIDSub: uuid(sb.sub(168, 16)),
+		Version: version,
+	}
+	if n := sb.le32(92); n < 1<<16 {
+		info.Devices = int(n)
+	}
+	if data, size := mul(sb.le64(128), 512), mul(sb.le64(136), 512); data+size > 0 {
+		info.Size = max(data+size, off+4096)
+	}
+	return info
 }
 
 // probeMD0 looks for version 0.90, in the last whole 64 KiB but one. It is in the
 // byte order of the machine that made it.
 func probeMD0(s *source) *Info {
-	off := s.size&^(64<<10-1) - 64<<10
+	const reserved = 64 << 10
+	off := s.size&^(reserved-1) - reserved
 	sb := s.at(off, 256)
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		word := func(i int) uint64 { return sb.number(i*4, 4, order) }
-		if word(0) != mdMagic || word(1) != 0 {
+		if word(0) != mdMagic || word(1) != 0 || mul(word(8), 1024) > off {
 			continue
 		}
 		id := make(block, 16)
 		for i, w := range []int{5, 13, 14, 15} {
-			binary.BigEndian.PutUint32(id[i*4:], uint32(word(w)))
+			if i == 0 || word(2) >= 90 {
+				binary.BigEndian.PutUint32(id[i*4:], uint32(word(w)))
+			}
 		}
 		info := &Info{
 			Type:    "linux_raid_member",
 			UUID:    uuid(id),
 			Version: fmt.Sprintf("%d.%d.%d", word(1), word(2), word(3)),
-			Size:    off + 64<<10,
+			Size:    off + reserved,
+			DataEnd: off,
 		}
 		if n := word(10); n < 1<<16 {
 			info.Devices = int(n)
@@ -64,18 +85,56 @@ func probeMD0(s *source) *Info {
 	return nil
 }
 
-// probeFakeRAID recognizes the RAID of firmware, by what it writes near the end of
-// its disks: Intel's, and the SNIA's DDF.
-func probeFakeRAID(s *source) *Info {
-	const isw = "Intel Raid ISM Cfg Sig. "
-	last := s.size &^ 511
-	if sb := s.at(last-1024, 512); sb.has(0, isw) {
-		return &Info{Type: "isw_raid_member", Version: label(sb.sub(len(isw), 6))}
-	}
-	if sb := s.at(last-512, 512); sb.be32(0) == 0xde11de11 {
-		return &Info{Type: "ddf_raid_member", UUID: uuid(sb.sub(8, 16)), Version: label(sb.sub(32, 8))}
+// probeDDF recognizes the SNIA's Common RAID Disk Data Format, of firmware and of server
+// controllers. Its anchor is the last sector, and says where the header is.
+func probeDDF(s *source) *Info {
+	const magic = 0xde11de11
+	for _, n := range []int64{1, 257} {
+		off := (s.size/512 - n) * 512
+		sb := s.at(off, 512)
+		var order binary.ByteOrder = binary.BigEndian
+		switch {
+		case sb.be32(0) == magic:
+		case sb.le32(0) == magic:
+			order = binary.LittleEndian
+		default:
+			continue
+		}
+		if lba := sb.number(96, 8, order); lba > 0 {
+			if header := s.at(mul(lba, 512), 4); string(header) != string(sb[:4]) {
+				continue
+			}
+		}
+		return &Info{Type: "ddf_raid_member", UUID: label(sb.sub(8, 24)), Version: label(sb.sub(32, 8)), DataEnd: off}
 	}
 	return nil
+}
+
+// probeDRBD recognizes a device of DRBD with internal metadata, which end it.
+func probeDRBD(s *source) *Info {
+	off := s.size - 4096
+	sb := s.at(off, 128)
+	info := &Info{Type: "drbd", DataEnd: off}
+	switch sb.be32(60) {
+	case 0x8374026b, 0x8374026c:
+		info.Version, info.UUID = "v08", fmt.Sprintf("%x", sb.be64(40))
+	case 0x8374026d:
+		info.Version, info.UUID = "v09", fmt.Sprintf("%x", sb.be64(48))
+	default:
+		return nil
+	}
+	return info
+}
+
+// probeAppleRAID recognizes a partition of macOS's software RAID, by its header in the
+// last whole 4 KiB. Blkid does not know it.
+func probeAppleRAID(s *source) *Info {
+	off := s.size&^4095 - 4096
+	sb := s.at(off, 512)
+	if !sb.has(0, "AppleRAIDHeader\x00") {
+		return nil
+	}
+	return &Info{Type: "apple_raid_member", DataEnd: off}
 }
 
 // A physical volume of LVM2 has a label in one of its first four sectors.

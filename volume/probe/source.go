@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	headSize = 68 << 10 // reaches behind btrfs's superblock
-	tailSize = 16 << 10 // holds md 1.0, nilfs2's second superblock, fake RAID
+	headSize = 68 << 10  // reaches behind btrfs's superblock
+	tailSize = 132 << 10 // holds md 0.90 and 1.0, nilfs2's second superblock, firmware's RAID
 
 	maxReads = 256     // in one Probe; the worst honest case, a long FAT directory, has some 70
 	maxRead  = 1 << 20 // bytes in one read

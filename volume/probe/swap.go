@@ -21,6 +21,9 @@ func probeSwap(s *source) *Info {
 		default:
 			continue
 		}
+		if s.has(0, "\xed\xc3\x02\xe9\x98\x56\xe5\x0c") {
+			info.Type, info.Version = "swsuspend", "tuxonice"
+		}
 		hdr := s.at(1024, 44)
 		for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 			if hdr.number(0, 4, order) != 1 {

@@ -19,17 +19,29 @@ const (
 )
 
 func probeUDF(s *source) *Info {
-	if !udfRecognized(s) {
+	small, large := udfRecognized(s, 2048), udfRecognized(s, 4096)
+	if !small && !large {
 		return nil
 	}
-	for _, sector := range []int64{512, 2048, 4096, 1024} {
-		for _, lba := range []int64{256, s.size/sector - 257, s.size/sector - 1, 512} {
-			a := s.at(lba*sector, 512)
-			if !udfTag(a, udfAnchor, lba) {
+	// Anchors at the end are tried last: with other sectors than those that count now
+	// they may be an earlier file system's.
+	for _, end := range []bool{false, true} {
+		for _, sector := range []int64{512, 1024, 2048, 4096} {
+			if sector <= 2048 && !small || sector == 4096 && !large {
 				continue
 			}
-			if info := udfVolume(s, a, sector); info != nil {
-				return info
+			places := []int64{256, 512}
+			if end {
+				places = []int64{s.size/sector - 257, s.size/sector - 1}
+			}
+			for _, lba := range places {
+				a := s.at(lba*sector, 512)
+				if !udfTag(a, udfAnchor, lba) {
+					continue
+				}
+				if info := udfVolume(s, a, sector); info != nil {
+					return info
+				}
 			}
 		}
 	}
@@ -38,18 +50,16 @@ func probeUDF(s *source) *Info {
 
 // udfRecognized looks for an NSR descriptor in the volume recognition sequence. Its
 // descriptors are 2 KiB apart, or one sector where that is more.
-func udfRecognized(s *source) bool {
-	for _, step := range []int64{2048, 4096} {
-		for i := range int64(16) {
-			vsd := s.at(isoStart+i*step, 8)
-			switch string(vsd.sub(1, 5)) {
-			case "NSR02", "NSR03":
-				return true
-			case "BEA01", "BOOT2", "CD001", "CDW02", "TEA01":
-				continue
-			}
-			break
+func udfRecognized(s *source, step int64) bool {
+	for i := range int64(16) {
+		vsd := s.at(isoStart+i*step, 8)
+		switch string(vsd.sub(1, 5)) {
+		case "NSR02", "NSR03":
+			return true
+		case "BEA01", "BOOT2", "CD001", "CDW02", "TEA01":
+			continue
 		}
+		break
 	}
 	return false
 }
@@ -92,9 +102,7 @@ func udfVolume(s *source, anchor block, sector int64) *Info {
 	}
 	info.Label = dstring(logical.sub(84, 128))
 	rev := logical.le16(240)
-	if use := udfIntegrity(s, logical, sector); use != 0 {
-		rev = use
-	}
+	rev = max(rev, udfIntegrity(s, logical, sector))
 	info.Version = fmt.Sprintf("%x.%02x", rev>>8, rev&0xff)
 	if volume != nil {
 		info.UUID = udfUUID(dstring(volume.sub(72, 128)))
@@ -160,7 +168,9 @@ func udfUUID(set string) string {
 	case hex < 8:
 		return fmt.Sprintf("%x", set[:8])
 	case hex < 16:
-		return strings.ToLower(set[:8]) + fmt.Sprintf("%x", set[8:min(len(set), 12)])
+		rest := [4]byte{}
+		copy(rest[:], set[8:])
+		return strings.ToLower(set[:8]) + fmt.Sprintf("%x", rest)
 	}
 	return strings.ToLower(set)
 }

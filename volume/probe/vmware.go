@@ -6,12 +6,13 @@ import "fmt"
 // https://github.com/glandium/vmfs-tools
 
 func probeVMFSMember(s *source) *Info {
-	hdr := s.at(1<<20, 256)
+	hdr := s.at(1<<20, 1024)
 	if hdr.le32(0) != 0xc001d00d {
 		return nil
 	}
 	return &Info{
 		Type:    "VMFS_volume_member",
+		UUID:    textUUID(hdr.sub(512+20, 35)),
 		UUIDSub: vmfsUUID(hdr.sub(130, 16)),
 		Version: fmt.Sprint(hdr.le32(4)),
 	}

@@ -47,6 +47,7 @@ func zfsLabel(nv block, info *Info) {
 		header = 4 + 8 // encoding, then version and flags
 		number = 8
 		text   = 9
+		list   = 19
 	)
 	for off := header; off+20 <= len(nv); {
 		size := int(nv.be32(off))
@@ -66,6 +67,13 @@ func zfsLabel(nv block, info *Info) {
 			info.Label = label(pair.sub(value+12, min(int(pair.be32(value+8)), 256)))
 		case kind == number && name == "guid":
 			info.UUIDSub = fmt.Sprint(pair.be64(value + 8))
+		case kind == list && name == "vdev_tree":
+			// What is in it follows, after a header of its own.
+			off += value + 16 - size
+		case kind == number && name == "ashift":
+			if bits := pair.be64(value + 8); bits < 32 {
+				info.BlockSize = 1 << bits
+			}
 		case kind == number && name == "pool_guid":
 			info.UUID = fmt.Sprint(pair.be64(value + 8))
 		}

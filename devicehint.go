@@ -1,0 +1,52 @@
+package unboot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unboot/unboot/volume/probe"
+)
+
+// hints say what is to be done with what cannot be mounted, by blkid's types.
+var hints = map[string]string{
+	"apfs":             "Linux has no driver for it; try: apfs-fuse",
+	"ReFS":             "Linux has no driver for it",
+	"VMFS":             "Linux has no driver for it; try: vmfs6-fuse",
+	"zfs_member":       "a part of a pool; try, on a host with ZFS: zpool import",
+	"LVM2_member":      "a part of a volume group",
+	"squashfs3":        "of an old version; try: unsquashfs",
+	"squashfs_vendor":  "changed by a maker of devices; try: sasquatch",
+	"jffs2":            "for raw flash; try: jefferson",
+	"ubifs":            "for raw flash; try: ubireader_extract_files",
+	"ubi":              "an image of raw flash; try: ubireader_extract_images",
+	"xfs_external_log": "the journal of an XFS",
+	"jbd":              "the journal of an ext4",
+	"ceph_bluestore":   "a part of a Ceph cluster",
+	"swsuspend":        "a system that is suspended to disk",
+	"crypto_LUKS":      "encrypted",
+	"BitLocker":        "encrypted",
+}
+
+// Hint says, in words and in one line, what a device is that holds no file system which
+// could be mounted, or what to do with it. It is "" if there is nothing to say.
+func (img *Image) Hint(d *Device) string {
+	switch c := d.Content; {
+	case c == nil:
+		return img.found.Load().notes[d.Name]
+	case canMount(c):
+		return ""
+	case d.isMember() && d.apparent() != "":
+		return fmt.Sprintf("a part of something bigger; what looks like %s can be read by naming %s", d.apparent(), d.Name)
+	case c.Type == "ldm_member" && d.Kind == KindDisk:
+		return "a Windows dynamic disk; its volumes may need other disks"
+	case hints[c.Type] != "":
+		return hints[c.Type]
+	case strings.HasSuffix(c.Type, "_member"):
+		return "a part of something bigger"
+	case onlyByName[c.Type]:
+		return "the driver for it is faulty, and tried only if it is named as the type"
+	case c.Usage == probe.Filesystem:
+		return "this kernel has no driver for it"
+	}
+	return ""
+}
