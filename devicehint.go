@@ -43,8 +43,6 @@ func (img *Image) Hint(d *Device) string {
 		return hints[c.Type]
 	case strings.HasSuffix(c.Type, "_member"):
 		return "a part of something bigger"
-	case onlyByName[c.Type]:
-		return "the driver for it is faulty, and tried only if it is named as the type"
 	case c.Usage == probe.Filesystem:
 		return "this kernel has no driver for it"
 	}

@@ -46,13 +46,9 @@ var drivers = map[string][]driver{
 // them is for is named, but counts as no file system: nothing could be done with it.
 var inKernel = set(
 	"affs", "befs", "bfs", "btrfs", "cramfs", "efs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs",
-	"hfs", "hfsplus", "hpfs", "iso9660", "jfs", "minix", "msdos", "nilfs2", "ntfs3", "omfs", "qnx4", "qnx6",
-	"reiserfs", "romfs", "squashfs", "udf", "ufs", "vfat", "vxfs", "xfs",
+	"hfs", "hfsplus", "hpfs", "iso9660", "jfs", "minix", "msdos", "nilfs2", "ntfs3", "omfs", "qnx4",
+	"reiserfs", "romfs", "squashfs", "udf", "ufs", "vfat", "xfs",
 )
-
-// onlyByName are types whose driver fails on images that are sound: vxfs stops the kernel,
-// qnx6 leaves entries out. They are tried only if [Type] asks for the driver.
-var onlyByName = set("vxfs", "qnx6")
 
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}
@@ -65,7 +61,7 @@ func set(names ...string) map[string]bool {
 // readOnlyTypes are never mounted for writing: the driver refuses, or its
 // writing is not to be trusted, as of those that no test here writes to.
 var readOnlyTypes = set(
-	"iso9660", "squashfs", "erofs", "cramfs", "romfs", "ufs", "befs", "efs", "vxfs", "qnx4", "qnx6",
+	"iso9660", "squashfs", "erofs", "cramfs", "romfs", "ufs", "befs", "efs", "qnx4",
 	"affs", "bfs", "hpfs", "omfs",
 )
 
@@ -74,11 +70,10 @@ func canMount(c *probe.Info) bool {
 	return c != nil && c.Usage == probe.Filesystem && hasDriver(c.Type)
 }
 
-// hasDriver reports whether the kernel has a driver for a type of file system that can be
-// trusted with what is found.
+// hasDriver reports whether the kernel has a driver for a type of file system.
 func hasDriver(fstype string) bool {
 	_, ok := drivers[fstype]
-	return (ok || inKernel[fstype]) && !onlyByName[fstype]
+	return ok || inKernel[fstype]
 }
 
 // driversFor returns the drivers to try for a device. For reading they are those of all
