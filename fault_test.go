@@ -1,6 +1,7 @@
 package unboot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type faultyDisk struct {
 	size       int64
 	readFault  atomic.Pointer[error]
 	writeFault atomic.Pointer[error]
+	badSector  atomic.Int64 // offset of a byte that cannot be read, or 0
 }
 
 func serve(t *testing.T, image string) *faultyDisk {
@@ -45,6 +47,9 @@ func (d *faultyDisk) Flush() error { return d.Sync() }
 func (d *faultyDisk) ReadAt(p []byte, off int64) (int, error) {
 	if err := d.readFault.Load(); err != nil {
 		return 0, *err
+	}
+	if bad := d.badSector.Load(); bad > 0 && off <= bad && bad < off+int64(len(p)) {
+		return 0, unix.EIO
 	}
 	return d.File.ReadAt(p, off)
 }
@@ -84,6 +89,61 @@ func TestReadFault(t *testing.T) {
 	le, ok := errors.AsType[*unboot.LogError](failed)
 	if !ok || !strings.Contains(fmt.Sprintf("%+v", le), "I/O error") {
 		t.Errorf("%+v does not have the kernel's words", failed)
+	}
+}
+
+// One sector in the middle of a small file cannot be read: no way of reading takes what
+// comes before it for the whole.
+func TestBadSector(t *testing.T) {
+	image := blank(t, "ext4")
+	data := testimg.Pattern(30_000, 4711)
+	img := open(t, image, unboot.Writable())
+	f := must(img.MountAuto())
+	for _, name := range []string{"a", "b"} {
+		if err := f.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Remove("a"); err != nil { // so that b stands alone, wherever it is
+		t.Fatal(err)
+	}
+	if err := img.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d := serve(t, image)
+	raw := must(os.ReadFile(image))
+	at := bytes.LastIndex(raw, data[12<<10:16<<10])
+	if at < 0 {
+		t.Fatal("the file's data is not on the disk")
+	}
+	d.badSector.Store(int64(at) + 512)
+	ways := map[string]func(f *unboot.FS) (int, error){
+		"ReadFile": func(f *unboot.FS) (int, error) { b, err := f.ReadFile("b"); return len(b), err },
+		"ReadFiles": func(f *unboot.FS) (int, error) {
+			e := must(f.Stat("b")).(*unboot.Entry)
+			data, errs := f.ReadFiles([]*unboot.Entry{e, e})
+			return len(data[1]), errs[1]
+		},
+		"ReadAt": func(f *unboot.FS) (int, error) {
+			return must(f.Open("b")).(*unboot.File).ReadAt(make([]byte, 30_000), 0)
+		},
+		"copy": func(f *unboot.FS) (int, error) { n, err := io.Copy(io.Discard, must(f.Open("b"))); return int(n), err },
+		"read": func(f *unboot.FS) (int, error) {
+			b, err := io.ReadAll(struct{ io.Reader }{must(f.Open("b"))})
+			return len(b), err
+		},
+		"pieces": func(f *unboot.FS) (int, error) {
+			n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{must(f.Open("b"))}, make([]byte, 1000))
+			return int(n), err
+		},
+	}
+	for way, read := range ways {
+		t.Run(way, func(t *testing.T) {
+			f := mount(t, "", unboot.AddDevice("bad", d))
+			if n, err := read(f); !errors.Is(err, unix.EIO) {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+		})
 	}
 }
 

@@ -438,7 +438,10 @@ func (r *random) opAllocate() {
 		return
 	}
 	off, n := r.within(h)
-	n++
+	n = min(n+1, int(randomFile-off))
+	if n == 0 {
+		return
+	}
 	r.note("%s: Allocate %d+%d", h.file.Name(), off, n)
 	if err := h.file.Allocate(off, int64(n)); !r.cannot(err) {
 		r.ok(err, true)

@@ -49,9 +49,10 @@ func (v *View) ReadFileAt(dirfd int, path string, flags int, limit int64) ([]byt
 		return nil, err
 	case int64(n) > limit:
 		return nil, unix.EFBIG
-	case n < size:
+	case n < size && uint64(n) >= st.Size:
 		return c.newData(read), nil
 	}
+	// There is more, or what ended the read was an error, which the next one meets.
 	return v.readLarge(dirfd, path, flags, limit, int64(st.Size))
 }
 

@@ -42,7 +42,16 @@ func (v *View) Pread(fd int, p []byte, offset int64) (n int, err error) {
 	if len(p) >= directSize {
 		return v.PreadDirect(fd, p, offset)
 	}
-	return v.callOut(p, directSize, sysPread64, uint64(fd), uint64(offset))
+	for {
+		m, err := v.callOut(p[n:], directSize, sysPread64, uint64(fd), uint64(offset)+uint64(n))
+		if err != nil && n == 0 {
+			return m, err
+		}
+		n += max(m, 0)
+		if err != nil || m == 0 || n == len(p) {
+			return n, err
+		}
+	}
 }
 
 // Pwrite writes to a file at an offset, as pwrite(2). Without an error it has

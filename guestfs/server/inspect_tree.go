@@ -31,7 +31,7 @@ func (t inspectTree) ReadHead(name string, limit int64) ([]byte, error) {
 	buf := make([]byte, min(limit, headSize))
 	c := t.View().NewChain()
 	open := c.Openat(cwd, "/"+name, unix.O_RDONLY|openFlags, 0)
-	c.Statx(open.Fd(), "", unix.AT_EMPTY_PATH, unix.STATX_TYPE, &st)
+	c.Statx(open.Fd(), "", unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_SIZE, &st)
 	read := c.Pread(open.Fd(), buf, 0)
 	c.Close(open.Fd())
 	err := c.Run()
@@ -45,7 +45,7 @@ func (t inspectTree) ReadHead(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
-	if n < len(buf) || int64(n) == limit {
+	if n < len(buf) && uint64(n) >= st.Size || int64(n) == limit {
 		return buf[:n], nil
 	}
 	f, err := t.Open(name)
