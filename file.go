@@ -221,7 +221,11 @@ func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
 	list := []fs.DirEntry{}
+	var c circle
 	for n <= 0 || len(list) < n {
+		if err := c.check(len(list), func(i int) string { return list[i].Name() }); err != nil && n <= 0 {
+			return list, f.pathError("readdir", err)
+		}
 		if f.dir == nil || len(f.dir.entries) == 0 {
 			if f.dir != nil && f.dir.ended {
 				break

@@ -175,11 +175,15 @@ func (f *FS) Readlink(name string) (string, error) { return f.ReadLink(name) }
 // *[Entry] and have their metadata.
 func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	var list []fs.DirEntry
+	var c circle
 	for e, err := range f.Entries(name, nil) {
 		if err != nil {
 			return list, err
 		}
 		list = append(list, e)
+		if err := c.check(len(list), func(i int) string { return list[i].Name() }); err != nil {
+			return list, f.pathError("readdir", name, err)
+		}
 	}
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return list, nil

@@ -1,7 +1,6 @@
 package unboot
 
 import (
-	"fmt"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -92,31 +91,15 @@ func (r *walkReader) closeIdle() {
 	}
 }
 
-// manyEntries is from how many on a directory is looked at for having no end.
-const manyEntries = 1 << 14
-
 // readRest adds all entries of an open directory that are left. It returns true if
-// it has come to the end. A damaged file system may have the same ones come again and
-// again, which would take all the memory there is.
+// it has come to the end.
 func (r *walkReader) readRest(d *walkDir) (ended bool) {
-	look := manyEntries
+	var c circle
 	for d.fd >= 0 && d.err == nil && !ended {
 		ended = r.readOn(d)
-		if len(d.entries) < look {
-			continue
-		}
-		if look *= 4; !mostlyDistinct(d.entries) {
-			d.err = r.w.f.pathError("readdir", d.path, fmt.Errorf("the same entries come again and again: %w", unix.EUCLEAN))
+		if err := c.check(len(d.entries), func(i int) string { return d.entries[i].name }); err != nil {
+			d.err = r.w.f.pathError("readdir", d.path, err)
 		}
 	}
 	return ended
-}
-
-// mostlyDistinct reports whether more than half of entries are the first of a name.
-func mostlyDistinct(entries []Entry) bool {
-	seen := make(map[string]struct{}, len(entries))
-	for i := range entries {
-		seen[entries[i].name] = struct{}{}
-	}
-	return len(seen) > len(entries)/2
 }

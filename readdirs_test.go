@@ -81,8 +81,15 @@ func TestReadDirsEndless(t *testing.T) {
 	if err := os.WriteFile(image, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, errs := mount(t, image).ReadDirs([]string{"."}, nil)
-	if !errors.Is(errs[0], unix.EUCLEAN) {
-		t.Errorf("%v", errs[0])
+	f := mount(t, image)
+	_, errs := f.ReadDirs([]string{"."}, nil)
+	_, whole := f.ReadDir(".")
+	dir := must(f.Open("."))
+	defer dir.Close()
+	_, rest := dir.(fs.ReadDirFile).ReadDir(-1)
+	for way, err := range map[string]error{"ReadDirs": errs[0], "FS.ReadDir": whole, "File.ReadDir": rest} {
+		if !errors.Is(err, unix.EUCLEAN) {
+			t.Errorf("%s: %v", way, err)
+		}
 	}
 }
