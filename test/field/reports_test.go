@@ -112,7 +112,7 @@ func TestReports(t *testing.T) {
 			shell := func(line string) (string, int) {
 				cmd := exec.Command("bash", "-c", line)
 				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "OUT="+dir, "LC_ALL=C.UTF-8", "PATH="+bin+":"+os.Getenv("PATH"))
+				cmd.Env = append(os.Environ(), "OUT="+dir, "TMPDIR="+dir, "LC_ALL=C.UTF-8", "PATH="+bin+":"+os.Getenv("PATH"))
 				out, err := cmd.CombinedOutput()
 				var exit *exec.ExitError
 				if err != nil && !errors.As(err, &exit) {
