@@ -31,6 +31,7 @@ type process struct {
 	cmd    *exec.Cmd // nil if the daemon was there before us
 	dir    string    // with the socket
 	exited chan struct{}
+	heard  chan struct{} // closed when all that it has said was passed on
 	err    error // set when exited is closed: how it ended
 	tail   tail
 }
@@ -101,7 +102,11 @@ func (g *Guestfs) start(p *process, m *machine) error {
 	}
 	console, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
-	go p.console(console, g.applianceMessages())
+	p.heard = make(chan struct{})
+	go func() {
+		p.console(console, g.applianceMessages())
+		close(p.heard)
+	}()
 	if err := p.run(w); err != nil {
 		return errorf(protocol.Errno(err), "%s: %v", hv, err)
 	}
@@ -183,6 +188,12 @@ func (p *process) connect(g *Guestfs, l *net.UnixListener) error {
 	}
 	select {
 	case <-p.exited:
+		// Its last words may still be on their way, unless the program that
+		// listens to them is in no hurry.
+		select {
+		case <-p.heard:
+		case <-time.After(time.Second):
+		}
 		return errorf(0, "guestfs_launch failed: the machine has ended (%v):\n%s", p.err, p.tail.text())
 	default:
 		return errorf(protocol.Errno(err), "guestfs_launch failed: %v:\n%s", err, p.tail.text())
