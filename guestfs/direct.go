@@ -32,7 +32,7 @@ type process struct {
 	dir    string    // with the socket
 	exited chan struct{}
 	heard  chan struct{} // closed when all that it has said was passed on
-	err    error // set when exited is closed: how it ended
+	err    error         // set when exited is closed: how it ended
 	tail   tail
 }
 
