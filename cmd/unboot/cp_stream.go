@@ -54,7 +54,12 @@ func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress
 	}
 	_, err = o.fs.Stat(to)
 	existed := err == nil
+	_, err = o.fs.Lstat(to)
+	isNew := errors.Is(err, fs.ErrNotExist) // and not a link without a target
 	if err := a.write(o, to, a.interruptible(f), p, false, m.Mode, !existed); err != nil {
+		if isNew {
+			o.fs.Remove(to) // what came of it is not what was meant
+		}
 		return o.about(to, err)
 	}
 	p.files.Add(1)
