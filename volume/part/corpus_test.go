@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,52 +14,30 @@ import (
 // TestCorpus compares with what util-linux's tests expect of blkid, over all partition
 // tables that its source brings.
 func TestCorpus(t *testing.T) {
-	testimg.Need(t, "tar", "xz")
-	dir := t.TempDir()
-	testimg.MustRun(t, "tar", "-xf", testimg.Source(t, "util-linux"), "-C", dir, "--strip-components=1",
-		"--wildcards", "*/tests/ts/blkid/images-pt", "*/tests/expected/blkid")
-	images, err := filepath.Glob(filepath.Join(dir, "tests/ts/blkid/images-pt/*.img.xz"))
-	if err != nil || len(images) < 7 {
-		t.Fatalf("%d images, %v", len(images), err)
-	}
 	kind := regexp.MustCompile(`PT: (\w+),`)
 	line := regexp.MustCompile(`(?m)^#(\d+): +(\d+) +(\d+) +(0x\w+)(.*)$`)
-	for _, packed := range images {
-		name := strings.TrimSuffix(filepath.Base(packed), ".img.xz")
-		t.Run(name, func(t *testing.T) {
-			image := filepath.Join(t.TempDir(), "image")
-			testimg.MustRun(t, "sh", "-c", "xz -dc "+packed+" >"+image)
-			f, err := os.Open(image)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			st, err := f.Stat()
-			if err != nil {
-				t.Fatal(err)
-			}
-			expected, err := os.ReadFile(filepath.Join(dir, "tests/expected/blkid/lowprobe-pt-"+name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := kind.FindSubmatch(expected)[1]
-			table, err := Read(f, st.Size(), 512)
+	for _, b := range testimg.BlkidImages(t, "images-pt", "lowprobe-pt-", 7) {
+		t.Run(b.Name, func(t *testing.T) {
+			f, size := sized(t, b.Unpack(t))
+			expected := b.Expected(t)
+			want := kind.FindStringSubmatch(expected)[1]
+			table, err := Read(f, size, 512)
 			if errors.Is(err, ErrNoTable) {
-				if got := Foreign(f, st.Size()); got != string(want) {
+				if got := Foreign(f, size); got != want {
 					t.Errorf("%q, want %q", got, want)
 				}
 				return
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			if table.Type != string(want) {
+			if table.Type != want {
 				t.Errorf("%q, want %q", table.Type, want)
 			}
 			var got, lines []string
 			for _, p := range table.Partitions {
 				got = append(got, fmt.Sprintf("%d %d %d", p.Number, p.Start/512, p.Size/512))
 			}
-			for _, m := range line.FindAllStringSubmatch(string(expected), -1) {
+			for _, m := range line.FindAllStringSubmatch(expected, -1) {
 				// What is inside of a partition, only the kernel tells.
 				if !strings.Contains(m[5], "(freebsd)") {
 					lines = append(lines, m[1]+" "+m[2]+" "+m[3])
@@ -108,14 +85,21 @@ func TestForeign(t *testing.T) {
 
 func foreign(t *testing.T, image string) string {
 	t.Helper()
-	f, err := os.Open(image)
+	f, size := sized(t, image)
+	return Foreign(f, size)
+}
+
+// sized opens a file until the test ends, and returns its size too.
+func sized(t *testing.T, path string) (*os.File, int64) {
+	t.Helper()
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { f.Close() })
 	st, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Foreign(f, st.Size())
+	return f, st.Size()
 }

@@ -254,16 +254,8 @@ func sfdisk(t *testing.T, device, script string) {
 
 func read(t *testing.T, image string, sector int) *Table {
 	t.Helper()
-	f, err := os.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := Read(f, st.Size(), sector)
+	f, size := sized(t, image)
+	table, err := Read(f, size, sector)
 	if err != nil {
 		t.Fatal(err)
 	}

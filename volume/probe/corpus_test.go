@@ -1,8 +1,6 @@
 package probe
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,28 +11,12 @@ import (
 // TestCorpus compares Probe with what util-linux's tests expect of blkid, over all the
 // images that its source brings.
 func TestCorpus(t *testing.T) {
-	testimg.Need(t, "tar", "xz")
-	dir := t.TempDir()
-	testimg.MustRun(t, "tar", "-xf", testimg.Source(t, "util-linux"), "-C", dir, "--strip-components=1",
-		"--wildcards", "*/tests/ts/blkid/images-fs", "*/tests/expected/blkid")
-	images, err := filepath.Glob(filepath.Join(dir, "tests/ts/blkid/images-fs/*.img.xz"))
-	if err != nil || len(images) < 90 {
-		t.Fatalf("%d images, %v", len(images), err)
-	}
-	for _, packed := range images {
-		name := strings.TrimSuffix(filepath.Base(packed), ".img.xz")
-		if strings.Contains(name, "-multi-") {
+	for _, b := range testimg.BlkidImages(t, "images-fs", "low-probe-", 90) {
+		if strings.Contains(b.Name, "-multi-") {
 			continue // of a session that begins later, which a caller of blkid has to say
 		}
-		t.Run(name, func(t *testing.T) {
-			image := filepath.Join(t.TempDir(), "image")
-			// cp makes the file sparse, as the images mostly are.
-			testimg.MustRun(t, "sh", "-c", "xz -dc "+packed+" | cp --sparse=always /dev/stdin "+image)
-			data, err := os.ReadFile(filepath.Join(dir, "tests/expected/blkid/low-probe-"+name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			compare(t, probeFile(t, image), udevNames(string(data)))
+		t.Run(b.Name, func(t *testing.T) {
+			compare(t, probeFile(t, b.Unpack(t)), udevNames(b.Expected(t)))
 		})
 	}
 }
