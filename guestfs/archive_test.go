@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // member is one of an archive.

@@ -3,8 +3,8 @@ package guestfs
 import (
 	"syscall"
 
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // What a daemon says of an optional group.

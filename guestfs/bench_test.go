@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/server"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/server"
 	"github.com/unboot/unboot/internal/testimg"
 )
 

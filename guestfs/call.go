@@ -4,9 +4,9 @@ import (
 	"context"
 	"io"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // call is a call of a method that is a procedure.

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // copyIn copies a file or a tree of the host into a directory.

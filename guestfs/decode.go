@@ -1,8 +1,8 @@
 package guestfs
 
 import (
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // decodeStrings returns a list of strings, which is not nil even if it is empty.

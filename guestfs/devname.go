@@ -5,8 +5,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 var diskName = regexp.MustCompile(`^/dev/[hsv]d([a-z]+)([0-9]*)$`)

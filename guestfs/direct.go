@@ -17,7 +17,7 @@ import (
 	"time"
 	"weak"
 
-	"github.com/unboot/unboot/guestfs/protocol"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot/guestfs/hv"
-	"github.com/unboot/unboot/guestfs/protocol"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/internal/testimg"
 )
 

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"syscall"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/server"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/server"
 )
 
 func background() context.Context { return context.Background() }

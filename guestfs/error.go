@@ -8,7 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/unboot/unboot/guestfs/protocol"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
 )
 
 // GuestfsError is the error of every method of [Guestfs].

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
 // fake is a daemon of which a test has the handler.

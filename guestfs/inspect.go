@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/packages"
 	"github.com/unboot/unboot/inspect/registry"

@@ -5,8 +5,8 @@ import (
 	"syscall"
 	"weak"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
 // session is what a launch has started.

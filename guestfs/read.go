@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
 // readFile returns a whole file.

@@ -3,8 +3,8 @@ package guestfs
 import (
 	"slices"
 
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 func (g *Guestfs) stat(path string) (*Stat, error) {

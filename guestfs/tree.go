@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // tree is what is mounted in a handle, for packages that read a tree of files. Symbolic

@@ -3,7 +3,7 @@ package guestfs
 import (
 	"bytes"
 
-	"github.com/unboot/unboot/guestfs/rpc"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
 // inMessage is how much fits into a message besides a path.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/server"
+	"github.com/unboot/unboot/guestfs/internal/server"
 )
 
 // VM is what the command line of a virtual machine says, as far as it concerns us.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unboot/unboot/guestfs/server"
+	"github.com/unboot/unboot/guestfs/internal/server"
 )
 
 func TestProbes(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/guestfs/protocol"
-	"github.com/unboot/unboot/guestfs/rpc"
-	"github.com/unboot/unboot/guestfs/xdr"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 // TestMain lets the test's binary be the program that libguestfs starts.

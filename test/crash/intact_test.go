@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // TestIntact lets a load come to its end on each file system that is written to,

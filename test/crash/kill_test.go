@@ -14,9 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/lkl"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 func TestMain(m *testing.M) { rig.Main(m) }

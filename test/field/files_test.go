@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/lkl"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 func TestMain(m *testing.M) { rig.Main(m) }

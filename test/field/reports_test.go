@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unboot/unboot/test/internal/rig"
+	"github.com/unboot/unboot/internal/rig"
 )
 
 const reports = "../../../shared/cases/field"

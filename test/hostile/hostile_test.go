@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 func TestMain(m *testing.M) { rig.Main(m) }

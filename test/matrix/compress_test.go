@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/lkl"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // scattered makes each mapping of several pages a copy, as it is where memory is

@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/lkl"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // A readable is an image that a program has filled from a tree.

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/lkl"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // Of the process: see kernel/arch/lkl/include/uapi/asm/lkl.h.

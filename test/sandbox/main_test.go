@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/lkl"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // helperVariable makes this program a helper: it boots a kernel, prints its

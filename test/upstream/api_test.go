@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/unboot/unboot/test/internal/rig"
+	"github.com/unboot/unboot/internal/rig"
 )
 
 // TestAPI runs the tests of the C API, which are one program, with one session for all.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // config stands for what libguestfs's configure finds out.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/unboot/unboot/test/internal/rig"
+	"github.com/unboot/unboot/internal/rig"
 )
 
 // What a test does.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // TestScripts makes the phony guests, and runs the tests that are scripts, or programs in

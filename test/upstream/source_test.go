@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
-	"github.com/unboot/unboot/test/internal/rig"
 )
 
 // version is the libguestfs whose tests the lists name: Debian 12's.

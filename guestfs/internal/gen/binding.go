@@ -5,7 +5,7 @@ import (
 	"go/token"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/api"
+	"github.com/unboot/unboot/guestfs/internal/api"
 )
 
 // bindingFiles are the templates of package guestfs.

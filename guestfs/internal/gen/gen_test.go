@@ -10,9 +10,9 @@ import (
 // TestUpToDate checks that what is generated is what is checked in.
 func TestUpToDate(t *testing.T) {
 	for pkg, flags := range map[string]func(dir string) error{
-		"rpc":    func(dir string) error { return generate(output{rpc: dir}) },
-		"server": func(dir string) error { return generate(output{server: dir}) },
-		".":      func(dir string) error { return generate(output{binding: dir}) },
+		"internal/rpc":    func(dir string) error { return generate(output{rpc: dir}) },
+		"internal/server": func(dir string) error { return generate(output{server: dir}) },
+		".":               func(dir string) error { return generate(output{binding: dir}) },
 	} {
 		dir := t.TempDir()
 		if err := flags(dir); err != nil {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/api"
+	"github.com/unboot/unboot/guestfs/internal/api"
 )
 
 // goType returns the Go type of a parameter, a field or a result, in package rpc.

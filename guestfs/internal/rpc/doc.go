@@ -1,0 +1,10 @@
+// Package rpc has the messages of the libguestfs API as Go types: a structure for the
+// arguments of each procedure, one for each structure that procedures return, and what
+// is known of each procedure. All but a few lines of it are generated from the
+// description in package api, for the server as for the client.
+//
+// A structure of arguments has a field a parameter, in order, and then one an optional
+// argument, of type [Opt]. Files that a call transfers are not among them.
+package rpc
+
+//go:generate go run ../gen -rpc .

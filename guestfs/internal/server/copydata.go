@@ -1,0 +1,167 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+)
+
+// copyArgs are the arguments of the family of copy_device_to_file.
+type copyArgs struct {
+	src, dest          string
+	srcOffset, destOff rpc.Opt[int64]
+	size               rpc.Opt[int64]
+	sparse, append     bool
+}
+
+// CopyDeviceToDevice copies a device, or a part of it, to another.
+func (s *Server) CopyDeviceToDevice(ctx context.Context, a *rpc.CopyDeviceToDeviceArgs) error {
+	return s.copyData(ctx, copyArgs{a.Src, a.Dest, a.Srcoffset, a.Destoffset, a.Size, a.Sparse.Or(false), a.Append.Or(false)})
+}
+
+// CopyDeviceToFile copies a device, or a part of it, to a file.
+func (s *Server) CopyDeviceToFile(ctx context.Context, a *rpc.CopyDeviceToFileArgs) error {
+	return s.copyData(ctx, copyArgs{a.Src, a.Dest, a.Srcoffset, a.Destoffset, a.Size, a.Sparse.Or(false), a.Append.Or(false)})
+}
+
+// CopyFileToDevice copies a file, or a part of it, to a device.
+func (s *Server) CopyFileToDevice(ctx context.Context, a *rpc.CopyFileToDeviceArgs) error {
+	return s.copyData(ctx, copyArgs{a.Src, a.Dest, a.Srcoffset, a.Destoffset, a.Size, a.Sparse.Or(false), a.Append.Or(false)})
+}
+
+// CopyFileToFile copies a file, or a part of it, to another.
+func (s *Server) CopyFileToFile(ctx context.Context, a *rpc.CopyFileToFileArgs) error {
+	return s.copyData(ctx, copyArgs{a.Src, a.Dest, a.Srcoffset, a.Destoffset, a.Size, a.Sparse.Or(false), a.Append.Or(false)})
+}
+
+// CopySize copies the first bytes of a file or device.
+func (s *Server) CopySize(ctx context.Context, a *rpc.CopySizeArgs) error {
+	return s.copyData(ctx, copyArgs{src: a.Src, dest: a.Dest, size: rpc.Some(a.Size)})
+}
+
+// Dd copies a file or device.
+func (s *Server) Dd(ctx context.Context, a *rpc.DdArgs) error {
+	return s.copyData(ctx, copyArgs{src: a.Src, dest: a.Dest})
+}
+
+func (s *Server) copyData(ctx context.Context, a copyArgs) error {
+	for _, o := range []struct {
+		name string
+		v    rpc.Opt[int64]
+	}{{"srcoffset", a.srcOffset}, {"destoffset", a.destOff}, {"size", a.size}} {
+		if o.v.Set && o.v.Value < 0 {
+			return errorf("%s is < 0", o.name)
+		}
+	}
+	size := a.size.Or(-1)
+	if !a.size.Set {
+		size = -1
+	}
+	in, err := s.openPath(a.src, unix.O_RDONLY, 0)
+	if err != nil {
+		return perror(err, "%s", a.src)
+	}
+	defer in.close()
+	flags := writeFlags
+	if a.append {
+		flags &^= unix.O_TRUNC
+	}
+	out, err := s.openPath(a.dest, flags, s.createPerm())
+	if err != nil {
+		return perror(err, "%s", a.dest)
+	}
+	return out.closed(in.copyRange(ctx, out, a, size))
+}
+
+// copyRange copies size bytes, or all there are if size is negative.
+func (h *handle) copyRange(ctx context.Context, out *handle, a copyArgs, size int64) error {
+	out.off = a.destOff.Or(0)
+	st, err := out.stat()
+	if err != nil {
+		return perror(err, "stat: %s", out.path)
+	}
+	device := fileType(&st) == unix.S_IFBLK
+	if a.append && !device {
+		out.off = int64(st.Size)
+	}
+	if limit, err := out.size(); device && err == nil && out.off > limit {
+		return perror(unix.EINVAL, "lseek: %s", out.path)
+	}
+	total, err := h.size()
+	if err != nil {
+		return perror(err, "stat: %s", h.path)
+	}
+	if total = max(total-a.srcOffset.Or(0), 0); size >= 0 {
+		total = size
+	}
+	w := &failing{w: out}
+	var dest io.Writer = w
+	if a.sparse {
+		dest = &private{w: &sparse{h: out, w: w}}
+	}
+	n, err := h.writeTo(ctx, &meter{ctx: ctx, w: dest, total: uint64(total)}, a.srcOffset.Or(0), size)
+	switch {
+	case w.err != nil:
+		return perror(w.err, "write: %s", out.path)
+	case err != nil:
+		return perror(err, "read: %s", h.path)
+	case n < size:
+		return errorf("%s: input too short", h.path)
+	}
+	if st, err := out.stat(); a.sparse && !device && err == nil && int64(st.Size) < out.off {
+		if err := out.v.Ftruncate(out.fd, out.off); err != nil {
+			return perror(err, "ftruncate: %s", out.path)
+		}
+	}
+	return nil
+}
+
+// sparse leaves out of a file the blocks of zeros.
+type sparse struct {
+	h *handle
+	w io.Writer // writes to h
+}
+
+func (z *sparse) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		size := min(len(p)-n, pageSize)
+		block := p[n : n+size]
+		if isZero(block) {
+			z.h.off += int64(size)
+		} else if _, err := z.w.Write(block); err != nil {
+			return n, err
+		}
+		n += size
+	}
+	return n, nil
+}
+
+// isZero reports whether all bytes are zero.
+func isZero(p []byte) bool {
+	for len(p) > 0 {
+		n := min(len(p), len(zeros))
+		if string(p[:n]) != string(zeros[:n]) {
+			return false
+		}
+		p = p[n:]
+	}
+	return true
+}
+
+var zeros [64 << 10]byte
+
+var errNotZero = errors.New("not zero")
+
+// zeroCheck is a writer that fails for what is not zero.
+type zeroCheck struct{}
+
+func (zeroCheck) Write(p []byte) (int, error) {
+	if !isZero(p) {
+		return 0, errNotZero
+	}
+	return len(p), nil
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+)
+
+// ListDevices returns the disks.
+func (s *Server) ListDevices(ctx context.Context) ([]string, error) {
+	var list []string
+	for i := range s.config.Drives {
+		list = append(list, diskName(i))
+	}
+	return list, nil
+}
+
+// NrDevices returns the number of disks.
+func (s *Server) NrDevices(ctx context.Context) (int, error) { return len(s.config.Drives), nil }
+
+// ListPartitions returns the partitions of all disks.
+func (s *Server) ListPartitions(ctx context.Context) ([]string, error) {
+	if len(s.config.Drives) == 0 {
+		return nil, nil
+	}
+	img, err := s.image()
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, d := range img.Devices() {
+		if d.Kind == unboot.KindPartition {
+			list = append(list, d.Name)
+		}
+	}
+	return list, nil
+}
+
+// ListDiskLabels returns the labels that drives were added with, and the devices: of
+// the disk, and of its partitions with their number after the label.
+func (s *Server) ListDiskLabels(ctx context.Context) ([]rpc.Pair, error) {
+	var list []rpc.Pair
+	for i, d := range s.config.Drives {
+		if d.Label == "" {
+			continue
+		}
+		list = append(list, rpc.Pair{Key: d.Label, Value: diskName(i)})
+		for _, p := range s.partitions(i) {
+			list = append(list, rpc.Pair{Key: fmt.Sprint(d.Label, p.Number), Value: p.Name})
+		}
+	}
+	return list, nil
+}
+
+// PartToDev returns the disk of a partition.
+func (s *Server) PartToDev(ctx context.Context, a *rpc.PartToDevArgs) (string, error) {
+	d, err := s.partition(a.Partition)
+	if err != nil {
+		return "", err
+	}
+	return diskName(d.Disk), nil
+}
+
+// PartToPartnum returns the number of a partition.
+func (s *Server) PartToPartnum(ctx context.Context, a *rpc.PartToPartnumArgs) (int, error) {
+	d, err := s.partition(a.Partition)
+	if err != nil {
+		return 0, err
+	}
+	return d.Number, nil
+}
+
+// IsWholeDevice reports whether a device is a disk.
+func (s *Server) IsWholeDevice(ctx context.Context, a *rpc.IsWholeDeviceArgs) (bool, error) {
+	d := s.device(a.Device)
+	return d != nil && d.Kind == unboot.KindDisk, nil
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+)
+
+// withoutFileSystem are the types of partitions that never have one: Microsoft's
+// reserved ones, and the parts of a dynamic disk.
+var withoutFileSystem = []string{
+	"e3c9e316-0b5c-4db8-817d-f92df00215ae",
+	"5808c8aa-7e8f-42e0-85d2-e1e90434cfb3",
+	"af9b60a0-1431-4f62-bc68-3311714a69ad",
+	"0x42",
+	"0x05", "0x0f", "0x85", // extended
+}
+
+// ListFilesystems returns what disks without partitions and partitions hold, with
+// "unknown" for what is not known. Members of volumes and what is encrypted are left
+// out. A btrfs is followed by its subvolumes, but for the default one.
+func (s *Server) ListFilesystems(ctx context.Context) ([]rpc.Pair, error) {
+	img, err := s.image()
+	if err != nil {
+		return nil, err
+	}
+	var list []rpc.Pair
+	for _, kind := range []unboot.Kind{unboot.KindDisk, unboot.KindPartition} {
+		for _, d := range img.Devices() {
+			switch {
+			case d.Kind != kind,
+				kind == unboot.KindDisk && s.partitioned(d),
+				kind == unboot.KindPartition && slices.Contains(withoutFileSystem, d.Partition.Type):
+			default:
+				list = append(list, s.fileSystems(d.Name)...)
+			}
+		}
+	}
+	return list, nil
+}
+
+// fileSystems returns the file systems of a device.
+func (s *Server) fileSystems(device string) []rpc.Pair {
+	kind := ""
+	if info, err := s.probe(device); err != nil {
+		s.logf("%v", err)
+	} else {
+		kind = info.Type
+	}
+	switch {
+	case kind == "":
+		return []rpc.Pair{{Key: device, Value: "unknown"}}
+	case strings.HasSuffix(kind, "_member"), kind == "crypto_LUKS", kind == "BitLocker":
+		return nil
+	case kind != "btrfs":
+		return []rpc.Pair{{Key: device, Value: kind}}
+	}
+	list := []rpc.Pair{{Key: device, Value: kind}}
+	err := s.withBtrfs(device, true, func(b btrfs) error {
+		subvolumes, err := b.subvolumes()
+		if err != nil {
+			return err
+		}
+		def, err := b.defaultSubvolume()
+		for _, v := range subvolumes {
+			if v.id != def {
+				list = append(list, rpc.Pair{Key: mountable(device, v.path), Value: kind})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		s.logf("%s: %v", device, err)
+	}
+	return list
+}

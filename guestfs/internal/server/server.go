@@ -1,0 +1,181 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/inspect"
+)
+
+// Config says what a Server serves.
+type Config struct {
+	Drives []Drive // in the order of their names: /dev/sda, /dev/sdb, …
+
+	// Log gets a line for each call and more, if programs want to see it
+	// (LIBGUESTFS_DEBUG). May be nil.
+	Log func(line string)
+	// Tell gets what the user of a program should know, and programs do not pass on.
+	// May be nil.
+	Tell func(text string)
+}
+
+// Server answers procedures. Its exported methods are those of procedures, but for
+// Serve and Close.
+type Server struct {
+	config Config
+	engine engine
+	store  store
+
+	// What calls change, which come one at a time.
+	trees   []*unboot.FS // what is mounted on /, the last on top of those before
+	umask   uint32
+	inotify inotify
+	hivex   hivex
+	aug     *augeas                         // nil if not open
+	roots   []*inspect.Root                 // what inspect_os has found
+	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
+	journal journals
+	told    bool // that programs of the guest cannot run
+}
+
+// New looks at the drives and returns a server for them. Its errors are those that a
+// program should see when it launches: a disk that is not there, a format that is not
+// known.
+func New(c Config) (*Server, error) {
+	s := &Server{config: c, umask: 0o022}
+	for i, d := range c.Drives {
+		if err := checkDrive(d); err != nil {
+			return nil, fmt.Errorf("drive %s: %w", diskName(i), err)
+		}
+	}
+	return s, nil
+}
+
+// Serve answers the calls that come over a connection until the library closes it or
+// ctx ends.
+func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
+	if len(s.config.Drives) > 0 {
+		go s.image() // the first call that needs it finds it there
+	}
+	p := protocol.Server{Handler: dispatcher{s}, Panic: func(v any, stack []byte) {
+		s.logf("panic: %v\n%s", v, stack)
+	}}
+	return p.Serve(ctx, rw)
+}
+
+// Close makes stable what was written and gives up the drives.
+func (s *Server) Close() error {
+	// Whoever is opening the drives has to be through; nobody begins any more.
+	s.engine.once.Do(func() { s.engine.err = errorf("the server is closed") })
+	s.releaseFiles()
+	s.closeAug()
+	return s.store.close()
+}
+
+func (s *Server) logf(format string, args ...any) {
+	if s.config.Log != nil {
+		s.config.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// store is what the server has opened: the seam for what mounts and writes.
+type store struct {
+	mu     sync.Mutex
+	syncs  []func() error // guarded by mu; make stable what was written
+	closes []func() error // guarded by mu; called in reverse order
+}
+
+// onSync registers what has to be done so that everything written is in the images.
+func (st *store) onSync(f func() error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.syncs = append(st.syncs, f)
+}
+
+// onClose registers what has to be done at the end, in reverse order.
+func (st *store) onClose(f func() error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.closes = append(st.closes, f)
+}
+
+func (st *store) sync() error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var first error
+	for _, f := range st.syncs {
+		if err := f(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (st *store) close() error {
+	first := st.sync()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for i := len(st.closes) - 1; i >= 0; i-- {
+		if err := st.closes[i](); err != nil && first == nil {
+			first = err
+		}
+	}
+	st.syncs, st.closes = nil, nil
+	return first
+}
+
+// dispatcher gives calls to the methods of a server.
+type dispatcher struct{ s *Server }
+
+// Transfer implements protocol.Handler.
+func (d dispatcher) Transfer(proc uint32) protocol.Transfer {
+	if p := rpc.Lookup(proc); p != nil {
+		return p.Transfer
+	}
+	return protocol.NoFile
+}
+
+// Handle implements protocol.Handler.
+func (d dispatcher) Handle(ctx context.Context, pc *protocol.Call) error {
+	c := &call{Call: pc, s: d.s, impl: d.s, name: fmt.Sprintf("procedure %d", pc.Proc)}
+	p := rpc.Lookup(pc.Proc)
+	if p == nil {
+		return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("unboot knows no %s", c.name)}
+	}
+	c.name, c.group = p.Name, p.Group
+	err := toWire(table[pc.Proc](context.WithValue(ctx, callKey{}, pc), c))
+	if d.s.config.Log != nil {
+		d.s.logf("guestfsd: %s (%#x): %s", p.Name, pc.Proc, outcome(err))
+	}
+	return err
+}
+
+func outcome(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return "ok"
+}
+
+type callKey struct{}
+
+// progress tells the program how far the call of ctx is. Total 0 says that nobody knows.
+func progress(ctx context.Context, position, total uint64) {
+	if c, ok := ctx.Value(callKey{}).(*protocol.Call); ok {
+		c.Progress(position, total)
+	}
+}
+
+// progressHint returns the length of the file that comes in, or 0 if it is not known.
+// It is what the program says, and may be wrong.
+func progressHint(ctx context.Context) uint64 {
+	if c, ok := ctx.Value(callKey{}).(*protocol.Call); ok {
+		return c.ProgressHint
+	}
+	return 0
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/unboot/unboot/guestfs/internal/api"
+	"github.com/unboot/unboot/guestfs/internal/doc"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"golang.org/x/sys/unix"
+)
+
+// TestMethods finds methods that answer nothing because their name or type is wrong.
+func TestMethods(t *testing.T) {
+	ours := []string{"Serve", "Close"}
+	typ := reflect.TypeFor[*Server]()
+	for m := range typ.Methods() {
+		want := handlers[m.Name]
+		switch {
+		case slices.Contains(ours, m.Name):
+		case want == nil:
+			t.Errorf("%s is the name of no procedure: methods that answer none are not exported", m.Name)
+		case !typ.Implements(want):
+			t.Errorf("%s is %v, but answers only as %v", m.Name, m.Type, want.Method(0).Type)
+		}
+	}
+}
+
+// TestDocumentation checks that docs/guestfs.md is up to date.
+func TestDocumentation(t *testing.T) {
+	a, err := api.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := doc.Table(a, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../../docs/guestfs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("docs/guestfs.md is out of date: go generate ./guestfs/internal/server")
+	}
+	s := &Server{}
+	methods, err := doc.Methods(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Procedures {
+		if answers(s, f.Number) != methods[api.GoName(f.Name)] {
+			t.Errorf("%s: the table says %t, the server does not", f.Name, methods[api.GoName(f.Name)])
+		}
+	}
+}
+
+// connect returns a client of a server for some drives.
+func connect(t *testing.T, drives ...Drive) *protocol.Client {
+	t.Helper()
+	s, err := New(Config{Drives: drives, Log: func(l string) { t.Log(l) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(context.Background(), far) }()
+	c := protocol.NewClient(near)
+	t.Cleanup(func() {
+		c.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return c
+}
+
+func invoke(c *protocol.Client, proc uint32, a rpc.Args, result func(*xdr.Codec)) error {
+	return c.Call(context.Background(), &protocol.Request{Proc: proc, OptArgs: rpc.Given(a), Args: a.Code, Result: result})
+}
+
+func TestBasic(t *testing.T) {
+	c := connect(t)
+	if err := invoke(c, rpc.ProcPingDaemon, &rpc.None{}, nil); err != nil {
+		t.Error(err)
+	}
+	var s string
+	err := invoke(c, rpc.ProcEchoDaemon, &rpc.EchoDaemonArgs{Words: []string{"a", "b c"}}, func(x *xdr.Codec) { x.String(&s) })
+	if s != "a b c" || err != nil {
+		t.Errorf("%q, %v", s, err)
+	}
+	if err := invoke(c, rpc.ProcInternalAutosync, &rpc.None{}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	c := connect(t)
+	err := invoke(c, rpc.ProcVgrename, &rpc.VgrenameArgs{Volgroup: "a", Newvolgroup: "b"}, nil)
+	if !errors.Is(err, unix.ENOTSUP) || err.Error() != "not available in unboot" {
+		t.Error(err)
+	}
+	if err = invoke(c, 4, &rpc.None{}, nil); !errors.Is(err, unix.ENOTSUP) {
+		t.Error(err)
+	}
+	if err = invoke(c, 70000, &rpc.None{}, nil); !errors.Is(err, unix.ENOTSUP) {
+		t.Error(err)
+	}
+	// A procedure with a file, so that the transfer is in order after it.
+	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcYaraLoad, In: bytes.NewReader(make([]byte, 1<<20))})
+	if !errors.Is(err, unix.ENOTSUP) {
+		t.Error(err)
+	}
+	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcInternalYaraScan, Out: io.Discard})
+	if !errors.Is(err, unix.ENOTSUP) {
+		t.Error(err)
+	}
+}
+
+func TestGroups(t *testing.T) {
+	c := connect(t)
+	groups := map[string]int{"realpath": 0, "augeas": 1, "clevisluks": 1, "zfs": 2, "": 2}
+	if hasTools("augtool", "stdbuf") {
+		groups["augeas"] = 0
+	}
+	for name, want := range groups {
+		var got int
+		err := invoke(c, rpc.ProcInternalFeatureAvailable, &rpc.InternalFeatureAvailableArgs{Group: name}, func(x *xdr.Codec) { x.Int(&got) })
+		if err != nil || got != want {
+			t.Errorf("%q: %d, %v, want %d", name, got, err, want)
+		}
+	}
+	var all []string
+	if err := invoke(c, rpc.ProcAvailableAllGroups, &rpc.None{}, func(x *xdr.Codec) { x.Strings(&all) }); err != nil || len(all) != 39 || all[0] != "acl" {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
+func TestBadArguments(t *testing.T) {
+	c := connect(t)
+	for name, r := range map[string]*protocol.Request{
+		"none":          {Proc: rpc.ProcEchoDaemon},
+		"too many":      {Proc: rpc.ProcPingDaemon, Args: func(x *xdr.Codec) { x.String(new(string)) }},
+		"unknown flags": {Proc: rpc.ProcPingDaemon, OptArgs: 1},
+	} {
+		var e *protocol.Error
+		if err := c.Call(context.Background(), r); !errors.As(err, &e) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

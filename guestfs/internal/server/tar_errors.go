@@ -1,0 +1,73 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
+)
+
+// badMembers are those that could not be unpacked, in the words of tar(1).
+type badMembers struct {
+	text  strings.Builder
+	count int
+}
+
+func (b *badMembers) add(name string, err error) {
+	const enough = 32 << 10 // of an error's text, for the protocol
+	if b.count++; b.text.Len() > enough {
+		return
+	}
+	text := err.Error()
+	var path *fs.PathError
+	var link *os.LinkError
+	_, bare := err.(unix.Errno)
+	if n := protocol.Errno(err); n != 0 && (bare || errors.As(err, &path) || errors.As(err, &link)) {
+		text = "Cannot " + verbOf(err) + ": " + protocol.Strerror(n)
+	}
+	fmt.Fprintf(&b.text, "tar: %s: %s\n", plainName(name), text)
+}
+
+// plainName writes a name from an archive so that it cannot play with a terminal.
+func plainName(name string) string {
+	q := strconv.Quote(name)
+	return q[1 : len(q)-1]
+}
+
+// verbOf names what has failed.
+func verbOf(err error) string {
+	var call *unboot.CallError
+	var link *os.LinkError
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &call) && call.Call == "chown":
+		return "change ownership"
+	case errors.As(err, &call) && call.Call == "chmod":
+		return "change mode"
+	case errors.As(err, &call) && call.Call == "utimens":
+		return "utime"
+	case errors.As(err, &call) && call.Call == "setxattr":
+		return "set attribute " + plainName(call.Attr)
+	case errors.As(err, &call):
+		return "write"
+	case errors.As(err, &link):
+		return "hard link to " + plainName(link.Old)
+	case errors.As(err, &path) && path.Op == "write":
+		return "write"
+	}
+	return "unpack"
+}
+
+func (b *badMembers) err(dir string) error {
+	if b.count == 0 {
+		return nil
+	}
+	return errorf("tar subcommand failed on directory: %s: %star: Exiting with failure status due to previous errors", dir, b.text.String())
+}
