@@ -172,8 +172,10 @@ func TestParseMount(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 	var bad *usageError
-	if _, err := parseMount(""); !errors.As(err, &bad) {
-		t.Error(err)
+	for _, arg := range []string{"", "sda:/:loop", "sda:/:ro,bind"} {
+		if _, err := parseMount(arg); !errors.As(err, &bad) {
+			t.Errorf("%q: %v", arg, err)
+		}
 	}
 }
 
