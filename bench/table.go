@@ -38,7 +38,7 @@ func judge(met bool) verdict {
 }
 
 // compare makes a row of two sides. The target is the most that the median of ours may
-// be (most), or the ratio of the medians (ratio); 0 is no target.
+// be (most), or the ratio of the medians (ratio); 0 means that there is no target.
 func compare(work string, ours samples, against string, theirs samples, most time.Duration, ratio float64, hint string) row {
 	r := row{work: work, ours: show(ours.min()) + " / " + show(ours.median()), against: against}
 	r.hint = "ours " + ours.split()
