@@ -64,7 +64,7 @@ func (l *lastWords) Read(p []byte) (int, error) {
 func TestChangingSource(t *testing.T) {
 	needKernel(t)
 	path := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))
-	a := newApp("test")
+	a := newApp(nil, "test")
 	o, err := a.tree(path, true)
 	if err != nil {
 		t.Fatal(err)
