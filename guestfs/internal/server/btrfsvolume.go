@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path"
@@ -12,42 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
-	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
+	"github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
-// Flags of struct btrfs_ioctl_vol_args_v2.
-const (
-	volumeReadOnly = 0x2
-	volumeInherit  = 0x4
-)
-
-// volumeArgs returns a struct btrfs_ioctl_vol_args_v2 for a subvolume that is to be made,
-// in a quota group if there is one. free has to be called.
-func (b btrfs) volumeArgs(name string, source int, flags uint64, group rpc.Opt[string]) (arg []byte, free func(), err error) {
-	const size, at = 4096, 56
-	if len(name) > 255 {
-		return nil, nil, unix.ENAMETOOLONG
-	}
-	free = func() {}
-	arg = words(size, uint64(source), 0, flags)
-	copy(arg[at:], name)
+// inherit returns what puts a new subvolume into a quota group, or nil if there is none.
+// free has to be called.
+func (h *handle) inherit(group rpc.Opt[string]) (i *btrfs.Inherit, free func(), err error) {
 	if !group.Set {
-		return arg, free, nil
+		return nil, func() {}, nil
 	}
 	id, err := parseGroup(group.Value)
 	if err != nil {
 		return nil, nil, err
 	}
-	// A struct btrfs_qgroup_inherit of one group and no limit.
-	inherit := words(80, 0, 1)
-	binary.NativeEndian.PutUint64(inherit[72:], id)
-	mem, err := b.v.Kernel().Alloc(len(inherit))
+	mem, err := h.v.Kernel().Alloc(btrfs.InheritSize)
 	if err != nil {
 		return nil, nil, err
 	}
-	copy(mem.Bytes(), inherit)
-	copy(arg[16:], words(24, flags|volumeInherit, uint64(len(inherit)), mem.Addr()))
-	return arg, mem.Free, nil
+	return &btrfs.Inherit{Group: id, Memory: mem}, mem.Free, nil
 }
 
 // BtrfsSubvolumeCreate makes a subvolume.
@@ -57,22 +38,26 @@ func (s *Server) BtrfsSubvolumeCreate(ctx context.Context, a *rpc.BtrfsSubvolume
 		return err
 	}
 	defer h.close()
-	b := btrfs{h.v, h.fd}
-	arg, free, err := b.volumeArgs(name, 0, 0, a.Qgroupid)
+	inherit, free, err := h.inherit(a.Qgroupid)
 	if err != nil {
 		return prefixed(err, a.Dest)
 	}
 	defer free()
-	if err = b.do(1, 24, arg); err == nil {
+	if err = btrfs.FS(h.file()).Create(name, inherit); err == nil {
 		err = h.v.Fchmodat(h.fd, name, 0o777&^s.umask, 0)
 	}
-	if errors.Is(err, unix.ENOTTY) {
-		return errorf("%s: not on a btrfs filesystem", a.Dest)
+	return notBtrfs(err, a.Dest)
+}
+
+// notBtrfs words the error of a call on something that may be on another file system.
+func notBtrfs(err error, name string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ENOTTY):
+		return errorf("%s: not on a btrfs filesystem", name)
 	}
-	if err != nil {
-		return perror(err, "%s", a.Dest)
-	}
-	return nil
+	return perror(err, "%s", name)
 }
 
 // BtrfsSubvolumeSnapshot makes a snapshot of a subvolume. If the destination is a
@@ -85,23 +70,18 @@ func (s *Server) BtrfsSubvolumeSnapshot(ctx context.Context, a *rpc.BtrfsSubvolu
 		}
 		dest = path.Join(dest, path.Base(a.Source))
 	}
-	return s.withBtrfsAt(a.Source, func(source btrfs) error {
+	return s.withBtrfsAt(a.Source, func(source btrfs.FS) error {
 		h, name, err := s.parentOf(dest)
 		if err != nil {
 			return err
 		}
 		defer h.close()
-		flags := uint64(0)
-		if a.Ro.Or(false) {
-			flags |= volumeReadOnly
-		}
-		b := btrfs{h.v, h.fd}
-		arg, free, err := b.volumeArgs(name, source.fd, flags, a.Qgroupid)
+		inherit, free, err := h.inherit(a.Qgroupid)
 		if err != nil {
 			return err
 		}
 		defer free()
-		return b.do(1, 23, arg)
+		return btrfs.FS(h.file()).Snapshot(name, source.FD, a.Ro.Or(false), inherit)
 	})
 }
 
@@ -112,21 +92,14 @@ func (s *Server) BtrfsSubvolumeDelete(ctx context.Context, a *rpc.BtrfsSubvolume
 		return err
 	}
 	defer h.close()
-	err = btrfs{h.v, h.fd}.named(15, name)
-	if errors.Is(err, unix.ENOTTY) {
-		return errorf("%s: not on a btrfs filesystem", a.Subvolume)
-	}
-	if err != nil {
-		return perror(err, "%s", a.Subvolume)
-	}
-	return nil
+	return notBtrfs(btrfs.FS(h.file()).Delete(name), a.Subvolume)
 }
 
 // BtrfsSubvolumeList returns the subvolumes of a file system.
 func (s *Server) BtrfsSubvolumeList(ctx context.Context, a *rpc.BtrfsSubvolumeListArgs) ([]rpc.Btrfssubvolume, error) {
 	result := []rpc.Btrfssubvolume{}
-	err := s.withBtrfsAt(a.Fs, func(b btrfs) error {
-		list, err := b.volumes().Subvolumes()
+	err := s.withBtrfsAt(a.Fs, func(fs btrfs.FS) error {
+		list, err := fs.Subvolumes()
 		for _, v := range list {
 			result = append(result, rpc.Btrfssubvolume{
 				BtrfssubvolumeId: v.ID, BtrfssubvolumeTopLevelId: v.Parent, BtrfssubvolumePath: v.Path,
@@ -139,78 +112,83 @@ func (s *Server) BtrfsSubvolumeList(ctx context.Context, a *rpc.BtrfsSubvolumeLi
 
 // BtrfsSubvolumeSetDefault sets the subvolume that is mounted if none is named.
 func (s *Server) BtrfsSubvolumeSetDefault(ctx context.Context, a *rpc.BtrfsSubvolumeSetDefaultArgs) error {
-	return s.withBtrfsAt(a.Fs, func(b btrfs) error { return b.do(1, 19, words(8, uint64(a.Id))) })
+	return s.withBtrfsAt(a.Fs, func(fs btrfs.FS) error { return fs.SetDefault(uint64(a.Id)) })
 }
 
 // BtrfsSubvolumeGetDefault returns the id of that subvolume.
 func (s *Server) BtrfsSubvolumeGetDefault(ctx context.Context, a *rpc.BtrfsSubvolumeGetDefaultArgs) (id int64, err error) {
-	err = s.withBtrfsAt(a.Fs, func(b btrfs) error {
-		n, err := b.volumes().Default()
+	err = s.withBtrfsAt(a.Fs, func(fs btrfs.FS) error {
+		n, err := fs.Default()
 		id = int64(n)
 		return err
 	})
 	return id, err
 }
 
-// BtrfsSubvolumeShow returns what there is to be told of a subvolume, under the names
-// that btrfs(8) has for it.
+// BtrfsSubvolumeShow returns what there is to know of a subvolume, under the names that
+// btrfs(8) has for it.
 func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeShowArgs) ([]rpc.Pair, error) {
 	list := pairs{}
-	err := s.withBtrfsAt(a.Subvolume, func(b btrfs) error {
+	err := s.withBtrfsAt(a.Subvolume, func(fs btrfs.FS) error {
 		var st unix.Statx_t
-		if err := b.v.Fstatx(b.fd, statMask, &st); err != nil {
-			return err
-		}
-		if st.Ino != fsctl.SubvolumeInode {
-			return errorf("not a subvolume")
-		}
-		// A struct btrfs_ioctl_get_subvol_info_args.
-		i := make([]byte, 504)
-		if err := b.do(2, 60, i); err != nil {
-			return err
-		}
-		u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(i[at:]) }
-		id, name := u64(0), cString(i[8:264])
-		volumes, err := b.volumes().Subvolumes()
+		img, err := s.image()
 		if err != nil {
 			return err
 		}
-		if id == fsctl.TopLevel {
-			name = "<FS_TREE>"
+		if err := img.Kernel().Fstatx(fs.FD, statMask, &st); err != nil {
+			return err
 		}
-		flags := ""
-		if u64(288)&1 != 0 {
-			flags = "readonly"
+		if st.Ino != btrfs.SubvolumeInode {
+			return errorf("not a subvolume")
 		}
-		number := func(at int) string { return fmt.Sprint(u64(at)) }
-		list = pairs{
-			{Key: "path", Value: pathOfVolume(volumes, id)},
-			{Key: "Name", Value: name},
-			{Key: "UUID", Value: fsctl.UUID(i[296:]).String()},
-			{Key: "Parent UUID", Value: fsctl.UUID(i[312:]).String()},
-			{Key: "Received UUID", Value: fsctl.UUID(i[328:]).String()},
-			{Key: "Creation time", Value: volumeTime(i[392:])},
-			{Key: "Subvolume ID", Value: fmt.Sprint(id)},
-			{Key: "Generation", Value: number(280)},
-			{Key: "Gen at creation", Value: number(352)},
-			{Key: "Parent ID", Value: number(264)},
-			{Key: "Top level ID", Value: number(264)},
-			{Key: "Flags", Value: flags},
-			{Key: "Send transid", Value: number(360)},
-			{Key: "Send time", Value: volumeTime(i[408:])},
-			{Key: "Receive transid", Value: number(368)},
-			{Key: "Receive time", Value: volumeTime(i[424:])},
+		i, err := fs.Info()
+		if err != nil {
+			return err
 		}
-		snapshots, err := b.snapshots(volumes, fsctl.UUID(i[296:]))
-		list = append(list, rpc.Pair{Key: "Snapshot(s)", Value: strings.Join(snapshots, ",")})
+		volumes, err := fs.Subvolumes()
+		if err != nil {
+			return err
+		}
+		snapshots, err := fs.Snapshots(volumes, i.UUID)
+		list = volumePairs(i, volumes, snapshots)
 		return err
 	})
 	return list, err
 }
 
+func volumePairs(i *btrfs.Info, volumes []btrfs.Subvolume, snapshots []string) pairs {
+	name, flags := i.Name, ""
+	if i.ID == btrfs.TopLevel {
+		name = "<FS_TREE>"
+	}
+	if i.ReadOnly {
+		flags = "readonly"
+	}
+	number := func(n uint64) string { return fmt.Sprint(n) }
+	return pairs{
+		{Key: "path", Value: pathOfVolume(volumes, i.ID)},
+		{Key: "Name", Value: name},
+		{Key: "UUID", Value: i.UUID.String()},
+		{Key: "Parent UUID", Value: i.ParentUUID.String()},
+		{Key: "Received UUID", Value: i.ReceivedUUID.String()},
+		{Key: "Creation time", Value: volumeTime(i.Creation)},
+		{Key: "Subvolume ID", Value: number(i.ID)},
+		{Key: "Generation", Value: number(i.Generation)},
+		{Key: "Gen at creation", Value: number(i.Created)},
+		{Key: "Parent ID", Value: number(i.Parent)},
+		{Key: "Top level ID", Value: number(i.Parent)},
+		{Key: "Flags", Value: flags},
+		{Key: "Send transid", Value: number(i.SentTransid)},
+		{Key: "Send time", Value: volumeTime(i.Sent)},
+		{Key: "Receive transid", Value: number(i.ReceivedTransid)},
+		{Key: "Receive time", Value: volumeTime(i.Received)},
+		{Key: "Snapshot(s)", Value: strings.Join(snapshots, ",")},
+	}
+}
+
 // pathOfVolume returns the path of a subvolume from the top level, which is "/" itself.
-func pathOfVolume(volumes []fsctl.Subvolume, id uint64) string {
-	if id == fsctl.TopLevel {
+func pathOfVolume(volumes []btrfs.Subvolume, id uint64) string {
+	if id == btrfs.TopLevel {
 		return "/"
 	}
 	for _, v := range volumes {
@@ -221,27 +199,9 @@ func pathOfVolume(volumes []fsctl.Subvolume, id uint64) string {
 	return ""
 }
 
-// volumeTime returns the seconds of a struct btrfs_ioctl_timespec as a date.
-func volumeTime(b []byte) string {
-	sec := int64(binary.NativeEndian.Uint64(b))
-	if sec <= 0 {
+func volumeTime(t time.Time) string {
+	if t.IsZero() {
 		return ""
 	}
-	return time.Unix(sec, 0).UTC().Format("2006-01-02 15:04:05 -0700")
-}
-
-// snapshots returns the paths of the snapshots of a subvolume: those whose root item has
-// its UUID for their parent's.
-func (b btrfs) snapshots(volumes []fsctl.Subvolume, id fsctl.UUID) ([]string, error) {
-	if id == (fsctl.UUID{}) {
-		return nil, nil
-	}
-	uuids, err := b.volumes().UUIDs()
-	var list []string
-	for _, v := range volumes {
-		if uuids[v.ID].Parent == id {
-			list = append(list, v.Path)
-		}
-	}
-	return list, err
+	return t.Format("2006-01-02 15:04:05 -0700")
 }

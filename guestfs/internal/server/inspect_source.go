@@ -7,7 +7,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/fstab"
-	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
+	"github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // An inspectSource is the devices of an image as inspection wants them. It implements
@@ -103,7 +103,7 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 	if err != nil {
 		return nil, err
 	}
-	b := fsctl.FS{View: &src.img.Kernel().View, FD: fd}
+	b := btrfs.FS{View: &src.img.Kernel().View, FD: fd}
 	volumes, err := b.Subvolumes()
 	if err != nil || len(volumes) == 0 {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // withoutFileSystem are the types of partitions that never have one: Microsoft's
@@ -59,12 +60,12 @@ func (s *Server) fileSystems(device string) []rpc.Pair {
 		return []rpc.Pair{{Key: device, Value: kind}}
 	}
 	list := []rpc.Pair{{Key: device, Value: kind}}
-	err := s.withBtrfs(device, true, func(b btrfs) error {
-		subvolumes, err := b.volumes().Subvolumes()
+	err := s.withBtrfs(device, true, func(b btrfs.FS) error {
+		subvolumes, err := b.Subvolumes()
 		if err != nil {
 			return err
 		}
-		def, err := b.volumes().Default()
+		def, err := b.Default()
 		for _, v := range subvolumes {
 			if v.ID != def {
 				list = append(list, rpc.Pair{Key: mountable(device, v.Path), Value: kind})

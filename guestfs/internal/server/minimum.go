@@ -1,17 +1,12 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"regexp"
-	"slices"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unboot/unboot/guestfs/internal/rpc"
-	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
+	"github.com/unboot/unboot/internal/fsctl/btrfs"
 	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/lazyregexp"
 )
@@ -56,69 +51,18 @@ func (s *Server) VfsMinimumSize(ctx context.Context, a *rpc.VfsMinimumSizeArgs) 
 		return find(ntfsMinimum(), out)
 	case "xfs":
 		// It cannot be shrunk.
-		g, err := s.xfsGeometry(device)
+		_, g, err := s.xfsGeometry(device)
 		if err != nil {
 			return -1, err
 		}
-		return int64(g.dataBlocks) * int64(g.blockSize), nil
+		return int64(g.DataBlocks) * int64(g.BlockSize), nil
 	case "btrfs":
 		n := int64(-1)
-		err := s.withBtrfs(device, true, func(b btrfs) error {
-			n, err = b.minimumSize(1)
+		err := s.withBtrfs(device, true, func(b btrfs.FS) error {
+			n, err = b.MinimumSize(1)
 			return err
 		})
 		return n, err
 	}
 	return -1, notOfType("get minimum size of", info.Type)
-}
-
-// extent is a run of a device in bytes.
-type devExtent struct{ start, length uint64 }
-
-func (e devExtent) end() uint64 { return e.start + e.length }
-
-// minimumSize returns the size that a device of a btrfs can be shrunk to: chunks at the
-// end are moved, whole, to where there is room for them.
-func (b btrfs) minimumSize(device uint64) (int64, error) {
-	const devTree, devExtentKey, first = 4, 204, 1 << 20
-	if err := b.simple(8); err != nil {
-		return -1, err
-	}
-	var list []devExtent
-	err := b.volumes().Search(devTree, device, device, devExtentKey, devExtentKey, func(i fsctl.Item) bool {
-		if len(i.Data) >= 32 {
-			list = append(list, devExtent{i.Offset, binary.LittleEndian.Uint64(i.Data[24:])})
-		}
-		return len(list) < 1<<20
-	})
-	if err != nil {
-		return -1, err
-	}
-	slices.SortFunc(list, func(a, b devExtent) int { return cmp.Compare(a.start, b.start) })
-	var holes []devExtent
-	end, used := uint64(first), uint64(first)
-	for _, e := range list {
-		if e.length > 1<<62 || e.start > 1<<62 || e.start < end && e.start >= first {
-			return -1, unix.EUCLEAN
-		}
-		if e.start > end {
-			holes = append(holes, devExtent{end, e.start - end})
-		}
-		end = max(end, e.end())
-		used += e.length
-	}
-	for _, e := range slices.Backward(list) {
-		if e.start+e.length <= used {
-			break
-		}
-		// The hole must be one before it that does not reach beyond the new end.
-		i := slices.IndexFunc(holes, func(h devExtent) bool { return h.length >= e.length && h.start < e.start })
-		if i < 0 {
-			used = e.end()
-			break
-		}
-		holes[i] = devExtent{holes[i].start + e.length, holes[i].length - e.length}
-		used = max(used, holes[i].start)
-	}
-	return int64(used), nil
 }

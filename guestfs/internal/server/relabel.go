@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/fsctl"
+	"github.com/unboot/unboot/internal/fsctl/ext4"
 	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/volume/relabel"
 )
@@ -52,35 +53,27 @@ func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
 
 // kernelLabel has the kernel set the label.
 func (s *Server) kernelLabel(device, fstype, label string) error {
-	const fsIocSetfslabel = 0x41009432
-	arg := make([]byte, 256)
-	copy(arg[:255], label)
-	return s.mountedIoctl(device, fstype, fsIocSetfslabel, arg)
+	return s.onMounted(device, fstype, func(f fsctl.File) error { return f.SetLabel(label) })
 }
 
-// kernelUUID has the kernel set the UUID of an ext2, ext3 or ext4, by what is struct
-// fsuuid of ioctl_ext4(2).
+// kernelUUID has the kernel set the UUID of an ext2, ext3 or ext4.
 func (s *Server) kernelUUID(device, uuid string) error {
-	const ext4IocSetfsuuid = 0x4008662c
 	id, err := relabel.ParseUUID(uuid)
 	if err != nil {
 		return errorf("%s: %q is not a UUID", device, uuid)
 	}
-	arg := make([]byte, 8, 8+16)
-	binary.NativeEndian.PutUint32(arg, uint32(len(id)))
-	return s.mountedIoctl(device, "ext4", ext4IocSetfsuuid, append(arg, id[:]...))
+	return s.onMounted(device, "ext4", func(f fsctl.File) error { return ext4.FS(f).SetUUID(id) })
 }
 
-// mountedIoctl makes an ioctl on the root directory of a file system, which is mounted for
-// a while if it is not.
-func (s *Server) mountedIoctl(device, fstype string, cmd uint, arg []byte) error {
+// onMounted calls f with the root directory of a file system, which is mounted for a while
+// if it is not.
+func (s *Server) onMounted(device, fstype string, f func(fsctl.File) error) error {
 	err := s.withMounted(device, fstype, false, func(fd int) error {
 		img, err := s.image()
 		if err != nil {
 			return err
 		}
-		_, err = img.Kernel().Ioctl(fd, cmd, arg)
-		return err
+		return f(fsctl.File{View: &img.Kernel().View, FD: fd})
 	})
 	return prefixed(err, device)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/internal/augeas"
+	"github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // Config says what a Server serves.
@@ -37,9 +38,9 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
-	aug     *augeas.Handle                  // nil if not open
-	roots   []*inspect.Root                 // what inspect_os has found
-	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
+	aug     *augeas.Handle                     // nil if not open
+	roots   []*inspect.Root                    // what inspect_os has found
+	scrubs  map[btrfs.UUID]btrfs.ScrubProgress // results
 	journal journals
 	told    bool // that programs of the guest cannot run
 }

@@ -2,16 +2,13 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/fsctl"
 )
-
-// fitrim is the ioctl FITRIM of linux/fs.h, on a struct fstrim_range.
-const fitrim = 0xc0185879
 
 // Fstrim gives the free space of a mounted file system back to the host.
 func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
@@ -32,15 +29,13 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 	if err := h.v.Syncfs(h.fd); err != nil {
 		return perror(err, "%s", a.Mountpoint)
 	}
-	arg := words(24, uint64(a.Offset.Or(0)), ^uint64(0), uint64(a.Minimumfreeextent.Or(0)))
+	r := fsctl.TrimRange{Start: uint64(a.Offset.Or(0)), Length: fsctl.ToEnd, MinLength: uint64(a.Minimumfreeextent.Or(0))}
 	if a.Length.Set {
-		binary.NativeEndian.PutUint64(arg[8:], uint64(a.Length.Value))
+		r.Length = uint64(a.Length.Value)
 	}
-	_, err = h.v.Ioctl(h.fd, fitrim, arg)
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOTTY) {
-		return perrorText(unix.EOPNOTSUPP, "fstrim: %s: the discard operation is not supported", a.Mountpoint)
-	}
-	if err != nil {
+	if _, err := h.file().Trim(r); errors.Is(err, fsctl.ErrNoDiscard) {
+		return perrorText(err, "fstrim: %s: %v", a.Mountpoint, err)
+	} else if err != nil {
 		return perror(err, "fstrim: %s", a.Mountpoint)
 	}
 	return nil
@@ -49,7 +44,7 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 // Blkdiscard gives all of a device back to the host.
 func (s *Server) Blkdiscard(ctx context.Context, a *rpc.BlkdiscardArgs) error {
 	err := s.edit(a.Device, func(n *node) error {
-		_, err := n.k.Ioctl(n.fd, unix.BLKDISCARD, words(16, 0, uint64(n.size)))
+		_, err := n.k.Ioctl(n.fd, unix.BLKDISCARD, fsctl.Words(16, 0, uint64(n.size)))
 		return err
 	})
 	if errors.Is(err, unix.EOPNOTSUPP) {

@@ -136,14 +136,3 @@ func TestXfs(t *testing.T) {
 	check(t, "xfs", old)
 	wantError(t, c, rpc.ProcXfsRepair, &rpc.XfsRepairArgs{Device: "/dev/sdb", Maxmem: rpc.Some(int64(-1))}, "maxmem must be >= 0")
 }
-
-func FuzzParseXfs(f *testing.F) {
-	f.Add([]byte("XFSB\x00\x00\x10\x00"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		sb := make([]byte, xfsSuperSize)
-		copy(sb, b)
-		if g, ok := parseXfs(sb); ok && (g.blockSize == 0 || g.dirBlockSize < g.blockSize) {
-			t.Errorf("%+v", g)
-		}
-	})
-}

@@ -2,13 +2,13 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/fsctl/xfs"
 	"github.com/unboot/unboot/internal/hosttool"
 )
 
@@ -25,21 +25,16 @@ func (s *Server) XfsGrowfs(ctx context.Context, a *rpc.XfsGrowfsArgs) error {
 		return perror(err, "%s", a.Path)
 	}
 	defer h.close()
-	g, err := h.xfsGeometry()
+	fs := xfs.FS{View: h.v, FD: h.fd}
+	g, err := fs.Geometry()
 	if err != nil {
 		return errorf("%s: not a mounted XFS filesystem", a.Path)
 	}
-	grow := func(what string, nr uint, arg []byte) error {
-		if _, err := h.v.Ioctl(h.fd, ioc(1, 'X', nr, uint(len(arg))), arg); err != nil {
+	grown := func(what string, err error) error {
+		if err != nil {
 			return perror(err, "%s: growing the %s section", a.Path, what)
 		}
 		return nil
-	}
-	pair := func(first uint64, second uint32) []byte {
-		arg := make([]byte, 16)
-		binary.NativeEndian.PutUint64(arg, first)
-		binary.NativeEndian.PutUint32(arg[8:], second)
-		return arg
 	}
 	data := a.Datasec.Or(false) || a.Datasize.Set || a.Maxpct.Set
 	log := a.Logsec.Or(false) || a.Logsize.Set
@@ -49,35 +44,32 @@ func (s *Server) XfsGrowfs(ctx context.Context, a *rpc.XfsGrowfsArgs) error {
 		switch {
 		case a.Datasize.Set:
 		case a.Maxpct.Set && !a.Datasec.Or(false):
-			blocks = g.dataBlocks
+			blocks = g.DataBlocks
 		default:
 			size, err := s.sizeOfMount(h)
 			if err != nil {
 				return err
 			}
-			blocks = uint64(size) / uint64(g.blockSize)
+			blocks = uint64(size) / uint64(g.BlockSize)
 		}
 		// More inodes or less are a change of their own to the kernel.
-		percent := g.maxPercent
+		percent := g.MaxPercent
 		if a.Maxpct.Set {
 			percent = uint32(a.Maxpct.Value)
 		}
-		if blocks != g.dataBlocks || percent != g.maxPercent {
-			if err := grow("data", 110, pair(blocks, percent)); err != nil {
+		if blocks != g.DataBlocks || percent != g.MaxPercent {
+			if err := grown("data", fs.GrowData(blocks, percent)); err != nil {
 				return err
 			}
 		}
 	}
 	if log {
-		arg := make([]byte, 8)
-		binary.NativeEndian.PutUint32(arg, uint32(a.Logsize.Or(int64(g.logBlocks))))
-		arg[4] = 1
-		if err := grow("log", 111, arg); err != nil {
+		if err := grown("log", fs.GrowLog(uint32(a.Logsize.Or(int64(g.LogBlocks))))); err != nil {
 			return err
 		}
 	}
 	if rt {
-		return grow("realtime", 112, pair(uint64(a.Rtsize.Or(int64(g.rtBlocks))), uint32(a.Rtextsize.Or(int64(g.rtExtentSize)))))
+		return grown("realtime", fs.GrowRealtime(uint64(a.Rtsize.Or(int64(g.RTBlocks))), uint32(a.Rtextsize.Or(int64(g.RTExtentSize)))))
 	}
 	return nil
 }

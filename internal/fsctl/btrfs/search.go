@@ -4,16 +4,21 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/fsctl"
 )
 
 // The trees and the items of linux/btrfs_tree.h that are looked for.
 const (
 	rootTree    = 1
+	deviceTree  = 4
 	rootTreeDir = 6
+	quotaTree   = 8
 
 	dirItem     = 84
 	rootItem    = 132
 	rootBackref = 144
+	devExtent   = 204
 
 	firstFree = 256
 	lastFree  = ^uint64(255)
@@ -27,7 +32,7 @@ type Item struct {
 }
 
 // Search calls visit with the items of a tree whose objects and types are in a range, until
-// it returns false. It must not keep the data.
+// it returns false (BTRFS_IOC_TREE_SEARCH). It must not keep the data.
 func (f FS) Search(tree, minObject, maxObject uint64, minKind, maxKind uint32, visit func(Item) bool) error {
 	const keySize, headerSize = 104, 32
 	arg := make([]byte, 4096)
@@ -41,7 +46,7 @@ func (f FS) Search(tree, minObject, maxObject uint64, minKind, maxKind uint32, v
 		le.PutUint32(arg[56:], kind)
 		le.PutUint32(arg[60:], maxKind)
 		le.PutUint32(arg[64:], 4096)
-		if _, err := f.View.Ioctl(f.FD, number(3, 17, 4096), arg); err != nil {
+		if err := f.do(fsctl.ReadWrite, 17, arg); err != nil {
 			return err
 		}
 		n := le.Uint32(arg[64:])

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/fsctl"
 )
 
 const (
@@ -91,10 +93,8 @@ func (f FS) pathOfInode(tree, inode uint64) (string, error) {
 	if inode == SubvolumeInode {
 		return "", nil
 	}
-	arg := make([]byte, 4096) // struct btrfs_ioctl_ino_lookup_args
-	binary.NativeEndian.PutUint64(arg, tree)
-	binary.NativeEndian.PutUint64(arg[8:], inode)
-	if _, err := f.View.Ioctl(f.FD, number(3, 18, 4096), arg); err != nil {
+	arg := fsctl.Words(4096, tree, inode) // struct btrfs_ioctl_ino_lookup_args
+	if err := f.do(fsctl.ReadWrite, 18, arg); err != nil {
 		return "", err
 	}
 	path, _, _ := bytes.Cut(arg[16:], []byte{0})
