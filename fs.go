@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -67,6 +68,13 @@ func (f *FS) Problems() []string {
 	f.t.life.RLock()
 	defer f.t.life.RUnlock()
 	return slices.Clone(f.t.problems)
+}
+
+// problem adds to what Problems returns.
+func (f *FS) problem(format string, args ...any) {
+	f.t.life.Lock()
+	f.t.problems = append(f.t.problems, fmt.Sprintf(format, args...))
+	f.t.life.Unlock()
 }
 
 // ReadOnly reports whether the root is mounted read-only.

@@ -73,17 +73,7 @@ func (t *tree) unmount() error {
 	k := t.img.k
 	mark := k.LogMark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
-
-	t.mu.Lock()
-	for f := range t.files {
-		f.closeLocked()
-	}
-	for w := range t.walkers {
-		w.closeAll()
-	}
-	t.files, t.walkers = nil, nil
-	t.closeSubs()
-	t.mu.Unlock()
+	t.closeOpen()
 
 	var errs []error
 	for i := len(t.mounts) - 1; i >= 0; i-- {
@@ -106,6 +96,33 @@ func (t *tree) unmount() error {
 		return nil
 	}
 	return fmt.Errorf("unmount %s: %w", t.mounts[0].Device, err)
+}
+
+// closeOpen closes all descriptors in the tree but that of its root.
+//
+// Preconditions: life is held for writing.
+func (t *tree) closeOpen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for f := range t.files {
+		f.closeLocked()
+	}
+	for w := range t.walkers {
+		w.closeAll()
+	}
+	t.files, t.walkers = nil, nil
+	t.closeSubs()
+}
+
+// handOver ends the tree without unmounting its one mount, and returns where that is.
+func (t *tree) handOver() (dir string) {
+	t.life.Lock()
+	defer t.life.Unlock()
+	t.dead = true
+	t.closeOpen()
+	t.img.k.CloseFd(t.root)
+	t.img.dropTree(t)
+	return t.dir
 }
 
 // unmountOne unmounts the mount i, which is the last one that is left.
