@@ -92,9 +92,6 @@ func (f *FS) Remount(dir string, readOnly bool) error {
 		return &fs.PathError{Op: "remount", Path: dir, Err: img.explain(err, mark, noInode)}
 	}
 	t.mounts[i].ReadOnly = readOnly
-	if i == 0 {
-		f.readOnly = readOnly
-	}
 	return nil
 }
 

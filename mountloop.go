@@ -19,7 +19,7 @@ func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
 	m := Mount{Dir: dir}.with(opts)
 	k := f.t.img.k
 	mode := unix.O_RDWR
-	if m.ReadOnly || f.readOnly {
+	if m.ReadOnly || f.ReadOnly() {
 		mode, m.ReadOnly = unix.O_RDONLY, true
 	}
 	if !validPath(file) {

@@ -244,6 +244,7 @@ func (c *call) wait() (int, error) {
 		switch s := atomic.LoadUint32(word); s {
 		case callDone:
 			c.k.spin.learn(spin)
+			c.k.server.follow()
 			c.posted, c.over = false, true
 			return result(c.abi.Ret)
 		case callPosted:
