@@ -199,19 +199,6 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
-func TestMemberPath(t *testing.T) {
-	for in, want := range map[string]string{"./a//b/": "a/b", "/etc/x": "etc/x", ".": ".", "./": ".", "a/..b": "a/..b"} {
-		if got, err := memberPath(in); err != nil || got != want {
-			t.Errorf("%q: %q, %v", in, got, err)
-		}
-	}
-	for _, in := range []string{"..", "a/../b", "/..", strings.Repeat("n", 256), strings.Repeat("n/", 3000)} {
-		if got, err := memberPath(in); err == nil {
-			t.Errorf("%q: %q", in, got)
-		}
-	}
-}
-
 // Every command has a usage text that starts as all do, and help knows it.
 func TestUsage(t *testing.T) {
 	for _, c := range commands() {

@@ -1,4 +1,4 @@
-package main
+package treecopy
 
 import (
 	"errors"
@@ -14,70 +14,74 @@ import (
 	"github.com/unboot/unboot/internal/tarball"
 )
 
-// tarSink writes an archive.
-type tarSink struct {
-	a      *app
-	w      *tarball.Writer
-	base   string // name of the root, if that is not a directory
-	p      *progress
-	tell   func(string)
-	xattrs bool
+// A TarSink writes an archive.
+type TarSink struct {
+	W *tarball.Writer
+	// Base is the name of the tree's root, if that is not a directory. Otherwise all
+	// names begin with "./".
+	Base string
+	// NoXattrs leaves out extended attributes.
+	NoXattrs bool
+	Report   Report
 }
 
-func (s *tarSink) add(it *item, src source) error {
-	if it.err != nil {
+// start and close implement [Sink].
+func (s *TarSink) start() {}
+func (s *TarSink) close() {}
+
+// add implements [Sink].
+func (s *TarSink) add(it *Item, src Source) error {
+	if it.Err != nil {
 		it.left = true
-		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
-		return nil
+		return s.Report.fail(src.label(it), it.Err)
 	}
 	h, err := s.header(it)
 	if err != nil {
 		it.left = true
-		s.a.warn(fmt.Errorf("%s: %w", src.label(it.path), err))
+		s.Report.warn(src.label(it), err)
 		return nil
 	}
-	if s.tell != nil {
-		s.tell(h.Name)
+	if s.Report.Tell != nil {
+		s.Report.Tell(h.Name)
 	}
-	s.p.files.Add(1)
+	s.Report.moved()
 	if h.Type == tarball.TypeReg && !it.loaded {
 		return s.large(h, it, src)
 	}
-	if err := s.w.WriteHeader(h); err != nil {
+	if err := s.W.WriteHeader(h); err != nil {
 		return s.refused(err, it, src)
 	}
 	if len(it.data) > 0 && h.Type == tarball.TypeReg {
-		_, err = s.w.Write(it.data)
-		s.p.bytes.Add(int64(len(it.data)))
+		_, err = s.W.Write(it.data)
+		s.Report.passed(len(it.data))
 	}
 	return err
 }
 
 // refused tells an error about a member, which is left out, from one of writing.
-func (s *tarSink) refused(err error, it *item, src source) error {
+func (s *TarSink) refused(err error, it *Item, src Source) error {
 	if !errors.Is(err, tarball.ErrInvalid) {
 		return err
 	}
 	it.left = true
-	s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), err))
-	return nil
+	return s.Report.fail(src.label(it), err)
 }
 
 // name is how the archive calls an item: "./" and "./etc/passwd", as those of
 // "tar -c ." are; a single file has its own name.
-func (s *tarSink) name(p string) string {
+func (s *TarSink) name(p string) string {
 	switch {
-	case s.base != "":
-		return s.base
+	case s.Base != "":
+		return s.Base
 	case p == ".":
 		return "./"
 	}
 	return "./" + p
 }
 
-func (s *tarSink) header(it *item) (*tarball.Header, error) {
-	m := &it.meta
-	h := &tarball.Header{Name: s.name(it.path), Mode: mode12(m.Mode), UID: int64(m.UID), GID: int64(m.GID), Mtime: m.Mtime}
+func (s *TarSink) header(it *Item) (*tarball.Header, error) {
+	m := &it.Meta
+	h := &tarball.Header{Name: s.name(it.Path), Mode: mode12(m.Mode), UID: int64(m.UID), GID: int64(m.GID), Mtime: m.Mtime}
 	switch m.Mode.Type() {
 	case 0:
 		h.Type, h.Size = tarball.TypeReg, m.Size
@@ -96,11 +100,11 @@ func (s *tarSink) header(it *item) (*tarball.Header, error) {
 	default:
 		return nil, errors.New("of unknown type: left out")
 	}
-	if it.hard != "" {
-		h.Type, h.Linkname, h.Size = tarball.TypeLink, s.name(it.hard), 0
+	if it.Hard != "" {
+		h.Type, h.Linkname, h.Size = tarball.TypeLink, s.name(it.Hard), 0
 		return h, nil
 	}
-	if s.xattrs && m.Xattrs != nil {
+	if !s.NoXattrs {
 		for _, name := range slices.Sorted(maps.Keys(m.Xattrs)) {
 			h.Xattrs = append(h.Xattrs, tarball.Xattr{Name: name, Value: string(m.Xattrs[name])})
 		}
@@ -124,12 +128,11 @@ func mode12(m fs.FileMode) uint32 {
 
 // large writes a file that is not in memory. What cannot be read of it is zeros
 // in the archive, and an error.
-func (s *tarSink) large(h *tarball.Header, it *item, src source) error {
+func (s *TarSink) large(h *tarball.Header, it *Item, src Source) error {
 	b, err := src.open(it)
 	if err != nil {
 		it.left = true
-		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), err))
-		return nil
+		return s.Report.fail(src.label(it), err)
 	}
 	defer b.Close()
 	if data, sparse := b.segments(); sparse {
@@ -145,10 +148,10 @@ func (s *tarSink) large(h *tarball.Header, it *item, src source) error {
 			}
 		}
 	}
-	if err := s.w.WriteHeader(h); err != nil {
+	if err := s.W.WriteHeader(h); err != nil {
 		return s.refused(err, it, src)
 	}
-	w := &limitedWriter{w: s.w, left: h.Stored(), p: s.p}
+	w := &limitedWriter{w: s.W, left: h.Stored(), r: &s.Report}
 	if sb, ok := b.(*sectionBody); ok {
 		_, err = sb.WriteTo(w)
 	} else {
@@ -157,12 +160,15 @@ func (s *tarSink) large(h *tarball.Header, it *item, src source) error {
 	if w.err != nil {
 		return w.err
 	}
-	if err == nil && s.w.Left() > 0 {
+	if err == nil && s.W.Left() > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		s.a.fail(fmt.Errorf("%s: %w (the archive has zeros in its place)", src.label(it.path), reason(err)))
-		return s.w.Fill()
+		err = fmt.Errorf("%w (the archive has zeros in its place)", cause(err))
+		if err := s.Report.fail(src.label(it), err); err != nil {
+			return err
+		}
+		return s.W.Fill()
 	}
 	return nil
 }
@@ -172,7 +178,7 @@ func (s *tarSink) large(h *tarball.Header, it *item, src source) error {
 type limitedWriter struct {
 	w    io.Writer
 	left int64
-	p    *progress
+	r    *Report
 	err  error
 }
 
@@ -185,13 +191,13 @@ func (w *limitedWriter) Write(b []byte) (int, error) {
 	}
 	n, err := w.w.Write(b)
 	w.left -= int64(n)
-	w.p.bytes.Add(int64(n))
+	w.r.passed(n)
 	w.err = err
 	return n, err
 }
 
-func (s *tarSink) finish() error {
-	err := s.w.Close()
+func (s *TarSink) finish() error {
+	err := s.W.Close()
 	if errors.Is(err, syscall.EPIPE) {
 		return syscall.EPIPE
 	}

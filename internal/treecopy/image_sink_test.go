@@ -1,4 +1,4 @@
-package main
+package treecopy
 
 import (
 	"bytes"
@@ -12,13 +12,34 @@ import (
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/internal/tarball"
 	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/lkl"
 )
+
+// mounted returns a file system that was made just now.
+func mounted(t testing.TB, fstype string) *unboot.FS {
+	t.Helper()
+	img, err := unboot.Open(context.Background(), testimg.Writable(t, testimg.FS(t, fstype, testimg.Options{})), unboot.Writable())
+	if errors.Is(err, lkl.ErrNoKernel) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := img.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f, err := img.MountAuto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
 
 // oddSource is a tree of files that are not what they were when they were looked at.
 type oddSource struct {
-	files []*item
+	files []*Item
 	body  map[string]*oddBody
 }
 
@@ -32,13 +53,14 @@ type oddBody struct {
 func (b *oddBody) Close() error                      { b.closed = true; return nil }
 func (b *oddBody) segments() ([]unboot.Extent, bool) { return b.data, b.data != nil }
 func (b *oddBody) holes() bool                       { return b.vague }
-func (s *oddSource) load([]*item)                    {}
-func (s *oddSource) label(p string) string           { return p }
-func (s *oddSource) open(it *item) (body, error)     { return s.body[it.path], nil }
-func (s *oddSource) items(context.Context) iter.Seq[*item] {
-	return func(yield func(*item) bool) {
+func (s *oddSource) load([]*Item)                    {}
+func (s *oddSource) label(it *Item) string           { return it.Path }
+func (s *oddSource) ahead() bool                     { return true }
+func (s *oddSource) open(it *Item) (body, error)     { return s.body[it.Path], nil }
+func (s *oddSource) items(context.Context) iter.Seq2[*Item, error] {
+	return func(yield func(*Item, error) bool) {
 		for _, it := range s.files {
-			if !yield(it) {
+			if !yield(it, nil) {
 				return
 			}
 		}
@@ -62,13 +84,7 @@ func (l *lastWords) Read(p []byte) (int, error) {
 // What has become shorter, or cannot be read to its end, is an error and not there;
 // what has become longer is there as it is.
 func TestChangingSource(t *testing.T) {
-	needKernel(t)
-	path := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))
-	a := newApp("test")
-	o, err := a.tree(path, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := mounted(t, "ext4")
 	const size = 3 << 20
 	full := testimg.Pattern(size, 1)
 	src := &oddSource{body: map[string]*oddBody{
@@ -82,53 +98,30 @@ func TestChangingSource(t *testing.T) {
 	}}
 	want := map[string]int64{"whole": size, "longer": size + 4}
 	for name, b := range src.body {
-		it := &item{path: name, meta: unboot.Metadata{Mode: 0o644, Size: size}}
+		it := &Item{Path: name, Meta: unboot.Metadata{Mode: 0o644, Size: size}}
 		if b.data != nil {
-			it.meta.Size = 6 << 20
+			it.Meta.Size = 6 << 20
 		}
 		src.files = append(src.files, it)
 	}
-	sink := newImageSink(a, o, ".", "", nil, &progress{})
-	sink.strict = true
-	err = transfer(context.Background(), src, sink)
-	sink.close()
-	if err != nil || !a.failed.Load() {
-		t.Error(err, a.failed.Load())
+	failed := map[string]bool{}
+	sink := &ImageSink{FS: f, Dir: ".", Strict: true, Report: Report{Fail: func(name string, err error) error {
+		failed[name] = true
+		return nil
+	}}}
+	if err := Transfer(context.Background(), src, sink); err != nil || len(failed) != len(src.files)-len(want) {
+		t.Error(err, failed)
 	}
 	for _, it := range src.files {
-		st, err := o.fs.Stat(it.path)
-		switch size, ok := want[it.path]; {
+		st, err := f.Stat(it.Path)
+		switch size, ok := want[it.Path]; {
 		case ok && (err != nil || st.Size() != size || it.left):
-			t.Errorf("%s: %v, %v", it.path, st, err)
+			t.Errorf("%s: %v, %v", it.Path, st, err)
 		case !ok && (!errors.Is(err, fs.ErrNotExist) || !it.left):
-			t.Errorf("%s is there: %v, %v", it.path, st, err)
+			t.Errorf("%s is there: %v, %v", it.Path, st, err)
 		}
-		if !src.body[it.path].closed {
-			t.Errorf("%s was not closed", it.path)
+		if !src.body[it.Path].closed {
+			t.Errorf("%s was not closed", it.Path)
 		}
-	}
-	if err := a.close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// The content of an archive's member can be had once.
-func TestTarOpenTwice(t *testing.T) {
-	var b bytes.Buffer
-	w := tarball.NewWriter(&b)
-	w.WriteHeader(&tarball.Header{Name: "f", Type: tarball.TypeReg, Size: 3})
-	w.Write([]byte("abc"))
-	w.Close()
-	s := &tarSource{r: tarball.NewReader(&b)}
-	h, err := s.r.Next()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.cur = h
-	if _, err := s.open(&item{}); err != nil {
-		t.Error(err)
-	}
-	if _, err := s.open(&item{}); err == nil {
-		t.Error("opened twice")
 	}
 }

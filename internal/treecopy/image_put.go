@@ -1,4 +1,4 @@
-package main
+package treecopy
 
 import (
 	"bytes"
@@ -17,18 +17,18 @@ import (
 )
 
 // put puts a file that is small or has no content, without what the file system
-// refuses.
-func (s *imageSink) put(p string, m *unboot.Metadata, data []byte) error {
+// refuses. member is its name in an archive, for messages.
+func (s *ImageSink) put(member, p string, m *unboot.Metadata, data []byte) error {
 	rest := m.Xattrs
 	if fewXattrs(rest) {
 		rest = nil
 	} else {
 		m.Xattrs = nil
 	}
-	err := s.putAgain(p, m, data, s.fs.Put(p, m, bytes.NewReader(data)))
+	err := s.putAgain(member, p, m, data, s.FS.Put(p, m, bytes.NewReader(data)))
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		if err == nil {
-			err = s.setXattr(p, name, rest[name])
+			err = s.setXattr(member, p, name, rest[name])
 		}
 	}
 	return err
@@ -45,18 +45,19 @@ func fewXattrs(attrs map[string][]byte) bool {
 }
 
 // setXattr sets an attribute, which may be refused.
-func (s *imageSink) setXattr(p, name string, value []byte) error {
-	err := s.fs.Setxattr(p, name, value, 0)
-	if err != nil && s.strip.refused(name, err) {
+func (s *ImageSink) setXattr(member, p, name string, value []byte) error {
+	err := s.FS.Setxattr(p, name, value, 0)
+	if err != nil && refusal(err) {
+		s.Report.lost(s.named(member, p), name, err)
 		return nil
 	}
 	return err
 }
 
 // putAgain goes on after a first try.
-func (s *imageSink) putAgain(p string, m *unboot.Metadata, data []byte, err error) error {
-	for s.strip.learn(m, err) {
-		err = s.fs.Put(p, m, bytes.NewReader(data))
+func (s *ImageSink) putAgain(member, p string, m *unboot.Metadata, data []byte, err error) error {
+	for s.learn(member, p, m, err) {
+		err = s.FS.Put(p, m, bytes.NewReader(data))
 	}
 	var call *unboot.CallError
 	if errors.As(err, &call) && call.Call == "write" {
@@ -66,20 +67,20 @@ func (s *imageSink) putAgain(p string, m *unboot.Metadata, data []byte, err erro
 }
 
 // discard removes a file that is not whole, because of an error.
-func (s *imageSink) discard(p string, why error) error {
-	if err := s.fs.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (and a part of it is left: %w)", reason(why), reason(err))
+func (s *ImageSink) discard(p string, why error) error {
+	if err := s.FS.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (and a part of it is left: %w)", cause(why), cause(err))
 	}
 	return why
 }
 
 // dir puts a directory.
-func (s *imageSink) dir(rel string, it *item) error {
+func (s *ImageSink) dir(rel string, it *Item) error {
 	d, err := s.tree.Dir(".", true)
 	if err != nil {
 		return err
 	}
-	m, p, kind, parent := it.meta, d.Path, d.Kind, (*desttree.Dir)(nil)
+	m, p, kind, parent := it.Meta, d.Path, d.Kind, (*desttree.Dir)(nil)
 	if rel != "." {
 		if parent, err = s.tree.Dir(path.Dir(rel), true); err != nil {
 			return err
@@ -99,21 +100,21 @@ func (s *imageSink) dir(rel string, it *item) error {
 				return nil
 			}
 			kind = d.Kind
-		case s.strict:
+		case s.Strict:
 			return fmt.Errorf("cannot overwrite non-directory with directory: %w", unix.ENOTDIR)
 		case s.tree.Used(p): // a link that led to directories
 			s.queue.settle()
 			s.tree.Forget()
 		}
 	}
-	s.strip.apply(&m, kind)
-	last := dirTimes{path: p, atime: m.Atime, mtime: m.Mtime}
+	s.strip(it.Name, p, &m, kind)
+	last := dirTimes{path: p, member: it.Name, atime: m.Atime, mtime: m.Mtime}
 	// What is made in a directory with a default list inherits it: at the end.
 	if acl, ok := m.Xattrs[defaultACL]; ok {
 		last.acl = acl
 		m.Xattrs = without(m.Xattrs, defaultACL)
 	}
-	if err := s.put(p, &m, nil); err != nil {
+	if err := s.put(it.Name, p, &m, nil); err != nil {
 		return err
 	}
 	s.dirs = append(s.dirs, last)
@@ -124,26 +125,26 @@ func (s *imageSink) dir(rel string, it *item) error {
 }
 
 // link makes another name of a file that was put, or a copy.
-func (s *imageSink) link(d *desttree.Dir, rel, p string, it *item) error {
+func (s *ImageSink) link(d *desttree.Dir, rel, p string, it *Item) error {
 	from, err := s.tree.Dir(path.Dir(rel), false)
 	if err != nil {
-		return fmt.Errorf("hard link to %s: %w", quote(s.label(rel)), reason(err))
+		return fmt.Errorf("hard link to %s: %w", s.label(&Item{}, rel), cause(err))
 	}
 	target := path.Join(from.Path, path.Base(rel))
 	s.wait(from, target)
 	if s.queue.hasFailed(target) {
-		return fmt.Errorf("hard link to %s, which was not written", s.label(rel))
+		return fmt.Errorf("hard link to %s, which was not written", s.label(&Item{}, rel))
 	}
 	if target == p {
 		return nil
 	}
-	err = s.fs.Link(target, p)
+	err = s.FS.Link(target, p)
 	if errors.Is(err, fs.ErrExist) {
 		if s.same(target, p) {
 			return nil
 		}
-		if err = s.fs.Remove(p); err == nil {
-			err = s.fs.Link(target, p)
+		if err = s.FS.Remove(p); err == nil {
+			err = s.FS.Link(target, p)
 		}
 	}
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EOPNOTSUPP, unix.EXDEV, unix.EMLINK} {
@@ -154,18 +155,18 @@ func (s *imageSink) link(d *desttree.Dir, rel, p string, it *item) error {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("hard link to %s: %w", s.label(rel), unix.ENOENT)
+		return fmt.Errorf("hard link to %s: %w", s.label(&Item{}, rel), unix.ENOENT)
 	}
 	return err
 }
 
 // same reports whether two paths are names of one file.
-func (s *imageSink) same(a, b string) bool {
-	x, err := s.fs.Lstat(a)
+func (s *ImageSink) same(a, b string) bool {
+	x, err := s.FS.Lstat(a)
 	if err != nil {
 		return false
 	}
-	y, err := s.fs.Lstat(b)
+	y, err := s.FS.Lstat(b)
 	return err == nil && sameFile(x.(*unboot.Entry), y.(*unboot.Entry))
 }
 
@@ -174,44 +175,44 @@ func sameFile(a, b *unboot.Entry) bool {
 }
 
 // copyFile copies a file that was put. Its own metadata may not be all that it had.
-func (s *imageSink) copyFile(from string, d *desttree.Dir, to string, it *item) error {
-	m, err := s.fs.Metadata(from)
+func (s *ImageSink) copyFile(from string, d *desttree.Dir, to string, it *Item) error {
+	m, err := s.FS.Metadata(from)
 	if err != nil {
 		return err
 	}
-	s.strip.apply(m, d.Kind)
-	m.UID, m.GID, m.Atime, m.Mtime = it.meta.UID, it.meta.GID, it.meta.Atime, it.meta.Mtime
+	s.strip(it.Name, to, m, d.Kind)
+	m.UID, m.GID, m.Atime, m.Mtime = it.Meta.UID, it.Meta.GID, it.Meta.Atime, it.Meta.Mtime
 	if !m.Mode.IsRegular() {
-		return s.put(to, m, nil)
+		return s.put(it.Name, to, m, nil)
 	}
-	if perm := it.meta.Mode; perm.IsRegular() && perm != 0 {
+	if perm := it.Meta.Mode; perm.IsRegular() && perm != 0 {
 		m.Mode = perm
 	}
-	f, err := s.fs.OpenFile(from, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := s.FS.OpenFile(from, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
 	b := &sectionBody{file: f, whole: f}
 	defer b.Close()
-	return s.pour(to, *m, b)
+	return s.pour(it.Name, to, *m, b)
 }
 
 // large writes a file that is not in memory.
-func (s *imageSink) large(p string, it *item, src source) error {
+func (s *ImageSink) large(p string, it *Item, src Source) error {
 	b, err := src.open(it)
 	if err != nil {
-		return fmt.Errorf("%s: %w", src.label(it.path), err)
+		return fmt.Errorf("%s: %w", src.label(it), cause(err))
 	}
 	defer b.Close()
-	return s.pour(p, it.meta, b)
+	return s.pour(it.Name, p, it.Meta, b)
 }
 
 // pour makes a file and streams its content into it, with its holes. Nothing is read
 // before the file is there with all that it can have: an archive cannot be read twice.
-func (s *imageSink) pour(p string, m unboot.Metadata, b body) error {
+func (s *ImageSink) pour(member, p string, m unboot.Metadata, b body) error {
 	size := m.Size
 	m.Size = 0
-	if err := s.put(p, &m, nil); err != nil {
+	if err := s.put(member, p, &m, nil); err != nil {
 		return err
 	}
 	if err := s.content(p, size, b); err != nil {
@@ -224,20 +225,20 @@ func (s *imageSink) pour(p string, m unboot.Metadata, b body) error {
 	if ok {
 		m.Xattrs = map[string][]byte{capability: value}
 	}
-	err := s.fs.SetMetadata(p, &m)
-	for s.strip.learn(&m, err) {
-		err = s.fs.SetMetadata(p, &m)
+	err := s.FS.SetMetadata(p, &m)
+	for s.learn(member, p, &m, err) {
+		err = s.FS.SetMetadata(p, &m)
 	}
 	return err
 }
 
 // content writes what is in a file that is empty.
-func (s *imageSink) content(p string, size int64, b body) error {
-	f, err := s.fs.OpenFile(p, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+func (s *ImageSink) content(p string, size int64, b body) error {
+	f, err := s.FS.OpenFile(p, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
-	r := io.TeeReader(b, counter{s.p})
+	r := io.TeeReader(b, counter{&s.Report})
 	data, sparse := b.segments()
 	switch {
 	case sparse:

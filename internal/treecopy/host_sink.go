@@ -1,4 +1,4 @@
-package main
+package treecopy
 
 import (
 	"errors"
@@ -13,31 +13,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostSink writes a tree of an image to the host. The image is not trusted: it
+// A HostSink writes a tree to the host. The tree is not trusted: it
 // may have names and symbolic links made to be followed. So no path of it is ever
 // given to the host's kernel: every name is one element, looked up in the open
 // directory it belongs to, and never followed if it is a link. That is stricter
 // than os.Root, which follows links that stay inside, and has no calls for
 // devices, attributes and the like.
-type hostSink struct {
-	a     *app
-	root  *os.File // directory that the tree goes to
-	name  string   // under which name there; "" is the directory itself
-	where string   // its host path, for messages
-	p     *progress
-	keep  bool
-	// through is the host path of what is there already and takes the content
+type HostSink struct {
+	// Root is the open directory that the tree goes to. It stays open.
+	Root *os.File
+	// Name is under which name the tree goes there, "" for Root itself.
+	Name string
+	// Keep leaves files that exist alone.
+	Keep bool
+	// Through is the host path of what is there already and takes the content
 	// of a single file, or "".
-	through string
-	owner   func(*unboot.Metadata)
-	tell    func(string)
-	// chown says that owners are kept, as root can.
-	chown bool
-	strip stripper
+	Through string
+	// Owner, if not nil, changes what is to be set.
+	Owner func(*unboot.Metadata)
+	// Chown says that owners are kept, as root can. Without it, nothing is setuid.
+	Chown bool
+	// NoDevices leaves out what is neither a file, a directory nor a symbolic link.
+	NoDevices bool
+	// Label is how messages call a path below Root.
+	Label  func(p string) string
+	Report Report
 
-	stack []openDir // from the root down to the last used
-	dirs  []hostDir
-	skip  string // tree that is left out since its directory failed
+	stack  []openDir // from the root down to the last used
+	dirs   []hostDir
+	skip   string // tree that is left out since its directory failed
+	linked bool
 }
 
 type openDir struct {
@@ -51,57 +56,69 @@ type hostDir struct {
 	meta unboot.Metadata
 }
 
-// inner is the path below s.root.
-func (s *hostSink) inner(p string) string { return path.Join(s.name, p) }
+// Linked reports whether a symbolic link was made.
+func (s *HostSink) Linked() bool { return s.linked }
 
-func (s *hostSink) label(p string) string { return quote(path.Join(s.where, s.inner(p))) }
+// inner is the path below s.Root.
+func (s *HostSink) inner(p string) string { return path.Join(s.Name, p) }
 
-func (s *hostSink) add(it *item, src source) error {
-	if it.err != nil {
+// label is how messages call a path below Root.
+func (s *HostSink) label(p string) string {
+	if s.Label != nil {
+		return s.Label(p)
+	}
+	return p
+}
+
+// start implements [Sink].
+func (s *HostSink) start() {}
+
+// add implements [Sink].
+func (s *HostSink) add(it *Item, src Source) error {
+	if it.Err != nil {
 		it.left = true
-		s.a.fail(fmt.Errorf("%s: %w", src.label(it.path), it.err))
+		return s.Report.fail(src.label(it), it.Err)
+	}
+	if s.skip != "" && strings.HasPrefix(it.Path, s.skip+"/") {
+		it.left = true
 		return nil
 	}
-	if s.skip != "" && strings.HasPrefix(it.path, s.skip+"/") {
-		it.left = true
-		return nil
+	if s.Owner != nil {
+		s.Owner(&it.Meta)
 	}
-	if s.owner != nil {
-		s.owner(&it.meta)
-	}
-	if s.tell != nil {
-		s.tell(s.label(it.path))
+	label := s.label(s.inner(it.Path))
+	if s.Report.Tell != nil {
+		s.Report.Tell(label)
 	}
 	err := s.write(it, src)
-	s.p.files.Add(1)
+	s.Report.moved()
 	if err == nil {
 		return nil
 	}
 	it.left = true
-	if it.meta.Mode.IsDir() {
-		if it.path == "." {
-			return fmt.Errorf("%s: %w", s.label(it.path), reason(err))
+	if it.Meta.Mode.IsDir() {
+		if it.Path == "." {
+			return fmt.Errorf("%s: %w", label, cause(err))
 		}
-		s.skip = it.path
+		s.skip = it.Path
 	}
-	if errors.Is(err, unix.EPIPE) {
+	switch {
+	case errors.Is(err, unix.EPIPE):
 		return err
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("%s: %w", label, cause(err)) // no use to go on
 	}
-	if err == unix.ENOSPC || err == unix.EDQUOT {
-		return fmt.Errorf("%s: %w", s.label(it.path), err) // no use to go on
-	}
-	s.a.fail(fmt.Errorf("%s: %w", s.label(it.path), reason(err)))
-	return nil
+	return s.Report.fail(label, err)
 }
 
 // write makes one file.
-func (s *hostSink) write(it *item, src source) error {
-	full := s.inner(it.path)
+func (s *HostSink) write(it *Item, src Source) error {
+	full := s.inner(it.Path)
 	if full == "." || full == "" { // what is copied goes into a directory that is there
-		s.dirs = append(s.dirs, hostDir{".", it.meta})
+		s.dirs = append(s.dirs, hostDir{".", it.Meta})
 		return nil
 	}
-	if s.through != "" {
+	if s.Through != "" {
 		return s.writeThrough(it, src)
 	}
 	dir, err := s.dir(path.Dir(full))
@@ -116,14 +133,14 @@ func (s *hostSink) write(it *item, src source) error {
 	if err := unix.Fstatat(fd, base, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
 		isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 		switch {
-		case isDir && it.meta.Mode.IsDir():
-			s.dirs = append(s.dirs, hostDir{full, it.meta})
+		case isDir && it.Meta.Mode.IsDir():
+			s.dirs = append(s.dirs, hostDir{full, it.Meta})
 			return nil
 		case isDir:
 			return fmt.Errorf("a directory is there: %w", unix.EISDIR)
-		case it.meta.Mode.IsDir():
+		case it.Meta.Mode.IsDir():
 			return fmt.Errorf("something else is there: %w", unix.ENOTDIR)
-		case s.keep:
+		case s.Keep:
 			it.left = true
 			return nil
 		}
@@ -131,10 +148,10 @@ func (s *hostSink) write(it *item, src source) error {
 			return err
 		}
 	}
-	if it.hard != "" {
+	if it.Hard != "" {
 		return s.link(it, fd, base)
 	}
-	switch it.meta.Mode.Type() {
+	switch it.Meta.Mode.Type() {
 	case 0:
 		return s.file(it, src, fd, base)
 	case fs.ModeDir:
@@ -142,31 +159,35 @@ func (s *hostSink) write(it *item, src source) error {
 		if err := unix.Mkdirat(fd, base, 0o700); err != nil {
 			return err
 		}
-		s.dirs = append(s.dirs, hostDir{full, it.meta})
+		s.dirs = append(s.dirs, hostDir{full, it.Meta})
 		return nil
 	case fs.ModeSymlink:
-		if it.meta.Link == "" {
+		if it.Meta.Link == "" {
 			return errors.New("a symbolic link without a target, which the host cannot have")
 		}
-		s.a.linked.Store(true)
-		if err := unix.Symlinkat(it.meta.Link, fd, base); err != nil {
+		s.linked = true
+		if err := unix.Symlinkat(it.Meta.Link, fd, base); err != nil {
 			return err
 		}
 	default:
-		mode := unboot.UnixMode(it.meta.Mode)
-		if err := unix.Mknodat(fd, base, mode&unix.S_IFMT|0o600, int(it.meta.Rdev)); err != nil {
+		if s.NoDevices {
+			it.left = true
+			return nil
+		}
+		mode := unboot.UnixMode(it.Meta.Mode)
+		if err := unix.Mknodat(fd, base, mode&unix.S_IFMT|0o600, int(it.Meta.Rdev)); err != nil {
 			if err == unix.EPERM {
 				return fmt.Errorf("make a device: %w (wants root)", err)
 			}
 			return err
 		}
 	}
-	return s.setNode(fd, base, &it.meta)
+	return s.setNode(full, fd, base, &it.Meta)
 }
 
 // link makes a hard link to an earlier file of this run.
-func (s *hostSink) link(it *item, fd int, base string) error {
-	target := s.inner(it.hard)
+func (s *HostSink) link(it *Item, fd int, base string) error {
+	target := s.inner(it.Hard)
 	f, err := s.openDir(path.Dir(target))
 	if err != nil {
 		return err
@@ -175,7 +196,7 @@ func (s *hostSink) link(it *item, fd int, base string) error {
 	return unix.Linkat(int(f.Fd()), path.Base(target), fd, base, 0)
 }
 
-func (s *hostSink) file(it *item, src source, dirfd int, base string) error {
+func (s *HostSink) file(it *Item, src Source, dirfd int, base string) error {
 	fd, err := unix.Openat(dirfd, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
@@ -184,30 +205,30 @@ func (s *hostSink) file(it *item, src source, dirfd int, base string) error {
 }
 
 // fillFile gives an empty file its content and metadata, and closes it.
-func (s *hostSink) fillFile(f *os.File, it *item, src source) error {
+func (s *HostSink) fillFile(f *os.File, it *Item, src Source) error {
 	defer f.Close()
 	var err error
 	if it.loaded {
 		if len(it.data) > 0 {
 			_, err = f.Write(it.data)
 		}
-		s.p.bytes.Add(int64(len(it.data)))
+		s.Report.passed(len(it.data))
 	} else {
 		err = s.content(f, it, src)
 	}
 	if err == nil {
-		err = s.setOpen(f, &it.meta)
+		err = s.setOpen(s.inner(it.Path), f, &it.Meta)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	return reason(err)
+	return err
 }
 
 // writeThrough writes a file into what is there: a regular file behind a link gets
 // all of it, a pipe or a device the content.
-func (s *hostSink) writeThrough(it *item, src source) error {
-	f, err := os.OpenFile(s.through, os.O_WRONLY|os.O_TRUNC, 0)
+func (s *HostSink) writeThrough(it *Item, src Source) error {
+	f, err := os.OpenFile(s.Through, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
@@ -217,7 +238,7 @@ func (s *hostSink) writeThrough(it *item, src source) error {
 	defer f.Close()
 	if it.loaded {
 		_, err = f.Write(it.data)
-		return reason(err)
+		return err
 	}
 	b, err := src.open(it)
 	if err != nil {
@@ -228,16 +249,16 @@ func (s *hostSink) writeThrough(it *item, src source) error {
 	if file, ok := b.(*sectionBody); ok {
 		r = file.whole // its holes, too
 	}
-	if s.a.progress == nil {
+	if s.Report.Bytes == nil {
 		_, err = io.Copy(f, r) // which does not go through our memory
 	} else {
-		_, err = io.Copy(io.MultiWriter(f, counter{s.p}), r)
+		_, err = io.Copy(io.MultiWriter(f, counter{&s.Report}), r)
 	}
-	return reason(err)
+	return err
 }
 
 // content copies a large file.
-func (s *hostSink) content(f *os.File, it *item, src source) error {
+func (s *HostSink) content(f *os.File, it *Item, src Source) error {
 	b, err := src.open(it)
 	if err != nil {
 		return err
@@ -245,27 +266,27 @@ func (s *hostSink) content(f *os.File, it *item, src source) error {
 	defer b.Close()
 	data, sparse := b.segments()
 	if sparse {
-		return fill(f, io.TeeReader(b, counter{s.p}), data, it.meta.Size)
+		return fill(f, io.TeeReader(b, counter{&s.Report}), data, it.Meta.Size)
 	}
 	if b.holes() {
-		return fillZeros(f, io.TeeReader(b, counter{s.p}), it.meta.Size)
+		return fillZeros(f, io.TeeReader(b, counter{&s.Report}), it.Meta.Size)
 	}
-	if w, ok := b.(*sectionBody); ok && s.a.progress == nil {
+	if w, ok := b.(*sectionBody); ok && s.Report.Bytes == nil {
 		if to, ok := w.whole.(io.WriterTo); ok {
 			_, err = to.WriteTo(f)
 			return err
 		}
 	}
-	_, err = io.CopyBuffer(io.MultiWriter(f, counter{s.p}), struct{ io.Reader }{b}, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(io.MultiWriter(f, counter{&s.Report}), struct{ io.Reader }{b}, make([]byte, 1<<20))
 	return err
 }
 
 // dir returns the open directory of a path, which stays open while the tree's
 // walk is in it.
-func (s *hostSink) dir(p string) (*os.File, error) {
+func (s *HostSink) dir(p string) (*os.File, error) {
 	if p == "." {
 		s.pop(0)
-		return s.root, nil
+		return s.Root, nil
 	}
 	for len(s.stack) > 0 {
 		top := s.stack[len(s.stack)-1]
@@ -277,7 +298,7 @@ func (s *hostSink) dir(p string) (*os.File, error) {
 		}
 		s.pop(len(s.stack) - 1)
 	}
-	at, done := s.root, ""
+	at, done := s.Root, ""
 	if n := len(s.stack); n > 0 {
 		at, done = s.stack[n-1].f, s.stack[n-1].path
 	}
@@ -294,7 +315,7 @@ func (s *hostSink) dir(p string) (*os.File, error) {
 	return at, nil
 }
 
-func (s *hostSink) pop(n int) {
+func (s *HostSink) pop(n int) {
 	for _, d := range s.stack[n:] {
 		d.f.Close()
 	}
@@ -302,8 +323,8 @@ func (s *hostSink) pop(n int) {
 }
 
 // openDir opens a directory from the root down, apart from the stack.
-func (s *hostSink) openDir(p string) (*os.File, error) {
-	at, err := openNoFollow(s.root, ".")
+func (s *HostSink) openDir(p string) (*os.File, error) {
+	at, err := openNoFollow(s.Root, ".")
 	if err != nil || p == "." {
 		return at, err
 	}
@@ -330,23 +351,22 @@ func openNoFollow(dir *os.File, name string) (*os.File, error) {
 }
 
 // finish sets the metadata of directories, the deepest first.
-func (s *hostSink) finish() error {
+func (s *HostSink) finish() error {
 	s.pop(0)
 	for i := len(s.dirs) - 1; i >= 0; i-- {
 		d := &s.dirs[i]
 		f, err := s.openDir(d.path)
 		if err == nil {
-			err = s.setOpen(f, &d.meta)
+			err = s.setOpen(d.path, f, &d.meta)
 			f.Close()
 		}
 		if err != nil {
-			s.a.fail(fmt.Errorf("%s: %w", quote(path.Join(s.where, d.path)), reason(err)))
+			if err := s.Report.fail(s.label(d.path), err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (s *hostSink) close() {
-	s.pop(0)
-	s.strip.summary()
-}
+func (s *HostSink) close() { s.pop(0) }

@@ -1,7 +1,6 @@
-package main
+package treecopy
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/unboot/unboot"
@@ -9,10 +8,10 @@ import (
 	"github.com/unboot/unboot/internal/desttree"
 )
 
-// A putQueue is the small files of an imageSink on their way, a few at a time to
+// A putQueue is the small files of an ImageSink on their way, a few at a time to
 // each of several goroutines.
 type putQueue struct {
-	s       *imageSink
+	s       *ImageSink
 	batch   putBatch // not yet given to a worker
 	size    int
 	jobs    chan putBatch
@@ -22,11 +21,13 @@ type putQueue struct {
 	mu      sync.Mutex
 	pending map[string]bool // keys of what is on its way
 	lost    map[string]bool // paths of what was not written
+	end     error           // why the work has to end
 }
 
 type putBatch struct {
-	files []*unboot.NewFile
-	keys  []string
+	files   []*unboot.NewFile
+	members []string // their names in an archive
+	keys    []string
 }
 
 const (
@@ -35,10 +36,10 @@ const (
 	putBytes   = 512 << 10
 )
 
-func (q *putQueue) start(s *imageSink) {
+func (q *putQueue) start(s *ImageSink) {
 	q.s, q.pending, q.lost = s, map[string]bool{}, map[string]bool{}
 	q.jobs = make(chan putBatch, putWorkers)
-	if !s.o.clock.IsZero() {
+	if !s.Clock.IsZero() {
 		return // no workers: in turn, always the same
 	}
 	for range putWorkers {
@@ -68,13 +69,14 @@ func (q *putQueue) has(d *desttree.Dir, p string) bool {
 	return q.pending[key]
 }
 
-func (q *putQueue) add(d *desttree.Dir, n *unboot.NewFile) {
+func (q *putQueue) add(d *desttree.Dir, member string, n *unboot.NewFile) {
 	key, _ := d.Key(n.Name)
 	q.mu.Lock()
 	q.pending[key] = true
 	delete(q.lost, n.Name)
 	q.mu.Unlock()
 	q.batch.files, q.batch.keys = append(q.batch.files, n), append(q.batch.keys, key)
+	q.batch.members = append(q.batch.members, member)
 	if q.size += len(n.Data); len(q.batch.files) >= putFiles || q.size >= putBytes {
 		q.send()
 	}
@@ -86,7 +88,7 @@ func (q *putQueue) send() {
 		batch := q.batch
 		q.batch, q.size = putBatch{}, 0
 		q.idle.Add(1)
-		if q.s.o.clock.IsZero() {
+		if q.s.Clock.IsZero() {
 			q.jobs <- batch
 		} else {
 			q.put(batch)
@@ -103,14 +105,14 @@ func (q *putQueue) settle() {
 // put makes files, in a worker.
 func (q *putQueue) put(b putBatch) {
 	s := q.s
-	for i, err := range s.fs.PutFiles(b.files) {
+	for i, err := range s.FS.PutFiles(b.files) {
 		n := b.files[i]
-		if err = s.putAgain(n.Name, &n.Metadata, n.Data, err); err != nil {
+		if err = s.putAgain(b.members[i], n.Name, &n.Metadata, n.Data, err); err != nil {
 			q.failed(n.Name)
-			s.a.fail(fmt.Errorf("%s: %w", s.o.label(n.Name), reason(err)))
+			q.latch(s.Report.fail(s.named(b.members[i], n.Name), err))
 		}
-		s.p.files.Add(1)
-		s.p.bytes.Add(int64(len(n.Data)))
+		s.Report.moved()
+		s.Report.passed(len(n.Data))
 	}
 	q.mu.Lock()
 	for _, key := range b.keys {
@@ -126,6 +128,22 @@ func (q *putQueue) failed(p string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lost[p] = true
+}
+
+// latch keeps the first error that ends the work.
+func (q *putQueue) latch(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.end == nil {
+		q.end = err
+	}
+}
+
+// err returns why the work has to end, or nil.
+func (q *putQueue) err() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.end
 }
 
 func (q *putQueue) hasFailed(p string) bool {

@@ -1,4 +1,4 @@
-package main
+package treecopy
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 
 // permissions are the bits to set: without the owner they were for, setuid and
 // setgid would be a gift to somebody else.
-func (s *hostSink) permissions(m *unboot.Metadata) uint32 {
+func (s *HostSink) permissions(m *unboot.Metadata) uint32 {
 	perm := unboot.UnixMode(m.Mode) & 0o7777
-	if !s.chown {
+	if !s.Chown {
 		perm &^= unix.S_ISUID | unix.S_ISGID
 	}
 	return perm
@@ -22,9 +22,9 @@ func (s *hostSink) permissions(m *unboot.Metadata) uint32 {
 
 // setOpen sets the metadata of an open file. Owners come before permissions and
 // attributes: chown(2) takes setuid and capabilities away.
-func (s *hostSink) setOpen(f *os.File, m *unboot.Metadata) error {
+func (s *HostSink) setOpen(p string, f *os.File, m *unboot.Metadata) error {
 	fd := int(f.Fd())
-	if s.chown {
+	if s.Chown {
 		if err := unix.Fchown(fd, m.UID, m.GID); err != nil {
 			return fmt.Errorf("set the owner: %w", err)
 		}
@@ -34,7 +34,7 @@ func (s *hostSink) setOpen(f *os.File, m *unboot.Metadata) error {
 	}
 	for name, value := range m.Xattrs {
 		if err := unix.Fsetxattr(fd, name, value, 0); err != nil {
-			s.strip.lose(name, err)
+			s.Report.lost(s.label(p), name, err)
 		}
 	}
 	// futimens(3), which package unix has no name for.
@@ -43,8 +43,8 @@ func (s *hostSink) setOpen(f *os.File, m *unboot.Metadata) error {
 }
 
 // setNode sets the metadata of what cannot be opened without consequences.
-func (s *hostSink) setNode(dirfd int, base string, m *unboot.Metadata) error {
-	if s.chown {
+func (s *HostSink) setNode(p string, dirfd int, base string, m *unboot.Metadata) error {
+	if s.Chown {
 		if err := unix.Fchownat(dirfd, base, m.UID, m.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return fmt.Errorf("set the owner: %w", err)
 		}
@@ -59,7 +59,7 @@ func (s *hostSink) setNode(dirfd int, base string, m *unboot.Metadata) error {
 	}
 	for name, value := range m.Xattrs {
 		if err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", dirfd, base), name, value, 0); err != nil {
-			s.strip.lose(name, err)
+			s.Report.lost(s.label(p), name, err)
 		}
 	}
 	return unix.UtimesNanoAt(dirfd, base, times(m), unix.AT_SYMLINK_NOFOLLOW)

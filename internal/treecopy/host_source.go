@@ -1,4 +1,4 @@
-package main
+package treecopy
 
 import (
 	"context"
@@ -14,19 +14,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostSource is a tree of the host, or a single file.
-type hostSource struct {
-	written map[linkKey]bool // files that are left out
-	root    string
-	follow  bool // the root, if it is a symbolic link
-	exclude []glob
-	links   linkTable
+// A HostSource is a tree of the host, or a single file.
+type HostSource struct {
+	// Root is its clean host path.
+	Root string
+	// Follow says that Root is followed if it is a symbolic link. Nothing below it is.
+	Follow bool
+	// Exclude, if not nil, reports whether a path of the tree is left out, with all
+	// that is below it.
+	Exclude func(rel string) bool
+	// Written are files that are being written to by the transfer itself: an error,
+	// and left out.
+	Written map[FileID]bool
+	// Label is how messages call a path of the tree. Without it, they use the host
+	// path.
+	Label func(rel string) string
+
+	links linkTable
 }
 
-func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
-	return func(yield func(*item) bool) {
-		root := s.root
-		if s.follow {
+func (s *HostSource) items(ctx context.Context) iter.Seq2[*Item, error] {
+	return func(yield func(*Item, error) bool) {
+		root := s.Root
+		if s.Follow {
 			// A walk does not follow its root. What is not a directory is
 			// opened by its own name, which may lead where no path does, as
 			// /dev/stdin to a file that was removed.
@@ -35,10 +45,10 @@ func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
 				root, err = filepath.EvalSymlinks(root)
 			}
 			if err != nil {
-				yield(&item{path: ".", err: reason(err)})
+				yield(&Item{Path: ".", Err: err}, nil)
 				return
 			}
-			s.root = root
+			s.Root = root
 		}
 		// An error of a directory comes a second time with it.
 		filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -49,11 +59,11 @@ func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
 			if rel == "" {
 				rel = "."
 			}
-			it := &item{path: rel}
+			it := &Item{Path: rel}
 			switch {
 			case err != nil:
-				it.err = reason(err)
-			case excluded(s.exclude, rel):
+				it.Err = err
+			case s.Exclude != nil && s.Exclude(rel):
 				if d.IsDir() {
 					return fs.SkipDir
 				}
@@ -61,7 +71,7 @@ func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
 			default:
 				s.stat(it)
 			}
-			if !yield(it) {
+			if !yield(it, nil) {
 				return fs.SkipAll
 			}
 			return nil
@@ -70,66 +80,64 @@ func (s *hostSource) items(ctx context.Context) iter.Seq[*item] {
 }
 
 // follows reports whether an item is what a link leads to.
-func (s *hostSource) follows(it *item) bool { return s.follow && it.path == "." }
+func (s *HostSource) follows(it *Item) bool { return s.Follow && it.Path == "." }
 
-func (s *hostSource) path(it *item) string {
-	if it.path == "." {
-		return s.root
+func (s *HostSource) path(it *Item) string {
+	if it.Path == "." {
+		return s.Root
 	}
-	return s.root + "/" + it.path
+	return s.Root + "/" + it.Path
 }
 
-func (s *hostSource) stat(it *item) {
+func (s *HostSource) stat(it *Item) {
 	var st unix.Stat_t
 	p, stat := s.path(it), unix.Lstat
 	if s.follows(it) {
 		stat = unix.Stat
 	}
-	if it.err = stat(p, &st); it.err != nil {
+	if it.Err = stat(p, &st); it.Err != nil {
 		return
 	}
-	it.meta = unboot.Metadata{
+	it.Meta = unboot.Metadata{
 		Mode: unboot.FileMode(st.Mode), UID: int(st.Uid), GID: int(st.Gid),
 		Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()),
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFCHR, unix.S_IFBLK:
-		it.meta.Rdev = uint64(st.Rdev)
+		it.Meta.Rdev = uint64(st.Rdev)
 	case unix.S_IFREG:
-		it.meta.Size = st.Size
+		it.Meta.Size = st.Size
 		// As tar(1) leaves out the archive that it writes.
-		if s.written[linkKey{uint64(st.Dev), st.Ino}] {
-			it.err = errors.New("it is a disk of the image that is written to, and left out")
+		if s.Written[FileID{uint64(st.Dev), st.Ino}] {
+			it.Err = errors.New("it is a disk of the image that is written to, and left out")
 			return
 		}
 	case unix.S_IFLNK:
-		it.meta.Link, it.err = os.Readlink(p)
-		it.err = reason(it.err)
+		it.Meta.Link, it.Err = os.Readlink(p)
 	}
 	if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		it.hard = s.links.first(uint64(st.Dev), st.Ino, it.path)
-		it.shared = it.hard == ""
+		it.Hard = s.links.first(FileID{uint64(st.Dev), st.Ino}, it.Path)
+		it.shared = it.Hard == ""
 	}
 }
 
-func (s *hostSource) load(items []*item) {
+func (s *HostSource) load(items []*Item) {
 	for _, it := range items {
-		if it.err != nil || it.hard != "" {
+		if it.Err != nil || it.Hard != "" {
 			continue
 		}
 		p := s.path(it)
-		if it.meta.Xattrs, it.err = hostXattrs(p, s.follows(it)); it.err != nil {
+		if it.Meta.Xattrs, it.Err = HostXattrs(p, s.follows(it)); it.Err != nil {
 			continue
 		}
-		if it.meta.Mode.IsRegular() && it.meta.Size <= smallFile {
-			it.data, it.err = os.ReadFile(p)
-			it.err = reason(it.err)
-			it.loaded, it.meta.Size = true, int64(len(it.data))
+		if it.Meta.Mode.IsRegular() && it.Meta.Size <= smallFile {
+			it.data, it.Err = os.ReadFile(p)
+			it.loaded, it.Meta.Size = true, int64(len(it.data))
 		}
 	}
 }
 
-func (s *hostSource) open(it *item) (body, error) {
+func (s *HostSource) open(it *Item) (body, error) {
 	// Not a FIFO that has taken its place: that would wait for ever.
 	flags := os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	if s.follows(it) {
@@ -137,7 +145,7 @@ func (s *hostSource) open(it *item) (body, error) {
 	}
 	f, err := os.OpenFile(s.path(it), flags, 0)
 	if err != nil {
-		return nil, reason(err)
+		return nil, err
 	}
 	b := &sectionBody{file: f, whole: f}
 	var st unix.Stat_t
@@ -147,7 +155,15 @@ func (s *hostSource) open(it *item) (body, error) {
 	return b, nil
 }
 
-func (s *hostSource) label(rel string) string { return quote(filepath.Join(s.root, rel)) }
+// ahead implements [Source].
+func (s *HostSource) ahead() bool { return true }
+
+func (s *HostSource) label(it *Item) string {
+	if s.Label != nil {
+		return s.Label(it.Path)
+	}
+	return filepath.Join(s.Root, it.Path)
+}
 
 // hostExtents finds the data of a sparse file.
 func hostExtents(f *os.File, size int64) (data []unboot.Extent, sparse bool) {
@@ -172,9 +188,9 @@ func hostExtents(f *os.File, size int64) (data []unboot.Extent, sparse bool) {
 	return data, !(len(data) == 1 && data[0] == unboot.Extent{Length: size})
 }
 
-// hostXattrs reads all attributes that this process may see, of a symbolic link
+// HostXattrs reads all attributes that this process may see, of a symbolic link
 // its own unless it is followed.
-func hostXattrs(path string, follow bool) (map[string][]byte, error) {
+func HostXattrs(path string, follow bool) (map[string][]byte, error) {
 	listxattr, getxattr := unix.Llistxattr, unix.Lgetxattr
 	if follow {
 		listxattr, getxattr = unix.Listxattr, unix.Getxattr
