@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sync"
@@ -20,7 +19,7 @@ import (
 type Image struct {
 	k        *lkl.Kernel
 	writable bool
-	files    []io.Closer // of the host, to be closed
+	files    []disk.Device // of the host, to be closed
 	found    atomic.Pointer[inventory]
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
@@ -162,7 +161,7 @@ func (img *Image) openFile(s *scan, c *config) error {
 	})
 	if err == nil {
 		img.files = append(img.files, raw)
-		s.raw, s.dev = raw, raw
+		s.dev = raw
 		return nil
 	}
 	var format *disk.FormatError
@@ -185,13 +184,14 @@ func (img *Image) openFile(s *scan, c *config) error {
 // attach gives a disk to the kernel.
 func (img *Image) attach(s *scan, c *config) error {
 	d := lkl.Disk{ReadOnly: s.onlyRead, SectorSize: s.sectorSize, PhysicalSize: s.physicalSize()}
+	file, isFile := disk.As[disk.HostFile](s.dev)
 	switch {
 	case s.end > s.dev.Size():
 		d.Device = disk.Extend(s.dev, s.end)
-	case s.raw != nil:
-		d.File = s.raw.File()
+	case isFile:
+		d.File = file.File()
 	default:
-		d.Device = s.dev
+		d.Device = blockDevice(s.dev)
 	}
 	if s.onlyRead {
 		overlay, err := lkl.NewOverlay(c.overlayDir)
@@ -286,8 +286,8 @@ func (img *Image) startWriting() {
 	files := img.files
 	img.background.Go(func() {
 		for _, f := range files {
-			if raw, ok := f.(*disk.Raw); ok {
-				raw.StartWriting()
+			if w, ok := disk.As[disk.WritebackStarter](f); ok {
+				w.StartWriting()
 			}
 		}
 		img.starting.Store(false)

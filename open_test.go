@@ -234,6 +234,7 @@ type memDisk struct {
 
 func (memDisk) WriteAt([]byte, int64) (int, error) { return 0, unix.EIO }
 func (memDisk) Flush() error                       { return nil }
+func (memDisk) Close() error                       { return nil }
 func (d memDisk) ReadAt(p []byte, off int64) (int, error) {
 	if d.fail != nil && off > 200<<10 {
 		return 0, d.fail

@@ -3,6 +3,7 @@ package unboot
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,6 @@ func (h hostReader) section(_ int, start, size int64) io.ReaderAt {
 // [Image.Rescan] through it.
 type scan struct {
 	source
-	raw        *disk.Raw // nil if the program serves the disk
 	r          reader
 	onlyRead   bool // the disk itself is not written to
 	size       int64
@@ -55,7 +55,7 @@ type scan struct {
 // physicalSize returns the size of a physical block that was asked for, or 0 for the
 // default.
 func (s *scan) physicalSize() int {
-	if s.physical == 0 || s.raw != nil && s.raw.IsBlockDevice() {
+	if s.physical == 0 || hostSectorSize(s.dev) != 0 {
 		return 0
 	}
 	return max(s.physical, s.sectorSize)
@@ -75,10 +75,7 @@ func (s *scan) look(sectorSize int) {
 }
 
 func (s *scan) readTable(sectorSize int) {
-	s.sectorSize = sectorSize
-	if s.raw != nil && s.raw.IsBlockDevice() {
-		s.sectorSize = s.raw.SectorSize()
-	}
+	s.sectorSize = cmp.Or(hostSectorSize(s.dev), sectorSize)
 	if s.sectorSize == 0 {
 		s.sectorSize = part.DetectSectorSize(s.r, s.size)
 	}
@@ -179,7 +176,7 @@ func (img *Image) findDevices(found []*scan) error {
 	list := inventory{notes: map[string]string{}}
 	for i, s := range found {
 		d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, Table: s.foreign,
-			raw: s.raw != nil, whole: s.whole}
+			raw: isHostFile(s.dev), whole: s.whole}
 		if s.table != nil {
 			d.Table, d.UUID = s.table.Type, s.table.ID
 		}

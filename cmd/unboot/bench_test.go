@@ -14,7 +14,7 @@ import (
 // openTree opens an image for a test or benchmark, as a command does.
 func openTree(t testing.TB, image string, write bool) (*app, *opened) {
 	t.Helper()
-	a := newApp("test")
+	a := newApp(nil, "test")
 	o, err := a.tree(image, write)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func tarTo(a *app, o *opened, w io.Writer) (*progress, error) {
 func BenchmarkTarOut(b *testing.B) {
 	image := testimg.UsrShare(b)
 	for b.Loop() {
-		a := newApp("test")
+		a := newApp(nil, "test")
 		o, err := a.tree(image, false)
 		if err != nil {
 			b.Fatal(err)
@@ -68,7 +68,7 @@ func BenchmarkTarIn(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a := newApp("test")
+	a := newApp(nil, "test")
 	o, err := a.tree(image, false)
 	if err != nil {
 		b.Fatal(err)
@@ -83,7 +83,7 @@ func BenchmarkTarIn(b *testing.B) {
 		b.StopTimer()
 		out := testimg.Writable(b, blank)
 		b.StartTimer()
-		a := newApp("test")
+		a := newApp(nil, "test")
 		o, err := a.tree(out, true)
 		if err != nil {
 			b.Fatal(err)
@@ -115,7 +115,7 @@ func unpackTo(a *app, o *opened, archive string) error {
 func BenchmarkFind(b *testing.B) {
 	image := testimg.UsrShare(b)
 	for b.Loop() {
-		a := newApp("test")
+		a := newApp(nil, "test")
 		a.out.Reset(io.Discard)
 		if err := runFind(a, []string{image, "-printf", "%s %p\n"}); err != nil {
 			b.Fatal(err)

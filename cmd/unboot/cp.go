@@ -15,39 +15,51 @@ import (
 	"github.com/unboot/unboot/internal/treecopy"
 )
 
-const usageCp = `usage: unboot cp [-r] SRC... DST
-
-Copies files between images and the host; IMAGE:PATH is in an image, everything
+var cpCommand = command{
+	name:     "cp",
+	short:    "copy files out of, into and between images",
+	synopsis: []string{"[OPTION...] SRC... DST"},
+	brief:    "[-r] SRC... DST",
+	long: `Copies files between images and the host: IMAGE:PATH is in an image, everything
 else is on the host. Changes the image that DST is in.
 
 Modes, times, extended attributes, access control lists, capabilities, hard links,
-holes, symbolic links and devices are kept; owners too, as numbers, into an image
-and by root. A file that exists is replaced, and a directory never by something
-else, nor something else by a directory. What could not be copied whole into an image
-is reported and removed; of two names that its file system takes for one, the second
-is not copied. What SRC names is opened and read, be it a pipe or a device; with -r it
-is copied as it is. A slash at the end of a name demands a directory.
+holes, symbolic links and devices are preserved; owners too, as numbers, into an image
+and by root. An existing file is replaced, but never a directory by anything else or
+anything else by a directory. A file that could not be copied completely into an
+image is reported and removed. Of two names that the image's file system considers
+equal, only the first is copied. SRC is opened and read, even if it is a pipe or a
+device; with -r it is copied as what it is. A slash at the end of a name requires a
+directory.
 
-Links to directories in an image are followed as its own system would. Where a file
-on the host has the name that SRC gets, cp does as cp(1): it writes through a
-symbolic link that is there, and into a device or a pipe. In trees that -r copies, no
-link of the host or the image is followed: they cannot make cp write anywhere but
-below DST.
-
-  -r, -R, -a         directories with all below them
-  -T                 DST is the copy's name, even if it is a directory
-  -n, --no-clobber   keep what exists
-      --remove-destination  replace a link or device that is there itself
-      --owner U[:G]  make the copies belong to them: numbers, or names that the
-                     image of DST knows; --owner= keeps no owner
-      --exclude P    leave out what matches: a path in the tree, or a name
-      --one-file-system  do not go into other file systems mounted below SRC
-  -v, --verbose      list names on standard error
-
-  unboot cp disk.img:/etc/fstab .
-  unboot cp -r site disk.img:/var/www
-  unboot cp -r old.img:/home new.img:/
-`
+Links to directories in an image are followed as its own system would. If a file on
+the host already has the name of the copy, cp does as cp(1): it writes through a
+symbolic link, and into a device or a pipe. In trees that -r copies, no link of the
+host or the image is followed: they cannot make cp write anywhere but below DST.
+`,
+	args: []kind{kindPlace},
+	options: func(f *flagSet) runFunc {
+		opt := &cpOptions{made: map[string]string{}}
+		f.bool(&opt.recursive, "rR", "recursive", "copy directories with everything below them")
+		f.bool(&opt.recursive, "a", "archive", "the same as -r, since everything is preserved anyway")
+		f.boolFunc("p", "", "accepted and ignored: everything is preserved anyway", func() {})
+		f.bool(&opt.asName, "T", "no-target-directory", "DST is the name of the copy, even if it is a directory")
+		f.bool(&opt.keep, "n", "no-clobber", "keep files that exist")
+		f.bool(&opt.remove, "", "remove-destination", "replace an existing link or device itself")
+		f.value("", "owner", "USER[:GROUP]", "make the copies belong to them: numbers, or names that the image of DST knows; --owner= preserves no owner",
+			func(v string) error { opt.owner = &v; return nil })
+		f.globs(&opt.exclude)
+		f.bool(&opt.oneFS, "", "one-file-system", "do not go into other file systems mounted below SRC")
+		f.bool(&opt.verbose, "v", "verbose", "list names on standard error")
+		return func(a *app, args []string) error { return runCp(a, args, opt) }
+	},
+	examples: []string{
+		"unboot cp disk.img:/etc/fstab .",
+		"unboot cp -r site disk.img:/var/www",
+		"unboot cp -r old.img:/home new.img:/",
+	},
+	image: true,
+}
 
 type cpOptions struct {
 	recursive, asName, keep bool
@@ -59,29 +71,9 @@ type cpOptions struct {
 	made                    map[string]string   // names of files made in a directory, and of what
 }
 
-func runCp(a *app, args []string) error {
-	opt := cpOptions{made: map[string]string{}}
-	f := a.flags()
-	f.bool(&opt.recursive, 'r', "recursive")
-	f.bool(&opt.recursive, 'R', "")
-	f.bool(&opt.recursive, 'a', "archive")
-	f.boolFunc('p', "", func() {}) // all is kept anyway
-	f.bool(&opt.asName, 'T', "no-target-directory")
-	f.bool(&opt.keep, 'n', "no-clobber")
-	f.bool(&opt.remove, 0, "remove-destination")
-	f.bool(&opt.verbose, 'v', "verbose")
-	f.bool(&opt.oneFS, 0, "one-file-system")
-	f.value(0, "owner", func(v string) error { opt.owner = &v; return nil })
-	f.value(0, "exclude", func(v string) error {
-		opt.exclude = append(opt.exclude, newGlob(v, false))
-		return nil
-	})
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func runCp(a *app, args []string, opt *cpOptions) error {
 	if len(args) < 2 {
-		return badUsage("want SRC and DST")
+		return badUsage("expected SRC and DST")
 	}
 	if opt.asName && len(args) > 2 {
 		return badUsage("-T takes one SRC")
@@ -101,7 +93,7 @@ func runCp(a *app, args []string) error {
 		if a.ctx.Err() != nil {
 			break
 		}
-		if err := a.copy(src, dst, into, &opt, p); err != nil {
+		if err := a.copy(src, dst, into, opt, p); err != nil {
 			if n == 1 {
 				return err
 			}

@@ -8,17 +8,27 @@ import (
 	"github.com/unboot/unboot"
 )
 
-const usageInfo = `usage: unboot info [--json] [--no-mount] IMAGE
+var infoCommand = command{
+	name:     "info",
+	short:    "disks, partitions, file systems",
+	synopsis: []string{"[OPTION...] IMAGE"},
+	brief:    "IMAGE",
+	long: `Describes an image: disks and partition tables, partitions, file systems with their
+labels and UUIDs and how full they are, the operating system, and any problems found.
+`,
+	args: []kind{kindImage, kindNone},
+	options: func(f *flagSet) runFunc {
+		i := &describer{}
+		f.bool(&i.noMount, "", "no-mount", "print only what can be found without mounting anything")
+		f.bool(&i.json, "", "json", "print one JSON object; sizes in bytes")
+		return i.run
+	},
+	examples: []string{"unboot info disk.img"},
+	image:    true,
+}
 
-Says what is in an image: disks and partition tables, partitions, file systems
-with their labels and UUIDs and how full they are, the operating system, and what
-is wrong as far as it was noticed.
-
-      --no-mount  only what can be told without mounting anything
-      --json      as one object; sizes in bytes
-
-  unboot info disk.img
-`
+// A describer has the options of info.
+type describer struct{ noMount, json bool }
 
 type jsonInfo struct {
 	Image    string       `json:"image"`
@@ -82,15 +92,7 @@ type jsonContent struct {
 	Others  []string `json:"other_signatures,omitempty"`
 }
 
-func runInfo(a *app, args []string) error {
-	f := a.flags()
-	asJSON, noMount := false, false
-	f.bool(&asJSON, 0, "json")
-	f.bool(&noMount, 0, "no-mount")
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (i *describer) run(a *app, args []string) error {
 	if len(args) != 1 {
 		return badUsage("want one IMAGE")
 	}
@@ -99,8 +101,8 @@ func runInfo(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	info := a.info(o, !noMount)
-	if asJSON {
+	info := a.info(o, !i.noMount)
+	if i.json {
 		return a.printJSON(info)
 	}
 	return a.printInfo(info)

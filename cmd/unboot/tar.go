@@ -16,59 +16,54 @@ import (
 	"github.com/unboot/unboot/internal/treecopy"
 )
 
-const usageTar = `usage: unboot tar [-o FILE] IMAGE[:PATH]
-       unboot tar -x [-f FILE] IMAGE:PATH
+var tarCommand = command{
+	name:     "tar",
+	short:    "archive a tree, or unpack one with -x",
+	synopsis: []string{"[OPTION...] IMAGE[:PATH]", "-x [OPTION...] IMAGE:PATH"},
+	brief:    "IMAGE[:PATH]",
+	long: `Writes a tree as a tar archive or, with -x, unpacks an archive into a directory of
+the image. Only -x changes the image.
 
-Writes a tree as a tar archive, or unpacks an archive into a directory of the
-image with -x. Only -x changes the image.
+Archives preserve modes, owners (as numbers), times to the nanosecond, hard links,
+holes, devices, extended attributes, access control lists and capabilities. They are
+in pax format; GNU tar needs --xattrs --xattrs-include='*' to unpack all attributes.
+Archives of any format are read, also compressed by gzip or bzip2.
 
-Archives keep modes, owners (as numbers), times to the nanosecond, hard links,
-holes, devices, extended attributes, access control lists and capabilities. They
-are of the pax format; GNU tar wants --xattrs --xattrs-include='*' to unpack all
-attributes. What is read may be of any format, and compressed by gzip or bzip2.
-
-Members replace what is there, but no directory that is not empty. Links to directories
-in the image are followed as its own system would, those of the archive not out of PATH.
-A member that could not be written whole is reported and not there, nor is the second of
-two names that the file system takes for one; attributes that it refuses are told of.
-
-  -o, -f, --file FILE      the archive on the host; standard output or input without
-  -x, --extract            unpack
-      --exclude PATTERN    leave out what matches: a path in the tree, or a name
-      --one-file-system    do not go into other file systems mounted below PATH
-      --no-xattrs          without extended attributes
-  -v, --verbose            list names on standard error
-
-  unboot tar disk.img | docker import - debian
-  unboot tar disk.img:/etc -o etc.tar
-  tar -c app | unboot tar -x disk.img:/opt
-`
-
-type tarOptions struct {
-	file, output              string
-	extract, oneFS            bool
-	noXattrs, verbose, create bool
-	exclude                   []glob
+Members replace what exists, except directories that are not empty. Links to
+directories in the image are followed as its own system would, those of the archive
+never out of PATH. A member that could not be written completely is reported and left
+out, as is the second of two names that the file system considers equal. Attributes
+that the file system refuses are reported.
+`,
+	args: []kind{kindImagePath},
+	options: func(f *flagSet) runFunc {
+		opt := &tarOptions{}
+		f.string(&opt.file, "of", "file", "FILE", "the archive on the host, instead of standard output or input").kind = kindHost
+		f.string(&opt.file, "", "output", "FILE", "the same").kind = kindHost
+		f.bool(&opt.extract, "x", "extract", "unpack")
+		f.boolFunc("c", "create", "accepted and ignored: this is what happens without -x", func() {})
+		f.globs(&opt.exclude)
+		f.bool(&opt.oneFS, "", "one-file-system", "do not go into other file systems mounted below PATH")
+		f.bool(&opt.noXattrs, "", "no-xattrs", "leave out extended attributes")
+		f.bool(&opt.verbose, "v", "verbose", "list names on standard error")
+		return func(a *app, args []string) error { return runTar(a, args, opt) }
+	},
+	examples: []string{
+		"unboot tar disk.img | docker import - debian",
+		"unboot tar disk.img:/etc -o etc.tar",
+		"tar -c app | unboot tar -x disk.img:/opt",
+	},
+	image: true,
 }
 
-func runTar(a *app, args []string) error {
-	var opt tarOptions
-	f := a.flags()
-	f.string(&opt.file, 'o', "output")
-	f.string(&opt.file, 'f', "file")
-	f.bool(&opt.extract, 'x', "extract")
-	f.bool(&opt.create, 'c', "create") // from habit
-	f.bool(&opt.oneFS, 0, "one-file-system")
-	f.bool(&opt.noXattrs, 0, "no-xattrs")
-	f.bool(&opt.verbose, 'v', "verbose")
-	f.value(0, "exclude", func(v string) error {
-		opt.exclude = append(opt.exclude, newGlob(v, false))
-		return nil
-	})
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+type tarOptions struct {
+	file              string
+	extract, oneFS    bool
+	noXattrs, verbose bool
+	exclude           []glob
+}
+
+func runTar(a *app, args []string, opt *tarOptions) error {
 	if len(args) != 1 {
 		return badUsage("want one IMAGE[:PATH]")
 	}
@@ -76,9 +71,9 @@ func runTar(a *app, args []string) error {
 		opt.file = ""
 	}
 	if opt.extract {
-		return a.untar(args[0], &opt)
+		return a.untar(args[0], opt)
 	}
-	return a.tar(args[0], &opt)
+	return a.tar(args[0], opt)
 }
 
 // teller prints names as -v wants them.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
 	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
@@ -83,9 +84,9 @@ func (b btrfs) minimumSize(device uint64) (int64, error) {
 		return -1, err
 	}
 	var list []devExtent
-	err := b.search(devTree, device, device, devExtentKey, devExtentKey, func(i item) bool {
-		if len(i.data) >= 32 {
-			list = append(list, devExtent{i.offset, binary.LittleEndian.Uint64(i.data[24:])})
+	err := b.volumes().Search(devTree, device, device, devExtentKey, devExtentKey, func(i fsctl.Item) bool {
+		if len(i.Data) >= 32 {
+			list = append(list, devExtent{i.Offset, binary.LittleEndian.Uint64(i.Data[24:])})
 		}
 		return len(list) < 1<<20
 	})
