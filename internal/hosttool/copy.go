@@ -1,4 +1,4 @@
-package server
+package hosttool
 
 import (
 	"bytes"
@@ -10,44 +10,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A toolCopy is a device and the file of the host that a tool works on in its place.
-type toolCopy struct {
-	n     *node
-	f     *os.File
-	holes holes // of the device
+// A deviceCopy is a device and the file of the host that a tool works on instead of it.
+type deviceCopy struct {
+	d Device
+	f *os.File
 }
 
 const (
 	copyPiece = 1 << 20 // bytes read and written at a time
-	copyBlock = 4 << 10 // what is not zero, or changed, is told in blocks of so many
+	copyBlock = 4 << 10 // bytes that are compared as one, with zeros or with the old ones
 )
 
-// maxToolCopy is how much of a device is copied for a tool, in bytes, not counting zeros.
+// maxCopy is how much of a device is copied for a tool, in bytes, not counting zeros.
 // A tool that makes a file system gets no copy.
-const maxToolCopy = 64 << 30
+const maxCopy = 64 << 30
 
-var errToolCopy = errors.New("too much data to be copied for a tool of the host")
+var errTooLarge = errors.New("too much data to be copied for a tool of the host")
 
 // fill copies what is not zero from the device to the file.
-func (c *toolCopy) fill(ctx context.Context) error {
-	buf, err := c.n.k.Alloc(copyPiece)
-	if err != nil {
-		return err
-	}
-	defer buf.Free()
+func (c *deviceCopy) fill(ctx context.Context) error {
 	var copied int64
-	piece := make([]byte, copyPiece)
-	for off := c.skip(0, c.holes.next); off < c.n.size; off = c.skip(off+copyPiece, c.holes.next) {
+	piece, size := make([]byte, copyPiece), c.d.Size()
+	for off := c.skip(0, c.d.NextData); off < size; off = c.skip(off+copyPiece, c.d.NextData) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p := piece[:min(copyPiece, c.n.size-off)]
-		if err := c.n.readInto(p, buf.Bytes(), off); err != nil {
+		p := piece[:min(copyPiece, size-off)]
+		if err := c.read(p, off); err != nil {
 			return err
 		}
 		err := blocks(p, notZero, func(from, to int) error {
-			if copied += int64(to - from); copied > maxToolCopy {
-				return errToolCopy
+			if copied += int64(to - from); copied > maxCopy {
+				return errTooLarge
 			}
 			_, err := c.f.WriteAt(p[from:to], off+int64(from))
 			return err
@@ -59,26 +53,24 @@ func (c *toolCopy) fill(ctx context.Context) error {
 	return nil
 }
 
+// read reads all of p from the device.
+func (c *deviceCopy) read(p []byte, off int64) error {
+	n, err := c.d.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || err == io.EOF:
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
 // skip returns the beginning of the block in which next finds something from off on.
-func (c *toolCopy) skip(off int64, next func(off int64) int64) int64 {
-	if off >= c.n.size {
+func (c *deviceCopy) skip(off int64, next func(off int64) int64) int64 {
+	if off >= c.d.Size() {
 		return off
 	}
 	return max(off, next(off)/copyBlock*copyBlock)
-}
-
-// readInto reads through memory that is shared with the kernel, of which p is a copy:
-// what is computed with must not change meanwhile.
-func (n *node) readInto(p, shared []byte, off int64) error {
-	got, err := n.k.PreadDirect(n.fd, shared[:len(p)], off)
-	if err != nil {
-		return err
-	}
-	if got < len(p) {
-		return io.ErrUnexpectedEOF
-	}
-	copy(p, shared)
-	return nil
 }
 
 func notZero(p []byte, _ int) bool { return !isZero(p) }
@@ -111,21 +103,22 @@ func blocks(p []byte, match func(block []byte, at int) bool, f func(from, to int
 // writeBack writes to the device what the file has. all says that the device has nothing
 // of it yet. It is not given up half way: what would be left is neither the old nor the
 // new.
-func (c *toolCopy) writeBack(all bool) error {
+func (c *deviceCopy) writeBack(all bool) error {
 	st, err := c.f.Stat()
 	if err != nil {
 		return err
 	}
-	end := c.n.size
+	size := c.d.Size()
+	end := size
 	if !all {
 		// A tool that shrinks a file system cuts its file as it could no device.
 		end = min(end, st.Size())
 	}
-	cleared := all && c.n.clear() == nil
+	cleared := all && c.d.Clear() == nil
 	// Where both have holes nothing has changed.
-	next := func(off int64) int64 { return seekData(c.f, off, c.n.size) }
+	next := func(off int64) int64 { return SeekData(c.f, off, size) }
 	if inFile := next; !cleared {
-		next = func(off int64) int64 { return min(inFile(off), c.holes.next(off)) }
+		next = func(off int64) int64 { return min(inFile(off), c.d.NextData(off)) }
 	}
 	buf := make([]byte, copyPiece)
 	for off := c.skip(0, next); off < end; off = c.skip(off+copyPiece, next) {
@@ -139,27 +132,40 @@ func (c *toolCopy) writeBack(all bool) error {
 			return err
 		}
 	}
-	return c.n.Sync()
+	return c.d.Sync()
 }
 
 // writePiece writes what is not on the device already. cleared says that there are only
 // zeros.
-func (c *toolCopy) writePiece(p []byte, off int64, cleared bool) error {
+func (c *deviceCopy) writePiece(p []byte, off int64, cleared bool) error {
 	match := notZero
 	if !cleared {
 		old := make([]byte, len(p))
-		if _, err := c.n.ReadAt(old, off); err != nil {
+		if err := c.read(old, off); err != nil {
 			return err
 		}
 		match = func(block []byte, at int) bool { return !bytes.Equal(block, old[at:at+len(block)]) }
 	}
 	return blocks(p, match, func(from, to int) error {
-		_, err := c.n.WriteAt(p[from:to], off+int64(from))
+		_, err := c.d.WriteAt(p[from:to], off+int64(from))
 		return err
 	})
 }
 
-// clear zeroes the device, if that takes no writing: its disk gets holes.
-func (n *node) clear() error {
-	return n.k.Fallocate(n.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, n.size)
+var zeros [copyBlock]byte
+
+// isZero reports whether all bytes of a block are zero.
+func isZero(p []byte) bool { return bytes.Equal(p, zeros[:len(p)]) }
+
+// SeekData returns where the next data of a file is, from off on, or end. What is before it are
+// holes, as of lseek(2) with SEEK_DATA.
+func SeekData(f *os.File, off, end int64) int64 {
+	next, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	switch {
+	case errors.Is(err, unix.ENXIO):
+		return end
+	case err != nil:
+		return off
+	}
+	return next
 }

@@ -1,4 +1,4 @@
-package server
+package augeas
 
 import (
 	"errors"
@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// An augError is what augtool has said of a command that failed.
-type augError struct {
-	message string // what kind of error it is
-	minor   string // more about it, or ""
-	details string // the same, or ""
+// An Error is what augtool has said of a command that failed.
+type Error struct {
+	Message string // which kind of error it is, in Augeas's words
+	Minor   string // more about it, or ""
+	Details string // such as the path expression with a mark where it is wrong, or ""
 }
 
-func (e *augError) Error() string {
-	text := e.message
-	for _, more := range []string{e.minor, e.details} {
+func (e *Error) Error() string {
+	text := e.Message
+	for _, more := range []string{e.Minor, e.Details} {
 		if more != "" {
 			text += ": " + more
 		}
@@ -24,26 +24,26 @@ func (e *augError) Error() string {
 	return text
 }
 
-// augFailed is the message of a command that augtool itself has found wrong, or of whose
+// Failed is the message of a command that augtool itself has found wrong, or of whose
 // failure the library has nothing to say.
-const augFailed = "Failed to execute command"
+const Failed = "Failed to execute command"
 
-// parseAugError returns the error that an answer is, or nil.
-func parseAugError(answer string) *augError {
+// parseError returns the error that an answer is, or nil.
+func parseError(answer string) *Error {
 	const prefix = "error: "
 	if answer == "Out of memory.\n" {
-		return &augError{message: "augeas out of memory"}
+		return &Error{Message: "augeas out of memory"}
 	}
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(answer, "\n"), prefix)
 	if !ok {
 		return nil
 	}
-	e := &augError{}
-	e.message, rest, _ = strings.Cut(rest, "\n")
+	e := &Error{}
+	e.Message, rest, _ = strings.Cut(rest, "\n")
 	if minor, ok := strings.CutPrefix(rest, prefix); ok {
-		e.minor, rest, _ = strings.Cut(minor, "\n")
+		e.Minor, rest, _ = strings.Cut(minor, "\n")
 	}
-	e.details = rest
+	e.Details = rest
 	return e
 }
 
@@ -53,16 +53,15 @@ func badAnswer(answer string) error {
 	return fmt.Errorf("augtool says %.*q", most, answer)
 }
 
-// What get and label may answer but a value. They are worded when it is known for which
-// procedure.
+// Errors of [Handle.Get] and [Handle.Label].
 var (
-	errAugNoNode  = errors.New("no matching node")
-	errAugNoValue = errors.New("no value")
+	ErrNoNode  = errors.New("no matching node")
+	ErrNoValue = errors.New("no value")
 )
 
-// parseAugValue parses the answer of get or label about a path expression, with which it
+// parseValue parses the answer of get or label about a path expression, with which it
 // begins.
-func parseAugValue(path, answer string) (value string, err error) {
+func parseValue(path, answer string) (value string, err error) {
 	rest, ok := strings.CutPrefix(answer, path+" ")
 	if !ok || !strings.HasSuffix(rest, "\n") {
 		return "", badAnswer(answer)
@@ -70,19 +69,19 @@ func parseAugValue(path, answer string) (value string, err error) {
 	rest = rest[:len(rest)-1]
 	switch {
 	case rest == "(o)":
-		return "", errAugNoNode
+		return "", ErrNoNode
 	case rest == "(none)":
-		return "", errAugNoValue
+		return "", ErrNoValue
 	case strings.HasPrefix(rest, "= "):
 		return rest[2:], nil
 	}
 	return "", badAnswer(answer)
 }
 
-// parseAugMatch parses the answer of match: a path and a value for each of the count
+// parseMatch parses the answer of match: a path and a value for each of the count
 // nodes. ok is false if it may have another meaning than the one returned, since a value
 // or a path has a newline.
-func parseAugMatch(answer string, count int) (paths []string, ok bool) {
+func parseMatch(answer string, count int) (paths []string, ok bool) {
 	if count == 0 {
 		return nil, true
 	}
@@ -90,7 +89,7 @@ func parseAugMatch(answer string, count int) (paths []string, ok bool) {
 		return nil, false
 	}
 	for line := range strings.SplitSeq(answer[:len(answer)-1], "\n") {
-		path, ok := parseAugNode(line)
+		path, ok := parseNode(line)
 		if !ok {
 			return nil, false
 		}
@@ -99,9 +98,9 @@ func parseAugMatch(answer string, count int) (paths []string, ok bool) {
 	return paths, true
 }
 
-// parseAugNode returns the path of one node, which a value follows. In a path, a space
+// parseNode returns the path of one node, which a value follows. In a path, a space
 // has a backslash before it.
-func parseAugNode(s string) (path string, ok bool) {
+func parseNode(s string) (path string, ok bool) {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
@@ -114,8 +113,8 @@ func parseAugNode(s string) (path string, ok bool) {
 	return "", false
 }
 
-// parseAugCount parses the answer of count.
-func parseAugCount(answer string) (int, error) {
+// parseCount parses the answer of count.
+func parseCount(answer string) (int, error) {
 	number, _, _ := strings.Cut(strings.TrimSpace(answer), " ")
 	if number == "no" {
 		return 0, nil
@@ -127,8 +126,8 @@ func parseAugCount(answer string) (int, error) {
 	return n, nil
 }
 
-// parseAugRm parses the answer of rm.
-func parseAugRm(answer string) (int, error) {
+// parseRm parses the answer of rm.
+func parseRm(answer string) (int, error) {
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(answer, "\n"), "rm : ")
 	n, err := strconv.Atoi(rest[strings.LastIndexByte(rest, ' ')+1:])
 	if !ok || err != nil || n < 0 {
