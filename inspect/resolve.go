@@ -37,14 +37,16 @@ func (m *machine) followFstab(r *Root, u *unit) {
 				why = "that is the root here"
 			}
 		case why != "":
-		case strings.HasPrefix(e.Spec.Value, "/dev/") && e.Spec.Kind == fstab.Path && !m.has(e.Spec.Value):
-			mount.Device = e.Spec.Value // guestfs(3) says that it may not exist
-			fallthrough
 		default:
-			r.problem("%s is to be mounted on %s and is not there", e.Spec, e.File)
+			if e.Spec.Kind == fstab.Path && !m.has(e.Spec.Value) {
+				mount.Device = e.Spec.Value // guestfs(3) says that it may not exist
+			}
+			if !e.NoAuto() { // what is mounted by hand may come and go
+				r.problem("%s is not mounted: %s: no such device in the image", e.File, e.Spec)
+			}
 		}
 		if why != "" {
-			r.problem("%s is not mounted on %s: %s", e.Spec, e.File, why)
+			r.problem("%s is not mounted: %s: %s", e.File, e.Spec, why)
 			continue
 		}
 		if mount.Device == "" {

@@ -30,7 +30,7 @@ type app struct {
 
 	out    *bufio.Writer // standard output
 	failed atomic.Bool   // something was reported
-	linked atomic.Bool   // a symbolic link was made on the host
+	linked bool          // a symbolic link was made on the host
 
 	opts     openOptions
 	patience time.Duration // with other programs that write to an image

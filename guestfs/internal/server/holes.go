@@ -1,12 +1,10 @@
 package server
 
 import (
-	"errors"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // openHoles opens the file of a drive, if it is a raw one that is written to, so that
@@ -56,17 +54,5 @@ func (h holes) next(off int64) int64 {
 	if h.f == nil {
 		return off
 	}
-	return max(off, min(seekData(h.f, h.start+off, h.start+h.size)-h.start, h.size))
-}
-
-// seekData returns where the next data of a file is, from off on, or end.
-func seekData(f *os.File, off, end int64) int64 {
-	next, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
-	switch {
-	case errors.Is(err, unix.ENXIO):
-		return end
-	case err != nil:
-		return off
-	}
-	return next
+	return max(off, min(hosttool.SeekData(h.f, h.start+off, h.start+h.size)-h.start, h.size))
 }

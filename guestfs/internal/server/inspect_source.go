@@ -7,6 +7,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/fstab"
+	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // An inspectSource is the devices of an image as inspection wants them. It implements
@@ -102,24 +103,24 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 	if err != nil {
 		return nil, err
 	}
-	b := btrfs{&src.img.Kernel().View, fd}
-	volumes, err := b.subvolumes()
+	b := fsctl.FS{View: &src.img.Kernel().View, FD: fd}
+	volumes, err := b.Subvolumes()
 	if err != nil || len(volumes) == 0 {
 		return nil, err
 	}
-	def, err := b.defaultSubvolume()
+	def, err := b.Default()
 	if err != nil {
 		return nil, err
 	}
-	uuids, err := b.uuids()
+	uuids, err := b.UUIDs()
 	if err != nil {
 		return nil, err
 	}
 	list := make([]inspect.Subvolume, 0, len(volumes))
 	for _, v := range volumes {
-		u := uuids[v.id]
+		u := uuids[v.ID]
 		list = append(list, inspect.Subvolume{
-			ID: v.id, Path: v.path, UUID: volumeUUID(u.own), ParentUUID: volumeUUID(u.parent), Default: v.id == def,
+			ID: v.ID, Path: v.Path, UUID: u.Own.String(), ParentUUID: u.Parent.String(), Default: v.ID == def,
 		})
 	}
 	return list, nil

@@ -60,14 +60,14 @@ func (s *Server) fileSystems(device string) []rpc.Pair {
 	}
 	list := []rpc.Pair{{Key: device, Value: kind}}
 	err := s.withBtrfs(device, true, func(b btrfs) error {
-		subvolumes, err := b.subvolumes()
+		subvolumes, err := b.volumes().Subvolumes()
 		if err != nil {
 			return err
 		}
-		def, err := b.defaultSubvolume()
+		def, err := b.volumes().Default()
 		for _, v := range subvolumes {
-			if v.id != def {
-				list = append(list, rpc.Pair{Key: mountable(device, v.path), Value: kind})
+			if v.ID != def {
+				list = append(list, rpc.Pair{Key: mountable(device, v.Path), Value: kind})
 			}
 		}
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
@@ -146,12 +147,12 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 	if d := s.device(a.Device); m.partition != nil && d != nil && d.Kind == unboot.KindPartition {
 		args = append(args, m.partition(d, sector)...)
 	}
-	return s.makeFS(ctx, a.Fstype, a.Device, append(args, deviceArg(0))...)
+	return s.makeFS(ctx, a.Fstype, a.Device, append(args, hosttool.Arg(0))...)
 }
 
 // makeFS runs the mkfs of a type.
 func (s *Server) makeFS(ctx context.Context, fstype, device string, args ...string) error {
-	_, err := s.onDevice(ctx, toolMakes, device, nil, "mkfs."+fstype, args...)
+	_, err := s.onDevice(ctx, hosttool.Makes, device, nil, "mkfs."+fstype, args...)
 	if err != nil {
 		return withPrefix(err, "%s: %s: ", fstype, device)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/internal/augeas"
 )
 
 // Config says what a Server serves.
@@ -36,7 +37,7 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
-	aug     *augeas                         // nil if not open
+	aug     *augeas.Handle                  // nil if not open
 	roots   []*inspect.Root                 // what inspect_os has found
 	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
 	journal journals
