@@ -11,6 +11,7 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/internal/augeas"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // Config says what a Server serves.
@@ -51,7 +52,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, umask: 0o022}
 	for i, d := range c.Drives {
 		if err := checkDrive(d); err != nil {
-			return nil, fmt.Errorf("drive %s: %w", diskName(i), err)
+			return nil, fmt.Errorf("drive %s: %w", devname.Disk(i), err)
 		}
 	}
 	return s, nil

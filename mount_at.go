@@ -42,6 +42,7 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	img, t := f.t.img, f.t
 	img.mountMu.Lock()
 	defer img.mountMu.Unlock()
+	defer img.dropLoops()
 	t.life.Lock()
 	defer t.life.Unlock()
 	for _, fd := range t.takeIdleSubs(math.MaxInt) {
