@@ -4,7 +4,7 @@
 #   make test    install what is needed, build, and run all tests
 #   make         build bin/unboot, one file with the kernel in it
 #
-# More: race, kernel, bench, fuzz, soak, reproducible, clean.
+# More: race, man, kernel, bench, fuzz, soak, reproducible, clean.
 
 SHELL := /bin/bash
 export CGO_ENABLED := 0
@@ -47,6 +47,13 @@ demo: deps
 .PHONY: test
 test: deps
 	@$(MAKE) --no-print-directory all check
+
+# Manual pages, from the table that usage texts come from.
+.PHONY: man
+man: bin/unboot
+	rm -rf bin/man
+	mkdir -p bin/man
+	bin/unboot help --man bin/man
 
 # The tests alone, where all is installed.
 .PHONY: check

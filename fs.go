@@ -86,6 +86,7 @@ func (f *FS) Unmount() error {
 	}
 	f.t.img.mountMu.Lock()
 	defer f.t.img.mountMu.Unlock()
+	defer f.t.img.dropLoops()
 	return f.t.unmount()
 }
 

@@ -164,7 +164,7 @@ func TestDebian(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			img := open(t, testimg.Debian(t, kind))
 			for _, name := range []string{"/dev/sda1", "sda1", "UUID=" + testimg.DebianRootUUID, "/dev/disk/by-uuid/" + testimg.DebianRootUUID} {
-				if d, err := img.Device(name); err != nil || d.Name != "/dev/sda1" || d.Start != testimg.DebianRootOffset || d.Size != testimg.DebianRootSize {
+				if d, err := img.Device(name); err != nil || d.Name != "/dev/sda1" || d.Partition.Start != testimg.DebianRootOffset || d.Size != testimg.DebianRootSize {
 					t.Errorf("%s: %+v, %v", name, d, err)
 				}
 			}
@@ -234,6 +234,7 @@ type memDisk struct {
 
 func (memDisk) WriteAt([]byte, int64) (int, error) { return 0, unix.EIO }
 func (memDisk) Flush() error                       { return nil }
+func (memDisk) Close() error                       { return nil }
 func (d memDisk) ReadAt(p []byte, off int64) (int, error) {
 	if d.fail != nil && off > 200<<10 {
 		return 0, d.fail

@@ -52,8 +52,9 @@ func AddDisk(path string, opts ...DiskOption) Option {
 	return func(c *config) { c.disks = append(c.disks, newSource(source{path: path}, opts)) }
 }
 
-// AddDevice attaches one more disk, which is served by the program itself.
-// name is what messages call it. Close does not close it.
+// AddDevice attaches one more disk, which is served by the program itself. If it is a
+// [disk.HostFile], the kernel process reads and writes the file without asking the
+// program. name is what messages call it. Close does not close it.
 func AddDevice(name string, dev disk.Device, opts ...DiskOption) Option {
 	return func(c *config) { c.disks = append(c.disks, newSource(source{path: name, dev: dev}, opts)) }
 }

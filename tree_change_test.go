@@ -55,6 +55,7 @@ func (d deafDisk) ReadAt(p []byte, off int64) (int, error)  { return copy(p, d.b
 func (d deafDisk) WriteAt(p []byte, off int64) (int, error) { return 0, errors.New("written to") }
 func (d deafDisk) Size() int64                              { return int64(len(d.b)) }
 func (d deafDisk) Flush() error                             { return nil }
+func (d deafDisk) Close() error                             { return nil }
 
 // TestAnyFormat opens a raw disk that looks like an image in another format.
 func TestAnyFormat(t *testing.T) {

@@ -8,12 +8,8 @@ import (
 // from several goroutines at once, with offsets and lengths that are multiples
 // of the sector size and within Size.
 //
-// A Device may also have the methods
-//
-//	Discard(off, n int64) error
-//	WriteZeroes(off, n int64) error
-//
-// which forget or zero a range faster than by writing.
+// What else a Device can do is found out by [As]: see [Discarder], [ZeroWriter],
+// [Extenter], [Resizer], [HostFile], [SectorSizer] and [WritebackStarter].
 type Device interface {
 	io.ReaderAt
 	io.WriterAt
@@ -21,4 +17,7 @@ type Device interface {
 	Size() int64
 	// Flush makes stable what has been written, as fdatasync(2).
 	Flush() error
+	// Close gives up what the device holds of the host. Everything should have been
+	// flushed before.
+	Close() error
 }

@@ -9,7 +9,8 @@ import (
 
 // Extend returns a device of size bytes for reading, which is at least d's: it has what d
 // has, and zeros behind that. It is for an image whose last sector is not whole, or that
-// was cut off. Writing to it fails with unix.EROFS.
+// was cut off. Writing to it fails with unix.EROFS. Closing it
+// closes d. It is not a [Wrapper], as it has more bytes than d.
 func Extend(d Device, size int64) Device { return extended{d, size} }
 
 type extended struct {
@@ -20,6 +21,8 @@ type extended struct {
 func (e extended) Size() int64 { return e.size }
 
 func (e extended) Flush() error { return e.d.Flush() }
+
+func (e extended) Close() error { return e.d.Close() }
 
 func (e extended) WriteAt(p []byte, off int64) (int, error) { return 0, unix.EROFS }
 

@@ -106,7 +106,7 @@ func (t *tree) exists(name string) bool {
 	return err == nil
 }
 
-// open opens a regular file: nothing else, as reading a FIFO might wait for ever.
+// open opens a regular file: nothing else, as reading a FIFO might wait forever.
 // The caller closes it.
 func (t *tree) open(name string) (fs.File, int64) {
 	if !t.isFile(name) {

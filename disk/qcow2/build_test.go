@@ -17,6 +17,7 @@ func (m memory) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReade
 func (m memory) WriteAt([]byte, int64) (int, error)      { return 0, syscall.EROFS }
 func (m memory) Size() int64                             { return int64(len(m)) }
 func (m memory) Flush() error                            { return nil }
+func (m memory) Close() error                            { return nil }
 
 // builder makes small images by hand, in clusters of 512 bytes, so that tests know
 // where everything is: the header, the L1 table at 512, the L2 tables.

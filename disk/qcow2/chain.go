@@ -127,3 +127,4 @@ func (empty) ReadAt([]byte, int64) (int, error)  { return 0, io.EOF }
 func (empty) WriteAt([]byte, int64) (int, error) { return 0, syscall.EROFS }
 func (empty) Size() int64                        { return 0 }
 func (empty) Flush() error                       { return nil }
+func (empty) Close() error                       { return nil }

@@ -84,7 +84,7 @@ func exercise(t *testing.T, m *Image, off int64) {
 		if err == nil && got != len(p) || err == io.EOF {
 			t.Fatalf("read %d bytes at %d: %d, %v", len(p), e.Start, got, err)
 		}
-		if (e.Kind == Hole || e.Kind == Zero) && (err != nil || !bytes.Equal(p, make([]byte, len(p)))) {
+		if (e.Kind == disk.Hole || e.Kind == disk.Zero) && (err != nil || !bytes.Equal(p, make([]byte, len(p)))) {
 			t.Fatalf("%+v is not zeros: %v", e, err)
 		}
 		if n++; n == 30 {

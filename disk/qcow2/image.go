@@ -2,7 +2,6 @@ package qcow2
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"syscall"
 
@@ -13,7 +12,7 @@ import (
 // image itself.
 type Options struct {
 	// Backing opens the backing file that an image names. The image closes what it
-	// returns, if that is an io.Closer. Without it, an image that has a backing
+	// returns. Without it, an image that has a backing
 	// file is refused with a [*NotAllowedError].
 	Backing func(Reference) (disk.Device, error)
 	// DataFile opens the external data file that an image names, in the same way.
@@ -57,8 +56,8 @@ func Open(path string, o Options) (*Image, error) {
 }
 
 // New opens the image that is on a device, whose size is the file's. The path is what
-// names in the header are relative to, and what errors name. The image closes d, if that
-// is an io.Closer, but not if New fails.
+// names in the header are relative to, and what errors name. The image closes d,
+// but not if New fails.
 func New(d disk.Device, path string, o Options) (*Image, error) {
 	m := &Image{path: path, file: d, data: d, caches: o.caches}
 	if m.caches == nil {
@@ -138,7 +137,7 @@ func (m *Image) Flush() error { return nil }
 // Close closes the image, and the files that were opened with it.
 func (m *Image) Close() error {
 	err := m.closeOthers()
-	return errors.Join(closeDevice(m.file), err)
+	return errors.Join(m.file.Close(), err)
 }
 
 // closeOthers closes what the image names, and forgets what the caches have.
@@ -147,19 +146,12 @@ func (m *Image) closeOthers() error {
 	m.caches.clusters.drop(m)
 	var errs []error
 	if m.external {
-		errs = append(errs, closeDevice(m.data))
+		errs = append(errs, m.data.Close())
 	}
 	if m.backing != nil {
-		errs = append(errs, closeDevice(m.backing))
+		errs = append(errs, m.backing.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func closeDevice(d disk.Device) error {
-	if c, ok := d.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
 }
 
 // wrap names the image in an error that does not name one.

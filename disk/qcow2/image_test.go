@@ -38,15 +38,21 @@ func TestClusters(t *testing.T) {
 			want := slices.Concat(bytes.Repeat([]byte("a"), 512), bytes.Repeat([]byte("b"), 512), make([]byte, 512), text,
 				make([]byte, 1024), bytes.Repeat([]byte("c"), 512))
 			compareReads(t, m, want)
-			var got []Extent
+			var got []disk.Extent
 			for e, err := range m.Extents(100, 1<<40) {
 				if err != nil {
 					t.Fatal(err)
 				}
 				got = append(got, e)
 			}
-			if exp := []Extent{{100, 924, Data, 0, 1536 + 100}, {1024, 512, Zero, 0, 0}, {1536, 512, Compressed, 0, 0}, {2048, 512, Hole, 0, 0},
-				{2560, 512, Zero, 0, 0}, {3072, 512, Data, 0, int64(len(b.b)) - 512}}; !slices.Equal(got, exp) {
+			if exp := []disk.Extent{
+				{Start: 100, Size: 924, Kind: disk.Data, Offset: 1536 + 100},
+				{Start: 1024, Size: 512, Kind: disk.Zero},
+				{Start: 1536, Size: 512, Kind: disk.Compressed},
+				{Start: 2048, Size: 512, Kind: disk.Hole},
+				{Start: 2560, Size: 512, Kind: disk.Zero},
+				{Start: 3072, Size: 512, Kind: disk.Data, Offset: int64(len(b.b)) - 512},
+			}; !slices.Equal(got, exp) {
 				t.Errorf("got  %v\nwant %v", got, exp)
 			}
 			for range m.Extents(-1, 10) {

@@ -86,7 +86,7 @@ func TestQemuCompressed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if e.Kind == Compressed {
+				if e.Kind == disk.Compressed {
 					compressed += e.Size
 				}
 			}
@@ -396,15 +396,15 @@ func compareMap(t *testing.T, m *Image, image string) {
 			}
 			w := want[i]
 			switch e.Kind {
-			case Hole, Zero:
+			case disk.Hole, disk.Zero:
 				if !w.Zero {
 					t.Errorf("%+v at %d, qemu-img has %+v", e, at, w)
 				}
-			case Compressed:
+			case disk.Compressed:
 				if w.Zero || !w.Data || w.Depth != e.Depth {
 					t.Errorf("%+v at %d, qemu-img has %+v", e, at, w)
 				}
-			case Data:
+			case disk.Data:
 				offset := e.Offset + at - e.Start
 				if w.Depth != e.Depth || w.Offset != nil && *w.Offset+at-w.Start != offset || w.Offset == nil && !w.Zero {
 					t.Errorf("%+v at %d, qemu-img has %+v", e, at, w)

@@ -3,6 +3,8 @@ package qcow2
 import (
 	"errors"
 	"io"
+
+	"github.com/unboot/unboot/disk"
 )
 
 // ReadAt reads from the disk, as io.ReaderAt. Several goroutines may read at a time.
@@ -38,11 +40,11 @@ func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 // readSegment reads what is stored in one way.
 func (m *Image) readSegment(p []byte, off int64, s *segment) error {
 	switch s.kind {
-	case Data:
+	case disk.Data:
 		return m.readData(p, s.host)
-	case Compressed:
+	case disk.Compressed:
 		return m.readCompressed(p, off, s.entry)
-	case Hole:
+	case disk.Hole:
 		if m.backing != nil {
 			return readBacking(m.backing, p, off)
 		}
@@ -52,16 +54,13 @@ func (m *Image) readSegment(p []byte, off int64, s *segment) error {
 }
 
 // readBacking reads from the backing file, behind the end of which there are zeros.
-func readBacking(r interface {
-	io.ReaderAt
-	Size() int64
-}, p []byte, off int64) error {
-	there := min(max(r.Size()-off, 0), int64(len(p)))
+func readBacking(d disk.Device, p []byte, off int64) error {
+	there := min(max(d.Size()-off, 0), int64(len(p)))
 	clear(p[there:])
 	if there == 0 {
 		return nil
 	}
-	n, err := r.ReadAt(p[:there], off)
+	n, err := d.ReadAt(p[:there], off)
 	if n == int(there) {
 		return nil
 	}

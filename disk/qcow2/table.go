@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+
+	"github.com/unboot/unboot/disk"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 
 // segment is a part of the disk that is stored in one way.
 type segment struct {
-	kind  Kind
+	kind  disk.ExtentKind
 	size  int64
 	host  int64  // of Data: where in the file
 	entry uint64 // of Compressed: the L2 entry
@@ -41,7 +43,7 @@ func (m *Image) segment(off, n int64) (segment, error) {
 	table := int64(be.Uint64(slice[at:]) & entryOffset)
 	if table == 0 {
 		end := (index + 1) << m.h.l1Shift()
-		return segment{kind: Hole, size: min(n, end-off)}, nil
+		return segment{kind: disk.Hole, size: min(n, end-off)}, nil
 	}
 	if table&int64(m.h.ClusterSize-1) != 0 {
 		return segment{}, damaged("the L2 table for %d is at %d, which is not the start of a cluster", off, table)
@@ -78,7 +80,7 @@ func (m *Image) segment(off, n int64) (segment, error) {
 
 // join adds what follows if it is stored in the same way.
 func (s *segment) join(next segment) bool {
-	if s.kind != next.kind || s.kind == Compressed || s.kind == Data && s.host+s.size != next.host {
+	if s.kind != next.kind || s.kind == disk.Compressed || s.kind == disk.Data && s.host+s.size != next.host {
 		return false
 	}
 	s.size += next.size
@@ -126,7 +128,7 @@ func (m *Image) cluster(b []byte, off int64) (segment, error) {
 		if m.h.ExternalData {
 			return s, damaged("a compressed cluster at %d, in an image with an external data file", off)
 		}
-		s.kind, s.entry = Compressed, entry
+		s.kind, s.entry = disk.Compressed, entry
 		return s, nil
 	}
 	host := int64(entry & entryOffset)
@@ -144,11 +146,11 @@ func (m *Image) cluster(b []byte, off int64) (segment, error) {
 		if m.h.Version < 3 {
 			return s, damaged("a zero cluster at %d, in an image of version 2", off)
 		}
-		s.kind = Zero
+		s.kind = disk.Zero
 	case allocated:
-		s.kind = Data
+		s.kind = disk.Data
 	default:
-		s.kind = Hole
+		s.kind = disk.Hole
 	}
 	return s, nil
 }
@@ -169,11 +171,11 @@ func (m *Image) subclusters(s *segment, bitmap uint64, off int64, allocated bool
 	var same uint32 // which ones are as the first
 	switch bit := uint32(1) << first; {
 	case data&bit != 0:
-		s.kind, same = Data, data
+		s.kind, same = disk.Data, data
 	case zero&bit != 0:
-		s.kind, same = Zero, zero
+		s.kind, same = disk.Zero, zero
 	default:
-		s.kind, same = Hole, ^(data | zero)
+		s.kind, same = disk.Hole, ^(data | zero)
 	}
 	n := bits.TrailingZeros32(^(same >> first)) // up to 32, as the shift brings in zeros
 	n = min(n, subclusters-first)

@@ -159,7 +159,7 @@ func (a *allocation) storeIn(n int, b []byte) ref {
 	return at
 }
 
-// failed says whether something did not work, and gives back all else.
+// failed reports whether something did not work, and gives back all else.
 func (a *allocation) failed() bool {
 	if a.err == nil {
 		return false

@@ -55,7 +55,8 @@ func (h *Hive) record(at ref, signature string, n int64) ([]byte, int64, error) 
 	return b, size, nil
 }
 
-// named returns a record that has a name behind n bytes, whose length is in a field.
+// named returns a record of n bytes and the name that follows them, whose length is in a
+// field of the record.
 func (h *Hive) named(at ref, signature string, n int64, field int) ([]byte, error) {
 	b, size, err := h.record(at, signature, n)
 	if err != nil {

@@ -17,7 +17,7 @@ type editor struct {
 	changed bool        // since the last commit
 }
 
-// What a byte of state tells.
+// The bits of a byte of state.
 const (
 	cellStart = 1 << iota // a cell begins here
 	cellOwned             // something reachable refers to it
@@ -113,7 +113,7 @@ func (h *Hive) checkBins() error {
 	return nil
 }
 
-// claim notes that something refers to an allocated cell, and says whether nothing
+// claim notes that something refers to an allocated cell, and reports whether nothing
 // did before.
 func (h *Hive) claim(at ref, what string) bool {
 	if _, err := h.cellSize(at); err != nil {
@@ -216,8 +216,8 @@ func (h *Hive) checkValues(n node) {
 	}
 }
 
-// dataCells returns the cells of a value's data, and tells fault what is wrong with
-// them.
+// dataCells returns the cells of a value's data, and calls fault for each thing that is
+// wrong with them.
 func (h *Hive) dataCells(v value, fault func(error)) []ref {
 	size := int64(le.Uint32(v.b[vkDataLen:]))
 	if size == 0 || size&inline != 0 {

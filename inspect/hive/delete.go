@@ -28,7 +28,7 @@ func (h *Hive) deleteChild(id NodeID) error {
 	}
 	at := getRef(n.b[nkParent:])
 	if !h.edit.has(at, cellNode) {
-		return corrupt(n.at, "the node's parent is no node")
+		return corrupt(n.at, "the node's parent is not a node")
 	}
 	parent, err := h.nodeAt(at)
 	if err != nil {

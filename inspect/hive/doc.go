@@ -38,7 +38,7 @@
 //
 // All of it is checked when it is opened. A sound hive is edited as Windows does:
 // freed cells are used again. If a record cannot be read, or two own the same cell,
-// [Hive.Faults] tells, and the hive is edited as hivex does, which never uses
+// [Hive.Faults] reports it, and the hive is edited as hivex does, which never uses
 // a cell again: it only grows, and no fault becomes worse. If its bins do not make
 // sense it cannot be edited at all.
 //

@@ -20,7 +20,7 @@ func (e *errno) Unwrap() error { return e.code }
 // EROFS, ENOSPC. What is not there, or there already, is an error that wraps
 // fs.ErrNotExist or fs.ErrExist.
 var (
-	// ErrNotHive: the file is no hive, or of a version that nobody has seen.
+	// ErrNotHive: the file is not a hive, or is one of a version that is not known.
 	ErrNotHive error = &errno{"not a registry hive", syscall.EINVAL}
 	// ErrCorrupt: a record of the file makes no sense. It is wrapped by a
 	// [*CorruptError].
@@ -38,7 +38,7 @@ var (
 	ErrTooLarge error = &errno{"the hive is too large", syscall.ENOSPC}
 )
 
-// A CorruptError tells what is wrong with a hive, and where.
+// A CorruptError says what is wrong with a hive, and where.
 type CorruptError struct {
 	Offset int64 // in the file, in bytes
 	Text   string

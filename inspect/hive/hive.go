@@ -44,13 +44,13 @@ const (
 	// Write lets the hive be edited.
 	Write Flag = 1 << iota
 	// Unsafe leaves out of [Hive.Children] and [Hive.Values] what cannot be read,
-	// rather than to fail (HIVEX_OPEN_UNSAFE).
+	// instead of failing (HIVEX_OPEN_UNSAFE).
 	Unsafe
 )
 
 // A Hive is an open hive.
 type Hive struct {
-	// Now tells the time that nodes and the header get when they are changed.
+	// Now returns the time that nodes and the header get when they are changed.
 	// nil is time.Now.
 	Now func() time.Time
 
@@ -148,7 +148,7 @@ func checksum(header []byte) (sum uint32) {
 	return sum
 }
 
-// Dirty says whether the hive was not written to its end when the system went down,
+// Dirty reports whether the hive was not written to its end when the system went down,
 // and why: a part of its state is then in its transaction logs ([Recover]). What is read
 // may be older than what Windows would show, and may not fit together. "" is a clean
 // hive. [Hive.Commit] makes a clean one of what is there.

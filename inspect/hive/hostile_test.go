@@ -294,7 +294,7 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// inRecord says whether a byte belongs to the security record of a node, whose count
+// inRecord reports whether a byte belongs to the security record of a node, whose count
 // may change.
 func inRecord(h *Hive, n node, at ref) bool {
 	s := getRef(n.b[nkSecurity:])

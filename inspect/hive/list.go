@@ -121,7 +121,7 @@ func (h *Hive) find(n node, name units) (ref, error) {
 		}
 		return leaves[i].ref(j), nil
 	}
-	// Who made the file may have got the hashes wrong, or the order: they are
+	// The program that made the file may have got the hashes wrong, or the order: they are
 	// good for a child that is there.
 	hash, hint := name.hash(), name.hint()
 	for _, hinted := range []bool{true, false} {
@@ -147,7 +147,7 @@ func (h *Hive) find(n node, name units) (ref, error) {
 	return none, fault
 }
 
-// likely says whether a child can have the name according to its item in a leaf.
+// likely reports whether a child can have the name according to its item in a leaf.
 func likely(l leaf, i int, hash uint32, hint [4]byte) bool {
 	switch l.kind {
 	case "lh":
@@ -160,7 +160,7 @@ func likely(l leaf, i int, hash uint32, hint [4]byte) bool {
 }
 
 // search finds a name in lists that are in order: the leaf and the item in it that
-// has it, or before which it would stand. The item may be one behind the leaf's last.
+// has it, or before which it would stand. The item may be one past the leaf's last.
 //
 // Preconditions: there are leaves, and none is empty.
 func (h *Hive) search(leaves []leaf, name units) (i, j int, found bool, err error) {
@@ -175,7 +175,7 @@ func (h *Hive) search(leaves []leaf, name units) (i, j int, found bool, err erro
 		}
 		return name.compareStored(child.storedName(), child.compressed())
 	}
-	// The last leaf that does not begin behind the name.
+	// The last leaf that does not begin after the name.
 	lo, hi := 0, len(leaves)-1
 	for lo < hi {
 		mid := (lo + hi + 1) / 2

@@ -56,7 +56,7 @@ func New() *Hive {
 	return h
 }
 
-// Who may do what, by Windows's names: [MS-DTYP] 2.4.
+// The parts of an access control list, by Windows's names: [MS-DTYP] 2.4.
 const (
 	keyAllAccess = 0xf003f
 	keyRead      = 0x20019

@@ -270,7 +270,7 @@ func otherReaders(t *testing.T, path string, root *model) {
 	}
 }
 
-// isASCII says whether a name is one that reglookup can show.
+// isASCII reports whether a name is one that reglookup can show.
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }

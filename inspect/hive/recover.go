@@ -94,7 +94,7 @@ type logEntry struct {
 }
 
 type logPage struct {
-	off  int // behind the header
+	off  int // past the header
 	data []byte
 }
 

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// chunkSize is how much is read at a time. The records that belong together lie
-// near each other, mostly.
+// chunkSize is how much is read at a time, in bytes. Records that belong together mostly
+// lie near each other, so that one read brings several of them.
 const chunkSize = 64 << 10
 
 // A source is the bytes of a hive: all of them, or those that were needed so far.
@@ -37,7 +37,7 @@ func (s *source) size() int64 {
 	return int64(len(s.data))
 }
 
-// cut leaves out what is behind an offset.
+// cut leaves out what follows an offset.
 func (s *source) cut(size int64) {
 	if s.r != nil {
 		s.length = size

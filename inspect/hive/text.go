@@ -27,8 +27,8 @@ func (v Value) Text() (string, error) {
 }
 
 // Strings returns the strings in the data, if the type is MultiString. Each ends with
-// a zero; one zero more ends the list, and is no string, though hivex makes it one. An
-// empty string before that is one, as Windows's list of files to rename at boot has it.
+// a zero; one zero more ends the list, and is not a string, though hivex takes it for one.
+// An empty string before that is one, as in Windows's list of files to rename at boot.
 func (v Value) Strings() ([]string, error) {
 	if v.Type != MultiString {
 		return nil, v.typeError("list of strings")
@@ -76,7 +76,7 @@ func (v Value) typeError(wanted string) error {
 	return fmt.Errorf("value %q, %d bytes of %s, as a %s: %w", v.Name, len(v.Data), v.Type, wanted, ErrType)
 }
 
-// cutString returns what is before the first zero, and what is behind it.
+// cutString returns what is before the first zero, and what follows it.
 func cutString(u units) (string, units) {
 	for i, c := range u {
 		if c == 0 {

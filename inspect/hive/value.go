@@ -205,7 +205,7 @@ func (h *Hive) dataOf(v value) ([]byte, error) {
 	size := int64(le.Uint32(v.b[vkDataLen:]))
 	if size&inline != 0 {
 		if size &^= inline; size > 4 {
-			return nil, corrupt(v.at, "%d bytes in place of a ref", size)
+			return nil, corrupt(v.at, "%d bytes instead of a ref", size)
 		}
 		return bytes.Clone(v.b[vkData : vkData+size]), nil
 	}
@@ -227,7 +227,7 @@ func (h *Hive) dataOf(v value) ([]byte, error) {
 	return data, err
 }
 
-// isBig says whether the cell of a value's data, whose beginning is b, is a list of
+// isBig reports whether the cell of a value's data, whose beginning is b, is a list of
 // segments.
 func (h *Hive) isBig(size, cell int64, b []byte) bool {
 	return size > segmentSize && size > cell && h.minor >= bigDataMinor &&

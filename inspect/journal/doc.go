@@ -18,8 +18,8 @@
 //
 // # Hostile files
 //
-// A file that was not closed, or is corrupt, is read as far as it makes sense: its end is
-// where that ends. Every offset is checked, arrays of entries have to lie one behind the
-// other so that none comes twice, an entry has at most 4,096 fields, and no more of a
-// field is unpacked than was asked for.
+// A file that was not closed, or is corrupt, is read up to the first entry that makes no
+// sense. Every offset is checked, arrays of entries have to follow one another in the file
+// so that none comes twice, an entry has at most 4,096 fields, and no more of a field is
+// unpacked than was asked for.
 package journal

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// ErrFormat says that a file is no journal, or one in a format that came later.
+// ErrFormat says that a file is not a journal, or is one in a later format.
 var ErrFormat = errors.New("not a journal file")
 
 // errCorrupt ends a file where it makes no sense.
@@ -29,7 +29,7 @@ const (
 const (
 	flagXZ      = 1 << 0
 	flagLZ4     = 1 << 1
-	flagKeyed   = 1 << 2 // how hashes are made, which nobody needs to read
+	flagKeyed   = 1 << 2 // how hashes are made, which only matters to a writer
 	flagZstd    = 1 << 3
 	flagCompact = 1 << 4 // offsets have 32 bits
 	flagsKnown  = flagXZ | flagLZ4 | flagKeyed | flagZstd | flagCompact
@@ -170,7 +170,9 @@ func (c *cursor) advance() error {
 			if c.array == 0 {
 				next = f.first
 			}
-			if next <= c.array { // none, or round in a circle
+			// Arrays are only ever added at the end of the file. One that lies before
+			// the last would lead in a circle.
+			if next <= c.array {
 				break
 			}
 			b, size, err := f.object(next, typeEntryArray, arrayItems)
@@ -186,7 +188,7 @@ func (c *cursor) advance() error {
 			return c.end(err)
 		}
 		at := f.offset(b)
-		if at == 0 { // room for more
+		if at == 0 { // an array has room for entries that were not written yet
 			break
 		}
 		c.i++

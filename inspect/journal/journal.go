@@ -62,8 +62,9 @@ func (j *Journal) Next() (bool, error) {
 	return true, first
 }
 
-// compare says which of two entries came first: by their numbers if somebody has counted
-// both, by the clock of a boot, or else by the time of day.
+// compare orders two entries as journalctl(1) does: by their numbers if one journald has
+// numbered both, by the monotonic clock within one boot, or else by the time of day, which
+// a machine may set back.
 func compare(a, b *cursor) int {
 	if a.f.seqnumID == b.f.seqnumID {
 		return cmp.Compare(a.seqnum, b.seqnum)
@@ -96,8 +97,8 @@ func (j *Journal) Time() time.Time {
 	return time.UnixMicro(int64(j.entry.realtime)).UTC()
 }
 
-// Fields yields the fields of the entry, NAME=VALUE, in the order of the file. Of a field
-// that is longer than limit bytes, the first of them. A field that cannot be read is left
+// Fields yields the fields of the entry, NAME=VALUE, in the order of the file. A field
+// that is longer than limit bytes is cut off there. A field that cannot be read is left
 // out; errors are those of the file's reader. The bytes are the caller's.
 func (j *Journal) Fields(limit int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -13,9 +13,9 @@
 // # Hostile databases
 //
 // A list has at most 200,000 packages and 256 MiB of text; a field is cut off at 64
-// KiB. What is beyond, and what makes no sense, is left out, and the error says so:
-// each function returns what it could read together with an error that tells what it
-// could not.
+// KiB. What exceeds that, and what makes no sense, is left out, and the error says so:
+// each function returns the packages that it could read, together with an error about
+// those that it could not.
 package packages
 
 import (
@@ -117,6 +117,7 @@ func (l *lister) add(p Package) bool {
 	if len(l.list) == maxPackages {
 		return false
 	}
+	// The limit is on all packages together, since each field by itself may be honest.
 	for _, s := range []*string{&p.Name, &p.DisplayName, &p.Version, &p.Release, &p.Arch, &p.InstallPath, &p.Publisher,
 		&p.URL, &p.SourcePackage, &p.Summary, &p.Description} {
 		*s = clean(*s)
@@ -131,7 +132,8 @@ func (l *lister) add(p Package) bool {
 	return true
 }
 
-// clean takes out of a string what is no text.
+// clean removes from a string what is not text: control characters, which could change
+// what a terminal shows of a list, and bytes that are not UTF-8.
 func clean(s string) string {
 	if len(s) > maxField {
 		s = s[:maxField]
@@ -178,7 +180,8 @@ func firstLine(s string) (first, rest string) {
 	return first, rest
 }
 
-// open opens a regular file of the tree. A FIFO might never be ready.
+// open opens a regular file of the tree. Opening a FIFO, which a hostile tree may have in
+// its place, might never return.
 func open(fsys fs.FS, name string) (fs.File, error) {
 	st, err := fs.Stat(fsys, name)
 	if err != nil {

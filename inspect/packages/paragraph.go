@@ -15,8 +15,8 @@ const maxLine = maxField
 // maxFieldName bounds the name of a field, in bytes.
 const maxFieldName = 64
 
-// lines yields the lines of a text without their ends. What is behind maxLine bytes of
-// a line is dropped. An error of r is the last that is yielded.
+// lines yields the lines of a text without their ends. The part of a line that exceeds
+// maxLine bytes is dropped. An error of r is the last that is yielded.
 func lines(r io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for line, err := range byteLines(r) {
@@ -27,12 +27,15 @@ func lines(r io.Reader) iter.Seq2[string, error] {
 	}
 }
 
-// byteLines is lines, but what it yields is good until the next.
+// byteLines is lines without a copy: a slice is valid until the next is asked for. A status
+// file has a hundred thousand lines, few of which are kept.
 func byteLines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		b := bufio.NewReaderSize(r, maxLine)
 		for {
 			line, err := b.ReadSlice('\n')
+			// Reading on to the end of a line that is too long would overwrite its
+			// beginning.
 			if errors.Is(err, bufio.ErrBufferFull) {
 				line = bytes.Clone(line)
 			}
@@ -68,6 +71,7 @@ func paragraphs(r io.Reader, want map[string]bool) iter.Seq2[map[string]string, 
 		var value strings.Builder
 		flush := func() {
 			if last != "" {
+				// Of a field that is given twice, the first counts, as with dpkg.
 				if _, again := fields[last]; !again {
 					fields[last] = value.String()
 				}

@@ -12,8 +12,8 @@ import (
 )
 
 // The places of RPM's database: most distributions'; SUSE's and Fedora's since 36; that
-// of systems made by rpm-ostree. Of the files, the newest format first: the old one may
-// have been left behind.
+// of systems made by rpm-ostree. The newest format comes first, since a conversion may
+// leave the old file where it was.
 var (
 	rpmDirs  = []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"}
 	rpmFiles = []string{"rpmdb.sqlite", "Packages.db", "Packages"}
@@ -35,6 +35,8 @@ func RPM(fsys fs.FS) ([]Package, error) {
 				}
 				continue
 			}
+			// The first that can be opened is the one in use, even if it is damaged: an
+			// older one would list packages that are gone.
 			defer f.Close()
 			l := new(lister)
 			err = l.rpm(fsys, dir+"/"+name, f)
@@ -54,6 +56,8 @@ func (l *lister) rpm(fsys fs.FS, name string, f fs.File) error {
 		return err
 	}
 	if strings.HasSuffix(name, ".sqlite") {
+		// Until a checkpoint, the newest packages are only in the log. A system that was
+		// not shut down leaves one.
 		if log, err := open(fsys, name+"-wal"); err == nil {
 			defer log.Close()
 			if db.Log, db.LogSize, err = readerAt(log); err != nil {
@@ -63,6 +67,7 @@ func (l *lister) rpm(fsys fs.FS, name string, f fs.File) error {
 			return err
 		}
 	}
+	// A header that cannot be read costs one package, not the list.
 	var first error
 	for blob, err := range db.Headers() {
 		var h *rpmdb.Header

@@ -18,7 +18,7 @@
 //
 // # How it deviates from archive/tar
 //
-// Holes are told to and by the caller, in place of zeros: a file of 8 TiB with
+// Holes are reported to and by the caller, instead of zeros: a file of 8 TiB with
 // one block of data is one block of work. Numbers stay numbers: a Header has a
 // mode as stat(2) has it, not an fs.FileMode. Names stay bytes.
 package tarball

@@ -41,7 +41,7 @@ type Header struct {
 	// Xattrs are the extended attributes, access control lists included.
 	Xattrs []Xattr
 	// Sparse says that the file has holes: only the bytes of Data follow,
-	// one segment behind the other.
+	// one segment after the other.
 	Sparse bool
 	// Data is where the data of a sparse file are: ascending, not
 	// overlapping, within Size, none of them empty.
@@ -111,7 +111,7 @@ const (
 	offGNUSparse     = 386 // 4 entries of 24 bytes
 	offGNUExtended   = 482
 	offGNURealsize   = 483
-	offGNUMoreSparse = 504 // of an extension block: behind 21 entries
+	offGNUMoreSparse = 504 // of an extension block: after 21 entries
 )
 
 const (

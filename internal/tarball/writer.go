@@ -17,7 +17,7 @@ type Writer struct {
 	buf  []byte // not yet written
 	pax  []byte // records of the member in the making
 	left int64  // bytes to come of the current member
-	pad  int    // zeros behind them
+	pad  int    // zeros after them
 	n    int64
 	err  error
 }
@@ -61,7 +61,7 @@ func (w *Writer) WriteHeader(h *Header) error {
 		w.record("GNU.sparse.minor", "0")
 		w.record("GNU.sparse.name", name)
 		w.record("GNU.sparse.realsize", strconv.FormatInt(h.Size, 10))
-		// Who does not know the format finds the table and the data under
+		// A program that does not know the format finds the table and the data under
 		// this name, not under the file's.
 		name = sparseName(name)
 	}
@@ -274,7 +274,7 @@ func digits(n int) int {
 // extended writes the records as a member of type x.
 func (w *Writer) extended(name string) {
 	var block [blockSize]byte
-	// The name matters to nobody; it shows in tools that know no pax.
+	// The name has no meaning; it shows only in tools that do not know pax.
 	base := name
 	if i := strings.LastIndexByte(strings.TrimRight(base, "/"), '/'); i >= 0 {
 		base = base[i+1:]

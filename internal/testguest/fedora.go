@@ -9,7 +9,7 @@ import (
 	"github.com/unboot/unboot"
 )
 
-// What [Fedora] has, for tests to look for.
+// Names and contents in [Fedora], for tests to look for.
 const (
 	FedoraHostname = "fedora-test"
 	FedoraKernel   = "6.5.6-300.fc39.x86_64"

@@ -74,7 +74,7 @@ func cached(name, key string, tools []string, make func(out string) error) (stri
 		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
 	if _, err := os.Stat(path); err == nil {
-		return path, nil // somebody else made it meanwhile
+		return path, nil // another process made it meanwhile
 	}
 	tmp := path + ".tmp"
 	os.Remove(tmp) // of a process that was killed

@@ -10,7 +10,7 @@ import (
 )
 
 // The Debian disk is laid out as Debian's own cloud images are: the root is
-// partition 1 and lies behind the boot partitions 14 and 15, so that it can grow.
+// partition 1 and lies after the boot partitions 14 and 15, so that it can grow.
 const (
 	debianSize = 2 << 30
 

@@ -21,7 +21,7 @@ type Options struct {
 // uuid is the UUID of every image whose mkfs program lets one choose it.
 const uuid = "c0ffee00-1234-4abc-8def-0123456789ab"
 
-// recipe tells how to make one type of file system.
+// recipe says how to make one type of file system.
 type recipe struct {
 	tools []string
 	size  int64         // default size, 0 where the tool makes the file
@@ -49,7 +49,7 @@ func Types() []string {
 	return names
 }
 
-// Populates says whether FS can fill an image of the type with a tree.
+// Populates reports whether FS can fill an image of the type with a tree.
 func Populates(fstype string) bool { return recipes[fstype].holds != nil }
 
 // FS returns the host path of a shared image of a small file system: one of

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// HostHas says whether the host's kernel has the file system driver.
+// HostHas reports whether the host's kernel has the file system driver.
 func HostHas(fstype string) bool {
 	list, err := os.ReadFile("/proc/filesystems")
 	return err == nil && slices.Contains(strings.Fields(string(list)), fstype)

@@ -28,7 +28,7 @@ func TestFS(t *testing.T) {
 // hostDriver is the driver that mounts the images of a type.
 var hostDriver = map[string]string{"joliet": "iso9660", "fat12": "vfat", "fat16": "vfat", "fat32": "vfat"}
 
-// What the host's kernel sees on an image is what TreeFor promises.
+// The host's kernel sees on an image what TreeFor promises.
 func TestTreeFor(t *testing.T) {
 	for _, name := range Types() {
 		if !Populates(name) {

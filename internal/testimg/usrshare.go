@@ -34,7 +34,7 @@ func BuildUsrShare() (string, error) {
 		}
 		defer remove()
 		root := filepath.Join(work, "share")
-		// A file that an ordinary user cannot read is no loss here.
+		// A file that an ordinary user cannot read can be missing here.
 		if _, err := Run("cp", "-a", "/usr/share", root); err != nil && os.Geteuid() == 0 {
 			return err
 		}

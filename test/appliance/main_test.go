@@ -19,8 +19,8 @@
 //
 //	UNBOOT_UPDATE_DIFFERENCES=1 go test ./test/appliance
 //
-// writes docs/differences.md anew; what has no reason yet is at its end then, and the
-// test fails until somebody has moved it under one.
+// rewrites docs/differences.md; what has no reason yet is at its end then, and the
+// test fails until it has been moved under one.
 package appliance
 
 import (

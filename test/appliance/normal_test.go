@@ -15,7 +15,7 @@ var varying = []struct {
 	{"names of temporary files", `(libguestfs|v2vovl|sparsify|virt-\w+\.)[A-Za-z0-9]{6}`, "${1}XXXXXX"},
 	{"the line of a script, in a message of guestfish", `(?m)^<stdin>:\d+: `, ""},
 	{"numbers of devices are the kernel's", `(?m)^PART_ENTRY_DISK: \d+:\d+$`, "PART_ENTRY_DISK: N"},
-	{"where the appliance has mounted the guest is no matter of ours", `/sysroot(/|\b)`, "/"},
+	{"where the appliance has mounted the guest does not matter", `/sysroot(/|\b)`, "/"},
 }
 
 // normal returns output without what is different in each run.

@@ -120,7 +120,7 @@ func marked(mark, text string) (list []string) {
 	return list
 }
 
-// TestScenarios checks that a file that is written anew stays as it is, and that each
+// TestScenarios checks that a file that is rewritten stays as it is, and that each
 // begins with a comment and has recordings.
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios(t) {

@@ -141,7 +141,7 @@ func TestReadFaults(t *testing.T) {
 	}
 }
 
-// TestWriteFaults: an error of the device is told by fsync, at the latest.
+// TestWriteFaults: an error of the device is reported by fsync, at the latest.
 func TestWriteFaults(t *testing.T) {
 	for name, tt := range map[string]struct{ write, flush error }{
 		"EIO":         {write: unix.EIO},
@@ -266,7 +266,7 @@ func inFlight(k *lkl.Kernel, dir string) func() []error {
 					}
 				case 2:
 					errs[i] = k.Sync()
-				case 3: // waits for ever, at the third
+				case 3: // waits forever, at the third
 					var b *lkl.Buffer
 					b, errs[i] = k.Alloc(lkl.MaxBuffer)
 					defer b.Free()
@@ -301,7 +301,7 @@ func TestDeath(t *testing.T) {
 			var p *lkl.PanicError
 			return errors.As(err, &p) && len(p.Log) > 0 && p.Reason() != ""
 		}},
-		{"killed by somebody", func(k *lkl.Kernel) { unix.Kill(k.Pid(), unix.SIGKILL) }, func(err error) bool {
+		{"killed from outside", func(k *lkl.Kernel) { unix.Kill(k.Pid(), unix.SIGKILL) }, func(err error) bool {
 			var e *lkl.ExitError
 			return errors.As(err, &e) && e.Signal == unix.SIGKILL && e.Cause == nil
 		}},

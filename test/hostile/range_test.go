@@ -86,7 +86,7 @@ func (r *shootingRange) shoot(t *testing.T, image, driver, options string, flags
 	return r.judge(k.Err())
 }
 
-// judge says whether a kernel may have ended that way.
+// judge reports whether a kernel may have ended that way.
 func (r *shootingRange) judge(err error) error {
 	var p *lkl.PanicError
 	var e *lkl.ExitError
@@ -110,7 +110,7 @@ func (r *shootingRange) judge(err error) error {
 	return fmt.Errorf("the kernel ended in another way: %+v", err)
 }
 
-// reason is the line of a panic that tells most, which is seldom the last.
+// reason is the most telling line of a panic, which is seldom the last.
 func reason(p *lkl.PanicError) string {
 	for _, l := range p.Log {
 		if strings.Contains(l, "BUG at") || strings.Contains(l, "BUG:") || strings.Contains(l, "Oops") {

@@ -27,7 +27,7 @@ func TestUnsynced(t *testing.T) {
 			want := map[string][]byte{}
 			w.memory = 40 << 20
 			if w.fstype == "btrfs" || w.fstype == "xfs" {
-				w.memory = 64 << 20 // less, and it says that there is no memory
+				w.memory = 64 << 20 // with less it reports that there is no memory
 			}
 			w.mounted(t, images, 0, func(k *lkl.Kernel, dir string) {
 				s := ours{&k.View}

@@ -21,6 +21,6 @@
 //
 // A test that does anything else fails the suite, and so does one without a line. Those
 // that are slow run, and have to pass, if UNBOOT_UPSTREAM_SLOW is set. With
-// UNBOOT_UPSTREAM_UPDATE the lists are written anew, and reasons that are missing have to
+// UNBOOT_UPSTREAM_UPDATE the lists are rewritten, and reasons that are missing have to
 // be filled in.
 package upstream

@@ -96,7 +96,7 @@ func (l *list) did(t testing.TB, name, outcome, output string) {
 	l.got[name] = got
 }
 
-// update reports whether lists are to be written anew.
+// update reports whether lists are to be rewritten.
 func update() bool { return os.Getenv("UNBOOT_UPSTREAM_UPDATE") != "" }
 
 // end fails the test if the list has lines of tests that are not there, and writes the

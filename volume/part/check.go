@@ -9,17 +9,18 @@ import (
 func (t *Table) check(size int64) {
 	for i := range t.Partitions {
 		if p := &t.Partitions[i]; p.Start >= size {
-			t.problem("partition %d lies behind the end of the disk", p.Number)
+			t.problem("partition %d lies past the end of the disk", p.Number)
 		} else if over := p.End() - size; over > 0 {
-			t.problem("partition %d ends %s after the end of the disk", p.Number, bytesText(over))
+			t.problem("partition %d ends %s past the end of the disk", p.Number, bytesText(over))
 		}
 	}
 	t.checkOverlap()
 	t.checkIDs()
 }
 
-// checkOverlap compares neighbours, in the order of their starts. Logical
-// partitions lie inside the extended one.
+// checkOverlap compares neighbours in the order of their starts. The extended partition
+// is left out, since the logical ones lie inside it by design; so are empty ones, which
+// share a byte with nobody.
 func (t *Table) checkOverlap() {
 	var data []*Partition
 	for i := range t.Partitions {

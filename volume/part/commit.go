@@ -15,9 +15,9 @@ type Write struct {
 // Plan returns what [Editor.Commit] writes, in steps. The error wraps [ErrLayout] if it
 // would overwrite a partition.
 //
-// If it is interrupted, there is a table all the same: the old one, or the new one. A
+// If it is interrupted, the disk has a table all the same: the old one, or the new one. A
 // GPT's backup is written first, then the primary: whichever of them is damaged at the
-// time, the other one is whole. Of an MBR table, the sectors that describe logical
+// time, the other one is whole. The sectors that describe an MBR table's logical
 // partitions are written from the last to the first, and then the MBR, so that nothing
 // is linked to before it is there. Only a table of [New] begins with wiping the old one.
 func (e *Editor) Plan() ([][]Write, error) {
@@ -36,7 +36,8 @@ const (
 	wipeTail = 20 << 10 // its backup
 )
 
-// wipe overwrites where tables may be.
+// wipe overwrites every place where a table may be, of either kind and either size of
+// sectors. An old GPT's backup would otherwise come back to life in a tool that repairs.
 func (e *Editor) wipe() []Write {
 	end := e.d.size / e.d.sector * e.d.sector
 	head := min(wipeHead, end)
@@ -67,7 +68,8 @@ func (e *Editor) Commit(w io.WriterAt) error {
 	}
 	e.fresh = false
 	e.s.committed()
-	// Of a new table, nothing can be read but what was written.
+	// A new table was never read from the disk: later changes start from what was
+	// written.
 	if o, ok := e.d.r.(*overlay); ok {
 		o.steps = append(o.steps, steps...)
 	} else if e.d.r == nil {

@@ -18,8 +18,8 @@ var (
 	ErrKind = errors.New("not with this kind of partition table")
 	// ErrInvalid is returned for an argument that cannot be.
 	ErrInvalid = errors.New("invalid")
-	// ErrLayout is returned for a table that can be read, but is laid out so that to
-	// write it might destroy data.
+	// ErrLayout is returned for a table that can be read, but is laid out so that
+	// writing it might destroy data.
 	ErrLayout = errors.New("the partition table is not one that can be changed here")
 )
 
@@ -220,7 +220,7 @@ func (e *Editor) SetType(number int, kind string) error { return e.s.setType(num
 // SetBootable sets what parted(8) calls the boot flag. In an MBR table, that is the
 // active flag, which is then taken from all other partitions. In a GPT, it is the type
 // of an EFI system partition; without it, the type is that of a Linux file system.
-// (For the flag of a GPT for BIOS, which is what [Partition.Bootable] tells of, see
+// (The flag of a GPT for BIOS, which [Partition.Bootable] reports, is one of
 // [Editor.SetAttributes].)
 func (e *Editor) SetBootable(number int, on bool) error { return e.s.setBootable(number, on) }
 

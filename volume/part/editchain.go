@@ -7,11 +7,12 @@ import (
 )
 
 // The first sector of an extended partition describes the first logical one, and leads
-// to the sector that describes the next. Where that is, nothing says: everybody leaves
-// 1 MiB before a partition for it, and so is it here, if there is as much.
+// to the sector that describes the next. No standard says where that sector has to be:
+// all tools leave 1 MiB for it before a partition, and so does this one, where there is
+// as much.
 
-// loadChain loads the logical partitions, if they are what tools make of them. Else
-// they cannot be changed.
+// loadChain loads the logical partitions, if they are laid out as tools lay them out. If
+// not, they are shown and cannot be changed.
 func (m *dosEdit) loadChain() {
 	n, all := m.extended()
 	if n == 0 {
@@ -22,6 +23,7 @@ func (m *dosEdit) loadChain() {
 	}
 	link := byte(typeExtended)
 	for at := all.first; ; {
+		// A sector that was read already closes a circle.
 		if m.onDisk[at] != nil || len(m.logical) == maxLogical {
 			odd("the chain of logical partitions runs in a circle, or is too long")
 			return
@@ -97,7 +99,9 @@ func (m *dosEdit) reserved(i int) span {
 	r := span{l.ebr, max(l.where.first, l.ebr+1)}
 	for j, o := range m.logical {
 		if o.where.overlaps(r) || j > 0 && j != i && r.overlaps(span{o.ebr, o.ebr + 1}) {
-			return span{l.ebr, l.ebr + 1} // somebody else has made it so
+			// Another tool has packed them closer than parted allows. It works, and
+			// stays as it is.
+			return span{l.ebr, l.ebr + 1}
 		}
 	}
 	return r
@@ -139,7 +143,7 @@ func (m *dosEdit) addLogical(s *Spec, raw rawEntry) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Before the first one that lies behind it.
+	// Numbers follow places, so it goes in before the first one that starts after it.
 	i := slices.IndexFunc(m.logical, func(l logical) bool { return l.where.first > where.first })
 	if i < 0 {
 		i = len(m.logical)
@@ -152,7 +156,7 @@ func (m *dosEdit) addLogical(s *Spec, raw rawEntry) (int, error) {
 	}
 	if needs < len(m.logical) {
 		l := &m.logical[needs]
-		l.ebr = 0 // it does not stand in its own way
+		l.ebr = 0 // its own sector must not count as used while it looks for another
 		if l.ebr, err = m.placeEBR(l.where); err != nil {
 			m.logical = old
 			return 0, err
@@ -216,6 +220,7 @@ func (m *dosEdit) planChain() ([][]Write, error) {
 		return nil, nil
 	}
 	var steps [][]Write
+	// From the last to the first: no sector is linked to before it is on the disk.
 	for i := max(0, len(m.logical)-1); i >= 0; i-- {
 		at := m.ebr(i, all)
 		b, ok := m.onDisk[at]
@@ -263,12 +268,14 @@ func (m *dosEdit) describe(b []byte, i int, all span) {
 	}
 	next := &m.logical[i+1]
 	link := old[1]
+	// The type of the link is kept: some systems follow only the one that they know.
 	link[0], link[4] = 0, next.link
 	link.put(span{next.ebr, max(next.where.end, next.ebr+1)}, all.first)
 	copy(b[mbrTable+16:], link[:])
 }
 
-// checkEBR says whether a sector can be written to without destroying data.
+// checkEBR checks that a sector can be written to without destroying data. It is asked
+// last, about what will be written, so that no mistake above it can cost a partition.
 func (m *dosEdit) checkEBR(at uint64, all span) error {
 	sector := span{at, at + 1}
 	number, _ := m.extended()

@@ -25,9 +25,9 @@ func (r *rawEntry) decode() mbrEntry {
 	return mbrEntry{r[0], r[4], le.Uint32(r[8:]), le.Uint32(r[12:])}
 }
 
-// put sets the place, where base is what start is relative to. The cylinders, heads and
-// sectors of what has not changed stay as they are, since some boot loaders believe in
-// them.
+// put sets the place, where base is what start is relative to. An entry that has not
+// moved keeps its cylinders, heads and sectors as they are, since some boot loaders still
+// go by them.
 func (r *rawEntry) put(where span, base uint64) {
 	start, length := uint32(where.first-base), uint32(where.end-where.first)
 	if le.Uint32(r[8:]) == start && le.Uint32(r[12:]) == length {
@@ -39,8 +39,9 @@ func (r *rawEntry) put(where span, base uint64) {
 	putCHS(r[5:8], where.end-1)
 }
 
-// putCHS encodes a sector for a disk of 255 heads and 63 sectors a track, as everybody
-// does. What is too large has all its bits set.
+// putCHS encodes a sector for a disk of 255 heads and 63 sectors a track, the geometry
+// that all tools assume. A place past the 1024th cylinder gets the largest value, as
+// fdisk(8) writes it.
 func putCHS(b []byte, lba uint64) {
 	cylinder, head, sector := lba/(255*63), lba/63%255, lba%63+1
 	if cylinder > 1023 {
@@ -87,6 +88,8 @@ func loadDOS(e *Editor) (*dosEdit, error) {
 			extended++
 		}
 	}
+	// The kernel reads several, but numbers their logical partitions through: what a
+	// deletion in the first would do to the second is nothing to guess at.
 	if extended > 1 {
 		return nil, fmt.Errorf("%w: it has %d extended partitions", ErrLayout, extended)
 	}
@@ -213,8 +216,8 @@ func specType(s *Spec) (byte, error) {
 	return kind, nil
 }
 
-// parseByte parses a type. 0 is none, and what a GPT is protected with would make a
-// table of another kind of this one.
+// parseByte parses a type. Type 0 means that an entry is unused, and the type of a GPT's
+// protective entry would turn this table into one of another kind.
 func parseByte(s string) (byte, error) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(s), "0x"), 16, 8)
 	if err != nil || n == 0 || n == typeProtective {
@@ -298,6 +301,7 @@ func (m *dosEdit) setBootable(number int, on bool) error {
 		e[0] = 0
 		return nil
 	}
+	// BIOSes refuse a disk with two active partitions.
 	for i := range m.entries {
 		m.entries[i][0] = 0
 	}
@@ -319,7 +323,7 @@ func (m *dosEdit) setID(id string) error {
 		if err != nil || n != 4 {
 			return fmt.Errorf("%w ID of a disk: %q", ErrInvalid, id)
 		}
-		slices.Reverse(b)
+		slices.Reverse(b) // the number is shown with its highest digit first
 	}
 	copy(m.first[mbrID:], b)
 	return nil

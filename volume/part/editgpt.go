@@ -25,8 +25,9 @@ func (g *gptEdit) at(number int) []byte { return g.entries[(number-1)*g.entrySiz
 
 func unused(e []byte) bool { return guid(e[:16]) == "" }
 
-// used returns where the partitions are, but the one with a number. What cannot be is
-// taken for a partition that reaches to the end of all disks.
+// used returns where the partitions are, except the one with the number but. An entry
+// whose end is before its start, or past what 64 bits hold, is taken for everything in
+// between: nothing is placed where another reader of the table may see a partition.
 func (g *gptEdit) used(but int) []span {
 	var list []span
 	for n := 1; n <= len(g.entries)/g.entrySize; n++ {
@@ -85,7 +86,7 @@ func (g *gptEdit) add(s *Spec) (int, error) {
 		return 0, err
 	}
 	e := g.at(number)
-	clear(e)
+	clear(e) // an entry whose type is zero may have anything in its other fields
 	copy(e, typ[:])
 	copy(e[16:], id[:])
 	le.PutUint64(e[32:], where.first)

@@ -25,7 +25,9 @@ func (m *dosEdit) setType(number int, kind string) error {
 	}
 	e[4] = b
 	m.forgetChain()
-	m.loadChain() // of one that is extended from now on: as with sfdisk, what is there counts
+	// As with sfdisk(8), an extended partition shows what its sectors describe already,
+	// which brings back logical partitions after a type was changed by mistake.
+	m.loadChain()
 	if _, all := m.extended(); isZero(m.onDisk[all.first]) {
 		m.oddChain = nil // nothing is there: the chain begins with it
 	}
@@ -34,8 +36,8 @@ func (m *dosEdit) setType(number int, kind string) error {
 
 func isZero(sector []byte) bool { return sector != nil && len(bytes.Trim(sector, "\x00")) == 0 }
 
-// mayTurn says whether a partition may become an extended one, or cease to be one: with it
-// would go the logical ones.
+// mayTurn checks that a partition may become an extended one, or cease to be one. With an
+// extended one, its logical partitions would be lost without a word.
 func (m *dosEdit) mayTurn(number int, toExtended bool) error {
 	other, _ := m.extended()
 	switch {

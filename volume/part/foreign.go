@@ -6,9 +6,9 @@ import (
 )
 
 // Foreign names the partition table of a disk that has none which [Read] knows, as
-// blkid(8) does ("sgi", "sun", "mac", "bsd", "atari") or, of the Amiga's, as parted(8)
-// ("amiga"). It is "" if there is none, or if the disk cannot be read. What partitions
-// there are, the kernel says.
+// blkid(8) does ("sgi", "sun", "mac", "bsd", "atari") or, for the Amiga's, as parted(8)
+// does ("amiga"). It is "" if there is none, or if the disk cannot be read. The partitions
+// themselves are read by the kernel, which has a parser for each of these.
 func Foreign(r io.ReaderAt, size int64) string {
 	d := &disk{r: r, size: size}
 	if d.readHead() != nil {

@@ -71,6 +71,8 @@ func (d *disk) gptAt(lba uint64) (*gptHeader, []byte, error) {
 	if h.entrySize < gptEntrySize || h.entrySize > gptMaxEntrySize || h.entrySize&(h.entrySize-1) != 0 {
 		return nil, nil, fmt.Errorf("entries of %d bytes", h.entrySize)
 	}
+	// The product of two 32-bit numbers cannot overflow 64 bits, and the limit comes
+	// before the allocation.
 	array := uint64(h.count) * uint64(h.entrySize)
 	if array == 0 || array > gptMaxArray {
 		return nil, nil, fmt.Errorf("%d entries", h.count)
@@ -105,7 +107,8 @@ func (d *disk) readGPT() (*Table, error) {
 	return t, nil
 }
 
-// checkBackup looks for the backup of a good primary table.
+// checkBackup looks for the backup of a good primary table. Where it is, and where it is
+// not, shows what happened to the image: truncated, grown, or copied in part.
 func (d *disk) checkBackup(t *Table, h *gptHeader, last uint64) {
 	switch made := bytesOf(h.alternate+1, d.sector); {
 	case h.alternate > last && made > 0:
@@ -127,7 +130,8 @@ func (d *disk) checkBackup(t *Table, h *gptHeader, last uint64) {
 	}
 }
 
-// noGPT says whether there is nothing that may once have been a header.
+// noGPT reports whether nothing in a sector looks like a header, not even a damaged one:
+// a backup that was never there is another problem than one that was overwritten.
 func (d *disk) noGPT(lba uint64) bool {
 	b, err := d.readLBA(lba, 8)
 	return err != nil || string(b) != gptSignature

@@ -74,8 +74,9 @@ func loadGPT(e *Editor) (*gptEdit, error) {
 	if g.alternate >= d.sectors() {
 		g.toEnd()
 	}
-	// A GPT without a protective MBR is not seen by Linux. But if there is
-	// something else in its place, this is not the place to decide it.
+	// Linux does not see a GPT without a protective MBR, so an empty MBR becomes one.
+	// If something else is there, such as an MBR table of its own, it is left to the user
+	// to say which of the two is meant.
 	first, err := d.readLBA(0, int(d.sector))
 	if err != nil {
 		return nil, err
@@ -120,7 +121,8 @@ func (g *gptEdit) expand() error {
 		*g = old
 		return err
 	}
-	// A hybrid MBR is left alone.
+	// A hybrid MBR is left alone: its protective entry covers what its maker chose, and
+	// the others would overlap a larger one.
 	entries, ok := parseEntries(g.first)
 	if m := (&mbr{entries: entries}); !ok || !m.protective() || m.hybrid() {
 		return nil
@@ -134,7 +136,9 @@ func (g *gptEdit) expand() error {
 	return nil
 }
 
-// checkLayout says whether the tables have places of their own.
+// checkLayout checks that the header, the entries and their backup have places of their
+// own, which no partition claims. A table that is laid out otherwise can be read, but
+// writing it back would overwrite data.
 func (g *gptEdit) checkLayout() error {
 	n := g.arraySectors()
 	last := g.e.d.sectors() - 1
@@ -169,7 +173,9 @@ func (g *gptEdit) plan() ([][]Write, error) {
 		{at(g.entriesLBA, array), at(1, g.headerAt(1, g.alternate, g.entriesLBA))},
 	}
 	if g.mend {
-		slices.Reverse(steps) // the backup is the only one
+		// The backup is the only good copy: it must not be touched before the primary is
+		// whole again.
+		slices.Reverse(steps)
 	}
 	if g.writeFirst {
 		steps = append(steps, []Write{at(0, bytes.Clone(g.first))})
@@ -177,7 +183,8 @@ func (g *gptEdit) plan() ([][]Write, error) {
 	return steps, nil
 }
 
-// headerAt returns a sector with the header.
+// headerAt returns the sector of the header as it is to be at lba. Fields that a later
+// revision may have added after the usual 92 bytes are kept, and are part of the checksum.
 func (g *gptEdit) headerAt(lba, alternate, entries uint64) []byte {
 	b := make([]byte, g.e.d.sector)
 	copy(b, g.header)

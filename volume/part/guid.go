@@ -17,7 +17,7 @@ func parseGUID(s string) ([16]byte, error) {
 	}
 	copy(g[:], b)
 	swapGUID(&g)
-	if g == [16]byte{} {
+	if g == [16]byte{} { // in a table, this marks an unused entry
 		return g, fmt.Errorf("%w GUID %q: it means that there is none", ErrInvalid, s)
 	}
 	return g, nil
@@ -83,9 +83,9 @@ var mbrGUIDs = map[byte]string{
 	0xfd: "a19d880f-05fc-4d3b-a006-743f0f84911e", // RAID
 }
 
-// GPTType returns the type that a partition of an MBR table would have in a GPT: a
-// GUID, or "" for extended and protective partitions, which there are none of. Types
-// without one of their own get that of Linux file systems, as gdisk(8) has it.
+// GPTType returns the type that a partition of an MBR table would have in a GPT: a GUID,
+// or "" for extended and protective partitions, which a GPT does not have. Types without
+// a GUID of their own get that of Linux file systems, as gdisk(8) gives them.
 func GPTType(mbrType byte) string {
 	switch mbrType {
 	case 0x05, 0x0f, 0x85, typeProtective:

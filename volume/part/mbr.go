@@ -11,7 +11,9 @@ const (
 
 	typeProtective = 0xee
 
-	maxLogical = 128 // partitions; as many as anybody has seen
+	// The bounds of a chain, which a hostile disk could make as long as itself. No tool
+	// is known that makes more logical partitions.
+	maxLogical = 128 // partitions
 	maxChain   = 256 // sectors of a chain of extended partitions that are read
 )
 
@@ -59,6 +61,7 @@ func (d *disk) parseMBR() *mbr {
 	if !ok || isBootSector(d.head[:512]) {
 		return nil
 	}
+	// The kernel's test: boot code has other bytes where a table has its flags.
 	for _, e := range entries {
 		if e.flag != 0 && e.flag != 0x80 {
 			return nil
@@ -67,8 +70,8 @@ func (d *disk) parseMBR() *mbr {
 	return &mbr{le.Uint32(d.head[mbrID:]), entries}
 }
 
-// isBootSector says whether a sector begins a FAT, NTFS or exFAT file system. What
-// stands where an MBR has its table is code or text then.
+// isBootSector reports whether a sector begins a FAT, NTFS or exFAT file system. It then
+// has code or text where an MBR has its table.
 func isBootSector(b []byte) bool {
 	for off, names := range map[int][]string{
 		3:    {"NTFS    ", "EXFAT   ", "-FVE-FS-"},
@@ -90,7 +93,7 @@ func isBootSector(b []byte) bool {
 		(media >= 0xf8 || media == 0xf0)
 }
 
-// protective says whether the MBR is there to protect a GPT.
+// protective reports whether the MBR is there to protect a GPT.
 func (m *mbr) protective() bool {
 	for _, e := range m.entries {
 		if e.kind == typeProtective {
@@ -100,7 +103,7 @@ func (m *mbr) protective() bool {
 	return false
 }
 
-// hybrid says whether there are partitions beside the protective one.
+// hybrid reports whether there are partitions beside the protective one.
 func (m *mbr) hybrid() bool {
 	for _, e := range m.entries {
 		if e.used() && e.kind != typeProtective {

@@ -1,11 +1,11 @@
 // Package part reads and writes partition tables: GPT and MBR ("dos"), with its
 // logical partitions.
 //
-// The kernel has a scanner of its own, which is told what this package finds beside it
-// (of a GPT's backup, or with high numbers). This package tells what that scanner does
-// not: types, names, attributes, and what is odd about a table ([Table.Problems]), in particular on a disk image that
-// was truncated, resized or copied to sectors of another size. Numbers and
-// PARTUUIDs are the kernel's and blkid's.
+// The kernel has a scanner of its own; partitions that only this package finds (from a
+// GPT's backup, or with high numbers) are added to the kernel's. This package reports
+// what that scanner does not: types, names, attributes, and what is odd about a table
+// ([Table.Problems]), in particular on a disk image that was truncated, resized or copied
+// to sectors of another size. Numbers and PARTUUIDs are the kernel's and blkid's.
 //
 // [New] and [Edit] return an [Editor], which makes tables and changes them: in memory
 // first, and then in an order of writes that leaves a usable table at any time
@@ -70,7 +70,8 @@ type disk struct {
 // sectors returns the size of the disk in whole sectors.
 func (d *disk) sectors() uint64 { return uint64(d.size / d.sector) }
 
-// read returns n bytes at off. It is an error if they are not all there.
+// read returns n bytes at off. It fails if they are not all there. Most of a table is in
+// the head, which is in memory already: a disk behind a network costs one read.
 func (d *disk) read(off int64, n int) ([]byte, error) {
 	if off < 0 || n < 0 || off > d.size-int64(n) {
 		return nil, io.ErrUnexpectedEOF
@@ -97,6 +98,7 @@ func (d *disk) readLBA(lba uint64, n int) ([]byte, error) {
 func (d *disk) readHead() error {
 	buf := make([]byte, max(0, min(d.size, headSize)))
 	n, err := d.r.ReadAt(buf, 0)
+	// A disk with a bad sector in its first KiB may still have a good MBR.
 	if n < len(buf) && err != nil && !errors.Is(err, io.EOF) && n < 512 {
 		return fmt.Errorf("read the partition table: %w", err)
 	}
@@ -115,6 +117,8 @@ func Read(r io.ReaderAt, size int64, sectorSize int) (*Table, error) {
 	if err := d.readHead(); err != nil {
 		return nil, err
 	}
+	// The size that is detected wins over the one that was given: a table that is read
+	// with the wrong unit shows partitions in places where there are none.
 	detected, found := d.detect()
 	switch sectorSize {
 	case 0:
@@ -190,7 +194,8 @@ func DetectSectorSize(r io.ReaderAt, size int64) int {
 	return sectorSize
 }
 
-// detect returns the sector size and whether there is any GPT header to tell it.
+// detect returns the sector size, and whether it comes from a GPT header. Nothing else on
+// an image says which size its sectors have: a file has none.
 func (d *disk) detect() (sectorSize int, found bool) {
 	signed := func(off int64) bool {
 		b, err := d.read(off, 512)
@@ -213,7 +218,8 @@ func (d *disk) detect() (sectorSize int, found bool) {
 	if len(candidates) == 0 {
 		return 512, false
 	}
-	// Of two headers, one is from an earlier life.
+	// Of two headers, one is left from an earlier use of the disk. The one whose checksum
+	// is right and which lies where it says it does is the current one.
 	for _, s := range candidates {
 		at := &disk{r: d.r, size: d.size, head: d.head, sector: int64(s)}
 		if _, _, err := at.gptAt(1); err == nil {
@@ -230,7 +236,8 @@ func (t *Table) problem(format string, args ...any) {
 	}
 }
 
-// maxProblems is how many problems are told of one table. After that, it is clear.
+// maxProblems is how many problems of one table are reported. More would not help anybody
+// to see what is wrong, and a hostile table could have thousands.
 const maxProblems = 32
 
 var (

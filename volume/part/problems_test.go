@@ -54,9 +54,9 @@ func TestProblems(t *testing.T) {
 	}{
 		{"sound", gptScript, func(d []byte) []byte { return d }, "gpt", 2, nil},
 		{"truncated", gptScript, func(d []byte) []byte { return d[:6<<20] }, "gpt", 2,
-			[]string{"the disk was larger when the table was made: 16 MiB, now 6 MiB", "partition 2 ends 3 MiB after the end"}},
+			[]string{"the disk was larger when the table was made: 16 MiB, now 6 MiB", "partition 2 ends 3 MiB past the end"}},
 		{"truncated more", gptScript, func(d []byte) []byte { return d[:2<<20] }, "gpt", 2,
-			[]string{"the disk was larger", "partition 1 ends 3 MiB after", "partition 2 lies behind the end"}},
+			[]string{"the disk was larger", "partition 1 ends 3 MiB past", "partition 2 lies past the end"}},
 		{"grown", gptScript, func(d []byte) []byte { return append(d, make([]byte, 1<<20)...) }, "gpt", 2,
 			[]string{"has grown since the table was made, by 1 MiB"}},
 		{"no backup", gptScript, func(d []byte) []byte { clear(last(d)); return d }, "gpt", 2,
@@ -101,9 +101,9 @@ func TestProblems(t *testing.T) {
 
 		{"dos", dosScript, func(d []byte) []byte { return d }, "dos", 5, nil},
 		{"dos truncated", dosScript, func(d []byte) []byte { return d[:9<<20] }, "dos", 4,
-			[]string{"partition 2 ends 6 MiB after the end", "partition 6 ends 1 MiB after", "leaves the disk, at sector 20480"}},
+			[]string{"partition 2 ends 6 MiB past the end", "partition 6 ends 1 MiB past", "leaves the disk, at sector 20480"}},
 		{"dos chain cut", dosScript, func(d []byte) []byte { return d[:6<<20] }, "dos", 3,
-			[]string{"partition 2 ends 9 MiB after", "partition 5 lies behind", "leaves the disk, at sector 14336"}},
+			[]string{"partition 2 ends 9 MiB past", "partition 5 lies past", "leaves the disk, at sector 14336"}},
 		{"dos chain broken", dosScript, func(d []byte) []byte { clear(d[5<<20:][:512]); return d }, "dos", 2,
 			[]string{"the chain of logical partitions is broken, at sector 10240"}},
 		{"dos circle", dosScript, func(d []byte) []byte {

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// grain is what starts of partitions are aligned to, in bytes, as all tools do today.
+// grain is what the starts of partitions are aligned to, in bytes, as all tools align them
+// today: a multiple of every erase block, stripe and physical sector in use.
 const grain = 1 << 20
 
 // span is a part of the disk in sectors.
@@ -17,7 +18,8 @@ func (s span) overlaps(o span) bool { return s.first < o.end && o.first < s.end 
 
 func (s span) contains(o span) bool { return s.first <= o.first && o.end <= s.end }
 
-// gaps returns what is left of a span, in the order of places.
+// gaps returns what is left of a span, in the order of places. The used spans may overlap
+// each other, and may reach out of the whole: a table on a damaged disk has such.
 func gaps(all span, used []span) []span {
 	used = slices.Clone(used)
 	slices.SortFunc(used, func(a, b span) int {
@@ -46,7 +48,8 @@ func gaps(all span, used []span) []span {
 	return list
 }
 
-// place returns where a partition is to be, of what is free.
+// place returns where a partition is to be, of what is free. A start that was asked for
+// is taken to the sector, aligned or not; only one that is chosen here is aligned.
 func (s *Spec) place(free []span, sector int64) (span, error) {
 	size := uint64(s.Size / sector)
 	if s.Start >= 0 {

@@ -20,6 +20,8 @@ func probeHFS(s *source) *Info {
 	if unit < 512 || unit%512 != 0 {
 		return nil
 	}
+	// A wrapper lets a Mac OS before 8.1, which knows only HFS, show a note about why it
+	// cannot read the disk. What is inside is meant.
 	if sb.has(124, "H+") || sb.has(124, "HX") {
 		if info := hfsPlus(s, start+mul(uint64(sb.be16(126)), unit)); info != nil {
 			return info
@@ -62,7 +64,8 @@ func hfsPlusLabel(s *source, base int64, vh block, unit int64) string {
 		rootParent  = 1
 		leaf        = 0xff
 	)
-	// at maps an offset in the catalog file.
+	// at maps an offset in the catalog file. The eight extents in the header are enough:
+	// the first leaf is near the beginning of any catalog.
 	at := func(off int64, n int) block {
 		for i := range 8 {
 			start, count := int64(vh.be32(extents+8*i)), int64(vh.be32(extents+8*i+4))

@@ -14,6 +14,7 @@ func probeGFS(s *source) *Info {
 		return nil
 	}
 	info := &Info{Type: "gfs2", Version: "1", Label: label(sb.sub(160, 64)), UUID: uuid(sb.sub(256, 16)), BlockSize: int64(sb.be32(36))}
+	// GFS2 kept GFS's magic: only the numbers of the formats tell them apart.
 	switch format, multi := sb.be32(24), sb.be32(28); {
 	case format == 1309 && multi == 1401:
 		info.Type, info.Version = "gfs", ""
@@ -23,7 +24,8 @@ func probeGFS(s *source) *Info {
 	return info
 }
 
-// OCFS2 and its predecessor.
+// OCFS2 and its predecessor. Its superblock is in the third block, whose size is one of
+// four, and not known before it is read.
 func probeOCFS(s *source) *Info {
 	for off := int64(1 << 10); off <= 8<<10; off *= 2 {
 		sb := s.at(off, 512)
@@ -61,6 +63,7 @@ func probeNSS(s *source) *Info {
 	return &Info{Type: "nss", UUID: uuid(sb.sub(348, 16)), Version: fmt.Sprintf("%d.%02d", sb.le16(8), sb.le16(10))}
 }
 
+// Micron's object store for NVMe and persistent memory.
 func probeMpool(s *source) *Info {
 	sb := s.at(0, 66)
 	if !sb.has(0, "mpoolDev") || crc32.Checksum(sb[:62], castagnoli) != sb.le32(62) {

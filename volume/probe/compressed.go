@@ -14,8 +14,8 @@ func probeSquashfs(s *source) *Info {
 	case sb.has(0, "sqsh"):
 		order = binary.BigEndian
 	case sb.has(0, "shsq"), sb.has(0, "qshs"), sb.has(0, "tqsh"), sb.has(0, "hsqt"), sb.has(0, "sqlz"):
-		// Makers of devices change the compression, and so that nobody reads it as the
-		// usual one, the magic. What else they change, the header does not say.
+		// Makers of routers change the compression and, so that nobody takes it for the
+		// usual one, the magic. The header does not say what else they changed.
 		if sb.le16(28) > 4 && sb.be16(28) > 4 {
 			return nil
 		}

@@ -10,6 +10,8 @@ func probeLUKS(s *source) *Info {
 			return info
 		}
 	}
+	// The second header says where it is itself: a copy of a header in somebody's file is
+	// not taken for one.
 	for off := int64(16 << 10); off < headSize; off *= 2 {
 		hdr := s.at(off, 512)
 		if hdr.has(0, "SKUL\xba\xbe") && hdr.be16(6) == 2 && hdr.be64(256) == uint64(off) {
@@ -48,6 +50,8 @@ func probeBitLocker(s *source) *Info {
 	case boot.has(0, "\xeb\x52\x90-FVE-FS-"): // Vista, laid out differently
 		return &Info{Type: "BitLocker"}
 	case boot.has(0, "\xeb\x58\x90MSWIN4.1") && boot.has(424, toGoGUID):
+		// "To go" poses as a FAT with a program that reads it, and keeps the place of its
+		// metadata where a FAT has boot code.
 		meta = mul(boot.le64(440), 1)
 	default:
 		return nil

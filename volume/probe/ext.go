@@ -48,6 +48,8 @@ func probeExt(s *source) *Info {
 		info.Journal = uuid(sb.sub(208, 16))
 	}
 
+	// The order is blkid's. Programs mount by these names, so an ext3 that only an ext4
+	// driver can mount must not be called ext3.
 	switch {
 	case incompat&extJournalDev != 0:
 		info.Type, info.Usage = "jbd", Other

@@ -30,8 +30,8 @@ type fat struct {
 	is32      bool
 }
 
-// parseFAT checks strictly: a boot sector without a name in it is told from a
-// partition table, or another system's boot code, by nothing else.
+// parseFAT checks strictly: in a boot sector that has no name in it, nothing but the
+// numbers distinguishes it from a partition table or from another system's boot code.
 func parseFAT(b block) *fat {
 	named := b.has(0x52, "MSWIN") || b.has(0x52, "FAT32   ") || b.has(0x36, "MSDOS") ||
 		b.has(0x36, "FAT16   ") || b.has(0x36, "FAT12   ") || b.has(0x36, "FAT     ")
@@ -64,6 +64,7 @@ func parseFAT(b block) *fat {
 	if f.fatLen == 0 {
 		f.fatLen, f.is32 = b.le32(36), true
 	}
+	// The checks are the kernel's (fs/fat/inode.c): it would refuse any other.
 	media := b.u8(21)
 	if f.fats == 0 || f.reserved == 0 || f.fatLen == 0 || media < 0xf8 && media != 0xf0 ||
 		!power2(uint64(f.sector), 512, 4096) || !power2(uint64(f.cluster), 1, 128) {
@@ -165,7 +166,7 @@ func fatLabel(dir block) (name string, end bool) {
 	return "", false
 }
 
-// upTo is at for a range that may reach beyond the device.
+// upTo is at for a range that may reach past the end of the device.
 func (s *source) upTo(off int64, n int) block {
 	if off < 0 || off >= s.size {
 		return nil

@@ -9,7 +9,8 @@ import (
 // near the end of the disks, and what the array holds begins where each disk begins,
 // so that one half of a mirror looks like a disk of its own.
 //
-// Only whole disks have them: in a partition they would be another disk's.
+// Only whole disks have them: what ends a last partition also ends the disk, and would be
+// found twice.
 
 // firmware are the formats in blkid's order.
 var firmware = []struct {
@@ -108,7 +109,8 @@ func checkAdaptec(b block) (string, bool) {
 	return fmt.Sprint(b.u8(63)), b.be32(0) == 0x37fc4d1e && b.has(256, "DPTM")
 }
 
-// JMicron's magic are two letters: without the checksum a text could have them.
+// JMicron's magic is two letters, which any text may have: the checksum decides. Its sum
+// is 0 or, from some versions of the firmware, 1.
 func checkJMicron(b block) (string, bool) {
 	var sum uint16
 	for off := 0; off < len(b); off += 2 {

@@ -6,7 +6,8 @@ import (
 	"hash/crc32"
 )
 
-// What is made for raw flash: an image of it is none of a block device.
+// File systems and volumes for raw flash. An image of one is recognized so that it can be
+// named; it cannot be mounted from a block device, which has no erase blocks.
 
 // The Unsorted Block Images of a whole chip, with volumes in it.
 func probeUBI(s *source) *Info {
@@ -27,8 +28,8 @@ func probeUBIFS(s *source) *Info {
 	return &Info{Type: "ubifs", UUID: uuid(sb.sub(108, 16)), Version: fmt.Sprintf("w%dr%d", sb.le32(80), sb.le32(124))}
 }
 
-// JFFS2 has no superblock, but nodes, in the byte order of the machine. The magic has
-// two bytes: only the checksum tells.
+// JFFS2 has no superblock, but nodes, in the byte order of the machine. Its magic has two
+// bytes, which alone would be found in a lot of random data: the checksum decides.
 func probeJFFS2(s *source) *Info {
 	node := s.at(0, 12)
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {

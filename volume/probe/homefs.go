@@ -8,7 +8,8 @@ import (
 // File systems of home computers, desktops and players.
 
 // AmigaDOS. The boot block says which variant it is, and the root block is in the middle
-// of the volume; its size of blocks is not written anywhere.
+// of the volume. The size of blocks is not written anywhere, so each that there is gets
+// a try.
 func probeAFFS(s *source) *Info {
 	boot := s.at(0, 4)
 	if !boot.has(0, "DOS") || boot.u8(3) > 7 {

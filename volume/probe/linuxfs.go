@@ -80,8 +80,8 @@ func probeJFS(s *source) *Info {
 		return nil
 	}
 	size := mul(sb.le64(8), 1<<physBits)
-	// The space for fsck and the journal lie behind the rest. Each is a
-	// length of 24 bits and an address of 40, in blocks.
+	// The space for fsck and the journal follow the rest. Each is a length of 24 bits and
+	// an address of 40, in blocks.
 	for _, off := range []int{72, 80} {
 		word, low := sb.le32(off), sb.le32(off+4)
 		n, addr := uint64(word&0xffffff), uint64(word>>24)<<32|uint64(low)

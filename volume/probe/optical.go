@@ -21,6 +21,9 @@ func probeISO(s *source) *Info {
 		if !vd.has(1, "CD001") || vd.u8(0) == 0xff {
 			break
 		}
+		// A disc may have several of each, from several systems' mastering programs. The
+		// first primary one counts, and of the supplementary ones, Joliet's: by its escape
+		// sequences (UCS-2, levels 1 to 3).
 		switch kind := vd.u8(0); {
 		case kind == 1 && primary == nil:
 			primary = vd
@@ -52,9 +55,9 @@ func probeISO(s *source) *Info {
 	return info
 }
 
-// jolietLabel returns the label from Joliet's 16 characters, and the primary's 32
-// where Joliet's are only their beginning, but for the case, and for what one of them
-// cannot spell and has an underscore for.
+// jolietLabel returns the label from Joliet's 16 characters, completed from the primary
+// descriptor's 32 where the two agree as far as Joliet's reach: except for case, and for
+// characters that one of the two cannot spell and replaces with an underscore.
 func jolietLabel(joliet, primary block) string {
 	short := label16(joliet, binary.BigEndian)
 	runes := []rune(short)

@@ -1,4 +1,4 @@
-// Package probe tells what a block device holds without mounting it: which file
+// Package probe finds out what a block device holds without mounting it: which file
 // system, RAID member, encrypted volume or swap space, with its label and UUID.
 //
 // It answers as util-linux's blkid(8) does (blkid -p), with the same names of
@@ -36,8 +36,8 @@ type Info struct {
 	Devices   int   // devices that together hold the data (btrfs, md); 0 if it is this one
 
 	// DataEnd, if not 0, says of a member (usage RAID) that what the array holds begins
-	// with the device's first byte, as if it were on this device alone, and that nothing
-	// of it lies behind this offset. What is there by itself is in Others.
+	// with the device's first byte, as if it were on this device alone, and that it ends
+	// before this offset. What is there by itself is in Others.
 	DataEnd int64
 
 	// Journal is set where the journal is on a device of its own: the device with this
@@ -80,7 +80,8 @@ const (
 	rare          // takes further reads: the same
 )
 
-// Floppies and the like are tiny. They have no RAID, and what first fits is it.
+// tiny is the size of a floppy, in bytes. As in blkid, a device no larger has no RAID, and
+// the first signature that fits is the only one.
 const tiny = 1440 << 10
 
 // probers are in the order in which blkid tries. What wraps something else
@@ -160,8 +161,8 @@ var probers = []prober{
 func Probe(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, false) }
 
 // Partition is Probe for a partition of a disk: it does not look for the RAID of
-// firmware, whose members are whole disks. At the end of a last partition it would
-// find what says nothing about it.
+// firmware, whose members are whole disks. At the end of the last partition it would find
+// metadata that describe the disk.
 func Partition(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, true) }
 
 func look(r io.ReaderAt, size int64, partition bool) (*Info, error) {
@@ -190,6 +191,8 @@ func look(r io.ReaderAt, size int64, partition bool) (*Info, error) {
 		} else {
 			found.Others = append(found.Others, info.Type)
 		}
+		// Encrypted data and a member's data may look like anything by chance. Only a
+		// member whose data begins with the device is looked into further.
 		if size <= tiny || (p.usage == RAID || p.usage == Crypto) && info.DataEnd == 0 {
 			break
 		}

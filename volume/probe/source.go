@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	headSize = 68 << 10  // reaches behind btrfs's superblock
+	headSize = 68 << 10  // includes btrfs's superblock, at 64 KiB
 	tailSize = 132 << 10 // holds md 0.90 and 1.0, nilfs2's second superblock, firmware's RAID
 
 	maxReads = 256     // in one Probe; the worst honest case, a long FAT directory, has some 70
@@ -64,13 +64,13 @@ func (s *source) read(buf block, off int64) block {
 		if s.err == nil {
 			s.err = fmt.Errorf("read %d bytes at %d: %w", n, off, err)
 		}
-		// What is before a bad sector may do.
+		// A superblock that lies before a bad sector is as good as any.
 	}
 	return buf[:max(0, min(got, n))]
 }
 
-// at returns n bytes at off, or nil if they are not there: beyond the end,
-// unreadable, or too many.
+// at returns n bytes at off, or nil if they are not there: past the end, unreadable, or
+// too many.
 func (s *source) at(off int64, n int) block {
 	if off < 0 || n <= 0 || n > maxRead || off > s.size-int64(n) {
 		return nil
@@ -91,7 +91,7 @@ func (s *source) at(off int64, n int) block {
 	return b
 }
 
-// has says whether there is magic at off in the head of the device.
+// has reports whether there is magic at off in the head of the device.
 func (s *source) has(off int, magic string) bool {
 	return string(s.head.sub(off, len(magic))) == magic
 }

@@ -25,6 +25,7 @@ func probeSwap(s *source) *Info {
 			info.Type, info.Version = "swsuspend", "tuxonice"
 		}
 		hdr := s.at(1024, 44)
+		// The header is in the byte order of the machine; its version, 1, shows which.
 		for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 			if hdr.number(0, 4, order) != 1 {
 				continue

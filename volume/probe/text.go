@@ -71,8 +71,8 @@ func serial(n uint32) string {
 	return fmt.Sprintf("%04X-%04X", n>>16, n&0xffff)
 }
 
-// mul multiplies a count by a unit, both of them claims of the device. What
-// does not fit is no size: 0.
+// mul multiplies a count by a unit, both of which the device claims. A product that does
+// not fit cannot be a size, and becomes 0, which means an unknown one.
 func mul(n, unit uint64) int64 {
 	hi, lo := bits.Mul64(n, unit)
 	if hi != 0 || lo > math.MaxInt64 {
@@ -81,5 +81,5 @@ func mul(n, unit uint64) int64 {
 	return int64(lo)
 }
 
-// power2 says whether n is a power of two from lo to hi.
+// power2 reports whether n is a power of two from lo to hi.
 func power2(n, lo, hi uint64) bool { return n >= lo && n <= hi && n&(n-1) == 0 }

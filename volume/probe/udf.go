@@ -83,6 +83,7 @@ func udfVolume(s *source, anchor block, sector int64) *Info {
 	info := &Info{Type: "udf", BlockSize: sector}
 	first, n := int64(anchor.le32(20)), int64(anchor.le32(16))/sector
 	var volume, logical, part block
+	// The sequence is ended by a terminator; a damaged one by what cannot be read.
 	for lba := first; lba < first+min(n, udfMaxDescriptors); lba++ {
 		d := s.at(lba*sector, 512)
 		switch {

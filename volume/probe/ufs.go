@@ -5,7 +5,9 @@ import (
 	"fmt"
 )
 
-// UFS 1 and 2 of the BSDs and their relatives, in either byte order.
+// UFS 1 and 2 of the BSDs and their relatives, in either byte order. Where the superblock
+// is depends on the version and on what the disk was made for; the order of looking is
+// the BSD kernels', except for the last place, which costs a read of its own.
 func probeUFS(s *source) *Info {
 	for _, off := range []int64{8 << 10, 64 << 10, 0} {
 		if info := ufs(s.at(off, 1376)); info != nil {

@@ -48,7 +48,8 @@ func probeEFS(s *source) *Info {
 	return &Info{Type: "efs", Label: label(sb.sub(32, 6)), BlockSize: 512, Size: int64(sb.be32(0)) * 512}
 }
 
-// QNX 4. What has no magic has a root directory: its entry is the second block.
+// QNX 4. It has no magic: it is recognized by the entry of the root directory, in the
+// second block.
 func probeQNX4(s *source) *Info {
 	const directory, used = 0x4000, 1
 	root := s.at(512, 64)
@@ -58,8 +59,8 @@ func probeQNX4(s *source) *Info {
 	return &Info{Type: "qnx4", BlockSize: 512}
 }
 
-// QNX 6, in either byte order, behind a boot block of 8 KiB or, in the variant of the
-// Audi MMI, without one.
+// QNX 6, in either byte order, after a boot block of 8 KiB or, in the variant of the Audi
+// MMI, without one.
 func probeQNX6(s *source) *Info {
 	const magic = 0x68191122
 	for _, off := range []int64{8 << 10, 0} {
@@ -75,7 +76,7 @@ func probeQNX6(s *source) *Info {
 	return nil
 }
 
-// The file systems of System V and its relatives, which Linux mounts no more.
+// The file systems of System V and its relatives, which Linux no longer mounts.
 func probeSystemV(s *source) *Info {
 	for _, off := range []int64{512, 9<<10 + 512, 15<<10 + 512, 18<<10 + 512} {
 		sb := s.at(off, 512)

@@ -26,6 +26,7 @@ func probeExFAT(s *source) *Info {
 	heap := int64(b.le32(88)) << sectorBits
 	clusters := b.le32(92)
 	next := b.le32(96)
+	// The root directory is a chain of clusters. A damaged one may run in a circle.
 	for range fatMaxRootClusters {
 		if next < 2 || uint64(next) >= uint64(clusters)+2 {
 			break
@@ -144,6 +145,7 @@ func unprotect(rec block) block {
 	return out
 }
 
+// ReFS, of Windows servers. Its name is all that Microsoft has documented.
 func probeReFS(s *source) *Info {
 	if !s.has(0, "\x00\x00\x00ReFS\x00") {
 		return nil

@@ -13,7 +13,7 @@ func probeZFS(s *source) *Info {
 		list       = 16 << 10
 		uberblocks = 128 << 10
 		listSize   = 48 << 10 // what of the list's 112 KiB is looked through
-		wanted     = 4        // valid uberblocks, as blkid wants them
+		wanted     = 4        // valid uberblocks, fewer of which blkid takes for leftovers
 	)
 	nv := s.at(list, listSize)
 	if nv == nil || nv[0] != 1 || nv[1] > 1 { // XDR, written on a little- or big-endian host

@@ -24,8 +24,9 @@ const (
 	extCsumSeed   = 0x2000 // of extIncompat
 )
 
-// editExt changes the superblock. Its copies are for repair and keep what they have, as
-// tune2fs(8) leaves them.
+// editExt changes the superblock. Its copies in other groups are for repair, and keep the
+// old label, as tune2fs(8) leaves them. A superblock whose checksum is wrong is refused:
+// to write a right one into it would hide the damage from e2fsck.
 func editExt(d Device, f func(sb []byte) error) error {
 	sb := make([]byte, extSize)
 	if err := readFull(d, sb, extOffset); err != nil {
@@ -72,7 +73,10 @@ func setExtUUID(d Device, id [16]byte) error {
 			return ErrType // those who use it have its UUID
 		case ro&(extMetaCsum|extGDTCsum) == 0:
 		case ro&extMetaCsum != 0 && in&extCsumSeed != 0:
+			// The seed that checksums start from is stored, so they survive.
 		default:
+			// The seed is the UUID itself: each inode, directory and group would have to
+			// be written again.
 			return ErrChecksums
 		}
 		copy(sb[extUUID:], id[:])

@@ -57,7 +57,7 @@ func openFAT(d Device) (*fat, error) {
 		reserved == 0 || fats == 0 || fats > 2 || perFAT == 0,
 		b[510] != 0x55 || b[511] != 0xaa,
 		fat32 != (f.entries == 0),
-		// A signature says that there are label and serial number.
+		// The extended boot signature says that a label and a serial number follow.
 		b[f.label-5] != 0x29:
 		return nil, ErrCorrupt
 	}
@@ -100,6 +100,8 @@ func setFATLabel(d Device, label string) error {
 	if err != nil {
 		return err
 	}
+	// The entry comes first: if writing stops in between, the place that all systems read
+	// has the new label.
 	boot := name
 	none := len(bytes.TrimSpace(name)) == 0
 	if none {
@@ -156,6 +158,8 @@ func (f *fat) findLabel() (at, free int64, err error) {
 		look(f.root, f.entries*fatEntrySize)
 		return at, free, err
 	}
+	// A FAT32's root directory is a chain of clusters, which in a damaged one may run in a
+	// circle: the number of steps is bounded as well.
 	for c, n := f.first, 0; n < maxFATRoot; n++ {
 		if c < 2 || c-2 >= f.count {
 			return at, free, err // the end, or a damaged chain

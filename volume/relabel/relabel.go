@@ -1,10 +1,10 @@
 // Package relabel changes the labels and UUIDs of file systems that are not mounted, by
 // writing to their superblocks, where that is all it takes: ext2, ext3 and ext4, FAT, and
-// swap. Of other types the kernel knows how (the ioctl FS_IOC_SETFSLABEL on one that is
+// swap. For other types the kernel knows how (the ioctl FS_IOC_SETFSLABEL on one that is
 // mounted), or only the file system's own tools do.
 //
-// The device is taken to be hostile: what is to be written is at places that were
-// checked to be of the type, reads are bounded, and nothing else is written.
+// The device is taken to be hostile: a superblock is checked to be of the type before it
+// is written to, reads are bounded, and nothing else is written.
 package relabel
 
 import (
@@ -91,7 +91,8 @@ func label16(label string) (b [16]byte, err error) {
 	return b, nil
 }
 
-// readFull reads len(p) bytes. What ends before is corrupt.
+// readFull reads len(p) bytes. A device that ends before does not hold what its type
+// says, which is [ErrCorrupt] rather than an error of reading.
 func readFull(d Device, p []byte, off int64) error {
 	n, err := d.ReadAt(p, off)
 	switch {

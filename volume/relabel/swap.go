@@ -15,10 +15,11 @@ const (
 	swapLabel   = 1052
 	swapMagic   = "SWAPSPACE2"
 	swapPage    = 4096
-	swapMin     = 10 * swapPage // of mkswap(8)
+	swapMin     = 10 * swapPage // mkswap(8) refuses less
 )
 
-// swapPages are the sizes of pages of those machines that make swap spaces.
+// swapPages are the sizes of pages of the machines that make swap spaces. The signature
+// ends a page, so where it is depends on which machine made it.
 var swapPages = []int64{4096, 8192, 16384, 32768, 65536}
 
 func editSwap(d Device, f func(header []byte)) error {

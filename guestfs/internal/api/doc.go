@@ -7,7 +7,7 @@
 // [github.com/unboot/unboot/guestfs/internal/server], docs/guestfs.md); no program reads it
 // when it runs. Its format is explained at its top.
 //
-// What is in it are facts of interoperability: recorded from the messages that the
+// Its content are facts of interoperability: recorded from the messages that the
 // installed Perl binding sends (testdata/recorded.tsv, which a test compares), and
 // read in guestfs(3), guestfs.h and the official Go binding of libguestfs 1.48.
 package api

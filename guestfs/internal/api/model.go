@@ -33,7 +33,7 @@ type Function struct {
 	Group      string  // optional group, or ""
 	Progress   bool    // may report progress
 	Deprecated bool
-	ReplacedBy string // what to call in place of a deprecated function, or ""
+	ReplacedBy string // what to call instead of a deprecated function, or ""
 	Since      string // version of libguestfs, or ""
 }
 

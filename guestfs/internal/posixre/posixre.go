@@ -176,7 +176,7 @@ func (p *parser) sequence() {
 func (p *parser) closes() bool { return p.ahead(')') && (p.depth > 0 || !p.extended) }
 
 // repeat translates the operators after an atom. At the start of a basic expression, *
-// is no operator, which atom has seen to.
+// is not an operator, which atom has seen to.
 func (p *parser) repeat(atom string, anchor bool) string {
 	for p.err == nil && p.i < len(p.s) {
 		var op string

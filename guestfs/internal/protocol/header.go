@@ -79,10 +79,10 @@ func bit(b bool) uint32 {
 	return 0
 }
 
-// Progress tells how far a call is.
+// Progress is how far a call has come.
 type Progress struct {
 	Proc, Serial    uint32
-	Position, Total uint64 // "0 of 1" if nobody knows
+	Position, Total uint64 // "0 of 1" if it is not known
 }
 
 // Code implements xdr.Coder.

@@ -101,7 +101,7 @@ func (in *input) advance(wait bool) bool {
 //
 // The CANCEL answers a chunk with data. libguestfs looks for it when it is about to send
 // one; should that be the one by which it gives up, because it cannot read its file, it
-// does not send it once there was a CANCEL, and both sides would wait for ever.
+// does not send it once there was a CANCEL, and both sides would wait forever.
 func (in *input) finish(err error) error {
 	if err != nil && in.err == nil && in.advance(true) {
 		if e := in.conn.writeWord(CancelWord); e != nil {

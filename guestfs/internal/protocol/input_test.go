@@ -8,7 +8,7 @@ import (
 )
 
 // TestCancelAnswersData: a daemon that fails before anything of the file has come says so
-// only to who sends data. libguestfs that gives up at the same time would wait for ever.
+// only to who sends data. libguestfs that gives up at the same time would wait forever.
 func TestCancelAnswersData(t *testing.T) {
 	call := callMessage(t, procUploadFail, number(0))
 	word := binary.BigEndian.AppendUint32(nil, CancelWord)

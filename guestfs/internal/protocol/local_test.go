@@ -113,7 +113,7 @@ func TestLocalFiles(t *testing.T) {
 	if err != nil || !bytes.Equal(got.Bytes(), data) {
 		t.Errorf("out: %d bytes, %v", got.Len(), err)
 	}
-	// Who breaks is who is told.
+	// The side that breaks the protocol is the one that gets the error.
 	err = in(&failing{1000}, func(ctx context.Context, c *Call) error {
 		_, err := io.Copy(io.Discard, c.In())
 		if err != ErrCancelled {

@@ -111,7 +111,7 @@ func (o *output) finish(err error) error {
 		return o.call.sendReply(err)
 	}
 	if !o.sent && cancelled {
-		// Who has cancelled still waits for the reply.
+		// A library that has cancelled still waits for the reply.
 		o.started = false
 	}
 	if !o.started {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// When the library is told how far a call is, as guestfs(3) PROGRESS MESSAGES says.
+// The times at which the library hears how far a call is: guestfs(3), PROGRESS MESSAGES.
 const (
 	firstProgress = 2 * time.Second
 	nextProgress  = time.Second / 3

@@ -119,7 +119,7 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 	err = s.handle(ctx, call)
 	if serving.Err() != nil {
 		// The library is to see the end of the connection, as when qemu ends, and no
-		// answer: it would believe that there is somebody for the next call.
+		// answer: it would believe that the next call will be answered.
 		return context.Cause(serving)
 	}
 	switch transfer {
@@ -187,8 +187,8 @@ func (c *Call) Out() io.Writer { return c.out }
 // without an error.
 func (c *Call) Return(result func(*xdr.Codec)) { c.result = result }
 
-// Progress tells the library how far the call is, if it is time to: from the third
-// second on, three times a second. Total 0 says that nobody knows. It may be called at
+// Progress reports to the library how far the call is, if it is time to: from the third
+// second on, three times a second. A total of 0 means an unknown one. It may be called at
 // any rate and from any goroutine while the handler runs.
 func (c *Call) Progress(position, total uint64) { c.progress.report(position, total) }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/internal/compression"
+	"github.com/unboot/unboot/internal/cpio"
 )
 
 // archHead is as much of a program as [inspect.FileArch] wants, in bytes.
@@ -31,16 +33,18 @@ func (s *Server) FileArchitecture(ctx context.Context, a *rpc.FileArchitectureAr
 		return arch, nil
 	}
 	// Kernel modules are compressed. What is wrong with what only looks so is no matter.
-	if z, err := initrdDecompressor(head, io.MultiReader(bytes.NewReader(head), h)); err == nil {
-		unpacked, _ := readHead(z)
-		if arch := inspect.FileArch(unpacked); arch != "" {
-			return arch, nil
+	if method := compression.Detect(head); method != "" {
+		if z, err := compression.NewReader(method, io.MultiReader(bytes.NewReader(head), h)); err == nil {
+			unpacked, _ := readHead(z)
+			if arch := inspect.FileArch(unpacked); arch != "" {
+				return arch, nil
+			}
 		}
 	}
 	var arch string
 	// What is no initrd has no architecture either; what is wrong with it is no matter.
-	_ = s.initrd(ctx, a.Filename, func(m *cpioMember, r io.Reader) error {
-		if m.mode&unix.S_IFMT != unix.S_IFREG {
+	_ = s.initrd(ctx, a.Filename, func(m *cpio.Member, r io.Reader) error {
+		if m.Mode&unix.S_IFMT != unix.S_IFREG {
 			return nil
 		}
 		head, err := readHead(r)

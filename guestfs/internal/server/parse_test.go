@@ -1,12 +1,10 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -92,58 +90,6 @@ func TestBraces(t *testing.T) {
 	if n := len(expandBraces(strings.Repeat("{a,b}", 100))); n > 2*maxBraces {
 		t.Errorf("%d patterns", n)
 	}
-}
-
-const pngHeader = "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x30\x00\x00\x00\x20"
-
-// TestDescribe compares with file(1).
-func TestDescribe(t *testing.T) {
-	testimg.Need(t, "file")
-	for name, content := range map[string]string{
-		"text": "hello\n", "crlf": "a\r\nb\r\n", "no end": "hello", "utf-8": "grüß\n", "latin": "gr\xfc\xdf\n", "data": "\x00\x01\x02\x03zzzz",
-		"sh": "#!/bin/sh\necho\n", "bash": "#! /bin/bash\n", "perl": "#!/usr/bin/perl -w\n", "python": "#!/usr/bin/env python3\nprint()\n",
-		"make": "#!/usr/bin/make -f\n", "env": "#!/usr/bin/env foo -x\n", "csh": "#! /bin/csh\n",
-		"elf": string(must(os.ReadFile("/bin/true"))), "so": "\x7fELF",
-		"png": pngHeader + "\x08\x06\x00\x00\x00AAAA", "png, interlaced": pngHeader + "\x04\x03\x00\x00\x01AAAA", "gif": "GIF89a\x0a\x00\x14\x00\x00\x00\x00",
-	} {
-		want := strings.TrimSuffix(run(t, strings.NewReader(content), "file", "-b", "-"), "\n")
-		if name == "so" {
-			want = "ELF" // which file(1) does not look for
-		}
-		if got := describe([]byte(content), strings.NewReader(content)); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-}
-
-func FuzzDescribe(f *testing.F) {
-	f.Add([]byte("\x7fELF\x02\x01\x01"))
-	f.Add([]byte("MZ\x00"))
-	f.Add([]byte(pngHeader))
-	f.Add([]byte("GIF89a\x00"))
-	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"))
-	if b, err := os.ReadFile("/bin/true"); err == nil {
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { describe(b[:min(len(b), magicBytes)], bytes.NewReader(b)) })
-}
-
-func FuzzInitrd(f *testing.F) {
-	f.Add([]byte("070701"+strings.Repeat("0", 88)+"0000000B00000000TRAILER!!!\x00\x00\x00\x00"), 0)
-	f.Add([]byte("\x1f\x8b"), 1)
-	f.Fuzz(func(t *testing.T, b []byte, n int) {
-		total := 0
-		readArchives(context.Background(), bufio.NewReader(bytes.NewReader(b)), func(m *cpioMember, r io.Reader) error {
-			if total++; total > 1000 {
-				return errEnough
-			}
-			_, err := io.CopyN(io.Discard, r, int64(n&0xff))
-			if err == io.EOF {
-				err = nil
-			}
-			return err
-		}, true)
-	})
 }
 
 func FuzzText(f *testing.F) {

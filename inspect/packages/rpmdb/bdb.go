@@ -35,7 +35,8 @@ type bdbFile struct {
 	page  int64 // bytes
 }
 
-// bdb reads all pages of a hash in turn: buckets do not matter to who wants all.
+// bdb reads all pages of a hash in turn. Which bucket a page belongs to does not matter to
+// a reader that wants every item.
 func (f *file) bdb(head []byte) error {
 	b := &bdbFile{file: f, order: bdbOrder(head)}
 	b.page = int64(b.order.Uint32(head[20:]))
@@ -46,6 +47,7 @@ func (f *file) bdb(head []byte) error {
 		return corrupt("it is encrypted")
 	}
 	page := make([]byte, b.page)
+	// The number of the last page is a claim; a truncated file has fewer.
 	last := min(int64(b.order.Uint32(head[32:])), f.size/b.page-1)
 	for n := int64(1); n <= last; n++ {
 		if err := b.read(page, n*b.page); err != nil {
@@ -68,6 +70,8 @@ func (b *bdbFile) pairs(page []byte) error {
 	if bdbPageHead+2*count > len(page) {
 		return b.fail(corrupt("a page with %d items", count))
 	}
+	// Items are stored from the end of the page towards its beginning, so that each ends
+	// where the one before it starts: none can overlap another.
 	end := len(page)
 	for i := 0; i+1 < count; i += 2 {
 		at := int(b.order.Uint16(page[bdbPageHead+2*i:]))
@@ -105,8 +109,8 @@ func (b *bdbFile) pairs(page []byte) error {
 	return nil
 }
 
-// overflow reads a chain of pages. Its length is known, so it cannot go on for ever, as
-// long as each page has something.
+// overflow reads a chain of pages. Its length is known and no page in it may be empty, so
+// that a circle ends.
 func (b *bdbFile) overflow(n, size int64) ([]byte, error) {
 	if err := b.reserve(size); err != nil {
 		return nil, err
@@ -122,7 +126,7 @@ func (b *bdbFile) overflow(n, size int64) ([]byte, error) {
 		}
 		length := int(b.order.Uint16(page[22:]))
 		if page[25] != bdbOverflow || length == 0 || bdbPageHead+length > len(page) {
-			return nil, corrupt("page %d is no part of a chain", n)
+			return nil, corrupt("page %d is not part of a chain", n)
 		}
 		blob = append(blob, page[bdbPageHead:bdbPageHead+length]...)
 		n = int64(b.order.Uint32(page[16:]))

@@ -2,7 +2,7 @@ package rpmdb
 
 import "encoding/binary"
 
-// NDB is a header, an array of slots that tell where the blobs are, and the blobs, in
+// NDB is a header, an array of slots that say where the blobs are, and the blobs, in
 // units of 16 bytes. All numbers are in little endian.
 const (
 	ndbMagic    = 'R' | 'p'<<8 | 'm'<<16 | 'P'<<24
@@ -20,6 +20,7 @@ func (f *file) ndb(head []byte) error {
 	if v := le.Uint32(head[4:]); v != 0 {
 		return corrupt("version %d of NDB", v)
 	}
+	// The header counts pages of slots; blobs begin after them.
 	end := min(int64(le.Uint32(head[12:]))*ndbPage, f.size)
 	slot := make([]byte, ndbSlotSize)
 	for off := int64(ndbHeader); off+ndbSlotSize <= end; off += ndbSlotSize {
@@ -61,7 +62,7 @@ func (f *file) ndbBlob(index uint32, off, size int64) ([]byte, error) {
 		return nil, err
 	}
 	if off+16+n > f.size {
-		return nil, corrupt("blob %d ends beyond the end", index)
+		return nil, corrupt("blob %d ends past the end of the file", index)
 	}
 	blob := make([]byte, n)
 	return blob, f.read(blob, off+16)

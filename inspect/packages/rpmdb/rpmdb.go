@@ -5,14 +5,14 @@
 //   - NDB, the file Packages.db (openSUSE, SLES 15 SP3 and later);
 //   - SQLite, the file rpmdb.sqlite with its write-ahead log (RHEL 9, Fedora 33 and later).
 //
-// [Headers] yields what the database has for each package: a header, of which
+// [DB.Headers] yields what the database has for each package: a header, in which
 // [ParseHeader] finds the tags.
 //
 // # Why readers of its own
 //
-// Of a database one table is read, once, from the first page to the last: there are no
-// queries, no locks and no writes. That is some hundred lines for all three, which take
-// an io.ReaderAt inside of an image. A complete SQLite in Go (modernc.org/sqlite, with
+// One table of a database is read, once, from the first page to the last: there are no
+// queries, no locks and no writes. That takes some hundred lines for all three kinds, which
+// read through an io.ReaderAt, and so from inside of an image. A complete SQLite in Go (modernc.org/sqlite, with
 // github.com/knqyf263/go-rpmdb) makes a program that lists packages 5 MB larger and
 // brings 12 modules, and it opens files of the host by their paths.
 //
@@ -38,7 +38,7 @@ const MaxHeader = 64 << 20
 
 // Errors of reading, which others wrap.
 var (
-	// ErrFormat says that a file is no database of RPM that is known.
+	// ErrFormat says that a file is not one of the kinds of RPM database that are known.
 	ErrFormat = errors.New("not an RPM database")
 	// ErrCorrupt says that a database makes no sense.
 	ErrCorrupt = errors.New("RPM database is corrupt")
@@ -87,7 +87,7 @@ func (db DB) Headers() iter.Seq2[[]byte, error] {
 	}
 }
 
-// errStop says that the caller wants no more.
+// errStop ends a walk early, because the caller has what it wanted.
 var errStop = errors.New("stop")
 
 // file is one reading of a database.
@@ -98,7 +98,7 @@ type file struct {
 	errs   int
 }
 
-// maxErrors bounds how many broken headers are told of.
+// maxErrors bounds how many broken headers are reported.
 const maxErrors = 100
 
 // emit yields a header.

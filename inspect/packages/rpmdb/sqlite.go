@@ -34,7 +34,7 @@ func (f *file) sqlite(db DB, head []byte) error {
 		return corrupt("a header of %d bytes", len(head))
 	}
 	s := &sqliteFile{file: f, page: int64(binary.BigEndian.Uint16(head[16:]))}
-	if s.page == 1 {
+	if s.page == 1 { // 65536 does not fit into the field's 16 bits
 		s.page = 65536
 	}
 	s.usable = s.page - int64(head[20])
@@ -70,14 +70,15 @@ func (f *file) sqlite(db DB, head []byte) error {
 	}, s.fail)
 }
 
-// walk calls do with each record of a table, in order. A record that cannot be read is
-// given to fail, or skipped.
+// walk calls do with each record of a table, in order. A record that cannot be read goes to
+// fail or, if that is nil, is skipped: the schema has tables that nobody asks about.
 func (s *sqliteFile) walk(root int64, do func([]byte) error, fail func(error) error) error {
 	s.seen = map[int64]bool{}
 	return s.tree(root, 0, do, fail)
 }
 
 func (s *sqliteFile) tree(n int64, depth int, do func([]byte) error, fail func(error) error) error {
+	// A page that is met again would make the tree a graph, and the walk exponential.
 	if depth > maxDepth || s.seen[n] {
 		return corrupt("page %d is in a tree twice", n)
 	}
@@ -95,7 +96,7 @@ func (s *sqliteFile) tree(n int64, depth int, do func([]byte) error, fail func(e
 	if kind == sqliteInterior {
 		pointers = head[12:]
 	} else if kind != sqliteLeaf {
-		return corrupt("page %d is no part of a table", n)
+		return corrupt("page %d is not part of a table", n)
 	}
 	if 2*cells > len(pointers) {
 		return corrupt("page %d has %d cells", n, cells)
@@ -103,7 +104,7 @@ func (s *sqliteFile) tree(n int64, depth int, do func([]byte) error, fail func(e
 	for i := range cells {
 		at := int64(binary.BigEndian.Uint16(pointers[2*i:]))
 		if at+4 > s.usable {
-			return corrupt("a cell of page %d is beyond its end", n)
+			return corrupt("a cell of page %d is past its end", n)
 		}
 		if kind == sqliteInterior {
 			if err := s.tree(int64(binary.BigEndian.Uint32(page[at:])), depth+1, do, fail); err != nil {
@@ -143,6 +144,8 @@ func (s *sqliteFile) cell(b []byte) ([]byte, error) {
 	if err := s.reserve(size); err != nil {
 		return nil, err
 	}
+	// How much of a record is on the leaf follows from its size alone ("Cell Payload
+	// Overflow Pages" of the format's description).
 	local := size
 	if most := s.usable - 35; size > most {
 		least := (s.usable-12)*32/255 - 23
