@@ -62,9 +62,9 @@
 // What the kernel can do is done by its system calls and ioctls, and what takes a
 // superblock in Go. Making, checking, repairing and resizing is left to the host's mkfs,
 // e2fsck and so on: s.useTool runs one on a copy of the device, a sparse file, and writes
-// back what it has changed (hosttool.go, devicetool.go, toolcopy.go). A tool that the host
-// has not is ENOTSUP. Augeas is a tool too, which is asked as long as its handle is open
-// and has copies of files (augtool.go, augfiles.go).
+// back what it has changed (tool.go; internal/hosttool). A tool that the host does not have
+// is ENOTSUP. Augeas is a tool too, which is asked as long as its handle is open and has
+// copies of files (internal/augeas).
 //
 // # Progress
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -128,9 +129,9 @@ func TestGroupTools(t *testing.T) {
 			t.Errorf("%s is not available", group)
 		}
 	}
-	old := toolPath
-	defer func() { toolPath = old }()
-	toolPath = nil
+	old := hosttool.SearchPath
+	defer func() { hosttool.SearchPath = old }()
+	hosttool.SearchPath = nil
 	t.Setenv("PATH", t.TempDir())
 	for group := range groupTools {
 		if available(group) != groupNotAvailable {

@@ -25,14 +25,6 @@ func blank(t *testing.T) string {
 	return name
 }
 
-func TestDiskName(t *testing.T) {
-	for i, want := range map[int]string{0: "/dev/sda", 25: "/dev/sdz", 26: "/dev/sdaa", 254: "/dev/sdiu", 701: "/dev/sdzz", 702: "/dev/sdaaa"} {
-		if got := diskName(i); got != want {
-			t.Errorf("%d: %s, want %s", i, got, want)
-		}
-	}
-}
-
 // fake answers procedures whose arguments are looked at.
 type fake struct{ got []string }
 

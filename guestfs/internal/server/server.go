@@ -10,6 +10,8 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/internal/augeas"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // Config says what a Server serves.
@@ -37,7 +39,7 @@ type Server struct {
 	umask   uint32
 	inotify inotify
 	hivex   hivex
-	aug     *augeas                         // nil if not open
+	aug     *augeas.Handle                  // nil if not open
 	roots   []*inspect.Root                 // what inspect_os has found
 	scrubs  map[[16]byte][scrubWords]uint64 // results, by the UUID of the btrfs
 	journal journals
@@ -51,7 +53,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, procedures: procedures(), umask: 0o022}
 	for i, d := range c.Drives {
 		if err := checkDrive(d); err != nil {
-			return nil, fmt.Errorf("drive %s: %w", diskName(i), err)
+			return nil, fmt.Errorf("drive %s: %w", devname.Disk(i), err)
 		}
 	}
 	return s, nil

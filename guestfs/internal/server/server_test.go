@@ -14,6 +14,7 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/hosttool"
 	"golang.org/x/sys/unix"
 )
 
@@ -114,7 +115,7 @@ func TestMissing(t *testing.T) {
 func TestGroups(t *testing.T) {
 	c := connect(t)
 	groups := map[string]int{"realpath": 0, "augeas": 1, "clevisluks": 1, "zfs": 2, "": 2}
-	if hasTools("augtool", "stdbuf") {
+	if hosttool.Has("augtool", "stdbuf") {
 		groups["augeas"] = 0
 	}
 	for name, want := range groups {
