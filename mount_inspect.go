@@ -110,7 +110,7 @@ func (s *survey) mountInto(f *FS, mount inspect.Mount) {
 	}
 	o := fstab.SplitOptions(mount.Options)
 	m := Mount{
-		Device: device, Dir: CleanPath(mount.Dir), ReadOnly: o.ReadOnly || f.readOnly,
+		Device: device, Dir: CleanPath(mount.Dir), ReadOnly: o.ReadOnly || f.ReadOnly(),
 		Data: joinData(option, strings.Join(o.Visible(), ",")),
 	}
 	var err error

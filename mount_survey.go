@@ -41,17 +41,13 @@ func newSurvey(img *Image, look []*Device, opts []MountOption) *survey {
 }
 
 // Devices implements inspect.Source: disks, partitions, and then volumes. A disk that is
-// divided has nothing to look at, unless it is a CD image, whose partitions have not.
+// divided has nothing to look at, unless it is a CD image, whose partitions have not. What
+// lies in a file of a file system is not a device of the machine.
 func (s *survey) Devices() []inspect.Device {
 	var disks, partitions, volumes []inspect.Device
-	all := s.img.found.Load().devices
-	divided := map[int]bool{}
-	for _, d := range all {
-		divided[d.Disk] = divided[d.Disk] || d.Kind == KindPartition
-	}
-	for _, d := range all {
+	for _, d := range s.img.found.Load().devices {
 		switch looked := slices.Contains(s.look, d); {
-		case d.Kind == KindDisk && divided[d.Disk] && !looked:
+		case d.Kind == KindLoop, d.Kind == KindDisk && !looked && len(d.Children()) > 0:
 		case d.Kind == KindDisk:
 			disks = append(disks, d.forInspection(looked))
 		case d.Kind == KindPartition:
@@ -66,7 +62,7 @@ func (s *survey) Devices() []inspect.Device {
 // forInspection describes a device. One that holds a file system which is not to be looked
 // at has no type, but others keep theirs: swap space, and members of something bigger.
 func (d *Device) forInspection(look bool) inspect.Device {
-	i := inspect.Device{Device: d.identity(), Name: d.Name, Start: d.Start}
+	i := inspect.Device{Device: d.identity(), Name: d.Name, Start: d.start()}
 	if c := d.Content; c != nil && (look || c.Usage != probe.Filesystem || c.Devices > 1) {
 		i.Type = c.Type
 	}

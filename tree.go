@@ -73,8 +73,8 @@ func (t *tree) unmount() error {
 	k := t.img.k
 	mark := k.LogMark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
-	t.closeOpen()
 
+	t.closeFiles()
 	var errs []error
 	for i := len(t.mounts) - 1; i >= 0; i-- {
 		errs = append(errs, t.unmountOne(i))
@@ -98,10 +98,10 @@ func (t *tree) unmount() error {
 	return fmt.Errorf("unmount %s: %w", t.mounts[0].Device, err)
 }
 
-// closeOpen closes all descriptors in the tree but that of its root.
+// closeFiles closes everything that is open in the tree.
 //
-// Preconditions: life is held for writing.
-func (t *tree) closeOpen() {
+// Preconditions: life is held for writing, and dead.
+func (t *tree) closeFiles() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for f := range t.files {
@@ -119,7 +119,7 @@ func (t *tree) handOver() (dir string) {
 	t.life.Lock()
 	defer t.life.Unlock()
 	t.dead = true
-	t.closeOpen()
+	t.closeFiles()
 	t.img.k.CloseFd(t.root)
 	t.img.dropTree(t)
 	return t.dir

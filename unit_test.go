@@ -3,7 +3,6 @@ package unboot
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,13 +106,6 @@ func TestTellingLine(t *testing.T) {
 	}
 }
 
-func TestCleanLines(t *testing.T) {
-	got := cleanLines([]string{"[    0.004321] EXT4-fs (sda): x", "", "  ", "plain [1] line", "[unclosed"})
-	if want := []string{"EXT4-fs (sda): x", "plain [1] line", "[unclosed"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestErrorsFormat(t *testing.T) {
 	e := &MountError{Device: "/dev/sda1", Type: "xfs", Err: unix.EINVAL, Log: []string{"one", "XFS: bad magic", "three"}}
 	for format, want := range map[string]string{
@@ -155,11 +147,11 @@ func TestVolumeIdentity(t *testing.T) {
 		"/dev/mapper/my--vg-root": "-1/0 my--vg-root my-vg root",
 		"/dev/mapper/luks1":       "-1/0 luks1  ",
 		"/dev/md0":                "-1/0 md0  ",
-		"/dev/sdb2":               "1/2   ",
+		"/dev/sdb2":               "-1/2   ",
 	} {
 		d := &Device{Name: name, Kind: "volume"}
 		if name == "/dev/sdb2" {
-			d.Kind, d.Disk, d.Number = KindPartition, 1, 2
+			d.Kind, d.Partition = KindPartition, &Partition{Number: 2}
 		}
 		i := d.identity()
 		if got := fmt.Sprintf("%d/%d %s %s %s", i.Disk, i.Partition, i.Mapped, i.VG, i.LV); got != want {

@@ -121,6 +121,13 @@ func (a *app) sumTree(o *opened, root string, h hash.Hash) {
 	flush()
 }
 
+// What is small is read in batches, each of a round trip to the kernel.
+const (
+	smallFile  = 128 << 10
+	batchItems = 40
+	batchBytes = 512 << 10
+)
+
 func checksum(fsys *unboot.FS, path string, h hash.Hash) ([]byte, error) {
 	f, err := fsys.Open(path)
 	if err != nil {

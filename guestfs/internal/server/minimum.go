@@ -12,6 +12,7 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
@@ -38,14 +39,14 @@ func (s *Server) VfsMinimumSize(ctx context.Context, a *rpc.VfsMinimumSizeArgs) 
 	}
 	switch info.Type {
 	case "ext2", "ext3", "ext4", "ext4dev":
-		out, err := s.onDevice(ctx, toolReads, device, nil, "resize2fs", "-P", "-f", deviceArg(0))
+		out, err := s.onDevice(ctx, hosttool.Reads, device, nil, "resize2fs", "-P", "-f", hosttool.Arg(0))
 		if err != nil {
 			return -1, ofDevice(err, device)
 		}
 		blocks, err := find(ext2Minimum(), out)
 		return blocks * info.BlockSize, err
 	case "ntfs":
-		out, err := s.onDevice(ctx, toolReads, device, nil, "ntfsresize", "--info", "-ff", deviceArg(0))
+		out, err := s.onDevice(ctx, hosttool.Reads, device, nil, "ntfsresize", "--info", "-ff", hosttool.Arg(0))
 		if ntfsFull().MatchString(out) {
 			return find(ntfsSize(), out)
 		}
