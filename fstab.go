@@ -51,7 +51,7 @@ func (f *FS) followFstab() {
 		return cmp.Or(cmp.Compare(depth(a.Dir), depth(b.Dir)), strings.Compare(a.Dir, b.Dir))
 	})
 	for _, m := range list {
-		m.ReadOnly = m.ReadOnly || f.readOnly
+		m.ReadOnly = m.ReadOnly || f.ReadOnly()
 		if err := f.mountWhole(m); err != nil {
 			f.problem("/%s is not mounted: %v", m.Dir, err)
 		}

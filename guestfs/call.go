@@ -94,7 +94,7 @@ func (g *Guestfs) request(r *request) error {
 	g.mu.Unlock()
 	p := &protocol.Request{Proc: r.proc, Result: r.result, In: r.in, Hint: r.hint, Out: r.out}
 	if r.args != nil {
-		p.Args, p.OptArgs = r.args.Code, rpc.Given(r.args)
+		p.Args, p.OptArgs = rpc.Encoder(r.args), rpc.Given(r.args)
 	}
 	err := s.Call(ctx, p)
 	g.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk"
 )
 
 // An app is one run of a command.
@@ -31,9 +32,10 @@ type app struct {
 	failed atomic.Bool   // something was reported
 	linked bool          // a symbolic link was made on the host
 
-	opts    openOptions
-	images  []*opened
-	writing atomic.Bool
+	opts     openOptions
+	patience time.Duration // with other programs that write to an image
+	images   []*opened
+	writing  atomic.Bool
 
 	signals  atomic.Int32
 	stop     context.CancelFunc
@@ -55,7 +57,7 @@ type openOptions struct {
 }
 
 func newApp(table []*command, cmd string) *app {
-	a := &app{table: table, cmd: cmd, opts: openOptions{cpu: -1}, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	a := &app{table: table, cmd: cmd, opts: openOptions{cpu: -1}, patience: disk.Patience, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.life, a.kill = context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)

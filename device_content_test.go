@@ -65,7 +65,7 @@ func TestUnusualGPT(t *testing.T) {
 				t.Errorf("%s is mounted, want %s", got, c.device)
 			}
 			d, err := img.Device(c.device)
-			if err != nil || d.Start != 1<<20 || d.Size != 16<<20 || d.Partition.Type != "0fc63daf-8483-4772-8e79-3d69d8477de4" {
+			if err != nil || d.Partition.Start != 1<<20 || d.Size != 16<<20 || d.Partition.Type != "0fc63daf-8483-4772-8e79-3d69d8477de4" {
 				t.Errorf("%+v, %v", d, err)
 			}
 			if err := f.WriteFile("new", []byte("written\n"), 0o644); err != nil {

@@ -2,12 +2,9 @@ package unboot
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/volume/part"
 	"github.com/unboot/unboot/volume/probe"
 )
 
@@ -89,12 +86,11 @@ func (s *scan) asMember(number int, c *probe.Info) *probe.Info {
 // it leaves out the EFI system partition and the like. With an MBR, the kernel's
 // partitions are not those of the table, but the pieces of volumes.
 func (s *scan) inLDM(number int) bool {
-	i := slices.IndexFunc(s.table.Partitions, func(p part.Partition) bool { return p.Number == number })
-	if i < 0 || s.table.Type != "gpt" {
+	p := s.entry(number)
+	if p == nil || s.table.Type != "gpt" {
 		return true
 	}
-	t := s.table.Partitions[i].Type
-	return t == typeLDMData || t == typeLDMMetadata
+	return p.Type == typeLDMData || p.Type == typeLDMMetadata
 }
 
 // apparent returns the type of file system that a device is, or looks like if it is a
@@ -131,7 +127,7 @@ func (img *Image) protectMember(d *Device, m *Mount) error {
 		return &MountError{Device: d.Name, Type: m.Type, Err: fmt.Errorf(
 			"%w: it is a part of something bigger (%s), and can be mounted only for reading", unix.EROFS, d.Content.Type)}
 	}
-	if strings.HasPrefix(d.Name, "/dev/loop") {
+	if d.Kind == KindLoop {
 		return nil // attached for reading, and another file's next time
 	}
 	fd, err := img.k.Open(d.Name, unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -46,7 +46,7 @@ func (s *scan) complete() {
 
 func (s *scan) noteMissing() {
 	if s.whole != 0 {
-		s.problem("the end of the disk is missing: %d of %d bytes, which read as zeros", s.size-s.whole, s.size)
+		s.problem(0, "the end of the disk is missing: %d of %d bytes, which read as zeros", s.size-s.whole, s.size)
 	}
 }
 
@@ -63,14 +63,10 @@ func (s *scan) missing(c *probe.Info, start, size int64) int64 {
 
 // warnings are what is to be said of a device that was mounted although it is not whole.
 func (img *Image) warnings(d *Device) []string {
-	l := img.found.Load()
-	if d.Disk >= len(l.disks) {
-		return nil
-	}
-	whole := l.disks[d.Disk].whole
-	if whole == 0 || d.Start+d.Size <= whole {
+	disk, _ := img.found.Load().disk(d)
+	if disk == nil || disk.whole == 0 || d.start()+d.Size <= disk.whole {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: the last %d of its %d bytes are missing, and read as zeros",
-		d.Name, d.Start+d.Size-max(whole, d.Start), d.Size)}
+		d.Name, d.start()+d.Size-max(disk.whole, d.start()), d.Size)}
 }

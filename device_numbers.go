@@ -39,7 +39,7 @@ func (img *Image) addMissing(s *scan, have []node) ([]node, error) {
 		}
 		size := min(p.Size, s.size/int64(s.sectorSize)*int64(s.sectorSize)-p.Start)
 		if err := blkpg(img.k, fd, unix.BLKPG_ADD_PARTITION, n, extent{p.Start, size}); err != nil {
-			s.problem("partition %d: %v", p.Number, err)
+			s.problem(0, "partition %d: %v", p.Number, err)
 		}
 	}
 	if fd < 0 {

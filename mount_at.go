@@ -42,6 +42,7 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	img, t := f.t.img, f.t
 	img.mountMu.Lock()
 	defer img.mountMu.Unlock()
+	defer img.dropLoops()
 	t.life.Lock()
 	defer t.life.Unlock()
 	for _, fd := range t.takeIdleSubs(math.MaxInt) {
@@ -92,9 +93,6 @@ func (f *FS) Remount(dir string, readOnly bool) error {
 		return &fs.PathError{Op: "remount", Path: dir, Err: img.explain(err, mark, noInode)}
 	}
 	t.mounts[i].ReadOnly = readOnly
-	if i == 0 {
-		f.readOnly = readOnly
-	}
 	return nil
 }
 

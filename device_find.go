@@ -8,10 +8,6 @@ import (
 	"github.com/unboot/unboot/inspect/fstab"
 )
 
-// Devices returns all devices: each disk followed by its partitions, in the
-// order of their numbers. Nothing is mounted to find out their content.
-func (img *Image) Devices() []*Device { return slices.Clone(img.found.Load().devices) }
-
 // FileSystems returns the devices that hold a file system which this kernel
 // can mount.
 func (img *Image) FileSystems() []*Device {
@@ -49,12 +45,13 @@ func matcher(name string) func(*Device) bool {
 	if !strings.HasPrefix(name, "/") {
 		name = "/dev/" + name
 	}
-	return func(d *Device) bool { return d.Name == name }
+	return func(d *Device) bool { return d.Name == name || slices.Contains(d.Aliases, name) }
 }
 
 // identity returns what an fstab can call a device.
 func (d *Device) identity() fstab.Device {
-	id := fstab.Device{Disk: d.Disk, Partition: d.Number, Path: d.Name}
+	id := fstab.Device{Path: d.Name}
+	_, id.Disk = d.graph().disk(d)
 	if c := d.Content; c != nil {
 		id.UUID, id.Label = c.UUID, c.Label
 		if c.Devices > 1 {
@@ -62,7 +59,7 @@ func (d *Device) identity() fstab.Device {
 		}
 	}
 	if d.Partition != nil {
-		id.PartUUID, id.PartLabel = d.Partition.UUID, d.Partition.Name
+		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
 	}
 	return id
 }

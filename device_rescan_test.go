@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -67,7 +68,11 @@ func wantDevices(t *testing.T, img *unboot.Image, want ...string) {
 	t.Helper()
 	var got []string
 	for _, d := range img.Devices() {
-		got = append(got, fmt.Sprintf("%s %d+%d", d, d.Start>>20, d.Size>>20))
+		start := int64(0)
+		if d.Partition != nil {
+			start = d.Partition.Start
+		}
+		got = append(got, fmt.Sprintf("%s %d+%d", d, start>>20, d.Size>>20))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("devices are %q, want %q", got, want)
@@ -179,5 +184,70 @@ func TestRescan(t *testing.T) {
 		if err := os.WriteFile(path, make([]byte, (size+20)<<20), 0o666); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What is in use keeps its partition and its value, whatever the table says; what else the
+// table has comes and goes beside it.
+func TestRescanKeepsWhatIsInUse(t *testing.T) {
+	img := open(t, partitioned(t, oneDOS, 0, ""), unboot.Writable())
+	d := img.Devices()[1]
+	f := must(img.Mount(d.Name))
+	err := change(t, img, func(e *part.Editor) error {
+		if err := e.Delete(1); err != nil {
+			return err
+		}
+		if err := add(40, 4)(e); err != nil { // has its number
+			return err
+		}
+		return add(50, 4)(e)
+	})
+	if !errors.Is(err, unix.EBUSY) {
+		t.Errorf("%v", err)
+	}
+	if now, err := img.Device(d.Name); now != d {
+		t.Errorf("%+v, %v; was %+v", now, err, d)
+	}
+	if now, err := img.Device("sda2"); err != nil || now.Partition.Start != 50<<20 {
+		t.Errorf("%+v, %v", now, err)
+	}
+	wantFile(t, f, "inside", "here\n")
+	if err := errors.Join(f.Unmount(), img.Rescan()); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := img.Device(d.Name); err != nil || now.Partition.Start != 40<<20 {
+		t.Errorf("%+v, %v", now, err)
+	}
+}
+
+// A disk that cannot be read any more keeps its devices, and the others are looked at.
+func TestRescanOfUnreadable(t *testing.T) {
+	other := partitioned(t, oneDOS, 0, "")
+	bad := serve(t, partitioned(t, oneDOS, 0, ""))
+	img := open(t, "", unboot.Writable(), unboot.AddDevice("bad", bad), unboot.AddDisk(other))
+	before := img.Devices()
+	n := openNode(t, img, "/dev/sdb")
+	defer n.close()
+	e := must(part.Edit(n, img.Disks()[1].Size, part.EditOptions{}))
+	if err := errors.Join(add(50, 4)(e), e.Commit(n)); err != nil {
+		t.Fatal(err)
+	}
+	a := openNode(t, img, "/dev/sda")
+	if _, err := img.Kernel().IoctlInt(a.fd, unix.BLKFLSBUF, 0); err != nil {
+		t.Fatal(err)
+	}
+	a.close()
+	bad.readFault.Store(fault(unix.EIO))
+	err := img.Rescan()
+	if !errors.Is(err, unix.EIO) || !strings.Contains(err.Error(), "bad: ") {
+		t.Errorf("%v", err)
+	}
+	now := img.Devices()
+	if len(now) != 5 || now[0] != before[0] || now[1] != before[1] || now[3] != before[3] || now[4].Name != "/dev/sdb2" {
+		t.Errorf("%v; before %v", now, before)
+	}
+	bad.readFault.Store(nil)
+	if err := img.Rescan(); err != nil || !slices.Equal(img.Devices(), now) {
+		t.Errorf("read again: %v, %v; before %v", err, img.Devices(), now)
 	}
 }
