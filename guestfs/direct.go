@@ -95,9 +95,9 @@ func (g *Guestfs) start(p *process, m *machine) error {
 	p.cmd = exec.Command(hv, args...)
 	p.cmd.Env = append(os.Environ(), "LC_ALL=C", "QEMU_AUDIO_DRV=none")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid: g.settings.getBool(&g.settings.pgroup),
+		Setpgid: get(&g.settings, &g.settings.pgroup),
 	}
-	if g.settings.getBool(&g.settings.recovery) {
+	if get(&g.settings, &g.settings.recovery) {
 		p.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 	console, w := io.Pipe()

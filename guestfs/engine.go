@@ -26,7 +26,7 @@ func (g *Guestfs) launchEngine(drives []drive) (session, error) {
 		}
 		c.Drives = append(c.Drives, d)
 	}
-	if g.settings.getBool(&g.settings.verbose) {
+	if get(&g.settings, &g.settings.verbose) {
 		c.Log = g.applianceMessages()
 	}
 	s, err := server.New(c)

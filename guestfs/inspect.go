@@ -16,14 +16,13 @@ import (
 var inspector = inspect.Inspector{OpenHive: registry.Open}
 
 // ask returns what inspection says of a root, as a string.
-func (g *Guestfs) ask(proc uint32, root string) (s string, err error) {
+func (g *Guestfs) ask(proc uint32, root string) (string, error) {
 	a := &rpc.InspectGetTypeArgs{Root: root} // all of them have just the root
-	return s, g.call(proc, a, func(c *xdr.Codec) { c.String(&s) })
+	return query(g, proc, a, (*xdr.Codec).String)
 }
 
-func (g *Guestfs) askNumber(proc uint32, root string) (n int, err error) {
-	err = g.call(proc, &rpc.InspectGetTypeArgs{Root: root}, func(c *xdr.Codec) { c.Int(&n) })
-	return n, err
+func (g *Guestfs) askNumber(proc uint32, root string) (int, error) {
+	return query(g, proc, &rpc.InspectGetTypeArgs{Root: root}, (*xdr.Codec).Int)
 }
 
 // applications lists what is installed, from the files in the tree.
@@ -102,8 +101,9 @@ func (g *Guestfs) inspectGetIcon(root string, o *OptargsInspect_get_icon) ([]byt
 		return nil, err
 	}
 	var paths []string
-	best := o != nil && o.Highquality_is_set && o.Highquality
-	if favicon := o == nil || !o.Favicon_is_set || o.Favicon; favicon && !best {
+	o = orNone(o)
+	best := o.Highquality_is_set && o.Highquality
+	if favicon := !o.Favicon_is_set || o.Favicon; favicon && !best {
 		paths = append(paths, "/etc/favicon.png")
 	}
 	paths = append(paths, icons[distro]...)

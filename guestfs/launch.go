@@ -82,7 +82,7 @@ func (g *Guestfs) applianceMessages() func(string) {
 		g := w.Value()
 		switch {
 		case g == nil:
-		case g.settings.getBool(&g.settings.verbose):
+		case get(&g.settings, &g.settings.verbose):
 			g.message(EVENT_APPLIANCE, line)
 		default:
 			g.emit(EVENT_APPLIANCE, line, nil)

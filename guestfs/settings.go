@@ -51,8 +51,6 @@ func set[T any](s *settings, v *T, to T) {
 	*v = to
 }
 
-func (s *settings) getBool(v *bool) bool { return get(s, v) }
-
 // Settings that are nothing but kept.
 
 func (g *Guestfs) setVerbose(v bool) error    { set(&g.settings, &g.settings.verbose, v); return nil }
