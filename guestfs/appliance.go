@@ -1,13 +1,14 @@
 package guestfs
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/unboot/unboot/volume/probe"
 )
 
 // appliance is what a virtual machine is started with.
@@ -19,7 +20,7 @@ type appliance struct {
 // findAppliance looks along the search path for an appliance, in the order of guestfs(3):
 // what supermin(1) makes one of, a fixed one, one of old.
 func (g *Guestfs) findAppliance() (*appliance, error) {
-	path := get(&g.settings, &g.settings.path)
+	path := get(g, &g.settings.path)
 	for dir := range strings.SplitSeq(path, ":") {
 		if dir == "" {
 			dir = "."
@@ -73,24 +74,23 @@ func (g *Guestfs) buildAppliance(supermin string) (*appliance, error) {
 	return &appliance{filepath.Join(out, "kernel"), filepath.Join(out, "initrd"), filepath.Join(out, "root")}, nil
 }
 
-// rootUUID returns the UUID of an ext2 file system, by which the kernel finds its root.
+// rootUUID returns the UUID of a file system, by which the kernel finds its root.
 func rootUUID(image string) (string, error) {
-	const (
-		magicAt = 0x438
-		uuidAt  = 0x468
-	)
 	f, err := os.Open(image)
 	if err != nil {
 		return "", pathError(err)
 	}
 	defer f.Close()
-	var b [uuidAt - magicAt + 16]byte
-	if _, err := f.ReadAt(b[:], magicAt); err != nil {
+	st, err := f.Stat()
+	if err != nil {
+		return "", pathError(err)
+	}
+	info, err := probe.Probe(f, st.Size())
+	switch {
+	case err != nil:
 		return "", perror(err, "%s", image)
+	case info.UUID == "":
+		return "", errorf(syscall.EINVAL, "%s is not a file system with a UUID", image)
 	}
-	if b[0] != 0x53 || b[1] != 0xef {
-		return "", errorf(syscall.EINVAL, "%s is not an ext2 file system", image)
-	}
-	u := hex.EncodeToString(b[uuidAt-magicAt:])
-	return strings.Join([]string{u[:8], u[8:12], u[12:16], u[16:20], u[20:]}, "-"), nil
+	return info.UUID, nil
 }

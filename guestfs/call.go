@@ -79,7 +79,7 @@ func (g *Guestfs) local(name string, params []any, ret any, f func() error) erro
 	if g.isClosed() {
 		return toError(name, errClosed)
 	}
-	traced := get(&g.settings, &g.settings.trace)
+	traced := get(g, &g.settings.trace)
 	if traced {
 		g.traceCall(name, params)
 	}

@@ -3,6 +3,7 @@ package guestfs
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -225,4 +226,20 @@ func TestAppliance(t *testing.T) {
 		t.Error(err)
 	}
 	testimg.Fsck(t, "ext4", image)
+}
+
+// TestRootUUID compares what the kernel of an appliance is told of its root with blkid.
+func TestRootUUID(t *testing.T) {
+	testimg.Need(t, "blkid")
+	image := testimg.FS(t, "ext2", testimg.Options{})
+	want := strings.TrimSpace(testimg.MustRun(t, "blkid", "-p", "-o", "value", "-s", "UUID", image))
+	if got, err := rootUUID(image); err != nil || got != want {
+		t.Errorf("%q, %v, blkid says %q", got, err, want)
+	}
+	if _, err := rootUUID(blank(t, 1<<20)); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("an empty disk: %v", err)
+	}
+	if _, err := rootUUID(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
 }

@@ -12,7 +12,6 @@ import (
 const (
 	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	digits  = "0123456789"
-	esrch   = syscall.ESRCH
 )
 
 // cpu is what qemu and the files of an appliance call the host's processor.
@@ -66,8 +65,8 @@ func (g *Guestfs) parse(lookup func(string) (string, bool)) error {
 	}{
 		{"LIBGUESTFS_TRACE", boolean(g.setTrace)},
 		{"LIBGUESTFS_DEBUG", boolean(g.setVerbose)},
-		{"TMPDIR", func(s string) error { set(&g.settings, &g.settings.envTmpdir, s); return nil }},
-		{"XDG_RUNTIME_DIR", func(s string) error { set(&g.settings, &g.settings.sockdir, s); return nil }},
+		{"TMPDIR", func(s string) error { set(g, &g.settings.envTmpdir, s); return nil }},
+		{"XDG_RUNTIME_DIR", func(s string) error { set(g, &g.settings.sockdir, s); return nil }},
 		{"LIBGUESTFS_TMPDIR", func(s string) error { return g.setTmpdir(&s) }},
 		{"LIBGUESTFS_CACHEDIR", func(s string) error { return g.setCachedir(&s) }},
 		{"LIBGUESTFS_PATH", func(s string) error { return g.setPath(&s) }},
@@ -125,7 +124,7 @@ func (g *Guestfs) setDir(dir *string, v *string) error {
 		}
 		s = abs
 	}
-	set(&g.settings, dir, s)
+	set(g, dir, s)
 	return nil
 }
 
@@ -134,17 +133,17 @@ func (g *Guestfs) getCachedir() (string, error) { return g.dir(&g.settings.cache
 
 // getSockdir returns where sockets are made; their names have to be short.
 func (g *Guestfs) getSockdir() (string, error) {
-	if dir := get(&g.settings, &g.settings.sockdir); dir != "" && os.Geteuid() != 0 {
+	if dir := get(g, &g.settings.sockdir); dir != "" && os.Geteuid() != 0 {
 		return dir, nil
 	}
 	return "/tmp", nil
 }
 
 func (g *Guestfs) dir(v *string, def string) string {
-	if dir := get(&g.settings, v); dir != "" {
+	if dir := get(g, v); dir != "" {
 		return dir
 	}
-	if dir := get(&g.settings, &g.settings.envTmpdir); dir != "" {
+	if dir := get(g, &g.settings.envTmpdir); dir != "" {
 		return dir
 	}
 	return def

@@ -121,7 +121,7 @@ func (d *drive) forMachine(i int) ([]string, error) {
 	if d.copyonread {
 		opts += ",copy-on-read=on"
 	}
-	if d.discard == "enable" || d.discard == "besteffort" {
+	if d.discards() {
 		opts += ",discard=unmap"
 	}
 	device := fmt.Sprintf("scsi-hd,drive=hd%d", i)
