@@ -3,10 +3,11 @@ package guestfs
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 )
 
 const (
@@ -14,23 +15,12 @@ const (
 	digits  = "0123456789"
 )
 
-// cpu is what qemu and the files of an appliance call the host's processor.
-func cpu() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
-}
-
-func hostHV() string { return "/usr/bin/qemu-system-" + cpu() }
+func hostHV() string { return "/usr/bin/qemu-system-" + appliance.CPU() }
 
 // hostPath is where distributions keep what an appliance is made of.
 func hostPath() string {
 	return strings.Join([]string{
-		"/usr/lib/" + cpu() + "-linux-gnu/guestfs", "/usr/lib64/guestfs", "/usr/lib/guestfs",
+		"/usr/lib/" + appliance.CPU() + "-linux-gnu/guestfs", "/usr/lib64/guestfs", "/usr/lib/guestfs",
 	}, ":")
 }
 
