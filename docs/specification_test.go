@@ -134,7 +134,7 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pattern := range []string{"/docs/*.md", "/kernel/*.md"} {
+	for _, pattern := range []string{"/docs/*.md", "/docs/howto/*.md", "/kernel/*.md"} {
 		more, _ := filepath.Glob(root + pattern)
 		pages = append(pages, more...)
 	}

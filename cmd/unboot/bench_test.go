@@ -108,7 +108,7 @@ func unpackTo(a *app, o *opened, archive string) error {
 	if err != nil {
 		return err
 	}
-	return treecopy.Transfer(a.ctx, &treecopy.TarSource{R: tarball.NewReader(r)}, &treecopy.ImageSink{FS: o.fs, Dir: "."})
+	return treecopy.Transfer(a.ctx, &treecopy.TarSource{R: tarball.NewReader(r)}, &treecopy.ImageSink{FS: o.fs, Dir: ".", Umask: 0o022})
 }
 
 // 57,000 files found and printed, the file system cold each time.

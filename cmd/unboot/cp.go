@@ -206,7 +206,7 @@ func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *
 	}
 	sink := &treecopy.ImageSink{
 		FS: o.fs, Dir: dir, Name: name, After: opt.last,
-		Strict: true, Owner: owner, Keep: opt.keep, Clock: o.clock, Label: o.label,
+		Strict: true, CopyLinks: true, Umask: 0o022, Change: owner, Keep: opt.keep, Clock: o.clock, Label: o.label,
 	}
 	opt.last = sink // another SRC may have a name of this one
 	return a.transfer(s, sink, &sink.Report, p, opt.verbose)

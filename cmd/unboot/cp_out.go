@@ -46,7 +46,7 @@ func (a *app) copyOut(s treecopy.Source, src, dst *place, into bool, typ fs.File
 	defer root.Close()
 	sink.Root = root
 	sink.Chown = os.Geteuid() == 0 && (opt.owner == nil || *opt.owner != "")
-	if sink.Owner, err = ownerOption(opt, nil); err != nil {
+	if sink.Change, err = ownerOption(opt, nil); err != nil {
 		return err
 	}
 	err = a.transfer(s, sink, &sink.Report, p, opt.verbose)

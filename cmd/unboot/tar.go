@@ -123,9 +123,9 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	}
 	p := a.startProgress(0, opt.verbose)
 	src := &treecopy.ImageSource{
-		FS: o.fs, Root: root, OneFileSystem: opt.oneFS, Exclude: excluder(opt.exclude), Label: o.label,
+		FS: o.fs, Root: root, OneFileSystem: opt.oneFS, NoXattrs: opt.noXattrs, Exclude: excluder(opt.exclude), Label: o.label,
 	}
-	dst := &treecopy.TarSink{W: tarball.NewWriter(out), NoXattrs: opt.noXattrs}
+	dst := &treecopy.TarSink{W: tarball.NewWriter(out)}
 	if st.IsDir() {
 		// The path may be a symbolic link to the directory, which a walk
 		// would not follow.
@@ -173,7 +173,7 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 		return o.about(t.clean(), err)
 	}
 	shown := a.startProgress(size, opt.verbose)
-	dst := &treecopy.ImageSink{FS: o.fs, Dir: root, Clock: o.clock, Label: o.label}
+	dst := &treecopy.ImageSink{FS: o.fs, Dir: root, CopyLinks: true, Umask: 0o022, Clock: o.clock, Label: o.label}
 	src := &treecopy.TarSource{R: tarball.NewReader(r), Exclude: excluder(opt.exclude), Label: func(member string) string {
 		return quote(name) + ": " + quote(member)
 	}}

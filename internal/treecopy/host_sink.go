@@ -29,8 +29,8 @@ type HostSink struct {
 	// Through is the host path of what is there already and takes the content
 	// of a single file, or "".
 	Through string
-	// Owner, if not nil, changes what is to be set.
-	Owner func(*unboot.Metadata)
+	// Change, if not nil, changes what is to be set.
+	Change func(*unboot.Metadata)
 	// Chown says that owners are kept, as root can. Without it, nothing is setuid.
 	Chown bool
 	// NoDevices leaves out what is neither a file, a directory nor a symbolic link.
@@ -83,8 +83,8 @@ func (s *HostSink) add(it *Item, src Source) error {
 		it.left = true
 		return nil
 	}
-	if s.Owner != nil {
-		s.Owner(&it.Meta)
+	if s.Change != nil {
+		s.Change(&it.Meta)
 	}
 	label := s.label(s.inner(it.Path))
 	if s.Report.Tell != nil {

@@ -23,6 +23,8 @@ type HostSource struct {
 	// Exclude, if not nil, reports whether a path of the tree is left out, with all
 	// that is below it.
 	Exclude func(rel string) bool
+	// NoXattrs leaves out extended attributes.
+	NoXattrs bool
 	// Written are files that are being written to by the transfer itself: an error,
 	// and left out.
 	Written map[FileID]bool
@@ -127,8 +129,10 @@ func (s *HostSource) load(items []*Item) {
 			continue
 		}
 		p := s.path(it)
-		if it.Meta.Xattrs, it.Err = HostXattrs(p, s.follows(it)); it.Err != nil {
-			continue
+		if !s.NoXattrs {
+			if it.Meta.Xattrs, it.Err = HostXattrs(p, s.follows(it)); it.Err != nil {
+				continue
+			}
 		}
 		if it.Meta.Mode.IsRegular() && it.Meta.Size <= smallFile {
 			it.data, it.Err = os.ReadFile(p)

@@ -92,16 +92,19 @@ func (s *ImageSink) dir(rel string, it *Item) error {
 		}
 		switch {
 		case there == nil:
-		case d != nil:
+		case d != nil && !(s.NoDirLinks && there.Type() == fs.ModeSymlink):
 			// A link to a directory stays, lest an unpacked /lib replaces the
 			// one that leads to /usr/lib; so does a directory whose name is
 			// taken for this one's.
 			if d.Path != p {
 				return nil
 			}
+			if s.KeepDirs {
+				return nil
+			}
 			kind = d.Kind
 		case s.Strict:
-			return fmt.Errorf("cannot overwrite non-directory with directory: %w", unix.ENOTDIR)
+			return ErrNotDir
 		case s.tree.Used(p): // a link that led to directories
 			s.queue.settle()
 			s.tree.Forget()
@@ -148,7 +151,7 @@ func (s *ImageSink) link(d *desttree.Dir, rel, p string, it *Item) error {
 		}
 	}
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EOPNOTSUPP, unix.EXDEV, unix.EMLINK} {
-		if errors.Is(err, errno) {
+		if s.CopyLinks && errors.Is(err, errno) {
 			// vfat and others have no hard links, none has them to
 			// another file system.
 			return s.copyFile(target, d, p, it)
@@ -238,6 +241,31 @@ func (s *ImageSink) content(p string, size int64, b body) error {
 	if err != nil {
 		return err
 	}
+	return s.fill(f, size, b)
+}
+
+// through writes a file into the one that is at its place.
+func (s *ImageSink) through(p string, it *Item, src Source) error {
+	if info, err := s.FS.Stat(p); err == nil && it.entry != nil && sameFile(info.(*unboot.Entry), it.entry) {
+		return ErrSameFile
+	}
+	var b body = &memoryBody{bytes.NewReader(it.data)}
+	if !it.loaded {
+		var err error
+		if b, err = src.open(it); err != nil {
+			return fmt.Errorf("%s: %w", src.label(it), cause(err))
+		}
+	}
+	defer b.Close()
+	f, err := s.FS.OpenFile(p, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, it.Meta.Mode.Perm())
+	if err != nil {
+		return err
+	}
+	return s.fill(f, it.Meta.Size, b)
+}
+
+// fill writes what is in an empty file, and closes it.
+func (s *ImageSink) fill(f *unboot.File, size int64, b body) (err error) {
 	r := io.TeeReader(b, counter{&s.Report})
 	data, sparse := b.segments()
 	switch {

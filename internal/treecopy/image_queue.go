@@ -1,6 +1,7 @@
 package treecopy
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/unboot/unboot"
@@ -14,6 +15,7 @@ type putQueue struct {
 	s       *ImageSink
 	batch   putBatch // not yet given to a worker
 	size    int
+	count   int // of files, ever
 	jobs    chan putBatch
 	workers sync.WaitGroup
 	idle    sync.WaitGroup
@@ -21,13 +23,21 @@ type putQueue struct {
 	mu      sync.Mutex
 	pending map[string]bool // keys of what is on its way
 	lost    map[string]bool // paths of what was not written
-	end     error           // why the work has to end
+	fails   []putFailure    // not yet reported
 }
 
 type putBatch struct {
 	files   []*unboot.NewFile
 	members []string // their names in an archive
 	keys    []string
+	first   int // the number of the first
+}
+
+// A putFailure is a file that was not written. no is its place in the order of the tree.
+type putFailure struct {
+	no   int
+	name string
+	err  error
 }
 
 const (
@@ -71,6 +81,10 @@ func (q *putQueue) has(d *desttree.Dir, p string) bool {
 
 func (q *putQueue) add(d *desttree.Dir, member string, n *unboot.NewFile) {
 	key, _ := d.Key(n.Name)
+	if len(q.batch.files) == 0 {
+		q.batch.first = q.count
+	}
+	q.count++
 	q.mu.Lock()
 	q.pending[key] = true
 	delete(q.lost, n.Name)
@@ -109,7 +123,9 @@ func (q *putQueue) put(b putBatch) {
 		n := b.files[i]
 		if err = s.putAgain(b.members[i], n.Name, &n.Metadata, n.Data, err); err != nil {
 			q.failed(n.Name)
-			q.latch(s.Report.fail(s.named(b.members[i], n.Name), err))
+			q.mu.Lock()
+			q.fails = append(q.fails, putFailure{b.first + i, s.named(b.members[i], n.Name), err})
+			q.mu.Unlock()
 		}
 		s.Report.moved()
 		s.Report.passed(len(n.Data))
@@ -130,20 +146,22 @@ func (q *putQueue) failed(p string) {
 	q.lost[p] = true
 }
 
-// latch keeps the first error that ends the work.
-func (q *putQueue) latch(err error) {
+// failures returns those that were not reported. All that has come before them is on the
+// disk, or among them.
+func (q *putQueue) failures() []putFailure {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.end == nil {
-		q.end = err
+	n := len(q.fails)
+	q.mu.Unlock()
+	if n == 0 {
+		return nil
 	}
-}
-
-// err returns why the work has to end, or nil.
-func (q *putQueue) err() error {
+	q.settle()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.end
+	fails := q.fails
+	q.fails = nil
+	slices.SortFunc(fails, func(a, b putFailure) int { return a.no - b.no })
+	return fails
 }
 
 func (q *putQueue) hasFailed(p string) bool {

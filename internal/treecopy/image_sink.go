@@ -28,18 +28,27 @@ type ImageSink struct {
 	// that it has written is not replaced by one whose name the file system takes for
 	// the same.
 	After *ImageSink
-	// Owner, if not nil, changes what is to be set.
-	Owner func(*unboot.Metadata)
+	// Change, if not nil, changes what is to be set.
+	Change func(*unboot.Metadata)
 	// Keep leaves files that exist alone.
 	Keep bool
 	// Strict is for copies: a directory and something else do not replace each
 	// other, while an archive's member replaces what is there, as for tar.
 	Strict bool
+	// NoDirLinks says that a link to a directory is none: it stays for an archive,
+	// lest an unpacked /lib replaces the one that leads to /usr/lib, and is in the
+	// way of cp(1).
+	NoDirLinks bool
+	// Through writes into a file that exists, or into what a link that is there leads
+	// to, which keeps its owner and mode; KeepDirs leaves those of directories alone.
+	Through, KeepDirs bool
+	// CopyLinks makes a copy of a file where the file system has no hard links.
+	CopyLinks bool
 	// Clock, if not zero, is the time at which an image is made that has to come out
 	// the same each time.
 	Clock time.Time
-	// Perm is the permissions of directories that a tree leaves out, 0755 if it is 0.
-	Perm fs.FileMode
+	// Umask is the permissions that directories do not get which a tree leaves out.
+	Umask fs.FileMode
 	// Label is how messages call a path of the FS. Without it, they call an
 	// archive's member by its name in it.
 	Label  func(p string) string
@@ -50,6 +59,7 @@ type ImageSink struct {
 	skip  string // tree that is left out since its directory failed
 	queue putQueue
 	dirs  []dirTimes
+	end   error // why the work has to end
 }
 
 // dirTimes is what is set on a directory when all is in it.
@@ -71,10 +81,12 @@ func (s *ImageSink) start() {
 	}
 	s.tree = desttree.New(s.FS, s.Dir, s.names)
 	s.tree.Wait = s.wait
-	s.tree.Fail = func(rel string, err error) { s.queue.latch(s.Report.fail(label(rel), err)) }
-	if s.Perm != 0 {
-		s.tree.Perm = s.Perm
+	s.tree.Fail = func(rel string, err error) {
+		if s.end == nil {
+			s.end = s.fail(label(rel), err)
+		}
 	}
+	s.tree.Perm = 0o777 &^ s.Umask
 	s.queue.start(s)
 }
 
@@ -94,17 +106,25 @@ func (s *ImageSink) named(member, p string) string {
 	return p
 }
 
+// With [ImageSink.Strict], a file and a directory do not replace each other; with
+// [ImageSink.Through], a file is not written into itself.
+var (
+	ErrIsDir    = fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
+	ErrNotDir   = fmt.Errorf("cannot overwrite non-directory with directory: %w", unix.ENOTDIR)
+	ErrSameFile = errors.New("is the same file")
+)
+
 // errKept is why a file was not written that is there, which is no failure.
 var errKept = errors.New("kept")
 
 // add implements [Sink].
 func (s *ImageSink) add(it *Item, src Source) error {
-	if err := s.queue.err(); err != nil {
+	if err := s.reported(); err != nil {
 		return err
 	}
 	if it.Err != nil {
 		it.left = true
-		return s.Report.fail(src.label(it), it.Err)
+		return s.fail(src.label(it), it.Err)
 	}
 	if err := s.FS.Image().Kernel().Err(); err != nil {
 		return err
@@ -114,8 +134,8 @@ func (s *ImageSink) add(it *Item, src Source) error {
 		it.left = true
 		return nil
 	}
-	if s.Owner != nil {
-		s.Owner(&it.Meta)
+	if s.Change != nil {
+		s.Change(&it.Meta)
 	}
 	if now := s.Clock; !now.IsZero() {
 		// When a file was built, or last read, is not to be seen.
@@ -144,9 +164,29 @@ func (s *ImageSink) add(it *Item, src Source) error {
 		if s.Strict && it.Meta.Mode.IsDir() {
 			s.skip = rel
 		}
-		return s.Report.fail(s.label(it, rel), err)
+		return s.fail(s.label(it, rel), err)
 	}
 	return nil
+}
+
+// fail reports an error about a file, after those about files that came before it.
+func (s *ImageSink) fail(name string, err error) error {
+	s.queue.settle()
+	if err := s.reported(); err != nil {
+		return err
+	}
+	return s.Report.fail(name, err)
+}
+
+// reported reports the errors of files that were on their way. It returns why the work
+// has to end.
+func (s *ImageSink) reported() error {
+	for _, f := range s.queue.failures() {
+		if s.end == nil {
+			s.end = s.Report.fail(f.name, f.err)
+		}
+	}
+	return s.end
 }
 
 func (s *ImageSink) tell(it *Item, rel string) {
@@ -166,8 +206,9 @@ func (s *ImageSink) file(rel string, it *Item, src Source) (queued bool, err err
 	}
 	p := path.Join(d.Path, path.Base(rel))
 	wasDir := s.tree.Used(p)
-	if err = s.makeWay(d, p, rel); err == nil {
-		queued, err = s.write(d, p, rel, it, src)
+	there, err := s.makeWay(d, p, rel)
+	if err == nil {
+		queued, err = s.write(d, p, rel, there, it, src)
 	}
 	if err != nil && err != errKept {
 		s.queue.failed(p)
@@ -179,8 +220,8 @@ func (s *ImageSink) file(rel string, it *Item, src Source) (queued bool, err err
 	return queued, err
 }
 
-// write writes a file to a place that is free.
-func (s *ImageSink) write(d *desttree.Dir, p, rel string, it *Item, src Source) (queued bool, err error) {
+// write writes a file to its place, where there is something that may be replaced, or nil.
+func (s *ImageSink) write(d *desttree.Dir, p, rel string, there *unboot.Entry, it *Item, src Source) (queued bool, err error) {
 	s.tell(it, rel)
 	s.strip(it.Name, p, &it.Meta, d.Kind)
 	switch {
@@ -189,6 +230,8 @@ func (s *ImageSink) write(d *desttree.Dir, p, rel string, it *Item, src Source) 
 	case !it.Meta.Mode.IsRegular():
 		// Not later: what comes next may go through the link.
 		err = s.put(it.Name, p, &it.Meta, nil)
+	case s.Through && there != nil:
+		err = s.through(p, it, src)
 	case !it.loaded:
 		err = s.large(p, it, src)
 	case s.queue.takes(d, p) && fewXattrs(it.Meta.Xattrs) && !s.tree.Doubtful(d, p):
@@ -209,7 +252,7 @@ func (s *ImageSink) write(d *desttree.Dir, p, rel string, it *Item, src Source) 
 }
 
 // makeWay looks at what is in a file's place, which is replaced if it may be.
-func (s *ImageSink) makeWay(d *desttree.Dir, p, rel string) error {
+func (s *ImageSink) makeWay(d *desttree.Dir, p, rel string) (*unboot.Entry, error) {
 	s.wait(d, p)
 	if s.tree.Used(p) {
 		// A directory, or a link to one, that is to become something else.
@@ -220,13 +263,13 @@ func (s *ImageSink) makeWay(d *desttree.Dir, p, rel string) error {
 	there, err := s.tree.Place(d, p, rel, s.Keep || s.Strict && !d.Fresh)
 	switch {
 	case err != nil || there == nil:
-		return err
+		return nil, err
 	case s.Strict && there.IsDir():
-		return fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
+		return there, ErrIsDir
 	case s.Keep:
-		return errKept
+		return there, errKept
 	}
-	return nil
+	return there, nil
 }
 
 // wait waits for a path that is on its way, for something depends on it.
@@ -239,6 +282,9 @@ func (s *ImageSink) wait(d *desttree.Dir, p string) {
 // finish sets what could not be set before all was in the directories.
 func (s *ImageSink) finish() error {
 	s.queue.settle()
+	if err := s.reported(); err != nil {
+		return err
+	}
 	done := map[string]bool{}
 	for _, d := range slices.Backward(s.dirs) {
 		if err := s.FS.Image().Kernel().Err(); err != nil {
@@ -256,13 +302,13 @@ func (s *ImageSink) finish() error {
 			err = errors.Join(err, s.FS.Lchtimes(d.path, d.atime, d.mtime))
 		}
 		if err != nil {
-			if err := s.Report.fail(s.named(d.member, d.path), err); err != nil {
+			if err := s.fail(s.named(d.member, d.path), err); err != nil {
 				return err
 			}
 		}
 	}
 	s.dirs = nil
-	return s.queue.err()
+	return nil
 }
 
 // close ends the goroutines.

@@ -20,6 +20,12 @@ type ImageSource struct {
 	// Exclude, if not nil, reports whether a path of the tree is left out, with all
 	// that is below it.
 	Exclude func(rel string) bool
+	// Xattrs, if not nil, reports whether an extended attribute is wanted; NoXattrs
+	// says that none is.
+	Xattrs   func(name string) bool
+	NoXattrs bool
+	// NoHardLinks makes each name of a file a file of its own, as cp -r does.
+	NoHardLinks bool
 	// Label is how messages call a path of the FS.
 	Label func(p string) string
 
@@ -28,7 +34,7 @@ type ImageSource struct {
 
 func (s *ImageSource) items(ctx context.Context) iter.Seq2[*Item, error] {
 	return func(yield func(*Item, error) bool) {
-		w := &unboot.WalkOptions{Links: true, Xattrs: true, OneFileSystem: s.OneFileSystem}
+		w := &unboot.WalkOptions{Links: true, Xattrs: !s.NoXattrs, OneFileSystem: s.OneFileSystem}
 		for e, err := range s.FS.Walk(s.Root, w) {
 			if ctx.Err() != nil {
 				return
@@ -85,7 +91,7 @@ func (s *ImageSource) item(e *unboot.Entry, rel string) *Item {
 	if st.Mode&unix.S_IFMT == unix.S_IFREG {
 		it.Meta.Size = int64(st.Size)
 	}
-	if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+	if st.Nlink > 1 && !s.NoHardLinks && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		it.Hard = s.links.first(FileID{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino}, rel)
 		it.shared = it.Hard == ""
 	}
@@ -99,14 +105,14 @@ func (s *ImageSource) load(items []*Item) {
 		if it.Err != nil || it.Hard != "" {
 			continue
 		}
-		if it.entry.XattrSize != 0 {
+		if it.entry.XattrSize != 0 && !s.NoXattrs {
 			if it.Meta.Xattrs, it.Err = s.FS.Xattrs(it.entry.Path()); it.Err != nil {
 				continue
 			}
 			// ntfs3 lists those in which WSL keeps owners and modes,
 			// under names that no setxattr(2) takes.
 			for name := range it.Meta.Xattrs {
-				if strings.HasPrefix(name, "$LX") {
+				if strings.HasPrefix(name, "$LX") || s.Xattrs != nil && !s.Xattrs(name) {
 					delete(it.Meta.Xattrs, name)
 				}
 			}

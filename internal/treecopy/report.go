@@ -6,7 +6,8 @@ import (
 )
 
 // A Report takes what a transfer has to say. Every field may be left out. The functions
-// are called from several goroutines. name is the label of what an error is about.
+// are called in the order of the tree, but for Lost, which several goroutines call. name is
+// the label of what an error is about.
 type Report struct {
 	// Fail is called with an error about one file, which was not moved whole. An
 	// error that it returns ends the work; so does the first one if there is no Fail.

@@ -1,6 +1,7 @@
 package treecopy
 
 import (
+	"bytes"
 	"io"
 
 	"github.com/unboot/unboot"
@@ -51,3 +52,10 @@ func (b *sectionBody) WriteTo(w io.Writer) (int64, error) {
 	}
 	return io.CopyBuffer(w, struct{ io.Reader }{b}, make([]byte, 1<<20))
 }
+
+// A memoryBody is content that was loaded.
+type memoryBody struct{ *bytes.Reader }
+
+func (memoryBody) Close() error                      { return nil }
+func (memoryBody) segments() ([]unboot.Extent, bool) { return nil, false }
+func (memoryBody) holes() bool                       { return false }

@@ -20,9 +20,9 @@ type TarSink struct {
 	// Base is the name of the tree's root, if that is not a directory. Otherwise all
 	// names begin with "./".
 	Base string
-	// NoXattrs leaves out extended attributes.
-	NoXattrs bool
-	Report   Report
+	// Owners, if not nil, returns the names of a user and a group, or "".
+	Owners func(uid, gid int) (user, group string)
+	Report Report
 }
 
 // start and close implement [Sink].
@@ -82,6 +82,9 @@ func (s *TarSink) name(p string) string {
 func (s *TarSink) header(it *Item) (*tarball.Header, error) {
 	m := &it.Meta
 	h := &tarball.Header{Name: s.name(it.Path), Mode: mode12(m.Mode), UID: int64(m.UID), GID: int64(m.GID), Mtime: m.Mtime}
+	if s.Owners != nil {
+		h.User, h.Group = s.Owners(m.UID, m.GID)
+	}
 	switch m.Mode.Type() {
 	case 0:
 		h.Type, h.Size = tarball.TypeReg, m.Size
@@ -104,10 +107,8 @@ func (s *TarSink) header(it *Item) (*tarball.Header, error) {
 		h.Type, h.Linkname, h.Size = tarball.TypeLink, s.name(it.Hard), 0
 		return h, nil
 	}
-	if !s.NoXattrs {
-		for _, name := range slices.Sorted(maps.Keys(m.Xattrs)) {
-			h.Xattrs = append(h.Xattrs, tarball.Xattr{Name: name, Value: string(m.Xattrs[name])})
-		}
+	for _, name := range slices.Sorted(maps.Keys(m.Xattrs)) {
+		h.Xattrs = append(h.Xattrs, tarball.Xattr{Name: name, Value: string(m.Xattrs[name])})
 	}
 	return h, nil
 }
