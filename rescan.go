@@ -38,7 +38,7 @@ func (img *Image) Rescan() error {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 		defer r.close()
-		s := &scan{source: source{path: d.Path}, r: r, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
+		s := &scan{diskSource: diskSource{path: d.Path}, r: r, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
 		s.noteMissing()
 		s.readTable(d.SectorSize)
 		if err := img.updatePartitions(s, r.fd); err != nil {

@@ -35,7 +35,7 @@ func (h hostReader) section(_ int, start, size int64) io.ReaderAt {
 // A scan is what is found out about a disk without the kernel, or in
 // [Image.Rescan] through it.
 type scan struct {
-	source
+	diskSource
 	r          reader
 	onlyRead   bool // the disk itself is not written to
 	size       int64
