@@ -4,7 +4,7 @@
 #   make test    install what is needed, build, and run all tests
 #   make         build bin/unboot, one file with the kernel in it
 #
-# More: kernel, bench, fuzz, soak, reproducible, lint, clean.
+# More: race, man, kernel, bench, fuzz, soak, reproducible, clean.
 
 SHELL := /bin/bash
 export CGO_ENABLED := 0
@@ -48,12 +48,28 @@ demo: deps
 test: deps
 	@$(MAKE) --no-print-directory all check
 
+# Manual pages, from the table that usage texts come from.
+.PHONY: man
+man: bin/unboot
+	rm -rf bin/man
+	mkdir -p bin/man
+	bin/unboot help --man bin/man
+
 # The tests alone, where all is installed.
 .PHONY: check
 check: all
 	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	$(GO) test -timeout 30m ./...
+
+# The race detector, on what goroutines share. It needs cgo, which the program has
+# not: so the tests that run the program, as those of cmd/unboot and most in test/
+# do, would show it nothing. It makes Go several times as slow: with -short, tests
+# do less of the same, and leave out what only waits for the kernel.
+.PHONY: race
+race: all
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m . ./lkl/... ./disk/... \
+		./guestfs ./guestfs/internal/protocol ./internal/...
 
 .PHONY: bench
 bench: all

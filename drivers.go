@@ -108,7 +108,7 @@ func driversOf(fstype, version string) []driver {
 func (img *Image) tuning(d *Device, driver string) string {
 	// ext4 reads 32 blocks with inodes around each that it needs. From a file
 	// of the host, mostly in its page cache, coming back for more is cheaper.
-	if driver == "ext4" && img.found.Load().disks[d.Disk].raw {
+	if disk, _ := img.found.Load().disk(d); driver == "ext4" && disk != nil && disk.raw {
 		return "inode_readahead_blks=4"
 	}
 	return ""

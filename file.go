@@ -126,6 +126,25 @@ func (f *File) Stat() (fs.FileInfo, error) {
 	return e, nil
 }
 
+// Size returns the size in bytes of a regular file or a block device; that of others is
+// what Stat says. The offset stays.
+func (f *File) Size() (size int64, err error) {
+	err = f.call("size", func(fd int) error {
+		var st unix.Statx_t
+		if err := f.fs.view.Fstatx(fd, unix.STATX_TYPE|unix.STATX_SIZE, &st); err != nil {
+			return err
+		}
+		size = int64(st.Size)
+		if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+			return nil
+		}
+		n, err := f.fs.view.IoctlGetUint64(fd, unix.BLKGETSIZE64)
+		size = int64(n)
+		return err
+	})
+	return size, err
+}
+
 // Truncate sets the size, as ftruncate(2).
 func (f *File) Truncate(size int64) error {
 	return f.call("truncate", func(fd int) error { return f.fs.view.Ftruncate(fd, size) })

@@ -42,8 +42,8 @@ func (f *FS) followFstab() {
 			f.problem("%s is not mounted: %s: %s", e.File, e.Spec, cmp.Or(why, ErrNotFound.Error()))
 			continue
 		}
-		m := Mount{Device: devices[n].Name, Dir: CleanPath(e.File)}
-		m.takeOptions(e.Options)
+		o := fstab.SplitOptions(e.Options)
+		m := Mount{Device: devices[n].Name, Dir: CleanPath(e.File), ReadOnly: o.ReadOnly, Data: strings.Join(o.Visible(), ",")}
 		mounts[m.Dir] = m // the last one covers those before
 	}
 	list := slices.Collect(maps.Values(mounts))
@@ -51,7 +51,7 @@ func (f *FS) followFstab() {
 		return cmp.Or(cmp.Compare(depth(a.Dir), depth(b.Dir)), strings.Compare(a.Dir, b.Dir))
 	})
 	for _, m := range list {
-		m.ReadOnly = m.ReadOnly || f.readOnly
+		m.ReadOnly = m.ReadOnly || f.ReadOnly()
 		if err := f.mountWhole(m); err != nil {
 			f.problem("/%s is not mounted: %v", m.Dir, err)
 		}
@@ -68,29 +68,6 @@ func fstabTable(entries []fstab.Entry, devices []*Device, root string) *fstab.Ta
 		}
 	}
 	return t
-}
-
-// keepOptions are the options of a fstab that change what is seen, and not
-// only how fast or by whom. A trailing = stands for any value.
-var keepOptions = []string{
-	"subvol=", "subvolid=", "iocharset=", "nls=", "codepage=", "utf8",
-	"umask=", "fmask=", "dmask=", "uid=", "gid=", "ufstype=",
-}
-
-// takeOptions sets what the options of an entry ask for.
-func (m *Mount) takeOptions(options []string) {
-	for _, o := range options {
-		key, _, valued := strings.Cut(o, "=")
-		if valued {
-			key += "="
-		}
-		switch {
-		case o == "ro":
-			m.ReadOnly = true
-		case slices.Contains(keepOptions, key):
-			m.Data = joinData(m.Data, o)
-		}
-	}
 }
 
 func (f *FS) problem(format string, args ...any) {

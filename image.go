@@ -20,7 +20,8 @@ type Image struct {
 	k        *lkl.Kernel
 	writable bool
 	files    []disk.Device // of the host, to be closed
-	found    atomic.Pointer[inventory]
+	found    atomic.Pointer[graph]
+	nodes    *FS // the kernel's own tree, which has the devices: see Device.Open
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
 	// told apart.
@@ -33,35 +34,6 @@ type Image struct {
 	mu     sync.Mutex
 	trees  []*tree       // guarded by mu, in the order of mounting
 	closed chan struct{} // guarded by mu: nil, or closed when Close is done
-}
-
-// An inventory is what disks and devices there are. It is not changed once
-// others can see it.
-type inventory struct {
-	disks    []*Disk
-	devices  []*Device
-	problems []string
-	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
-}
-
-// A Disk is a disk of an image.
-type Disk struct {
-	// Path is the host path, or the name given to [AddDevice].
-	Path string
-	// Name is the path of its node in the kernel, such as "/dev/sda".
-	Name string
-	// Size is in bytes.
-	Size int64
-	// SectorSize is the size of a logical block in bytes.
-	SectorSize int
-	// Table is the kind of the partition table, such as "gpt", "dos" or "mac", as
-	// package volume/part calls it; "" if there is none.
-	Table string
-	// UUID identifies the partition table, or is "".
-	UUID string
-
-	raw   bool  // a file or block device of the host
-	whole int64 // bytes that are really there, if that is less than Size; or 0
 }
 
 // Open opens a disk image or a block device by its host path, starts a kernel and attaches the
@@ -137,6 +109,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 			return err
 		}
 	}
+	img.nodes = newNodes(img)
 	return img.findDevices(found)
 }
 
@@ -148,7 +121,7 @@ func (img *Image) openDisk(ctx context.Context, src diskSource, c *config) (*sca
 			return nil, err
 		}
 	}
-	s.r = hostReader{s.dev}
+	s.r = s.dev
 	s.size = s.dev.Size()
 	s.onlyRead = !c.writable || s.scratch
 	return s, nil
@@ -234,7 +207,7 @@ func (img *Image) Close() error {
 		// which those who read should have noticed.
 		err := img.k.Err()
 		img.k.Kill()
-		for _, t := range trees {
+		for _, t := range append(trees, img.nodes.t) {
 			t.forget()
 		}
 		return err
@@ -243,6 +216,7 @@ func (img *Image) Close() error {
 	for _, t := range slices.Backward(trees) {
 		errs = append(errs, t.unmount())
 	}
+	img.closeNodes()
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
 	for _, f := range img.files {
@@ -291,14 +265,6 @@ func (img *Image) ReadOnly() bool { return !img.writable }
 // Kernel returns the kernel. What it has mounted under /mnt, and the disks
 // attached to it, belong to the image.
 func (img *Image) Kernel() *lkl.Kernel { return img.k }
-
-// Disks returns the disks, in the order in which they were given.
-func (img *Image) Disks() []*Disk { return slices.Clone(img.found.Load().disks) }
-
-// Problems returns what is wrong with the disks as far as it was noticed, in
-// words: a partition that ends beyond the end of its disk, a file system larger
-// than its device, and the like.
-func (img *Image) Problems() []string { return slices.Clone(img.found.Load().problems) }
 
 // err returns what a call on a closed image returns, or nil.
 func (img *Image) err() error {

@@ -14,27 +14,11 @@ import (
 // maxLogLines is how many lines an error keeps.
 const maxLogLines = 40
 
-// logSince returns the lines that the kernel has logged since a mark, the last
-// ones if there are many.
+// logSince returns what the kernel has logged since a mark, the last messages if
+// there are many.
 func (img *Image) logSince(mark lkl.LogMark) []string {
 	lines, _ := img.k.LogSince(mark)
-	return cleanLines(lines[max(0, len(lines)-maxLogLines):])
-}
-
-// cleanLines takes the time stamps ("[    0.004321] ") off.
-func cleanLines(lines []string) []string {
-	out := make([]string, 0, len(lines))
-	for _, l := range lines {
-		if strings.HasPrefix(l, "[") {
-			if _, rest, ok := strings.Cut(l, "] "); ok {
-				l = rest
-			}
-		}
-		if l = strings.TrimSpace(l); l != "" {
-			out = append(out, l)
-		}
-	}
-	return out
+	return lines[max(0, len(lines)-maxLogLines):]
 }
 
 // tellingLine returns the line of a log that best says what went wrong, or "".

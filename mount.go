@@ -109,7 +109,7 @@ func (img *Image) newTree(m Mount, dir string) (*FS, error) {
 	img.mu.Lock()
 	img.trees = append(img.trees, t)
 	img.mu.Unlock()
-	return &FS{t: t, view: img.k.Chroot(fd), name: ".", readOnly: m.ReadOnly}, nil
+	return &FS{t: t, view: img.k.Chroot(fd), name: "."}, nil
 }
 
 // MountAt mounts one more device into the tree, on the directory dir. Errors

@@ -48,13 +48,14 @@ func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
 
 // candidates returns the file systems of the image, each once: a CD image may be seen as
 // the whole disk and as a partition, a btrfs on all its devices. What lies inside a CD
-// image is there for firmware and other systems: it is mounted only by name.
+// image is there for firmware and other systems: it is mounted only by name, as is what
+// lies in a file of a file system.
 func (img *Image) candidates() []*Device {
 	var list []*Device
 	seen := map[[2]string]bool{}
 	for _, d := range img.FileSystems() {
 		id := [2]string{d.Content.Type, d.Content.UUID}
-		if d.Content.UUID != "" && seen[id] && sharesUUID(d) {
+		if d.Kind == KindLoop || d.Content.UUID != "" && seen[id] && sharesUUID(d) {
 			continue
 		}
 		if slices.ContainsFunc(list, func(o *Device) bool { return o.standsFor(d) }) {
@@ -70,13 +71,14 @@ func (img *Image) candidates() []*Device {
 // image that d lies inside of. A FAT whose boot sector is a partition table, too, as
 // mkfs.fat and mformat make it, is a partition that begins with its disk.
 func (d *Device) standsFor(other *Device) bool {
-	if d.Disk != other.Disk {
+	disk, _ := d.graph().disk(d)
+	if o, _ := other.graph().disk(other); disk == nil || o != disk {
 		return false
 	}
-	if d.Start == other.Start && d.Content.Type == other.Content.Type {
+	if d.start() == other.start() && d.Content.Type == other.Content.Type {
 		return true
 	}
-	return d.Kind == KindDisk && besidePartitions(d.Content) && other.Start+other.Size <= d.Content.Size
+	return d.Kind == KindDisk && besidePartitions(d.Content) && other.start()+other.Size <= d.Content.Size
 }
 
 func sharesUUID(d *Device) bool {

@@ -134,7 +134,7 @@ func TestDeviceNames(t *testing.T) {
 
 func partUUID(img *unboot.Image, number int) string {
 	for _, d := range img.Devices() {
-		if d.Number == number && d.Partition != nil {
+		if d.Partition != nil && d.Partition.Number == number {
 			return strings.ToUpper(d.Partition.UUID)
 		}
 	}

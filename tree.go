@@ -74,17 +74,7 @@ func (t *tree) unmount() error {
 	mark := k.LogMark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
 
-	t.mu.Lock()
-	for f := range t.files {
-		f.closeLocked()
-	}
-	for w := range t.walkers {
-		w.closeAll()
-	}
-	t.files, t.walkers = nil, nil
-	t.closeSubs()
-	t.mu.Unlock()
-
+	t.closeFiles()
 	var errs []error
 	for i := len(t.mounts) - 1; i >= 0; i-- {
 		errs = append(errs, t.unmountOne(i))
@@ -106,6 +96,22 @@ func (t *tree) unmount() error {
 		return nil
 	}
 	return fmt.Errorf("unmount %s: %w", t.mounts[0].Device, err)
+}
+
+// closeFiles closes everything that is open in the tree.
+//
+// Preconditions: life is held for writing, and dead.
+func (t *tree) closeFiles() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for f := range t.files {
+		f.closeLocked()
+	}
+	for w := range t.walkers {
+		w.closeAll()
+	}
+	t.files, t.walkers = nil, nil
+	t.closeSubs()
 }
 
 // unmountOne unmounts the mount i, which is the last one that is left.

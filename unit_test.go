@@ -3,7 +3,6 @@ package unboot
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,13 +103,6 @@ func TestTellingLine(t *testing.T) {
 		if got := tellingLine(lines); got != want && !strings.Contains(got, "error -22") {
 			t.Errorf("%q: %q, want %q", lines, got, want)
 		}
-	}
-}
-
-func TestCleanLines(t *testing.T) {
-	got := cleanLines([]string{"[    0.004321] EXT4-fs (sda): x", "", "  ", "plain [1] line", "[unclosed"})
-	if want := []string{"EXT4-fs (sda): x", "plain [1] line", "[unclosed"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
 	}
 }
 

@@ -189,13 +189,13 @@ func (o *pieceWriter) memory(n int) ([]byte, func(), error) {
 
 // writeRest writes what is from off on.
 func (o *pieceWriter) writeRest() error {
-	st, err := o.f.Stat()
+	end, err := o.f.Size()
 	if err != nil {
 		return errors.Unwrap(err)
 	}
 	// The first piece ends where the others may start, and is all there is
 	// of a small file.
-	rest := max(st.Size()-o.off, 0)
+	rest := max(end-o.off, 0)
 	size := readPiece - int(o.off%streamAlign)
 	if rest < readPiece {
 		size = int(rest)/streamAlign*streamAlign + streamAlign

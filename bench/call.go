@@ -17,14 +17,14 @@ func benchCall(e *env) ([]row, error) {
 	}
 	defer k.Kill()
 	const calls = 1000
-	hot := &side{"call", func() (sample, error) {
+	hot := &side{name: "call", run: func() (sample, error) {
 		start := time.Now()
 		for range calls {
 			k.CloseFd(-1)
 		}
 		return sample{wall: time.Since(start) / calls}, nil
 	}}
-	host := &side{"host", func() (sample, error) {
+	host := &side{name: "host", run: func() (sample, error) {
 		start := time.Now()
 		for range calls {
 			unix.Close(-1)
@@ -36,18 +36,18 @@ func benchCall(e *env) ([]row, error) {
 		return nil, err
 	}
 
-	f, err := newFutexPair(e.self)
+	f, err := newFutexPair(e.bench)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
-	idle := &side{"idle call", func() (sample, error) {
+	idle := &side{name: "idle call", run: func() (sample, error) {
 		time.Sleep(time.Millisecond) // both sides sleep after some 50 µs
 		start := time.Now()
 		k.CloseFd(-1)
 		return sample{wall: time.Since(start)}, nil
 	}}
-	floor := &side{"futex", func() (sample, error) {
+	floor := &side{name: "futex", run: func() (sample, error) {
 		time.Sleep(time.Millisecond)
 		d, err := f.wake()
 		return sample{wall: d}, err

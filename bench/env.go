@@ -16,8 +16,8 @@ import (
 
 // An env is what the benchmarks share: the program, the images, a directory.
 type env struct {
-	unboot    string // host path of the program
-	self      string // of this one
+	programs            // what is measured
+	before    *programs // of an earlier version, to compare with, or nil
 	factor    float64
 	appliance bool
 	work      string // directory on a disk, not a tmpfs
@@ -27,19 +27,22 @@ type env struct {
 	images        map[string]string
 }
 
-func newEnv(binary string, factor float64, appliance bool) (*env, error) {
-	abs, err := filepath.Abs(binary)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(abs); err != nil {
-		return nil, fmt.Errorf("%w (run make)", err)
-	}
+func newEnv(unboot, before string, factor float64, appliance bool) (e *env, err error) {
+	e = &env{factor: factor, appliance: appliance, load: loadAverage(), images: map[string]string{}}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	e := &env{unboot: abs, self: self, factor: factor, appliance: appliance, load: loadAverage(), images: map[string]string{}}
+	if e.programs, err = findPrograms(unboot, self); err != nil {
+		return nil, fmt.Errorf("%w (run make)", err)
+	}
+	if before != "" {
+		p, err := findPrograms(filepath.Join(before, "unboot"), filepath.Join(before, "bench"))
+		if err != nil {
+			return nil, err
+		}
+		e.before = &p
+	}
 	if e.share, err = testimg.BuildUsrShare(); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func (e *env) bigImage() (string, error) {
 }
 
 // blankImage returns an empty ext4 image of 3 GiB, of which each run takes a copy. All
-// is initialized, so that no side has a thread doing that behind its back.
+// is initialized, so that no side has a thread doing that while it is measured.
 func (e *env) blankImage() (string, error) {
 	return e.image("blank.img", func(out string) error {
 		return mke2fs(out, 3<<30, "-E", "lazy_itable_init=0,lazy_journal_init=0")
@@ -179,7 +182,7 @@ func (e *env) mounted(name, image string, work func(dir string) (sample, error))
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return &side{name, func() (s sample, err error) {
+	return &side{name: name, run: func() (s sample, err error) {
 		dir, umount, err := e.loopMount(image, "ro")
 		if err != nil {
 			return s, err
@@ -191,11 +194,6 @@ func (e *env) mounted(name, image string, work func(dir string) (sample, error))
 		}()
 		return work(dir)
 	}}
-}
-
-// program is a side that is a process of its own.
-func program(name string, argv ...string) *side {
-	return &side{name, func() (sample, error) { return timed(exec.Command(argv[0], argv[1:]...)) }}
 }
 
 func loadAverage() string {

@@ -30,7 +30,7 @@ func benchGuestfs(e *env) (rows []row, err error) {
 		if _, err := exec.LookPath(p.argv[0]); err != nil {
 			return rows, err
 		}
-		ours := program("unboot", append([]string{e.unboot, "run", "--"}, p.argv...)...)
+		ours := e.unbootDoes(append([]string{"run", "--"}, p.argv...)...)
 		runs, against := 20, (*side)(nil)
 		if e.appliance {
 			// Some of ours, for the appliance takes half a minute each time.
@@ -51,7 +51,7 @@ func benchGuestfs(e *env) (rows []row, err error) {
 
 // onAppliance is a side that is a program on libguestfs's own appliance.
 func onAppliance(argv []string) *side {
-	return &side{argv[0] + " on the appliance", func() (sample, error) {
+	return &side{name: argv[0] + " on the appliance", run: func() (sample, error) {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "LIBGUESTFS_BACKEND=direct", "LIBGUESTFS_BACKEND_SETTINGS=force_tcg")
 		return timed(cmd)
@@ -66,7 +66,7 @@ func benchGuestfsGo(e *env) ([]row, error) {
 	if err := preread(e.debian); err != nil {
 		return nil, err
 	}
-	ours, _, err := e.pairs(40, &side{"guestfs", func() (sample, error) { return e.child("guestfs", e.debian, "/dev/sda1", "/etc/hostname") }}, nil)
+	ours, _, err := e.pairs(40, e.library("guestfs", e.debian, "/dev/sda1", "/etc/hostname"), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func benchDownload(e *env) ([]row, error) {
 		return nil, err
 	}
 	const rate = 400e6 // bytes in a second
-	ours, _, err := e.pairs(5, program("unboot", e.unboot, "run", "--", "guestfish", "--ro", "--format=raw", "-a", image, "-m", "/dev/sda",
+	ours, _, err := e.pairs(5, e.unbootDoes("run", "--", "guestfish", "--ro", "--format=raw", "-a", image, "-m", "/dev/sda",
 		"download", "/big", "/dev/null"), nil)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func benchInspect(e *env) ([]row, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.Command(e.self, "child", "inspect", dir)
+	cmd := exec.Command(e.bench, "child", "inspect", dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ type benchmark struct {
 
 var benchmarks = []benchmark{
 	{"ls", benchLs},
+	{"info", benchInfo},
 	{"open", benchOpen},
 	{"call", benchCall},
 	{"list", benchList},
@@ -51,20 +53,29 @@ func main() {
 	only := flag.String("only", ".", "measure the benchmarks whose name matches the `regexp`")
 	runs := flag.Float64("n", 1, "multiply the number of runs of each line by this `factor`")
 	binary := flag.String("unboot", "../bin/unboot", "the `program` to measure")
+	before := flag.String("before", "", "compare with the programs unboot and bench of an earlier version, in this `directory`")
 	update := flag.Bool("update", false, "write the table into ../docs/benchmarks.md")
 	appliance := flag.Bool("appliance", false, "also time libguestfs's own appliance")
 	flag.Parse()
 
+	if *update && *before != "" {
+		fatal(errors.New("-update and -before exclude each other"))
+	}
 	match, err := regexp.Compile(*only)
 	if err != nil {
 		fatal(err)
 	}
-	e, err := newEnv(*binary, *runs, *appliance)
+	e, err := newEnv(*binary, *before, *runs, *appliance)
 	if err != nil {
 		fatal(err)
 	}
 	rows, failed := measure(e, match)
-	text := e.machine() + "\n" + table(rows)
+	text := e.machine() + "\n"
+	if e.before != nil {
+		text += changes(rows)
+	} else {
+		text += table(rows)
+	}
 	e.close()
 	fmt.Print("\n", text)
 	if *update {

@@ -11,13 +11,8 @@ import (
 // and of the children it has waited for, where the side is a process.
 type sample struct {
 	wall, user, sys time.Duration
-}
-
-// A side is one of the two things that a line compares. Its run does the work once,
-// with the preparation it needs, and returns what the work alone took.
-type side struct {
-	name string
-	run  func() (sample, error)
+	// before is the wall time of an earlier version in the same turn, or 0.
+	before time.Duration
 }
 
 type samples []sample
@@ -41,6 +36,8 @@ func (s samples) middle(of func(sample) time.Duration) time.Duration {
 }
 
 func wall(s sample) time.Duration { return s.wall }
+
+func before(s sample) time.Duration { return s.before }
 
 // split says where the time goes.
 func (s samples) split() string {
@@ -70,7 +67,7 @@ func (e *env) turns(n int, sides ...*side) ([]samples, error) {
 			if sides[i] == nil {
 				continue
 			}
-			x, err := sides[i].run()
+			x, err := sides[i].turn(turn)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", sides[i].name, err)
 			}
@@ -80,6 +77,28 @@ func (e *env) turns(n int, sides ...*side) ([]samples, error) {
 		}
 	}
 	return all, nil
+}
+
+// turn runs a side once, and its earlier version if there is one: which of the two comes
+// first changes with each turn.
+func (s *side) turn(n int) (x sample, err error) {
+	var old sample
+	versions := []func() error{
+		func() (err error) { x, err = s.run(); return err },
+		func() (err error) { old, err = s.before(); return err },
+	}
+	if s.before == nil {
+		versions = versions[:1]
+	} else if n%2 == 1 {
+		slices.Reverse(versions)
+	}
+	for _, run := range versions {
+		if err := run(); err != nil {
+			return x, err
+		}
+	}
+	x.before = old.wall
+	return x, nil
 }
 
 // pairs is turns of two.

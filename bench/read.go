@@ -21,7 +21,7 @@ func benchList(e *env) ([]row, error) {
 	if err := preread(e.share); err != nil {
 		return nil, err
 	}
-	ours, theirs, err := e.pairs(10, program("unboot", e.unboot, "find", e.share, "-printf", format),
+	ours, theirs, err := e.pairs(10, e.unbootDoes("find", e.share, "-printf", format),
 		e.mounted("find", e.share, func(dir string) (sample, error) { return timed(exec.Command("find", dir, "-printf", format)) }))
 	if err != nil {
 		return nil, err
@@ -35,9 +35,7 @@ func benchDiskfs(e *env) ([]row, error) {
 	if err := preread(e.share); err != nil {
 		return nil, err
 	}
-	ours, theirs, err := e.pairs(3,
-		&side{"walk", func() (sample, error) { return e.child("walk", e.share) }},
-		&side{"walk-diskfs", func() (sample, error) { return e.child("walk-diskfs", e.share) }})
+	ours, theirs, err := e.pairs(3, e.library("walk", e.share), e.library("walk-diskfs", e.share).alone())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +123,7 @@ func benchCat(e *env) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := e.pairs(10, program("unboot", e.unboot, "cat", image+":/big"),
+	ours, theirs, err := e.pairs(10, e.unbootDoes("cat", image+":/big"),
 		e.mounted("cat", image, func(dir string) (sample, error) { return timed(exec.Command("cat", dir+"/big")) }))
 	if err != nil {
 		return nil, err
@@ -144,8 +142,8 @@ func benchTar(e *env) ([]row, error) {
 		return drained(exec.Command("tar", "-C", dir, "-cf", "-", "."))
 	})
 	const hint = "go test -run '^$' -bench BenchmarkTarOut -cpuprofile cpu.out ./cmd/unboot"
-	all, err := e.turns(5, gnu, program("unboot", e.unboot, "tar", e.share),
-		&side{"unboot", func() (sample, error) { return drained(exec.Command(e.unboot, "tar", e.share)) }})
+	all, err := e.turns(5, gnu, e.unbootDoes("tar", e.share),
+		e.ours("unboot", func(p programs) (sample, error) { return drained(exec.Command(p.unboot, "tar", e.share)) }))
 	if err != nil {
 		return nil, err
 	}

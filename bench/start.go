@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/unboot/unboot"
@@ -25,7 +21,7 @@ func benchLs(e *env) (rows []row, err error) {
 		if err := preread(image.path); err != nil {
 			return rows, err
 		}
-		ours, floor, err := e.pairs(40, program("unboot", e.unboot, "ls", image.path+":/"), program("true", "/bin/true"))
+		ours, floor, err := e.pairs(40, e.unbootDoes("ls", image.path+":/"), program("/bin/true"))
 		if err != nil {
 			return rows, err
 		}
@@ -36,14 +32,30 @@ func benchLs(e *env) (rows []row, err error) {
 		if _, err := exec.LookPath("guestfish"); err != nil {
 			return rows, err
 		}
-		ours, theirs, err := e.pairs(1, program("unboot", e.unboot, "ls", e.debian+":/"),
-			program("guestfish", "guestfish", "--ro", "-a", e.debian, "-m", "/dev/sda1", "ls", "/"))
+		ours, theirs, err := e.pairs(1, e.unbootDoes("ls", e.debian+":/"),
+			program("guestfish", "--ro", "-a", e.debian, "-m", "/dev/sda1", "ls", "/"))
 		if err != nil {
 			return rows, err
 		}
 		rows = append(rows, compare("the same, GPT Debian", ours, "guestfish", theirs, 0, 0, ""))
 	}
 	return rows, nil
+}
+
+// benchInfo: all that can be said about an image, its operating system included.
+func benchInfo(e *env) ([]row, error) {
+	if e.debian == "" {
+		return nil, nil
+	}
+	if err := preread(e.debian); err != nil {
+		return nil, err
+	}
+	ours, floor, err := e.pairs(40, e.unbootDoes("info", e.debian), program("/bin/true"))
+	if err != nil {
+		return nil, err
+	}
+	return []row{compare("`unboot info`, whole process, GPT Debian", ours, "`/bin/true`", floor, 0, 0,
+		"strace -f -r unboot info IMAGE")}, nil
 }
 
 // openFirst opens an image and reads a file: what a program that wants to know one
@@ -73,8 +85,8 @@ func benchOpen(e *env) (rows []row, err error) {
 	if err := preread(e.debian); err != nil {
 		return nil, err
 	}
-	fresh := &side{"child open", func() (sample, error) { return e.child("open", e.debian, device, file) }}
-	again := &side{"open", func() (sample, error) {
+	fresh := e.library("open", e.debian, device, file)
+	again := &side{name: "open", run: func() (sample, error) {
 		d, err := openFirst(e.debian, device, file)
 		return sample{wall: d}, err
 	}}
@@ -87,45 +99,4 @@ func benchOpen(e *env) (rows []row, err error) {
 		compare("`unboot.Open` to a file's first byte, first in its process", first, "", nil, 7*time.Millisecond, 0, hint),
 		compare("the same, later in the process", later, "", nil, 7*time.Millisecond, 0, hint),
 	}, nil
-}
-
-// child runs this program as a new process, which measures something by itself.
-func (e *env) child(args ...string) (s sample, err error) {
-	cmd := exec.Command(e.self, append([]string{"child"}, args...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return s, fmt.Errorf("child %v: %w", args, err)
-	}
-	ns, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
-	s.wall = time.Duration(ns)
-	s.user, s.sys = cmd.ProcessState.UserTime(), cmd.ProcessState.SystemTime()
-	return s, err
-}
-
-// child is what the new process does.
-func child(args []string) error {
-	var d time.Duration
-	var err error
-	switch args[0] {
-	case "open":
-		d, err = openFirst(args[1], args[2], args[3])
-	case "walk":
-		d, err = walkUnboot(args[1])
-	case "walk-diskfs":
-		d, err = walkDiskfs(args[1])
-	case "guestfs":
-		d, err = launchFirst(args[1], args[2], args[3])
-	case "futex":
-		return futexChild()
-	case "inspect":
-		return inspectFleet(args[1])
-	default:
-		return fmt.Errorf("child %s?", args[0])
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Println(d.Nanoseconds())
-	return err
 }

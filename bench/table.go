@@ -18,6 +18,8 @@ type row struct {
 	met     verdict
 	// hint says where the time goes; it is printed if the target is missed.
 	hint string
+	// before is the median of an earlier version, and change the ratio to it.
+	before, change string
 }
 
 type verdict int
@@ -59,10 +61,25 @@ func compare(work string, ours samples, against string, theirs samples, most tim
 		r.target = "≤ " + show(most)
 		r.met = judge(ours.median() <= most)
 	}
+	if old := ours.middle(before); old > 0 {
+		r.before, r.change = show(old), fmt.Sprintf("%.2f", float64(ours.median())/float64(old))
+	}
 	if hint != "" {
 		r.hint += ". To look closer: `" + hint + "`"
 	}
 	return r
+}
+
+// changes prints how rows compare with an earlier version, as Markdown.
+func changes(rows []row) string {
+	var b strings.Builder
+	b.WriteString("| work | now, min / median | before, median | ratio of medians |\n|---|---|---|---|\n")
+	for _, r := range rows {
+		if r.before != "" {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.work, r.ours, r.before, r.change)
+		}
+	}
+	return b.String()
 }
 
 // table prints rows as Markdown, and what is to be said of those that missed.

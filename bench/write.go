@@ -8,25 +8,35 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// onCopy runs work with a copy of an empty image, which nobody else is writing to the
-// disk then. The time of unboot ends when the process has, which is when all is on
+// onCopy runs work with a copy of an empty image, which nothing else is writing to the
+// disk by then. The time of unboot ends when the process has, which is when all is on
 // the disk; that of the host's tools when they have synced what they wrote.
-func (e *env) onCopy(name string, work func(image string) (sample, error)) *side {
-	return &side{name, func() (s sample, err error) {
-		blank, err := e.blankImage()
-		if err != nil {
-			return s, err
-		}
-		image := filepath.Join(e.work, "copy.img")
-		defer os.Remove(image)
-		if err := testimg.Copy(blank, image); err != nil {
-			return s, err
-		}
-		if err := settle(image); err != nil {
-			return s, err
-		}
-		return work(image)
-	}}
+func (e *env) onCopy(work func(image string) (sample, error)) (s sample, err error) {
+	blank, err := e.blankImage()
+	if err != nil {
+		return s, err
+	}
+	image := filepath.Join(e.work, "copy.img")
+	defer os.Remove(image)
+	if err := testimg.Copy(blank, image); err != nil {
+		return s, err
+	}
+	if err := settle(image); err != nil {
+		return s, err
+	}
+	return work(image)
+}
+
+// unbootOnCopy is a side that is one command of unboot, whose last argument is a path in
+// such a copy, with a file as its standard input.
+func (e *env) unbootOnCopy(input string, args ...string) *side {
+	return e.ours("unboot", func(p programs) (sample, error) {
+		return e.onCopy(func(image string) (sample, error) {
+			argv := append([]string{p.unboot}, args...)
+			argv[len(argv)-1] = image + ":" + argv[len(argv)-1]
+			return from(input, argv...)
+		})
+	})
 }
 
 // onMountedCopy is that for the host's kernel.
@@ -34,18 +44,20 @@ func (e *env) onMountedCopy(name string, work func(dir string) (sample, error)) 
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return e.onCopy(name, func(image string) (s sample, err error) {
-		dir, umount, err := e.loopMount(image, "rw")
-		if err != nil {
-			return s, err
-		}
-		defer func() {
-			if uerr := umount(); err == nil {
-				err = uerr
+	return &side{name: name, run: func() (sample, error) {
+		return e.onCopy(func(image string) (s sample, err error) {
+			dir, umount, err := e.loopMount(image, "rw")
+			if err != nil {
+				return s, err
 			}
-		}()
-		return work(dir)
-	})
+			defer func() {
+				if uerr := umount(); err == nil {
+					err = uerr
+				}
+			}()
+			return work(dir)
+		})
+	}}
 }
 
 // from runs a command with a file as its standard input.
@@ -67,7 +79,7 @@ func benchWrite(e *env) ([]row, error) {
 		return nil, err
 	}
 	ours, theirs, err := e.pairs(5,
-		e.onCopy("unboot", func(image string) (sample, error) { return from(big, e.unboot, "write", image+":/big") }),
+		e.unbootOnCopy(big, "write", "/big"),
 		e.onMountedCopy("dd", func(dir string) (sample, error) {
 			return from(big, "dd", "of="+dir+"/big", "bs=1M", "conv=fsync", "status=none")
 		}))
@@ -88,7 +100,7 @@ func benchUnpack(e *env) ([]row, error) {
 	}
 	defer os.Remove(archive)
 	ours, theirs, err := e.pairs(3,
-		e.onCopy("unboot", func(image string) (sample, error) { return from(archive, e.unboot, "tar", "-x", image+":/") }),
+		e.unbootOnCopy(archive, "tar", "-x", "/"),
 		e.onMountedCopy("tar", func(dir string) (sample, error) {
 			return from(archive, "sh", "-c", `tar -C "$0" -xf - && sync -f "$0"`, dir)
 		}))

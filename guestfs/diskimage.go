@@ -123,9 +123,7 @@ func qemuInfo(filename string) (info imageInfo, err error) {
 
 // diskCreate makes an image.
 func (g *Guestfs) diskCreate(filename, format string, size int64, o *OptargsDisk_create) error {
-	if o == nil {
-		o = &OptargsDisk_create{}
-	}
+	o = orNone(o)
 	switch backed := o.Backingfile_is_set; {
 	case backed && size != -1 && size < 0, !backed && size < 0:
 		return errorf(syscall.EINVAL, "invalid size: %d", size)

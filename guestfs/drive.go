@@ -37,9 +37,7 @@ type drive struct {
 var protocols = []string{"ftp", "ftps", "http", "https", "iscsi", "nbd", "rbd", "ssh"}
 
 func (g *Guestfs) addDrive(filename string, o *OptargsAdd_drive) error {
-	if o == nil {
-		o = &OptargsAdd_drive{}
-	}
+	o = orNone(o)
 	d := drive{
 		path:       filename,
 		readonly:   o.Readonly_is_set && o.Readonly,
@@ -217,12 +215,10 @@ func (g *Guestfs) addDriveScratch(size int64, o *OptargsAdd_drive_scratch) error
 	if size <= 0 {
 		return errorf(syscall.EINVAL, "invalid size")
 	}
-	var d drive
-	if o != nil {
-		d.name, d.label = given(o.Name_is_set, o.Name), given(o.Label_is_set, o.Label)
-		if o.Blocksize_is_set {
-			d.blocksize = o.Blocksize
-		}
+	o = orNone(o)
+	d := drive{name: given(o.Name_is_set, o.Name), label: given(o.Label_is_set, o.Label)}
+	if o.Blocksize_is_set {
+		d.blocksize = o.Blocksize
 	}
 	if err := d.check(); err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
 // inFile is a file of the host that is sent.
@@ -97,10 +99,9 @@ func (f *outFile) close(err error) error {
 }
 
 // receive makes a call with FileOut and returns the file.
-func (g *Guestfs) receive(r request) ([]byte, error) {
+func (g *Guestfs) receive(proc uint32, a rpc.Args) ([]byte, error) {
 	var b limited
-	r.out = &b
-	if err := g.request(&r); err != nil {
+	if err := g.request(&request{proc: proc, args: a, out: &b}); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

@@ -39,7 +39,7 @@ const (
 func (g *Guestfs) lstatnslist(path string, names []string) (*[]StatNS, error) {
 	return inParts(names, statsPerCall, func(part []string) (l *[]StatNS, err error) {
 		err = g.call(rpc.ProcInternalLstatnslist, &rpc.InternalLstatnslistArgs{Path: path, Names: part},
-			func(c *xdr.Codec) { l = decodeList(c, statNSSize, codeStatNS) })
+			func(c *xdr.Codec) { list(statNSSize, codeStatNS)(c, &l) })
 		return l, err
 	})
 }
@@ -64,7 +64,7 @@ func (g *Guestfs) lstatlist(path string, names []string) (*[]Stat, error) {
 func (g *Guestfs) lxattrlist(path string, names []string) (*[]XAttr, error) {
 	return inParts(names, xattrsPerCall, func(part []string) (l *[]XAttr, err error) {
 		err = g.call(rpc.ProcInternalLxattrlist, &rpc.InternalLxattrlistArgs{Path: path, Names: part},
-			func(c *xdr.Codec) { l = decodeList(c, 8, codeXAttr) })
+			func(c *xdr.Codec) { list(8, codeXAttr)(c, &l) })
 		return l, err
 	})
 }
@@ -73,7 +73,7 @@ func (g *Guestfs) readlinklist(path string, names []string) ([]string, error) {
 	l, err := inParts(names, linksPerCall, func(part []string) (*[]string, error) {
 		var l []string
 		err := g.call(rpc.ProcInternalReadlinklist, &rpc.InternalReadlinklistArgs{Path: path, Names: part},
-			func(c *xdr.Codec) { l = decodeStrings(c) })
+			func(c *xdr.Codec) { decodeStrings(c, &l) })
 		return &l, err
 	})
 	if err != nil {

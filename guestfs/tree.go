@@ -51,7 +51,7 @@ func (t tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	var entries *[]Dirent
 	err := t.g.call(rpc.ProcReaddir, &rpc.ReaddirArgs{Dir: "/" + name}, func(c *xdr.Codec) {
-		entries = decodeList(c, direntSize, codeDirent)
+		list(direntSize, codeDirent)(c, &entries)
 	})
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: bare(err)}

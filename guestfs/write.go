@@ -15,7 +15,7 @@ func (g *Guestfs) write(path string, content []byte) error {
 		return g.call(rpc.ProcInternalWrite, &rpc.InternalWriteArgs{Path: path, Content: content}, nil)
 	}
 	return g.request(&request{
-		name: "upload", proc: rpc.ProcUpload, args: &rpc.UploadArgs{Remotefilename: path},
+		proc: rpc.ProcUpload, args: &rpc.UploadArgs{Remotefilename: path},
 		in: bytes.NewReader(content), hint: uint64(len(content)),
 	})
 }

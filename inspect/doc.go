@@ -34,6 +34,9 @@
 //		}
 //	}
 //
+// [Find] finds the same roots with the same mounts, and reads nothing else: it is for
+// callers that want to mount a system, and be quick about it.
+//
 // Names in an fstab were true on another machine. UUIDs, labels and the names of logical
 // volumes are taken as facts. The name of a disk (sdb2, hdc1, vda3, ada0p2, wd0a) is
 // taken as a position, and, if there are not so many disks, as a rank among the disks
@@ -48,14 +51,15 @@
 // The parts of a system that is spread over several file systems are merged where they
 // tell what it is: a root and its /usr, and the two of CoreOS Container Linux and
 // Flatcar, which have no fstab. A system that OSTree deployed (Fedora CoreOS) is in a
-// directory, its Deployment. Of btrfs, a snapshot of a root is no root, and a layer of
-// a container's image is none.
+// directory, its Deployment. Of btrfs, a snapshot of a root is no root, and neither is
+// a container. Of a root and its snapshots the one counts that boots: the default
+// subvolume, or the one that its own fstab mounts on /, or the oldest.
 //
 // # What is recognized
 //
 // Linux by os-release(5) in /etc and /usr/lib, /etc/lsb-release, and the files that
 // distributions had before, in this order; FreeBSD, NetBSD, OpenBSD, GNU/Hurd, MINIX,
-// FreeDOS and MS-DOS by files of their own; Windows NT and later by the directory of the
+// macOS, FreeDOS and MS-DOS by files of their own; Windows NT and later by the directory of the
 // system, which is found by boot.ini or by its usual names. The media to install or to
 // try a system are recognized too, and have the Format [Installer]: since version 1.38
 // libguestfs takes no notice of them, so a caller that wants the same drops them.

@@ -119,6 +119,7 @@ var differences = []struct {
 	{"an empty file says what the product is", []string{"arch-old"}, []string{"product"}},
 	{"a container's tree may be without programs", []string{"distroless"}, []string{"*"}},
 	{"by the files of the kernel, on any file system", []string{"freedos", "msdos"}, []string{"*"}},
+	{"libguestfs does not know the system", []string{"macos", "macos-bare"}, []string{"*"}},
 	{"freebsd-version, or a header, has the version", []string{"freebsd", "freebsd-header", "fstab-bsd"}, []string{"product", "version"}},
 	{"guestfs(3) has pkgsrc", []string{"netbsd"}, []string{"packages"}},
 	{"libguestfs takes OpenBSD for FreeBSD", []string{"openbsd"}, []string{"type", "distro", "hostname"}},

@@ -56,14 +56,30 @@ func (r *Root) Mountpoints() map[string]string {
 // Image finds the operating systems of an image, with the zero [Inspector].
 func Image(src Source) ([]*Root, error) { return new(Inspector).Image(src) }
 
-// Image finds the operating systems of an image, in the order of the devices. It
-// mounts each device in turn, and no two at a time.
+// Image finds the operating systems of an image, in the order of the devices, and reads
+// all that a [System] has. It mounts each device in turn, and no two at a time.
 //
 // An image without a system is no error, and neither is a device that cannot be
 // mounted if there is a system: it is among the Problems of all the systems. If there
 // is none, the errors of mounting are returned.
 func (in *Inspector) Image(src Source) ([]*Root, error) {
-	m := &machine{src: src, devices: src.Devices(), subvolumes: map[string][]Subvolume{}}
+	return in.roots(&machine{src: src})
+}
+
+// Find is Image for callers that want to mount a system rather than to describe it. It
+// finds the same roots with the same mounts, and reads nothing but what that takes. Of a
+// System it fills in the type, and what names the distribution and its version; what only
+// the registry of a Windows knows stays empty.
+func (in *Inspector) Find(src Source) ([]*Root, error) {
+	return in.roots(&machine{src: src, brief: true})
+}
+
+// Find finds the operating systems of an image, with the zero [Inspector].
+func Find(src Source) ([]*Root, error) { return new(Inspector).Find(src) }
+
+// roots looks at all devices of a machine.
+func (in *Inspector) roots(m *machine) ([]*Root, error) {
+	m.devices, m.subvolumes, m.parents = m.src.Devices(), map[string][]Subvolume{}, map[string]map[string]string{}
 	if len(m.devices) > maxDevices {
 		return nil, fmt.Errorf("inspect: more than %d devices", maxDevices)
 	}
@@ -99,8 +115,10 @@ func (in *Inspector) Image(src Source) ([]*Root, error) {
 // machine is an inspection of a whole image.
 type machine struct {
 	src        Source
+	brief      bool // nothing is read but what finding and mounting takes
 	devices    []Device
-	subvolumes map[string][]Subvolume // by device
+	subvolumes map[string][]Subvolume       // by device
+	parents    map[string]map[string]string // by device: the UUIDs that subvolumes are snapshots of, by theirs
 	units      []*unit
 	errs       []error
 }
@@ -151,21 +169,47 @@ func (m *machine) look(in *Inspector, d *Device) {
 		return
 	}
 	m.subvolumes[d.Name] = list // all of them, as an fstab may name any
+	m.parents[d.Name] = make(map[string]string, len(list))
+	for i := range list {
+		m.parents[d.Name][list[i].UUID] = list[i].ParentUUID
+	}
 	if len(list) > maxSubvolumes {
 		m.errs = append(m.errs, fmt.Errorf("%s has more than %d subvolumes", d.Name, maxSubvolumes))
 		list = list[:maxSubvolumes]
 	}
+	// Of a family of snapshots the default stays: the others, of which there may be many,
+	// need not be mounted.
+	done := ""
+	if u := m.last(); u != nil && u.device == d && u.role == rootRole {
+		done = m.ancestor(d, m.subvolume(u))
+	}
 	for i := range list {
-		if s := &list[i]; !s.Default && !ofContainer(s.Path) {
-			m.lookAt(in, &unit{device: d, sub: s})
+		s := &list[i]
+		if s.Default || ofContainer(s.Path) || done != "" && m.ancestor(d, s) == done {
+			continue
 		}
+		m.lookAt(in, &unit{device: d, sub: s})
 	}
 }
 
-// ofContainer reports whether a subvolume is a layer of a container's image: it has a
-// system in it, but no machine's.
+// containers are where programs that run containers keep their trees.
+var containers = []string{
+	"docker/btrfs/subvolumes/", "containers/storage/btrfs/subvolumes/",
+	"var/lib/machines/", "var/lib/portables/", "var/lib/lxc/", "lxd/storage-pools/", "incus/storage-pools/",
+}
+
+// last returns the unit that was found last, or nil.
+func (m *machine) last() *unit {
+	if len(m.units) == 0 {
+		return nil
+	}
+	return m.units[len(m.units)-1]
+}
+
+// ofContainer reports whether a subvolume is a container, or a layer of its image: it has
+// a system in it, but no machine's.
 func ofContainer(path string) bool {
-	return strings.Contains(path, "docker/btrfs/subvolumes/") || strings.Contains(path, "containers/storage/btrfs/subvolumes/")
+	return slices.ContainsFunc(containers, func(dir string) bool { return strings.Contains("/"+path, "/"+dir) })
 }
 
 // lookAt mounts a unit and keeps it if there is something in it.
@@ -188,13 +232,17 @@ func (m *machine) lookAt(in *Inspector, u *unit) {
 		}
 	}()
 	t := &tree{FS: fsys}
-	u.system, u.role = in.inspect(t)
+	u.system, u.role = in.find(t)
 	if u.role == noRole {
 		if t.err != nil {
 			m.errs = append(m.errs, fmt.Errorf("%s: %w", u.mountable(), t.err))
 		}
 		return
 	}
+	if m.brief {
+		u.system.rest = nil
+	}
+	u.system.complete(t)
 	if u.role == rootRole {
 		entries, problems, err := fstab.Parse(bytes.NewReader(t.read(strings.TrimPrefix(u.system.Deployment+"/etc/fstab", "/"))))
 		u.fstab = entries

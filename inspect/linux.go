@@ -26,7 +26,7 @@ func findLinux(t *tree) *System {
 			return nil
 		}
 	}
-	s.finishLinux(t)
+	s.rest = s.finishLinux
 	return s
 }
 
@@ -81,9 +81,11 @@ func findUsr(t *tree) *System {
 	if !s.identify(t, []string{"lib/os-release", "share/coreos/os-release"}) {
 		return nil
 	}
-	s.Arch = findArch(t, []string{"bin/bash", "bin/sh", "bin/ls", "bin/env"})
-	s.Kernels = kernelsIn(t, "lib/modules")
-	s.setPackages(t)
+	s.rest = func(t *tree) {
+		s.Arch = findArch(t, []string{"bin/bash", "bin/sh", "bin/ls", "bin/env"})
+		s.Kernels = kernelsIn(t, "lib/modules")
+		s.setPackages(t)
+	}
 	return s
 }
 
@@ -94,7 +96,7 @@ func findCoreOS(t *tree) *System {
 		return nil
 	}
 	s := &System{Type: Linux, Distro: "coreos"}
-	s.Hostname = linuxHostname(t, "coreos")
+	s.rest = func(t *tree) { s.Hostname = linuxHostname(t, "coreos") }
 	return s
 }
 

@@ -18,18 +18,33 @@ func findOSTree(t *tree) *System {
 		return nil
 	}
 	for _, dir := range append(bootedDeployments(t), deployments(t)...) {
-		sub, err := fs.Sub(t.FS, dir)
-		if err != nil || !t.isDir(dir+"/usr") {
+		if !t.isDir(dir + "/usr") {
 			continue
 		}
-		d := &tree{FS: sub}
-		if s := findLinux(d); s != nil && s.Distro != "" {
-			s.Deployment = "/" + dir
-			t.problems = append(t.problems, d.problems...)
-			return s
+		var s *System
+		t.below(dir, func(d *tree) { s = findLinux(d) })
+		if s == nil || s.Distro == "" {
+			continue
 		}
+		s.Deployment = "/" + dir
+		if rest := s.rest; rest != nil {
+			s.rest = func(t *tree) { t.below(dir, rest) }
+		}
+		return s
 	}
 	return nil
+}
+
+// below calls do with the tree of a directory, and takes its problems over.
+func (t *tree) below(dir string, do func(*tree)) {
+	sub, err := fs.Sub(t.FS, dir)
+	if err != nil {
+		t.problem(err)
+		return
+	}
+	d := &tree{FS: sub}
+	do(d)
+	t.problems = append(t.problems, d.problems[:min(len(d.problems), maxNotes-len(t.problems))]...)
 }
 
 // maxDeployments bounds how many are looked at.

@@ -28,7 +28,10 @@ var otherTrees = map[string]struct {
 	"minix": {root(testtree.Files{"service/vm": "", "etc/version": "3.3.0\n", "etc/hostname.file": "tanenbaum\n"}),
 		"minix  3.3 /", "MINIX 3.3.0", "tanenbaum"},
 	"freedos": {testtree.Files{"kernel.sys": "x", "command.com": "x", "fdos/version.fdi": "FreeDOS 1.3\n"}, "dos freedos 1.3 /", "FreeDOS", ""},
-	"msdos":   {testtree.Files{"IO.SYS": "x", "MSDOS.SYS": "x", "COMMAND.COM": "x"}, "dos msdos 0.0 /", "MS-DOS", ""},
+	"macos": {testtree.Files{"System/Library/CoreServices/SystemVersion.plist": "<?xml version=\"1.0\"?>\n<plist version=\"1.0\"><dict>\n\t<key>ProductBuildVersion</key>\n\t<string>10K549</string>\n\t<key>ProductName</key>\n\t<string>Mac OS X</string>\n\t<key>ProductVersion</key>\n\t<string>10.6.8</string>\n</dict></plist>\n"},
+		"macos macos 10.6 /", "Mac OS X 10.6.8", ""},
+	"macos-bare": {testtree.Files{"System/Library/CoreServices/Finder.app/Contents/": ""}, "macos macos 0.0 /", "macOS", ""},
+	"msdos":      {testtree.Files{"IO.SYS": "x", "MSDOS.SYS": "x", "COMMAND.COM": "x"}, "dos msdos 0.0 /", "MS-DOS", ""},
 }
 
 func TestOtherTrees(t *testing.T) {

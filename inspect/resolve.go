@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // followFstab adds what a root's fstab mounts. Entries that are mounted by hand only
@@ -37,14 +38,16 @@ func (m *machine) followFstab(r *Root, u *unit) {
 				why = "that is the root here"
 			}
 		case why != "":
-		case strings.HasPrefix(e.Spec.Value, "/dev/") && e.Spec.Kind == fstab.Path && !m.has(e.Spec.Value):
-			mount.Device = e.Spec.Value // guestfs(3) says that it may not exist
-			fallthrough
 		default:
-			r.problem("%s is to be mounted on %s and is not there", e.Spec, e.File)
+			if e.Spec.Kind == fstab.Path && !m.has(e.Spec.Value) {
+				mount.Device = e.Spec.Value // guestfs(3) says that it may not exist
+			}
+			if !e.NoAuto() { // what is mounted by hand may come and go
+				r.problem("%s is not mounted: %s: no such device in the image", e.File, e.Spec)
+			}
 		}
 		if why != "" {
-			r.problem("%s is not mounted on %s: %s", e.Spec, e.File, why)
+			r.problem("%s is not mounted: %s: %s", e.File, e.Spec, why)
 			continue
 		}
 		if mount.Device == "" {
@@ -127,11 +130,7 @@ func (d *Device) fits(swap bool) bool {
 // has reports whether a program that mounts a device of that name would get one of these:
 // the names of other drivers stand for the same disks.
 func (m *machine) has(name string) bool {
-	for _, driver := range []string{"/dev/vd", "/dev/hd"} {
-		if rest, ok := strings.CutPrefix(name, driver); ok {
-			name = "/dev/sd" + rest
-		}
-	}
+	name = devname.Canonical(name)
 	return slices.ContainsFunc(m.devices, func(d Device) bool { return d.Name == name })
 }
 

@@ -20,7 +20,7 @@ func TestFstabOfMachine(t *testing.T) {
 	}{
 		"scratch disks": {[]Device{dev("/dev/sda1", "ext4", "LABEL=root")},
 			"LABEL=root / ext4\n/dev/sdb1 /tmp ext4 nofail\n/dev/xvdb1 /mnt auto nofail,comment=cloudconfig\n/dev/vdb /scratch ext4\n",
-			[]string{"/=/dev/sda1", "/tmp=/dev/sdb1", "/mnt=/dev/xvdb1", "/scratch=/dev/vdb"}, "is not there"},
+			[]string{"/=/dev/sda1", "/tmp=/dev/sdb1", "/mnt=/dev/xvdb1", "/scratch=/dev/vdb"}, "no such device"},
 		"the root's name on another machine": {[]Device{dev("/dev/sda1", "ext4", "LABEL=root")},
 			"LABEL=root / ext4\n/dev/sda1 /tmp ext4\n/dev/vda1 /mnt ext4\n/dev/hda1 /a ext4\n/dev/xvda1 /b ext4\n",
 			[]string{"/=/dev/sda1", "/b=/dev/xvda1"}, "is the device of the root"},

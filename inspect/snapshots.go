@@ -1,12 +1,22 @@
 package inspect
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
+)
 
 // maxGenerations bounds how many snapshots of snapshots are followed.
 const maxGenerations = 64
 
-// dropSnapshots drops the roots that are snapshots of other roots, as snapper makes
-// them. Of a family the one in use stays: the default subvolume; or else the ancestor.
+// dropSnapshots drops the roots that are copies of other roots, as snapper and Timeshift
+// make them. Of a family of snapshots one stays, which is the one in use as far as the
+// file system tells: the default subvolume, or else the one that its own fstab mounts on
+// /, or else the ancestor of them all.
+//
+// A root that came here by btrfs-send(8) has no ancestor. If its fstab mounts another
+// subvolume on /, and there is a root in that, it is a copy as well.
 func (m *machine) dropSnapshots() {
 	families := map[string][]*unit{}
 	var order []string
@@ -14,7 +24,7 @@ func (m *machine) dropSnapshots() {
 		if u.role != rootRole || u.device.Type != "btrfs" {
 			continue
 		}
-		f := u.device.Name + "\x00" + m.ancestor(u)
+		f := m.family(u)
 		if families[f] == nil {
 			order = append(order, f)
 		}
@@ -22,23 +32,77 @@ func (m *machine) dropSnapshots() {
 	}
 	drop := map[*unit]bool{}
 	for _, f := range order {
-		family := families[f]
-		keep := family[0]
-		for _, u := range family {
-			s := m.subvolume(u)
-			if u.sub == nil {
-				keep = u
-				break
-			}
-			if s != nil && s.ParentUUID == "" {
-				keep = u
-			}
-		}
-		for _, u := range family {
+		keep := m.inUse(families[f])
+		for _, u := range families[f] {
 			drop[u] = u != keep
 		}
 	}
+	for _, u := range m.units {
+		drop[u] = drop[u] || m.isCopy(u, drop)
+	}
 	m.units = slices.DeleteFunc(m.units, func(u *unit) bool { return drop[u] })
+}
+
+// inUse returns the one of a family of snapshots that boots.
+func (m *machine) inUse(family []*unit) *unit {
+	keep := family[0]
+	for _, u := range family {
+		if u.sub == nil {
+			return u
+		}
+	}
+	for _, u := range family {
+		if m.mountsItself(u) {
+			return u
+		}
+	}
+	for _, u := range family {
+		if s := m.subvolume(u); s != nil && s.ParentUUID == "" {
+			keep = u
+		}
+	}
+	return keep
+}
+
+// isCopy reports whether a root says that another one, which is not dropped, is what
+// boots.
+func (m *machine) isCopy(u *unit, dropped map[*unit]bool) bool {
+	e := u.rootEntry()
+	if u.role != rootRole || u.sub == nil || e == nil || !e.HasSubvolume() || m.mountsItself(u) {
+		return false
+	}
+	return slices.ContainsFunc(m.units, func(o *unit) bool {
+		return o != u && !dropped[o] && o.role == rootRole && o.device == u.device && names(e, m.subvolume(o))
+	})
+}
+
+// mountsItself reports whether a root's fstab mounts the subvolume that it is in on /.
+func (m *machine) mountsItself(u *unit) bool {
+	e := u.rootEntry()
+	return e != nil && e.HasSubvolume() && names(e, m.subvolume(u))
+}
+
+// names reports whether an entry of an fstab mounts a subvolume, which may be nil for
+// the top level. The path counts before the number, as a roll-back changes the number.
+func names(e *fstab.Entry, s *Subvolume) bool {
+	if s == nil {
+		s = &Subvolume{ID: topLevel, Path: "/"}
+	}
+	name := e.Subvolume()
+	if !strings.HasPrefix(name, "id:") {
+		return name == s.Path
+	}
+	id, _ := e.SubvolumeID()
+	return id == s.ID
+}
+
+// rootEntry returns the entry of / in a root's fstab, or nil.
+func (u *unit) rootEntry() *fstab.Entry {
+	i := slices.IndexFunc(u.fstab, func(e fstab.Entry) bool { return e.IsRoot() })
+	if i < 0 {
+		return nil
+	}
+	return &u.fstab[i]
 }
 
 // subvolume returns the subvolume that a unit is, or nil for the top level.
@@ -55,24 +119,28 @@ func (m *machine) subvolume(u *unit) *Subvolume {
 	return nil
 }
 
-// ancestor returns the UUID of what a unit is a snapshot of, in the end. Where one in
-// between has been deleted, it is that one's.
-func (m *machine) ancestor(u *unit) string {
-	s := m.subvolume(u)
-	if s == nil {
+// family returns what a root on a btrfs has in common with its snapshots, and with nothing
+// else.
+func (m *machine) family(u *unit) string {
+	return u.device.Name + "\x00" + m.ancestor(u.device, m.subvolume(u))
+}
+
+// ancestor returns the UUID of what a subvolume is a snapshot of, in the end, or "" for the
+// top level. Where one in between has been deleted, it is that one's.
+func (m *machine) ancestor(d *Device, s *Subvolume) string {
+	switch {
+	case s == nil:
 		return ""
-	}
-	if s.UUID == "" {
+	case s.UUID == "":
 		return "path:" + s.Path
 	}
-	list := m.subvolumes[u.device.Name]
 	uuid := s.UUID
 	for range maxGenerations {
-		i := slices.IndexFunc(list, func(s Subvolume) bool { return s.UUID == uuid })
-		if i < 0 || list[i].ParentUUID == "" {
+		parent := m.parents[d.Name][uuid]
+		if parent == "" {
 			break
 		}
-		uuid = list[i].ParentUUID
+		uuid = parent
 	}
 	return uuid
 }

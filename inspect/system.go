@@ -19,6 +19,7 @@ const (
 	Hurd    Type = "hurd"
 	DOS     Type = "dos" // MS-DOS, FreeDOS and others
 	Minix   Type = "minix"
+	MacOS   Type = "macos" // which guestfs(3) does not have
 )
 
 // Format says in what state an operating system is in a tree, as
@@ -86,6 +87,22 @@ type System struct {
 	// Problems are things that were expected and could not be read, in words
 	// for people.
 	Problems []string
+
+	// rest reads what recognizing the system did not need, or is nil. It gets the
+	// tree as it is then: the one that the system was found in may be unmounted.
+	rest func(t *tree)
+}
+
+// complete reads the rest.
+func (s *System) complete(t *tree) {
+	rest := s.rest
+	if s.rest = nil; rest == nil {
+		return
+	}
+	old := len(t.problems)
+	rest(t)
+	s.Product = clean(s.Product)
+	s.Problems = append(s.Problems, t.problems[old:]...)
 }
 
 // WindowsSystem is what is particular to Windows. Paths start at the root of the

@@ -3,6 +3,7 @@ package inspect
 import (
 	"errors"
 	"io/fs"
+	"slices"
 )
 
 // An Inspector finds operating systems. Its zero value is ready, and does without
@@ -26,7 +27,8 @@ func Tree(fsys fs.FS) (*System, error) { return new(Inspector).Tree(fsys) }
 // Problems.
 func (in *Inspector) Tree(fsys fs.FS) (*System, error) {
 	t := &tree{FS: fsys}
-	if s, r := in.inspect(t); s != nil && r != usrOnly {
+	if s, r := in.find(t); s != nil && r != usrOnly {
+		s.complete(t)
 		return s, nil
 	}
 	return nil, errors.Join(ErrNoSystem, t.err)
@@ -42,8 +44,9 @@ const (
 	media         // to install a system
 )
 
-// inspect returns what is in a tree, and the tree's role.
-func (in *Inspector) inspect(t *tree) (*System, role) {
+// find returns what is in a tree, and the tree's role. It reads what tells the system
+// and its version, which is little; complete reads the rest.
+func (in *Inspector) find(t *tree) (*System, role) {
 	for _, known := range []struct {
 		role role
 		find func(*tree) *System
@@ -56,6 +59,7 @@ func (in *Inspector) inspect(t *tree) (*System, role) {
 		{rootRole, findLinux},
 		{rootRole, findOSTree},
 		{rootRole, in.findWindows},
+		{rootRole, findMacOS},
 		{usrOnly, findUsr},
 		{media, findMedia},
 		{rootRole, findDOS},
@@ -68,7 +72,7 @@ func (in *Inspector) inspect(t *tree) (*System, role) {
 			s.Format = Installed
 		}
 		s.Product = clean(s.Product)
-		s.Problems = t.problems
+		s.Problems = slices.Clone(t.problems)
 		return s, known.role
 	}
 	return nil, noRole

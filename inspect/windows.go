@@ -26,13 +26,15 @@ func (in *Inspector) findWindows(t *tree) *System {
 		if t.noCaseFile(root+"/system32/cmd.exe") == "" && t.noCaseFile(root+"/system32/ntoskrnl.exe") == "" {
 			continue
 		}
-		return in.windowsIn(t, root)
+		s := &System{Type: Windows, Distro: "windows", Windows: &WindowsSystem{SystemRoot: "/" + root}}
+		s.rest = func(t *tree) { in.finishWindows(t, s, root) }
+		return s
 	}
 	return nil
 }
 
-func (in *Inspector) windowsIn(t *tree, root string) *System {
-	s := &System{Type: Windows, Distro: "windows", Windows: &WindowsSystem{SystemRoot: "/" + root}}
+// finishWindows reads what the registry of a Windows knows.
+func (in *Inspector) finishWindows(t *tree, s *System, root string) {
 	for _, program := range []string{"cmd.exe", "kernel32.dll", "ntoskrnl.exe", "ntdll.dll"} {
 		if p := t.noCaseFile(root + "/system32/" + program); p != "" {
 			if s.Arch = FileArch(t.head(p, peekSize)); s.Arch != "" {
@@ -48,7 +50,6 @@ func (in *Inspector) windowsIn(t *tree, root string) *System {
 		s.Windows.SystemHive = "/" + p
 		in.withHive(t, p, s.fromSystem)
 	}
-	return s
 }
 
 // fromSoftware reads the product from HKLM\SOFTWARE.

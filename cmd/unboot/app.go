@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk"
 )
 
 // An app is one run of a command.
 type app struct {
-	cmd string
+	table []*command
+	cmd   string
 	// ctx ends with the first signal: a command that has something to
 	// finish then finishes it.
 	ctx context.Context
@@ -28,11 +30,12 @@ type app struct {
 
 	out    *bufio.Writer // standard output
 	failed atomic.Bool   // something was reported
-	linked atomic.Bool   // a symbolic link was made on the host
+	linked bool          // a symbolic link was made on the host
 
-	opts    openOptions
-	images  []*opened
-	writing atomic.Bool
+	opts     openOptions
+	patience time.Duration // with other programs that write to an image
+	images   []*opened
+	writing  atomic.Bool
 
 	signals  atomic.Int32
 	stop     context.CancelFunc
@@ -53,8 +56,8 @@ type openOptions struct {
 	backing bool
 }
 
-func newApp(cmd string) *app {
-	a := &app{cmd: cmd, opts: openOptions{cpu: -1}, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+func newApp(table []*command, cmd string) *app {
+	a := &app{table: table, cmd: cmd, opts: openOptions{cpu: -1}, patience: disk.Patience, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.life, a.kill = context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
@@ -76,16 +79,24 @@ func newApp(cmd string) *app {
 	return a
 }
 
-// flags returns a flag set that has the options for opening images.
-func (a *app) flags() *flagSet {
-	f := &flagSet{}
-	f.list(&a.opts.mounts, 'm', "mount")
-	f.list(&a.opts.add, 0, "add")
-	f.integer(&a.opts.sector, 0, "sector-size")
-	f.duration(&a.opts.timeout, 0, "timeout")
-	f.duration(&a.opts.cpu, 0, "cpu-limit")
-	f.bool(&a.opts.backing, 0, "backing-files")
-	return f
+// image declares the options of every command with an image.
+func (f *flagSet) image(o *openOptions) {
+	f.list(&o.mounts, "m", "mount", "DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]]",
+		"mount this, and repeat it for more; without it, the only file system is mounted, or the operating system's with its fstab").kind = kindDevice
+	f.list(&o.add, "", "add", "FILE", "attach another disk").kind = kindImage
+	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector of the image, if not detected correctly").among("512", "1024", "2048", "4096")
+	f.bool(&o.backing, "", "backing-files", "allow a qcow2 image to name other files that it needs: only if you trust it")
+	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s: for images not to be trusted")
+	f.duration(&o.cpu, "", "cpu-limit", "TIME",
+		"give up after so much processor time; by default, reading may take two minutes and half a second per MiB of disk; 0 for no limit")
+}
+
+// globs declares --exclude.
+func (f *flagSet) globs(p *[]glob) {
+	f.value("", "exclude", "PATTERN", "leave out what matches: a path in the tree, or a name", func(v string) error {
+		*p = append(*p, newGlob(v, false))
+		return nil
+	})
 }
 
 func (a *app) interrupted() bool { return a.signals.Load() > 0 }

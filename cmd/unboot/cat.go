@@ -9,20 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageCat = `usage: unboot cat [-m DEVICE[:MOUNTPOINT]] IMAGE:PATH...
-
-Writes files to standard output, one after the other. Symbolic links are followed
+var catCommand = command{
+	name:     "cat",
+	short:    "print files",
+	synopsis: []string{"[OPTION...] IMAGE:PATH..."},
+	brief:    "IMAGE:PATH...",
+	long: `Writes files to standard output, one after the other. Symbolic links are followed
 inside the image.
-
-  unboot cat disk.img:/etc/os-release
-  unboot cat disk.img:/var/log/syslog.1.gz | zcat | less
-`
+`,
+	args:    []kind{kindPath},
+	options: noOptions(runCat),
+	examples: []string{
+		"unboot cat disk.img:/etc/os-release",
+		"unboot cat disk.img:/var/log/syslog.1.gz | zcat | less",
+	},
+	image: true,
+}
 
 func runCat(a *app, args []string) error {
-	args, err := a.flags().parse(args)
-	if err != nil {
-		return err
-	}
 	if len(args) == 0 {
 		return badUsage("no IMAGE:PATH given")
 	}

@@ -6,47 +6,60 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/internal/desttree"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
-const usageCp = `usage: unboot cp [-r] SRC... DST
-
-Copies files between images and the host; IMAGE:PATH is in an image, everything
+var cpCommand = command{
+	name:     "cp",
+	short:    "copy files out of, into and between images",
+	synopsis: []string{"[OPTION...] SRC... DST"},
+	brief:    "[-r] SRC... DST",
+	long: `Copies files between images and the host: IMAGE:PATH is in an image, everything
 else is on the host. Changes the image that DST is in.
 
 Modes, times, extended attributes, access control lists, capabilities, hard links,
-holes, symbolic links and devices are kept; owners too, as numbers, into an image
-and by root. A file that exists is replaced, and a directory never by something
-else, nor something else by a directory. What could not be copied whole into an image
-is reported and removed; of two names that its file system takes for one, the second
-is not copied. What SRC names is opened and read, be it a pipe or a device; with -r it
-is copied as it is. A slash at the end of a name demands a directory.
+holes, symbolic links and devices are preserved; owners too, as numbers, into an image
+and by root. An existing file is replaced, but never a directory by anything else or
+anything else by a directory. A file that could not be copied completely into an
+image is reported and removed. Of two names that the image's file system considers
+equal, only the first is copied. SRC is opened and read, even if it is a pipe or a
+device; with -r it is copied as what it is. A slash at the end of a name requires a
+directory.
 
-Links to directories in an image are followed as its own system would. Where a file
-on the host has the name that SRC gets, cp does as cp(1): it writes through a
-symbolic link that is there, and into a device or a pipe. In trees that -r copies, no
-link of the host or the image is followed: they cannot make cp write anywhere but
-below DST.
-
-  -r, -R, -a         directories with all below them
-  -T                 DST is the copy's name, even if it is a directory
-  -n, --no-clobber   keep what exists
-      --remove-destination  replace a link or device that is there itself
-      --owner U[:G]  make the copies belong to them: numbers, or names that the
-                     image of DST knows; --owner= keeps no owner
-      --exclude P    leave out what matches: a path in the tree, or a name
-      --one-file-system  do not go into other file systems mounted below SRC
-  -v, --verbose      list names on standard error
-
-  unboot cp disk.img:/etc/fstab .
-  unboot cp -r site disk.img:/var/www
-  unboot cp -r old.img:/home new.img:/
-`
+Links to directories in an image are followed as its own system would. If a file on
+the host already has the name of the copy, cp does as cp(1): it writes through a
+symbolic link, and into a device or a pipe. In trees that -r copies, no link of the
+host or the image is followed: they cannot make cp write anywhere but below DST.
+`,
+	args: []kind{kindPlace},
+	options: func(f *flagSet) runFunc {
+		opt := &cpOptions{made: map[string]string{}}
+		f.bool(&opt.recursive, "rR", "recursive", "copy directories with everything below them")
+		f.bool(&opt.recursive, "a", "archive", "the same as -r, since everything is preserved anyway")
+		f.boolFunc("p", "", "accepted and ignored: everything is preserved anyway", func() {})
+		f.bool(&opt.asName, "T", "no-target-directory", "DST is the name of the copy, even if it is a directory")
+		f.bool(&opt.keep, "n", "no-clobber", "keep files that exist")
+		f.bool(&opt.remove, "", "remove-destination", "replace an existing link or device itself")
+		f.value("", "owner", "USER[:GROUP]", "make the copies belong to them: numbers, or names that the image of DST knows; --owner= preserves no owner",
+			func(v string) error { opt.owner = &v; return nil })
+		f.globs(&opt.exclude)
+		f.bool(&opt.oneFS, "", "one-file-system", "do not go into other file systems mounted below SRC")
+		f.bool(&opt.verbose, "v", "verbose", "list names on standard error")
+		return func(a *app, args []string) error { return runCp(a, args, opt) }
+	},
+	examples: []string{
+		"unboot cp disk.img:/etc/fstab .",
+		"unboot cp -r site disk.img:/var/www",
+		"unboot cp -r old.img:/home new.img:/",
+	},
+	image: true,
+}
 
 type cpOptions struct {
 	recursive, asName, keep bool
@@ -54,33 +67,13 @@ type cpOptions struct {
 	remove                  bool // what is there, and not what a link leads to
 	owner                   *string
 	exclude                 []glob
-	names                   *desttree.Names   // what was written into the image
-	made                    map[string]string // names of files made in a directory, and of what
+	last                    *treecopy.ImageSink // that was used before, for an earlier SRC
+	made                    map[string]string   // names of files made in a directory, and of what
 }
 
-func runCp(a *app, args []string) error {
-	opt := cpOptions{made: map[string]string{}}
-	f := a.flags()
-	f.bool(&opt.recursive, 'r', "recursive")
-	f.bool(&opt.recursive, 'R', "")
-	f.bool(&opt.recursive, 'a', "archive")
-	f.boolFunc('p', "", func() {}) // all is kept anyway
-	f.bool(&opt.asName, 'T', "no-target-directory")
-	f.bool(&opt.keep, 'n', "no-clobber")
-	f.bool(&opt.remove, 0, "remove-destination")
-	f.bool(&opt.verbose, 'v', "verbose")
-	f.bool(&opt.oneFS, 0, "one-file-system")
-	f.value(0, "owner", func(v string) error { opt.owner = &v; return nil })
-	f.value(0, "exclude", func(v string) error {
-		opt.exclude = append(opt.exclude, newGlob(v, false))
-		return nil
-	})
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func runCp(a *app, args []string, opt *cpOptions) error {
 	if len(args) < 2 {
-		return badUsage("want SRC and DST")
+		return badUsage("expected SRC and DST")
 	}
 	if opt.asName && len(args) > 2 {
 		return badUsage("-T takes one SRC")
@@ -100,7 +93,7 @@ func runCp(a *app, args []string) error {
 		if a.ctx.Err() != nil {
 			break
 		}
-		if err := a.copy(src, dst, into, &opt, p); err != nil {
+		if err := a.copy(src, dst, into, opt, p); err != nil {
 			if n == 1 {
 				return err
 			}
@@ -140,7 +133,7 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 // copySource makes the source, and says of what type it is. A symbolic link that is
 // named is followed, unless trees are copied. Of what has to be read to its end to
 // know its size, the source is nil.
-func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error) {
+func (a *app) copySource(src *place, opt *cpOptions) (treecopy.Source, fs.FileMode, error) {
 	if src.o == nil {
 		stat := os.Stat
 		if opt.recursive {
@@ -158,7 +151,10 @@ func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error
 			return nil, 0, fmt.Errorf("%s: %w", quote(src.path), reason(err))
 		}
 		follow := !opt.recursive || demandsDir(src.path)
-		return &hostSource{written: a.diskKeys(true), root: root, follow: follow, exclude: opt.exclude, links: linkTable{}}, st.Mode().Type(), nil
+		return &treecopy.HostSource{
+			Root: root, Follow: follow, Exclude: excluder(opt.exclude), Written: a.diskKeys(true),
+			Label: func(rel string) string { return quote(filepath.Join(root, rel)) },
+		}, st.Mode().Type(), nil
 	}
 	root, err := src.o.existing(src.t)
 	if err == nil && !opt.recursive {
@@ -171,11 +167,13 @@ func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error
 	if err != nil {
 		return nil, 0, src.o.about(src.path, err)
 	}
-	return &imageSource{a: a, o: src.o, root: root, oneFS: opt.oneFS, exclude: opt.exclude, links: linkTable{}}, st.Mode().Type(), nil
+	return &treecopy.ImageSource{
+		FS: src.o.fs, Root: root, OneFileSystem: opt.oneFS, Exclude: excluder(opt.exclude), Label: src.o.label,
+	}, st.Mode().Type(), nil
 }
 
 // copyIn copies into an image.
-func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions, p *progress) error {
+func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *cpOptions, p *progress) error {
 	o := dst.o
 	dir, name := dst.path, src.base()
 	switch {
@@ -206,20 +204,21 @@ func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions
 	if err != nil {
 		return err
 	}
-	sink := newImageSink(a, o, dir, name, opt.names, p)
-	defer sink.close()
-	opt.names = sink.names // another source may have a name of this one
-	sink.strict, sink.owner, sink.keep, sink.tell = true, owner, opt.keep, a.teller(opt.verbose)
-	return transfer(a.ctx, s, sink)
+	sink := &treecopy.ImageSink{
+		FS: o.fs, Dir: dir, Name: name, After: opt.last,
+		Strict: true, CopyLinks: true, Umask: 0o022, Change: owner, Keep: opt.keep, Clock: o.clock, Label: o.label,
+	}
+	opt.last = sink // another SRC may have a name of this one
+	return a.transfer(s, sink, &sink.Report, p, opt.verbose)
 }
 
 // inItself refuses to copy a directory into itself, which would not end.
-func inItself(s source, o *opened, to string) error {
-	src, ok := s.(*imageSource)
-	if !ok || src.o != o {
+func inItself(s treecopy.Source, o *opened, to string) error {
+	src, ok := s.(*treecopy.ImageSource)
+	if !ok || src.FS != o.fs {
 		return nil
 	}
-	if to == src.root || src.root == "." || strings.HasPrefix(to+"/", src.root+"/") {
+	if to == src.Root || src.Root == "." || strings.HasPrefix(to+"/", src.Root+"/") {
 		return errors.New("will not copy it into itself")
 	}
 	return nil

@@ -8,17 +8,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageDf = `usage: unboot df [-hi] [--json] [-m DEVICE]... IMAGE...
+var dfCommand = command{
+	name:     "df",
+	short:    "space of file systems",
+	synopsis: []string{"[OPTION...] IMAGE..."},
+	brief:    "IMAGE",
+	long: `Prints the space of the file systems in images as df(1) does: of all of them, or of
+those that -m names. The image is not changed to find out.
+`,
+	args: []kind{kindImage},
+	options: func(f *flagSet) runFunc {
+		d := &spacer{}
+		f.bool(&d.human, "h", "human-readable", "print sizes as 1.5G")
+		f.bool(&d.inodes, "i", "inodes", "print inodes instead of blocks")
+		f.bool(&d.json, "", "json", "print a JSON list, one object per file system; sizes in bytes")
+		return d.run
+	},
+	examples: []string{"unboot df -h disk.img"},
+	image:    true,
+}
 
-Prints the space of the file systems in images as df(1) does: of all of them, or
-of those that -m names. A read-only image is not changed to find out.
-
-  -h, --human   sizes as 1.5G
-  -i, --inodes  inodes in place of blocks
-      --json    one object per file system
-
-  unboot df -h disk.img
-`
+type spacer struct{ human, inodes, json bool }
 
 // jsonDf is a file system in --json. Sizes are in bytes.
 type jsonDf struct {
@@ -34,31 +44,22 @@ type jsonDf struct {
 	InodesUse uint64 `json:"inodes_used,omitempty"`
 }
 
-func runDf(a *app, args []string) error {
-	f := a.flags()
-	isHuman, inodes, asJSON := false, false, false
-	f.bool(&isHuman, 'h', "human-readable")
-	f.bool(&inodes, 'i', "inodes")
-	f.bool(&asJSON, 0, "json")
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (d *spacer) run(a *app, args []string) error {
 	if len(args) == 0 {
 		return badUsage("no IMAGE given")
 	}
 	list := &jsonList{a: a}
 	t := &table{right: []bool{false, false, true, true, true, true}}
 	switch {
-	case inodes:
+	case d.inodes:
 		t.row("Filesystem", "Type", "Inodes", "IUsed", "IFree", "IUse%", "Label")
-	case isHuman:
+	case d.human:
 		t.row("Filesystem", "Type", "Size", "Used", "Avail", "Use%", "Label")
 	default:
 		t.row("Filesystem", "Type", "1K-blocks", "Used", "Available", "Use%", "Label")
 	}
 	size := func(n uint64) string {
-		if isHuman {
+		if d.human {
 			return lsHuman(n)
 		}
 		return strconv.FormatUint(n/1024, 10)
@@ -74,7 +75,7 @@ func runDf(a *app, args []string) error {
 			return err
 		}
 		for _, s := range all {
-			if asJSON {
+			if d.json {
 				list.add(s)
 				continue
 			}
@@ -82,7 +83,7 @@ func runDf(a *app, args []string) error {
 			if len(args) > 1 {
 				name = s.Image + ":" + name
 			}
-			if inodes {
+			if d.inodes {
 				t.row(quote(name), s.Type, strconv.FormatUint(s.Inodes, 10), strconv.FormatUint(s.InodesUse, 10),
 					strconv.FormatUint(s.Inodes-s.InodesUse, 10), percent(s.InodesUse, s.Inodes-s.InodesUse), quoteLabel(s.Label))
 			} else {
@@ -90,11 +91,11 @@ func runDf(a *app, args []string) error {
 			}
 		}
 	}
-	if asJSON {
+	if d.json {
 		list.end()
 		return nil
 	}
-	_, err = a.out.WriteString(t.String())
+	_, err := a.out.WriteString(t.String())
 	return err
 }
 

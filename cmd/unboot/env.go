@@ -7,28 +7,29 @@ import (
 	"github.com/unboot/unboot/guestfs/hv"
 )
 
-const usageEnv = `usage: unboot env
-
-Prints lines for a shell that make programs that use libguestfs use unboot:
+var envCommand = command{
+	name:     "env",
+	short:    `the same for a shell: eval "$(unboot env)"`,
+	synopsis: []string{""},
+	long: `Prints shell commands that make programs that use libguestfs use unboot:
 
   eval "$(unboot env)"
   guestfish --ro -a disk.img -i cat /etc/fstab
 
-libguestfs wants a program without arguments and a directory with two files: they come
+libguestfs needs a program without arguments and a directory with two files: they come
 with the package, or are made in $XDG_RUNTIME_DIR or, without that, $TMPDIR or /tmp.
 
 libguestfs closes all file descriptors that its process might have, one by one: it
 starts faster after "ulimit -n 1024", which "unboot run" does for a command.
 
-Where programs use another backend than "direct", as with libvirt, LIBGUESTFS_BACKEND
-switches. To switch back to qemu: unset LIBGUESTFS_HV LIBGUESTFS_PATH
-`
+Where programs use a backend other than "direct", such as libvirt, LIBGUESTFS_BACKEND
+selects it. To go back to qemu: unset LIBGUESTFS_HV LIBGUESTFS_PATH
+`,
+	args:    []kind{kindNone},
+	options: noOptions(runEnv),
+}
 
 func runEnv(a *app, args []string) error {
-	args, err := (&flagSet{}).parse(args)
-	if err != nil {
-		return err
-	}
 	if len(args) > 0 {
 		return badUsage("%s is too much", quote(args[0]))
 	}

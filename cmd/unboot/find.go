@@ -8,36 +8,38 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
-const usageFind = `usage: unboot find [-m DEVICE[:MOUNTPOINT]] IMAGE[:PATH]... [EXPRESSION]
+var findCommand = command{
+	name:     "find",
+	short:    "find files",
+	synopsis: []string{"[OPTION...] IMAGE[:PATH]... [EXPRESSION]"},
+	brief:    "IMAGE[:PATH] [EXPR]",
+	long: `Finds files as find(1) does. Paths are printed as they are in the image.
+`,
+	args:    []kind{kindImagePath},
+	options: noOptions(runFind),
+	parse:   parseFind,
+	words:   findWords,
+	examples: []string{
+		"unboot find disk.img:/etc -name '*.conf' -newermt 2024-01-01",
+		"unboot find disk.img -type f -perm /6000 -ls",
+		`unboot find disk.img:/home -size +100M -printf '%s %p\n'`,
+	},
+	image: true,
+}
 
-Finds files as find(1) does. Paths are printed as they are in the image.
-
-Tests:    -name P  -iname P  -path P  -ipath P  -lname P  -type [fdlbcps,]
-          -size [+-]N[cwbkMG]  -empty  -links [+-]N  -inum N  -perm [-/]MODE
-          -user U  -group G  -uid [+-]N  -gid [+-]N  -nouser  -nogroup
-          -mtime -atime -ctime [+-]DAYS   -mmin -amin -cmin [+-]MINUTES
-          -newer FILE (in the image)  -newermt TIME (2024-01-31 or RFC 3339)
-Actions:  -print  -print0  -ls  -printf FORMAT  -json  -prune  -quit
-Options:  -maxdepth N  -mindepth N  -xdev
-Operators:  ( E )   ! E   E E   E -a E   E -o E
-
-  unboot find disk.img:/etc -name '*.conf' -newermt 2024-01-01
-  unboot find disk.img -type f -perm /6000 -ls
-  unboot find disk.img:/home -size +100M -printf '%s %p\n'
-`
-
-func runFind(a *app, args []string) error {
-	// Options for the image may stand before the first IMAGE, where no test
-	// can be; what follows the images is the expression.
+// parseFind sets the options, and returns the images and the expression. Options may
+// stand before the first IMAGE, where no test can be, and -m right after the last.
+func parseFind(f *flagSet, args []string) ([]string, error) {
 	start := 0
-	f := a.flags()
 	var before []string
 	for start < len(args) && strings.HasPrefix(args[start], "-") && args[start] != "-" {
 		before = append(before, args[start])
 		if args[start] == "-h" || args[start] == "--help" {
-			return errHelp
+			return nil, errHelp
 		}
 		known := args[start] == "-m" || strings.HasPrefix(args[start], "--") && !strings.Contains(args[start], "=")
 		start++
@@ -50,18 +52,25 @@ func runFind(a *app, args []string) error {
 	for end < len(args) && !isExpression(args[end]) {
 		end++
 	}
-	// -m behind the images is taken too.
 	expr := args[end:]
 	for len(expr) >= 2 && (expr[0] == "-m" || expr[0] == "--mount") {
 		before, expr = append(before, expr[:2]...), expr[2:]
 	}
 	if _, err := f.parse(before); err != nil {
-		return err
+		return nil, err
 	}
-	if start == end {
+	return append(args[start:end:end], expr...), nil
+}
+
+func runFind(a *app, args []string) error {
+	end := 0
+	for end < len(args) && !isExpression(args[end]) {
+		end++
+	}
+	if end == 0 {
 		return badUsage("no IMAGE given")
 	}
-	images := args[start:end]
+	images, expr := args[:end], args[end:]
 	fi := &finder{a: a, max: -1, now: newClock().now, clock: newClock(), tty: isTerminal(os.Stdout)}
 	for i, arg := range images {
 		o, t, err := a.target(arg, false)
@@ -131,7 +140,7 @@ func (f *finder) run(t target) {
 		if root == t.clean() {
 			return display(p)
 		}
-		return display(path.Join(t.clean(), relative(root, p)))
+		return display(path.Join(t.clean(), treecopy.Relative(root, p)))
 	}
 	w := &unboot.WalkOptions{Links: f.links, OneFileSystem: f.xdev}
 	base := 0

@@ -10,15 +10,34 @@ import (
 
 // A flagSet reads options as GNU programs take them: anywhere among the
 // arguments, short ones in one word (-lR), values in the same word or the next,
-// "--" before what is none. It costs no start-up time, and has no usage texts:
-// those are written by hand.
-type flagSet struct{ flags []flagSpec }
+// "--" before the first argument that only looks like an option.
+type flagSet struct{ flags []*flagSpec }
 
+// A flagSpec is an option. All that is said about it anywhere comes from here.
 type flagSpec struct {
-	short byte // or 0
-	long  string
+	short string // letters, each of which will do
+	long  string // or ""
+	arg   string // what its value is called, "" if it takes none
+	help  string // without a full stop
 	set   func(value string) error
-	bool  bool
+
+	kind   kind     // of its value
+	values []string // those that its value can be
+}
+
+// among says which values an option takes.
+func (s *flagSpec) among(values ...string) { s.values = values }
+
+// names returns all spellings of an option.
+func (s *flagSpec) names() []string {
+	var names []string
+	for _, c := range []byte(s.short) {
+		names = append(names, "-"+string(c))
+	}
+	if s.long != "" {
+		names = append(names, "--"+s.long)
+	}
+	return names
 }
 
 // errHelp is what -h and --help come to.
@@ -31,28 +50,30 @@ func (e *usageError) Error() string { return e.msg }
 
 func badUsage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-func (f *flagSet) bool(p *bool, short byte, long string) {
-	f.boolFunc(short, long, func() { *p = true })
+func (f *flagSet) bool(p *bool, short, long, help string) {
+	f.boolFunc(short, long, help, func() { *p = true })
 }
 
-func (f *flagSet) boolFunc(short byte, long string, set func()) {
-	f.flags = append(f.flags, flagSpec{short, long, func(string) error { set(); return nil }, true})
+func (f *flagSet) boolFunc(short, long, help string, set func()) {
+	f.value(short, long, "", help, func(string) error { set(); return nil })
 }
 
-func (f *flagSet) value(short byte, long string, set func(string) error) {
-	f.flags = append(f.flags, flagSpec{short, long, set, false})
+func (f *flagSet) value(short, long, arg, help string, set func(string) error) *flagSpec {
+	s := &flagSpec{short: short, long: long, arg: arg, help: help, set: set}
+	f.flags = append(f.flags, s)
+	return s
 }
 
-func (f *flagSet) string(p *string, short byte, long string) {
-	f.value(short, long, func(v string) error { *p = v; return nil })
+func (f *flagSet) string(p *string, short, long, arg, help string) *flagSpec {
+	return f.value(short, long, arg, help, func(v string) error { *p = v; return nil })
 }
 
-func (f *flagSet) list(p *[]string, short byte, long string) {
-	f.value(short, long, func(v string) error { *p = append(*p, v); return nil })
+func (f *flagSet) list(p *[]string, short, long, arg, help string) *flagSpec {
+	return f.value(short, long, arg, help, func(v string) error { *p = append(*p, v); return nil })
 }
 
-func (f *flagSet) integer(p *int, short byte, long string) {
-	f.value(short, long, func(v string) error {
+func (f *flagSet) integer(p *int, short, long, arg, help string) *flagSpec {
+	return f.value(short, long, arg, help, func(v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 {
 			return errors.New("not a number")
@@ -62,8 +83,8 @@ func (f *flagSet) integer(p *int, short byte, long string) {
 	})
 }
 
-func (f *flagSet) duration(p *time.Duration, short byte, long string) {
-	f.value(short, long, func(v string) error {
+func (f *flagSet) duration(p *time.Duration, short, long, arg, help string) *flagSpec {
+	return f.value(short, long, arg, help, func(v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil {
 			return errors.New("not a duration such as 10s")
@@ -101,39 +122,57 @@ func (f *flagSet) parse(args []string) (rest []string, err error) {
 	return rest, nil
 }
 
-func (f *flagSet) longFlag(word string, next func() (string, bool)) error {
-	name, value, given := strings.Cut(word, "=")
-	var match *flagSpec
-	for i := range f.flags {
-		s := &f.flags[i]
+// long returns the option that a word means. As getopt_long has it, the start of a
+// name will do if it is that of one option only.
+func (f *flagSet) long(name string) (match *flagSpec, err error) {
+	for _, s := range f.flags {
 		if s.long == name && name != "" {
-			match = s
-			break
+			return s, nil
 		}
-		// As getopt_long: the start of a name will do if it is the only one.
 		if len(name) > 1 && strings.HasPrefix(s.long, name) {
 			if match != nil {
-				return badUsage("option --%s can be --%s or --%s", name, match.long, s.long)
+				err = badUsage("option --%s can be --%s or --%s", name, match.long, s.long)
 			}
 			match = s
 		}
 	}
+	if err != nil {
+		return nil, err
+	}
+	return match, nil
+}
+
+// short returns the option of a letter, or nil.
+func (f *flagSet) short(letter byte) *flagSpec {
+	for _, s := range f.flags {
+		if strings.IndexByte(s.short, letter) >= 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+func (f *flagSet) longFlag(word string, next func() (string, bool)) error {
+	name, value, given := strings.Cut(word, "=")
+	match, err := f.long(name)
 	switch {
+	case err != nil:
+		return err
 	case match == nil && name == "help":
 		return errHelp
 	case match == nil:
 		var names []string
-		for i := range f.flags {
-			names = append(names, f.flags[i].long)
+		for _, s := range f.flags {
+			names = append(names, s.long)
 		}
 		hint := ""
 		if n := nearest(name, names); n != "" {
 			hint = fmt.Sprintf(", did you mean --%s?", n)
 		}
 		return badUsage("no option --%s%s", name, hint)
-	case match.bool && given:
+	case match.arg == "" && given:
 		return badUsage("option --%s takes no value", match.long)
-	case match.bool:
+	case match.arg == "":
 		return match.set("")
 	case !given:
 		if value, given = next(); !given {
@@ -148,18 +187,13 @@ func (f *flagSet) longFlag(word string, next func() (string, bool)) error {
 
 func (f *flagSet) shortFlags(word string, next func() (string, bool)) error {
 	for i := 0; i < len(word); i++ {
-		var match *flagSpec
-		for k := range f.flags {
-			if f.flags[k].short == word[i] {
-				match = &f.flags[k]
-			}
-		}
+		match := f.short(word[i])
 		switch {
 		case match == nil && word[i] == 'h':
 			return errHelp
 		case match == nil:
 			return badUsage("no option -%c", word[i])
-		case match.bool:
+		case match.arg == "":
 			if err := match.set(""); err != nil {
 				return err
 			}

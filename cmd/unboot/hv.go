@@ -6,16 +6,21 @@ import (
 	"github.com/unboot/unboot/guestfs/hv"
 )
 
-const usageHV = `usage: unboot hv OPTION...
-
-Is what libguestfs starts in place of qemu, with qemu's options: it serves the disks to
+var hvCommand = command{
+	name:     "hv",
+	short:    "what libguestfs starts instead of qemu",
+	synopsis: []string{"OPTION..."},
+	long: `Is what libguestfs starts instead of qemu, with qemu's options: it serves the disks to
 programs that use libguestfs (guestfish, the virt tools, the bindings of all languages).
 LIBGUESTFS_HV must name a program without arguments: that is unboot under the name
 unboot-hv, which "unboot env" and "unboot run" arrange.
 
 If the variable UNBOOT_HV_FALLBACK is set, it runs qemu instead: the one that the
 variable names, or the one in PATH. A session of virt-rescue gets qemu in any case.
-`
+`,
+	args:    []kind{kindNone},
+	options: noOptions(runHV),
+}
 
 // hvArgs returns the arguments of a virtual machine, if the program was started to be
 // one. That is found out before anything else is done: libguestfs starts a program
@@ -30,10 +35,7 @@ func hvArgs(args []string) ([]string, bool) {
 	return nil, false
 }
 
-func runHV(a *app, args []string) error {
-	if _, err := (&flagSet{}).parse(args); err != nil {
-		return err
-	}
+func runHV(*app, []string) error {
 	return badUsage("libguestfs starts this with the options of a virtual machine")
 }
 

@@ -11,7 +11,7 @@ import (
 // is refused anyway, and says whether there are any.
 func (a *app) awaitWriters(path string, write bool) (any bool) {
 	for _, p := range append([]string{path}, a.opts.add...) {
-		use := disk.Await(a.ctx, p, disk.Patience)
+		use := disk.Await(a.ctx, p, a.patience)
 		switch {
 		case use == disk.NotWritten:
 			continue

@@ -10,29 +10,41 @@ import (
 	"github.com/unboot/unboot"
 )
 
-const usageLs = `usage: unboot ls [-alRdhinrtSU1F] [--json] [-m DEVICE[:MOUNTPOINT]] IMAGE[:PATH]...
-
-Lists files as ls(1) does. Owners are named as the image's own /etc/passwd and
+var lsCommand = command{
+	name:     "ls",
+	short:    "list files",
+	synopsis: []string{"[OPTION...] IMAGE[:PATH]..."},
+	brief:    "[-lRa] IMAGE[:PATH]...",
+	long: `Lists files as ls(1) does. Owners are named as the image's own /etc/passwd and
 /etc/group have them. Times are in local time.
-
-  -a, --all        names that start with a dot too
-  -A, --almost-all the same without . and ..
-  -l               long: mode, links, owner, group, size, time, name
-  -R, --recursive  all below directories
-  -d, --directory  directories themselves, not what is in them
-  -h, --human      sizes as 1.5G (with -l)
-  -i, --inode      inode numbers
-  -n               numbers of owners (with -l)
-  -r, --reverse    the other way round
-  -t, -S, -U       by time, by size, as the directory has them; by name without
-  -1               one on a line, even on a terminal
-  -F, --classify   a mark behind the names of directories (/), links (@) and so on
-      --json       one object per file
-
-  unboot ls disk.img
-  unboot ls -lR disk.img:/etc
-  unboot ls -m /dev/sda15 disk.img:/EFI
-`
+`,
+	args: []kind{kindImagePath},
+	options: func(f *flagSet) runFunc {
+		l := &lister{first: true}
+		f.bool(&l.all, "a", "all", "include names that start with a dot")
+		f.bool(&l.almost, "A", "almost-all", "the same without . and ..")
+		f.bool(&l.long, "l", "", "long: mode, links, owner, group, size, time, name")
+		f.bool(&l.recursive, "R", "recursive", "list all directories below too")
+		f.bool(&l.directory, "d", "directory", "list directories themselves, not what is in them")
+		f.bool(&l.human, "h", "human-readable", "print sizes as 1.5G (with -l)")
+		f.bool(&l.inode, "i", "inode", "print inode numbers")
+		f.boolFunc("n", "numeric-uid-gid", "long, with numeric owners", func() { l.long, l.numeric = true, true })
+		f.bool(&l.reverse, "r", "reverse", "reverse the order")
+		f.boolFunc("t", "", "sort by time, newest first", func() { l.sort = 't' })
+		f.boolFunc("S", "", "sort by size, largest first", func() { l.sort = 'S' })
+		f.boolFunc("U", "", "do not sort: the order of the directory", func() { l.sort = 'U' })
+		f.bool(&l.one, "1", "", "one name per line, even on a terminal")
+		f.bool(&l.classify, "F", "classify", "mark directories (/), links (@), programs (*), sockets (=), pipes (|)")
+		f.bool(&l.json, "", "json", "print a JSON list, one object per file")
+		return l.run
+	},
+	examples: []string{
+		"unboot ls disk.img",
+		"unboot ls -lR disk.img:/etc",
+		"unboot ls -m /dev/sda15 disk.img:/EFI",
+	},
+	image: true,
+}
 
 // lister lists files of one tree after the other.
 type lister struct {
@@ -52,29 +64,8 @@ type lister struct {
 	line   []byte
 }
 
-func runLs(a *app, args []string) error {
-	l := &lister{a: a, first: true, tty: isTerminal(os.Stdout)}
-	f := a.flags()
-	f.bool(&l.all, 'a', "all")
-	f.bool(&l.almost, 'A', "almost-all")
-	f.bool(&l.long, 'l', "")
-	f.bool(&l.recursive, 'R', "recursive")
-	f.bool(&l.directory, 'd', "directory")
-	f.bool(&l.human, 'h', "human-readable")
-	f.bool(&l.inode, 'i', "inode")
-	f.boolFunc('n', "numeric-uid-gid", func() { l.long, l.numeric = true, true })
-	f.bool(&l.reverse, 'r', "reverse")
-	f.bool(&l.one, '1', "")
-	f.bool(&l.classify, 'F', "classify")
-	f.bool(&l.json, 0, "json")
-	for _, c := range []byte("tSU") {
-		f.boolFunc(c, "", func() { l.sort = c })
-	}
-	// -h is a size's here: help is --help.
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (l *lister) run(a *app, args []string) error {
+	l.a, l.tty = a, isTerminal(os.Stdout)
 	if len(args) == 0 {
 		return badUsage("no IMAGE given")
 	}

@@ -22,10 +22,11 @@
 //
 // # The source
 //
-// A command is a file of the command's name, with its usage text and one line in
-// the table below. What commands share: target.go (IMAGE:PATH), resolve.go (what the
-// end of a path demands), mount.go, flags.go, the format files; item.go, source_*.go and sink_*.go for all that
-// moves trees of files.
+// A command is a file of the command's name, with an entry of the table in
+// command.go: usage texts, manual pages and completion are made from that. What
+// commands share: target.go (IMAGE:PATH), resolve.go (what the end of a path
+// demands), mount.go, flags.go, the format files; item.go, source_*.go and sink_*.go
+// for all that moves trees of files.
 package main
 
 import (
@@ -34,7 +35,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -42,44 +42,11 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// A command is one word behind unboot.
-type command struct {
-	name  string
-	run   func(a *app, args []string) error
-	usage string
-	image bool // wants an image, and with it a kernel
-}
-
-// commands returns the table. It is a function, and not a variable, since help
-// is in the table and reads it.
-func commands() []command {
-	return []command{
-		{"info", runInfo, usageInfo, true},
-		{"ls", runLs, usageLs, true},
-		{"cat", runCat, usageCat, true},
-		{"cp", runCp, usageCp, true},
-		{"tar", runTar, usageTar, true},
-		{"find", runFind, usageFind, true},
-		{"stat", runStat, usageStat, true},
-		{"df", runDf, usageDf, true},
-		{"sum", runSum, usageSum, true},
-		{"write", runWrite, usageWrite, true},
-		{"mkdir", runMkdir, usageMkdir, true},
-		{"rm", runRm, usageRm, true},
-		{"mv", runMv, usageMv, true},
-		{"run", runRun, usageRun, false},
-		{"env", runEnv, usageEnv, false},
-		{"hv", runHV, usageHV, false},
-		{"help", runHelp, usageHelp, false},
-		{"version", runVersion, usageVersion, false},
-	}
-}
-
 func main() {
 	if args, ok := hvArgs(os.Args); ok {
 		os.Exit(hv.Main(args))
 	}
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(commands, os.Args[1:]))
 }
 
 // The exit codes.
@@ -89,38 +56,56 @@ const (
 	exitSignal  = 130
 )
 
-func run(args []string) int {
+// exitStatuses are the exit codes of every command, as documented.
+var exitStatuses = []struct {
+	code    int
+	meaning string
+}{
+	{0, "success"},
+	{exitFailure, "failure: at least one file or image could not be processed, and a message says why"},
+	{exitUsage, "wrong usage: an unknown command or option, or a missing or surplus argument"},
+	{exitSignal, "stopped by SIGINT, SIGTERM or SIGHUP"},
+	{128 + int(syscall.SIGPIPE), "the reader of standard output has gone"}, // which the Go runtime sees to
+}
+
+func run(table []*command, args []string) int {
 	if len(args) == 0 {
-		fmt.Fprint(os.Stderr, usage)
+		fmt.Fprint(os.Stderr, overview(table))
 		return exitUsage
 	}
-	switch args[0] {
-	case "-h", "--help":
-		args[0] = "help"
-	case "-V", "--version":
-		args[0] = "version"
-	}
-	table := commands()
-	i := slices.IndexFunc(table, func(c command) bool { return c.name == args[0] })
-	if i < 0 {
-		names := make([]string, len(table))
-		for i := range table {
-			names[i] = table[i].name
-		}
-		fmt.Fprintf(os.Stderr, "unboot: no command %s%s (try \"unboot help\")\n", quote(args[0]), didYouMean(nearest(args[0], names)))
+	cmd := commandNamed(table, args[0])
+	if cmd == nil {
+		fmt.Fprintf(os.Stderr, "unboot: %v (try \"unboot help\")\n", noCommand(table, args[0]))
 		return exitUsage
 	}
-	cmd := &table[i]
 	if cmd.image && len(args) > 1 {
 		lkl.Preload()
 		// What is moved is garbage at once, and the rest is small: to
 		// collect it less often costs some megabytes.
 		debug.SetGCPercent(400)
 	}
-	a := newApp(cmd.name)
-	err := cmd.run(a, args[1:])
+	a := newApp(table, cmd.name)
+	err := a.execute(cmd, args[1:])
 	err = errors.Join(err, a.close())
 	return a.exitCode(cmd, err)
+}
+
+// execute reads a command's options and does what it is for.
+func (a *app) execute(cmd *command, args []string) error {
+	f := &flagSet{}
+	do := cmd.options(f)
+	if cmd.image {
+		f.image(&a.opts)
+	}
+	parse := cmd.parse
+	if parse == nil {
+		parse = (*flagSet).parse
+	}
+	args, err := parse(f, args)
+	if err != nil {
+		return err
+	}
+	return do(a, args)
 }
 
 // exitCode reports an error and returns the code to leave with.
@@ -133,7 +118,7 @@ func (a *app) exitCode(cmd *command, err error) int {
 	var bad *usageError
 	switch {
 	case errors.Is(err, errHelp):
-		io.WriteString(os.Stdout, cmd.usage)
+		io.WriteString(os.Stdout, cmd.usageText())
 		return 0
 	case errors.As(err, &bad):
 		fmt.Fprintf(os.Stderr, "unboot: %s: %v (try \"unboot help %s\")\n", a.cmd, err, a.cmd)

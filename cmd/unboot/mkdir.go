@@ -6,25 +6,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageMkdir = `usage: unboot mkdir [-p] [--mode MODE] IMAGE:PATH...
+var mkdirCommand = command{
+	name:     "mkdir",
+	short:    "make directories",
+	synopsis: []string{"[OPTION...] IMAGE:PATH..."},
+	brief:    "[-p] IMAGE:PATH...",
+	long: `Makes directories. Changes the image.
+`,
+	args: []kind{kindPath},
+	options: func(f *flagSet) runFunc {
+		m := &maker{mode: 0o755}
+		f.bool(&m.parents, "p", "parents", "make parent directories too; an existing directory is not an error")
+		f.value("", "mode", "MODE", "permissions in octal (755 by default)", func(v string) (err error) { m.mode, err = parseMode(v); return err })
+		return m.run
+	},
+	examples: []string{"unboot mkdir -p disk.img:/opt/app/data"},
+	image:    true,
+}
 
-Makes directories. Changes the image.
+// A maker has the options of mkdir.
+type maker struct {
+	parents bool
+	mode    fs.FileMode
+}
 
-  -p, --parents    those above too, and no error if the directory exists
-      --mode MODE  permissions in octal (default 755)
-
-  unboot mkdir -p disk.img:/opt/app/data
-`
-
-func runMkdir(a *app, args []string) error {
-	f := a.flags()
-	parents, mode := false, fs.FileMode(0o755)
-	f.bool(&parents, 'p', "parents")
-	f.value(0, "mode", func(v string) (err error) { mode, err = parseMode(v); return err })
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (m *maker) run(a *app, args []string) error {
 	if len(args) == 0 {
 		return badUsage("no IMAGE:PATH given")
 	}
@@ -34,7 +40,7 @@ func runMkdir(a *app, args []string) error {
 			return err
 		}
 		path := t.clean()
-		if endsInDots(t.path) && !parents {
+		if endsInDots(t.path) && !m.parents {
 			// There is something of such a name, or nothing that it is in.
 			if _, err = o.existing(t); err == nil {
 				err = unix.EEXIST
@@ -42,14 +48,14 @@ func runMkdir(a *app, args []string) error {
 			a.fail(o.aboutTarget(t, err))
 			continue
 		}
-		if parents {
+		if m.parents {
 			existed := isDir(o, path)
 			err = o.fs.MkdirAll(path, 0o755)
 			if err == nil && !existed {
-				err = o.fs.Chmod(path, mode)
+				err = o.fs.Chmod(path, m.mode)
 			}
 		} else {
-			err = o.fs.Mkdir(path, mode)
+			err = o.fs.Mkdir(path, m.mode)
 		}
 		a.fail(o.about(path, err))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/inspect/fstab"
 )
 
 // parseMount reads DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]], as guestfish(1) has it.
@@ -18,21 +19,14 @@ func parseMount(s string) (unboot.Mount, error) {
 	if f[0] == "" {
 		return unboot.Mount{}, badUsage("-m %q: no device (want DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]])", s)
 	}
-	m := unboot.Mount{Device: f[0], Dir: unboot.CleanPath(f[1]), Type: f[3]}
 	// What mount(8) makes flags of is not for the driver.
-	var data []string
-	for opt := range strings.SplitSeq(f[2], ",") {
-		switch opt {
-		case "ro":
-			m.ReadOnly = true
-		case "", "rw", "defaults", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime",
-			"dev", "nodev", "suid", "nosuid", "exec", "noexec", "async", "auto", "noauto", "user", "nouser", "users", "nofail":
-		default:
-			data = append(data, opt)
-		}
+	o := fstab.ParseOptions(f[2])
+	if len(o.Elsewhere) > 0 {
+		return unboot.Mount{}, badUsage("-m %q: the option %s is not for mounting a device", s, o.Elsewhere[0])
 	}
-	m.Data = strings.Join(data, ",")
-	return m, nil
+	return unboot.Mount{
+		Device: f[0], Dir: unboot.CleanPath(f[1]), Type: f[3], ReadOnly: o.ReadOnly, Data: strings.Join(o.Driver, ","),
+	}, nil
 }
 
 // mount mounts what the options -m say, or else what the image has.

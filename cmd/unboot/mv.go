@@ -9,25 +9,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageMv = `usage: unboot mv [-n] IMAGE:PATH... PATH
+var mvCommand = command{
+	name:     "mv",
+	short:    "rename files",
+	synopsis: []string{"[OPTION...] IMAGE:PATH... PATH"},
+	brief:    "IMAGE:PATH... PATH",
+	long: `Renames files within an image, or moves them into a directory. The last argument may
+be IMAGE:PATH too. Changes the image.
+`,
+	args: []kind{kindPath, kindInside},
+	options: func(f *flagSet) runFunc {
+		m := &mover{}
+		f.bool(&m.keep, "n", "no-clobber", "keep files that exist")
+		return m.run
+	},
+	examples: []string{
+		"unboot mv disk.img:/etc/motd /etc/motd.old",
+		"unboot mv disk.img:/srv/a disk.img:/srv/b disk.img:/opt",
+	},
+	image: true,
+}
 
-Renames files within an image, or moves them into a directory. The last argument
-may be IMAGE:PATH too. Changes the image.
+// A mover has the options of mv.
+type mover struct{ keep bool }
 
-  -n, --no-clobber  keep what exists
-
-  unboot mv disk.img:/etc/motd /etc/motd.old
-  unboot mv disk.img:/srv/a disk.img:/srv/b disk.img:/opt
-`
-
-func runMv(a *app, args []string) error {
-	f := a.flags()
-	keep := false
-	f.bool(&keep, 'n', "no-clobber")
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (m *mover) run(a *app, args []string) error {
 	if len(args) < 2 {
 		return badUsage("want IMAGE:PATH and where to move it")
 	}
@@ -60,7 +66,7 @@ func runMv(a *app, args []string) error {
 		if o2 != o {
 			return badUsage("%s is in another image (try cp)", quote(arg))
 		}
-		if err := a.move(o, t, dest, into, keep); err != nil {
+		if err := m.move(o, t, dest, into); err != nil {
 			a.fail(err)
 		}
 	}
@@ -68,7 +74,7 @@ func runMv(a *app, args []string) error {
 }
 
 // move moves one file to a name, or into a directory.
-func (a *app) move(o *opened, t, dest target, into, keep bool) error {
+func (m *mover) move(o *opened, t, dest target, into bool) error {
 	from, err := o.named(t)
 	if err != nil {
 		return o.aboutTarget(t, err)
@@ -89,7 +95,7 @@ func (a *app) move(o *opened, t, dest target, into, keep bool) error {
 	if strings.HasPrefix(to, from+"/") {
 		return fmt.Errorf("%s: will not move it into itself, %s", o.label(from), quote(display(to)))
 	}
-	if _, err := o.fs.Lstat(to); err == nil && keep {
+	if _, err := o.fs.Lstat(to); err == nil && m.keep {
 		return nil
 	}
 	err = rename(o.fs, from, to)

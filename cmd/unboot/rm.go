@@ -8,32 +8,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageRm = `usage: unboot rm [-rfd] IMAGE:PATH...
+var rmCommand = command{
+	name:     "rm",
+	short:    "remove files",
+	synopsis: []string{"[OPTION...] IMAGE:PATH..."},
+	brief:    "[-rf] IMAGE:PATH...",
+	long: `Removes files. Changes the image. Symbolic links are removed, not followed; a name with
+a slash at its end must be that of a directory, not of a link to one.
+`,
+	args: []kind{kindPath},
+	options: func(f *flagSet) runFunc {
+		r := &remover{}
+		f.bool(&r.recursive, "rR", "recursive", "remove directories with everything below them")
+		f.bool(&r.dir, "d", "dir", "remove empty directories too")
+		f.bool(&r.force, "f", "force", "a file that does not exist is not an error")
+		return r.run
+	},
+	examples: []string{
+		"unboot rm disk.img:/etc/motd",
+		"unboot rm -rf disk.img:/var/cache/apt",
+	},
+	image: true,
+}
 
-Removes files. Changes the image. Symbolic links are removed, not followed: a name
-with a slash at its end is that of a directory, and a link none.
+// A remover has the options of rm.
+type remover struct{ recursive, dir, force bool }
 
-  -r, -R, --recursive  directories too, with all below them
-  -d, --dir            empty directories too
-  -f, --force          it is no error if there is nothing of the name
-
-  unboot rm disk.img:/etc/motd
-  unboot rm -rf disk.img:/var/cache/apt
-`
-
-func runRm(a *app, args []string) error {
-	f := a.flags()
-	recursive, dir, force := false, false, false
-	f.bool(&recursive, 'r', "recursive")
-	f.bool(&recursive, 'R', "")
-	f.bool(&dir, 'd', "dir")
-	f.bool(&force, 'f', "force")
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (r *remover) run(a *app, args []string) error {
 	if len(args) == 0 {
-		if force {
+		if r.force {
 			return nil
 		}
 		return badUsage("no IMAGE:PATH given")
@@ -46,12 +49,12 @@ func runRm(a *app, args []string) error {
 		if err != nil {
 			return err
 		}
-		a.fail(a.remove(o, t, recursive, dir, force))
+		a.fail(r.remove(o, t))
 	}
 	return nil
 }
 
-func (a *app) remove(o *opened, t target, recursive, dir, force bool) error {
+func (r *remover) remove(o *opened, t target) error {
 	path, err := o.named(t)
 	if err == errDots {
 		return o.aboutTarget(t, err)
@@ -64,13 +67,13 @@ func (a *app) remove(o *opened, t target, recursive, dir, force bool) error {
 		st, err = o.fs.Lstat(path)
 	}
 	switch {
-	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) && force:
+	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) && r.force:
 		return nil // as with rm(1), there is nothing of the name
 	case err != nil:
 		return o.aboutTarget(t, err)
-	case st.IsDir() && recursive:
+	case st.IsDir() && r.recursive:
 		err = o.fs.RemoveAll(path)
-	case st.IsDir() && !dir:
+	case st.IsDir() && !r.dir:
 		return fmt.Errorf("%s: %w (try -r)", o.label(path), unix.EISDIR)
 	default:
 		err = o.fs.Remove(path)

@@ -13,29 +13,41 @@ import (
 	"github.com/unboot/unboot/guestfs/hv"
 )
 
-const usageRun = `usage: unboot run [--] COMMAND [ARG...]
-
-Runs a program that uses libguestfs with unboot in the place of qemu:
+var runCommand = command{
+	name:     "run",
+	short:    "run a program that uses libguestfs on unboot",
+	synopsis: []string{"[--] COMMAND [ARG...]"},
+	brief:    "-- COMMAND [ARG...]",
+	long: `Runs a program that uses libguestfs, with unboot instead of qemu:
 
   unboot run -- guestfish --ro -a disk.img -i cat /etc/fstab
 
-It sets what "unboot env" prints, and the limit of open files to 1024:
-libguestfs closes them all one by one each time it starts a program.
-If a launch fails, it prints the reason, which libguestfs does not.
-`
+It sets what "unboot env" prints, and limits open files to 1024: libguestfs closes
+them all one by one each time it starts a program. If a launch fails, it prints the
+reason, which libguestfs does not. It ends with the exit status of the program.
+`,
+	args:    []kind{kindProgram, kindHost},
+	options: noOptions(runRun),
+	parse:   parseRun,
+}
+
+// parseRun takes no options: those after the first word are the program's.
+func parseRun(_ *flagSet, args []string) ([]string, error) {
+	switch {
+	case len(args) > 0 && (args[0] == "-h" || args[0] == "--help"):
+		return nil, errHelp
+	case len(args) > 0 && args[0] == "--":
+		args = args[1:]
+	case len(args) > 0 && strings.HasPrefix(args[0], "-"):
+		return nil, badUsage("no option %s", quote(args[0]))
+	}
+	return args, nil
+}
 
 // runFiles is the limit of open files for a command.
 const runFiles = 1024
 
 func runRun(a *app, args []string) error {
-	switch {
-	case len(args) > 0 && (args[0] == "-h" || args[0] == "--help"):
-		return errHelp
-	case len(args) > 0 && args[0] == "--":
-		args = args[1:]
-	case len(args) > 0 && strings.HasPrefix(args[0], "-"):
-		return badUsage("no option %s", quote(args[0]))
-	}
 	if len(args) == 0 {
 		return badUsage("no command to run")
 	}

@@ -11,31 +11,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageStat = `usage: unboot stat [-L] [--json] IMAGE:PATH...
+var statCommand = command{
+	name:     "stat",
+	short:    "everything about files",
+	synopsis: []string{"[OPTION...] IMAGE:PATH..."},
+	brief:    "IMAGE:PATH...",
+	long: `Prints everything that is known about files, as stat(1) does, and their extended
+attributes, which include access control lists and capabilities.
+`,
+	args: []kind{kindImagePath},
+	options: func(f *flagSet) runFunc {
+		s := &stater{}
+		f.bool(&s.follow, "L", "dereference", "follow symbolic links, inside the image")
+		f.bool(&s.json, "", "json", "print a JSON list, one object per file; values of attributes in base64")
+		return s.run
+	},
+	examples: []string{"unboot stat disk.img:/usr/bin/ping"},
+	image:    true,
+}
 
-Prints all that is known about files, as stat(1) does, and their extended
-attributes, access control lists and capabilities among them.
+type stater struct{ follow, json bool }
 
-  -L, --dereference  follow symbolic links, inside the image
-      --json         one object per file; values of attributes in base64
-
-  unboot stat disk.img:/usr/bin/ping
-`
-
-func runStat(a *app, args []string) error {
-	f := a.flags()
-	follow, asJSON := false, false
-	f.bool(&follow, 'L', "dereference")
-	f.bool(&asJSON, 0, "json")
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (s *stater) run(a *app, args []string) error {
 	if len(args) == 0 {
 		return badUsage("no IMAGE:PATH given")
 	}
 	list := &jsonList{a: a}
-	if asJSON {
+	if s.json {
 		defer list.end()
 	}
 	for _, arg := range args {
@@ -49,7 +51,7 @@ func runStat(a *app, args []string) error {
 			continue
 		}
 		stat := o.fs.Lstat
-		if follow {
+		if s.follow {
 			stat = o.fs.Stat
 		}
 		info, err := stat(path)
@@ -66,12 +68,12 @@ func runStat(a *app, args []string) error {
 		}
 		// Attributes of what a link leads to are not asked for by its name.
 		var xattrs map[string][]byte
-		if !follow || e.Stat.Mode&unix.S_IFMT != unix.S_IFLNK {
+		if !s.follow || e.Stat.Mode&unix.S_IFMT != unix.S_IFLNK {
 			if xattrs, err = o.fs.Xattrs(path); err != nil {
 				a.fail(o.about(path, err))
 			}
 		}
-		if asJSON {
+		if s.json {
 			j := newJSONFile(display(path), &e.Stat, link, o.names())
 			for name, value := range xattrs {
 				if j.Xattrs == nil {

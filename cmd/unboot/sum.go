@@ -14,34 +14,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageSum = `usage: unboot sum [-r] [-a ALGORITHM] IMAGE:PATH...
+var sumCommand = command{
+	name:     "sum",
+	short:    "checksums",
+	synopsis: []string{"[OPTION...] IMAGE:PATH..."},
+	brief:    "IMAGE:PATH...",
+	long: `Prints checksums of files, as sha256sum(1) does. Names are paths in the image without
+the leading slash, so that "sha256sum -c" can check the output in a directory where the
+tree was unpacked.
+`,
+	args: []kind{kindImagePath},
+	options: func(f *flagSet) runFunc {
+		s := &summer{algorithm: "sha256"}
+		f.string(&s.algorithm, "a", "algorithm", "NAME", "md5, sha1, sha224, sha256 (the default), sha384 or sha512").
+			among("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+		f.bool(&s.recursive, "r", "recursive", "all regular files below directories")
+		return s.run
+	},
+	examples: []string{
+		"unboot sum disk.img:/boot/vmlinuz",
+		"unboot sum -r disk.img:/etc > etc.sums",
+	},
+	image: true,
+}
 
-Prints checksums of files, as sha256sum(1) does. The names are paths in the image,
-without the slash at the start: the output can be checked where the tree was
-unpacked, by "sha256sum -c".
+type summer struct {
+	algorithm string
+	recursive bool
+}
 
-  -a, --algorithm A  md5, sha1, sha224, sha256 (the default), sha384 or sha512
-  -r, --recursive    of all regular files below directories
-
-  unboot sum disk.img:/boot/vmlinuz
-  unboot sum -r disk.img:/etc > etc.sums
-`
-
-func runSum(a *app, args []string) error {
-	f := a.flags()
-	algorithm, recursive := "sha256", false
-	f.string(&algorithm, 'a', "algorithm")
-	f.bool(&recursive, 'r', "recursive")
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (s *summer) run(a *app, args []string) error {
 	newHash := map[string]func() hash.Hash{
 		"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New,
 		"sha384": sha512.New384, "sha512": sha512.New,
-	}[strings.TrimSuffix(strings.ToLower(algorithm), "sum")]
+	}[strings.TrimSuffix(strings.ToLower(s.algorithm), "sum")]
 	if newHash == nil {
-		return badUsage("no algorithm %s (want md5, sha1, sha224, sha256, sha384 or sha512)", quote(algorithm))
+		return badUsage("no algorithm %s (want md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
 	}
 	if len(args) == 0 {
 		return badUsage("no IMAGE:PATH given")
@@ -57,7 +65,7 @@ func runSum(a *app, args []string) error {
 			a.fail(o.aboutTarget(t, err))
 			continue
 		}
-		if recursive {
+		if s.recursive {
 			a.sumTree(o, root, h)
 			continue
 		}
@@ -112,6 +120,13 @@ func (a *app) sumTree(o *opened, root string, h hash.Hash) {
 	})
 	flush()
 }
+
+// What is small is read in batches, each of a round trip to the kernel.
+const (
+	smallFile  = 128 << 10
+	batchItems = 40
+	batchBytes = 512 << 10
+)
 
 func checksum(fsys *unboot.FS, path string, h hash.Hash) ([]byte, error) {
 	f, err := fsys.Open(path)

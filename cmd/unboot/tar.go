@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,61 +13,57 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/tarball"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
-const usageTar = `usage: unboot tar [-o FILE] IMAGE[:PATH]
-       unboot tar -x [-f FILE] IMAGE:PATH
+var tarCommand = command{
+	name:     "tar",
+	short:    "archive a tree, or unpack one with -x",
+	synopsis: []string{"[OPTION...] IMAGE[:PATH]", "-x [OPTION...] IMAGE:PATH"},
+	brief:    "IMAGE[:PATH]",
+	long: `Writes a tree as a tar archive or, with -x, unpacks an archive into a directory of
+the image. Only -x changes the image.
 
-Writes a tree as a tar archive, or unpacks an archive into a directory of the
-image with -x. Only -x changes the image.
+Archives preserve modes, owners (as numbers), times to the nanosecond, hard links,
+holes, devices, extended attributes, access control lists and capabilities. They are
+in pax format; GNU tar needs --xattrs --xattrs-include='*' to unpack all attributes.
+Archives of any format are read, also compressed by gzip or bzip2.
 
-Archives keep modes, owners (as numbers), times to the nanosecond, hard links,
-holes, devices, extended attributes, access control lists and capabilities. They
-are of the pax format; GNU tar wants --xattrs --xattrs-include='*' to unpack all
-attributes. What is read may be of any format, and compressed by gzip or bzip2.
-
-Members replace what is there, but no directory that is not empty. Links to directories
-in the image are followed as its own system would, those of the archive not out of PATH.
-A member that could not be written whole is reported and not there, nor is the second of
-two names that the file system takes for one; attributes that it refuses are told of.
-
-  -o, -f, --file FILE      the archive on the host; standard output or input without
-  -x, --extract            unpack
-      --exclude PATTERN    leave out what matches: a path in the tree, or a name
-      --one-file-system    do not go into other file systems mounted below PATH
-      --no-xattrs          without extended attributes
-  -v, --verbose            list names on standard error
-
-  unboot tar disk.img | docker import - debian
-  unboot tar disk.img:/etc -o etc.tar
-  tar -c app | unboot tar -x disk.img:/opt
-`
-
-type tarOptions struct {
-	file, output              string
-	extract, oneFS            bool
-	noXattrs, verbose, create bool
-	exclude                   []glob
+Members replace what exists, except directories that are not empty. Links to
+directories in the image are followed as its own system would, those of the archive
+never out of PATH. A member that could not be written completely is reported and left
+out, as is the second of two names that the file system considers equal. Attributes
+that the file system refuses are reported.
+`,
+	args: []kind{kindImagePath},
+	options: func(f *flagSet) runFunc {
+		opt := &tarOptions{}
+		f.string(&opt.file, "of", "file", "FILE", "the archive on the host, instead of standard output or input").kind = kindHost
+		f.string(&opt.file, "", "output", "FILE", "the same").kind = kindHost
+		f.bool(&opt.extract, "x", "extract", "unpack")
+		f.boolFunc("c", "create", "accepted and ignored: this is what happens without -x", func() {})
+		f.globs(&opt.exclude)
+		f.bool(&opt.oneFS, "", "one-file-system", "do not go into other file systems mounted below PATH")
+		f.bool(&opt.noXattrs, "", "no-xattrs", "leave out extended attributes")
+		f.bool(&opt.verbose, "v", "verbose", "list names on standard error")
+		return func(a *app, args []string) error { return runTar(a, args, opt) }
+	},
+	examples: []string{
+		"unboot tar disk.img | docker import - debian",
+		"unboot tar disk.img:/etc -o etc.tar",
+		"tar -c app | unboot tar -x disk.img:/opt",
+	},
+	image: true,
 }
 
-func runTar(a *app, args []string) error {
-	var opt tarOptions
-	f := a.flags()
-	f.string(&opt.file, 'o', "output")
-	f.string(&opt.file, 'f', "file")
-	f.bool(&opt.extract, 'x', "extract")
-	f.bool(&opt.create, 'c', "create") // from habit
-	f.bool(&opt.oneFS, 0, "one-file-system")
-	f.bool(&opt.noXattrs, 0, "no-xattrs")
-	f.bool(&opt.verbose, 'v', "verbose")
-	f.value(0, "exclude", func(v string) error {
-		opt.exclude = append(opt.exclude, newGlob(v, false))
-		return nil
-	})
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+type tarOptions struct {
+	file              string
+	extract, oneFS    bool
+	noXattrs, verbose bool
+	exclude           []glob
+}
+
+func runTar(a *app, args []string, opt *tarOptions) error {
 	if len(args) != 1 {
 		return badUsage("want one IMAGE[:PATH]")
 	}
@@ -74,9 +71,9 @@ func runTar(a *app, args []string) error {
 		opt.file = ""
 	}
 	if opt.extract {
-		return a.untar(args[0], &opt)
+		return a.untar(args[0], opt)
 	}
-	return a.tar(args[0], &opt)
+	return a.tar(args[0], opt)
 }
 
 // teller prints names as -v wants them.
@@ -125,18 +122,20 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 		}()
 	}
 	p := a.startProgress(0, opt.verbose)
-	src := &imageSource{a: a, o: o, root: root, oneFS: opt.oneFS, exclude: opt.exclude, links: linkTable{}}
-	dst := &tarSink{a: a, w: tarball.NewWriter(out), p: p, tell: a.teller(opt.verbose), xattrs: !opt.noXattrs}
+	src := &treecopy.ImageSource{
+		FS: o.fs, Root: root, OneFileSystem: opt.oneFS, NoXattrs: opt.noXattrs, Exclude: excluder(opt.exclude), Label: o.label,
+	}
+	dst := &treecopy.TarSink{W: tarball.NewWriter(out)}
 	if st.IsDir() {
 		// The path may be a symbolic link to the directory, which a walk
 		// would not follow.
-		if src.root, err = realPath(o.fs, root); err != nil {
+		if src.Root, err = realPath(o.fs, root); err != nil {
 			return o.about(root, err)
 		}
 	} else {
-		dst.base = path.Base(root)
+		dst.Base = path.Base(root)
 	}
-	return transfer(a.ctx, src, dst)
+	return a.transfer(src, dst, &dst.Report, p, opt.verbose)
 }
 
 func (a *app) untar(arg string, opt *tarOptions) error {
@@ -174,15 +173,22 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 		return o.about(t.clean(), err)
 	}
 	shown := a.startProgress(size, opt.verbose)
-	dst := newImageSink(a, o, root, "", nil, shown)
-	defer dst.close()
-	dst.tell = a.teller(opt.verbose)
-	src := &tarSource{a: a, name: name, r: tarball.NewReader(r), exclude: opt.exclude}
-	if err := src.unpack(dst); err != nil {
-		if o.img.Kernel().Err() == nil {
-			dst.finish() // what came before is whole
-		}
+	dst := &treecopy.ImageSink{FS: o.fs, Dir: root, CopyLinks: true, Umask: 0o022, Clock: o.clock, Label: o.label}
+	src := &treecopy.TarSource{R: tarball.NewReader(r), Exclude: excluder(opt.exclude), Label: func(member string) string {
+		return quote(name) + ": " + quote(member)
+	}}
+	err = a.transfer(src, dst, &dst.Report, shown, opt.verbose)
+	var broken *treecopy.ArchiveError
+	switch {
+	case errors.As(err, &broken) && broken.Member != "":
+		return fmt.Errorf("%s: %w", src.Label(broken.Member), broken.Err)
+	case errors.As(err, &broken):
+		return fmt.Errorf("%s: %w", quote(name), broken.Err)
+	case err != nil:
 		return err
+	}
+	if src.R.More() {
+		a.warn(fmt.Errorf("%s: another archive follows, which is left out: at byte %d", quote(name), src.R.Offset()))
 	}
 	// Whoever writes to the pipe may have some padding left.
 	if opt.file == "" {

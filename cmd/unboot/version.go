@@ -9,15 +9,17 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-const usageVersion = `usage: unboot version
-
-Prints the versions of unboot, of the Linux kernel in it, and of Go.
-`
+var versionCommand = command{
+	name: "version", aliases: []string{"-V", "--version"},
+	short:    "versions of unboot and of its kernel",
+	synopsis: []string{""},
+	long: `Prints the versions of unboot, of the Linux kernel in it, and of Go.
+`,
+	args:    []kind{kindNone},
+	options: noOptions(runVersion),
+}
 
 func runVersion(a *app, args []string) error {
-	if _, err := (&flagSet{}).parse(args); err != nil {
-		return err
-	}
 	version := "(unknown)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version

@@ -9,31 +9,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usageWrite = `usage: unboot write [-a] [--mode MODE] IMAGE:PATH
+var writeCommand = command{
+	name:     "write",
+	short:    "write standard input to a file",
+	synopsis: []string{"[OPTION...] IMAGE:PATH"},
+	brief:    "IMAGE:PATH",
+	long: `Writes standard input to a file in the image, which is created or truncated. An
+existing file keeps its owner and permissions. Changes the image.
+`,
+	args: []kind{kindPath, kindNone},
+	options: func(f *flagSet) runFunc {
+		w := &writer{}
+		f.bool(&w.add, "a", "append", "append to the file")
+		f.value("", "mode", "MODE", "permissions of the file in octal (those of a new one are 644)", func(v string) (err error) {
+			w.mode, err = parseMode(v)
+			w.hasMode = true
+			return err
+		})
+		return w.run
+	},
+	examples: []string{"echo server1 | unboot write disk.img:/etc/hostname"},
+	image:    true,
+}
 
-Writes standard input to a file in the image, which is created or truncated, and
-keeps its owner and permissions if it was there. Changes the image.
+// A writer has the options of write.
+type writer struct {
+	add     bool
+	mode    fs.FileMode
+	hasMode bool
+}
 
-  -a, --append     add to the file's end
-      --mode MODE  permissions of the file in octal (a new one has 644)
-
-  echo server1 | unboot write disk.img:/etc/hostname
-`
-
-func runWrite(a *app, args []string) error {
-	f := a.flags()
-	add, mode := false, fs.FileMode(0)
-	hasMode := false
-	f.bool(&add, 'a', "append")
-	f.value(0, "mode", func(v string) (err error) {
-		mode, err = parseMode(v)
-		hasMode = true
-		return err
-	})
-	args, err := f.parse(args)
-	if err != nil {
-		return err
-	}
+func (w *writer) run(a *app, args []string) error {
 	if len(args) != 1 {
 		return badUsage("want one IMAGE:PATH")
 	}
@@ -48,7 +54,7 @@ func runWrite(a *app, args []string) error {
 		return o.aboutTarget(t, err)
 	}
 	p := a.startProgress(0, false)
-	return o.about(t.clean(), a.write(o, t.clean(), a.stdin(), p, add, mode, hasMode))
+	return o.about(t.clean(), a.write(o, t.clean(), a.stdin(), p, w.add, w.mode, w.hasMode))
 }
 
 // write writes to a file, which is made if there is none.

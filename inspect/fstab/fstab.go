@@ -243,7 +243,8 @@ func (e *Entry) SubvolumeID() (id uint64, ok bool) {
 	return id, true
 }
 
-func (e *Entry) hasSubvolume() bool { return e.Subvolume() != "" }
+// HasSubvolume reports whether the entry mounts a subvolume that it names.
+func (e *Entry) HasSubvolume() bool { return e.Subvolume() != "" }
 
 func (e *Entry) has(option string) bool { return slices.Contains(e.Options, option) }
 

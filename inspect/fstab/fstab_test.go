@@ -221,6 +221,9 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%+v is real", e)
 			}
 			e.Subvolume()
+			if o := SplitOptions(e.Options); len(o.Driver)+len(o.Elsewhere) > len(e.Options) || len(o.Visible()) > len(o.Driver) {
+				t.Errorf("%q: %+v", e.Options, o)
+			}
 			if _, index, partition, ok := e.Spec.Disk(); ok && (index < 0 || partition < 0) {
 				t.Errorf("%+v: %d, %d", e, index, partition)
 			}

@@ -179,7 +179,7 @@ func (r *resolver) resolve(i int) Meaning {
 	switch {
 	case !given:
 		r.given[key] = n.spec
-	case e.IsRoot(), owner.same(n.spec), e.hasSubvolume():
+	case e.IsRoot(), owner.same(n.spec), e.HasSubvolume():
 	case r.Root >= 0 && key == r.key(r.Root):
 		return Meaning{-1, "that is the device of the root here"}
 	case !n.certain:

@@ -1,27 +1,26 @@
 package server
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/augeas"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// augGuest serves an image with files, by their paths. What ends in a slash is a
+// augFileMax is the size in bytes of the largest file that Augeas gets a copy of.
+const augFileMax = 16 << 20
+
+// augImage serves an image with files, by their paths. What ends in a slash is a
 // directory.
-func augGuest(t *testing.T, files map[string]string) guest {
+func augImage(t *testing.T, files map[string]string) guest {
 	t.Helper()
 	needKernel(t)
 	testimg.Need(t, "mkfs.ext4")
@@ -92,16 +91,16 @@ func (g guest) cat(path string) string {
 
 func needAugeas(t *testing.T) {
 	t.Helper()
-	testimg.Need(t, augTools...)
+	testimg.Need(t, augeas.Tools...)
 }
 
 // TestAugeas edits files, and finds that all bytes that a string may have get there and
 // back.
 func TestAugeas(t *testing.T) {
 	needAugeas(t)
-	g := augGuest(t, map[string]string{
+	g := augImage(t, map[string]string{
 		"etc/hosts": "127.0.0.1 localhost\n", "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/fstab/": "",
-		"etc/shells": strings.Repeat("#", maxAugFile+1),
+		"etc/shells": strings.Repeat("#", augFileMax+1),
 	})
 	g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/"})
 	var each []byte
@@ -118,7 +117,7 @@ func TestAugeas(t *testing.T) {
 		}
 	}
 	for _, label := range []string{"a b", "a[b", "]", `\`, "a\nb", "x = y", `\[\\]`, "(none)", "ä", "a\tb", "/a", ","} {
-		path := "/labels/" + augLabel(label)
+		path := "/labels/" + augeas.Label(label)
 		g.set(path, "one\ntwo")
 		if got := g.str(rpc.ProcAugLabel, &rpc.AugLabelArgs{Augpath: path}); got != label {
 			t.Errorf("%q comes back as %q", label, got)
@@ -134,7 +133,7 @@ func TestAugeas(t *testing.T) {
 	if got := g.strs(rpc.ProcAugMatch, &rpc.AugMatchArgs{Augpath: "/*[. = '[']"}); !slices.Equal(got, []string{"/q"}) {
 		t.Errorf("%q", got)
 	}
-	g.fails(rpc.ProcAugMatch, &rpc.AugMatchArgs{Augpath: "/*[. = ']']"}, nil, errAugBrackets.Error())
+	g.fails(rpc.ProcAugMatch, &rpc.AugMatchArgs{Augpath: "/*[. = ']']"}, nil, augeas.ErrBrackets.Error())
 	if got := g.get("/augeas/root"); got != "/" {
 		t.Errorf("the root is %q", got)
 	}
@@ -157,7 +156,7 @@ func TestAugeas(t *testing.T) {
 		}
 		g.number(rpc.ProcAugRm, &rpc.AugRmArgs{Augpath: "/files" + path})
 	}
-	if st := g.out(rpc.ProcDownload, &rpc.DownloadArgs{Remotefilename: "/etc/shells"}); len(st) != maxAugFile+1 {
+	if st := g.out(rpc.ProcDownload, &rpc.DownloadArgs{Remotefilename: "/etc/shells"}); len(st) != augFileMax+1 {
 		t.Errorf("a file that was not copied has now %d bytes", len(st))
 	}
 	g.do(rpc.ProcUmount, &rpc.UmountArgs{Pathordevice: "/"})
@@ -168,7 +167,7 @@ func TestAugeas(t *testing.T) {
 	}
 	g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/etc"})
 	g.do(rpc.ProcAugClose, &rpc.None{})
-	g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/", Flags: augNoLoad})
+	g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/", Flags: augeas.NoLoad})
 }
 
 // fakeAugtool has the server find a script in the place of augtool.
@@ -184,96 +183,21 @@ func fakeAugtool(t *testing.T, script string) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// TestAugtoolBad finds that an augtool that does not do as it should neither keeps the
-// server nor is left.
-func TestAugtoolBad(t *testing.T) {
-	for name, c := range map[string]struct {
-		script string
-		want   error
-	}{
-		"dies":        {"read x; exit 3", errAugGone},
-		"not read":    {"exec sleep 1000", context.DeadlineExceeded},
-		"endless":     {"exec cat /dev/zero", errAugTooLong},
-		"child":       {"sleep 1000 & read x; exit 0", context.DeadlineExceeded},
-		"half a line": {"read x; printf '/files'; exec sleep 1000", context.DeadlineExceeded},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fakeAugtool(t, c.script)
-			before := runtime.NumGoroutine()
-			w, err := newWorkshop()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.close()
-			a, err := startAugtool(w, w.dir, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			defer cancel()
-			if c.want != context.DeadlineExceeded {
-				ctx = t.Context()
-			}
-			if _, err := a.ask(ctx, "match", strings.Repeat("x", 1<<20)); !errors.Is(err, c.want) || !a.gone {
-				t.Errorf("%v, want %v", err, c.want)
-			}
-			a.close()
-			for i := 0; runtime.NumGoroutine() > before && i < 100; i++ {
-				time.Sleep(20 * time.Millisecond)
-			}
-			if n := runtime.NumGoroutine(); n > before {
-				t.Errorf("%d goroutines, before %d", n, before)
-			}
-		})
-	}
-}
-
 // TestAugtoolGone finds that a server goes on without an augtool that has died.
 func TestAugtoolGone(t *testing.T) {
 	fakeAugtool(t, "read x; exit 3")
-	g := augGuest(t, nil)
-	if err := invoke(g.c, rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/"}, nil); err == nil || !strings.Contains(err.Error(), errAugGone.Error()) {
+	g := augImage(t, nil)
+	if err := invoke(g.c, rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/"}, nil); err == nil || !strings.Contains(err.Error(), "augtool ended unexpectedly") {
 		t.Error(err)
 	}
 	g.fails(rpc.ProcAugGet, &rpc.AugGetArgs{Augpath: "/"}, nil, "you must call 'aug-init' first")
-}
-
-// TestAugtoolConfined finds that augtool is nobody, in a network of its own, and gone with
-// its handle.
-func TestAugtoolConfined(t *testing.T) {
-	needAugeas(t)
-	if os.Geteuid() != 0 {
-		t.Skip("not root")
-	}
-	w := workshopOf(t)
-	a, err := startAugtool(w, w.dir, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	proc := fmt.Sprintf("/proc/%d/", a.proc.Pid)
-	if _, err := a.ask(t.Context(), "get", "/augeas"); err != nil {
-		t.Error(err)
-	}
-	status, err := os.ReadFile(proc + "status")
-	if err != nil || !strings.Contains(string(status), "\nUid:\t65534\t65534\t65534\t65534\n") || !strings.Contains(string(status), "\nCapEff:\t0000000000000000\n") {
-		t.Errorf("%s, %v", status, err)
-	}
-	if theirs, err := os.Readlink(proc + "ns/net"); err != nil {
-		t.Error(err)
-	} else if ours, err := os.Readlink("/proc/self/ns/net"); err != nil || ours == theirs {
-		t.Errorf("the same network, %v", err)
-	}
-	a.close()
-	if _, err := os.Stat(proc); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("it is still there: %v", err)
-	}
 }
 
 // TestAugeasFiles finds that of what an augtool leaves only regular files of its own get
 // into the guest.
 func TestAugeasFiles(t *testing.T) {
 	needAugeas(t)
-	g := augGuest(t, map[string]string{"etc/hosts": "127.0.0.1 localhost\n", "etc/shells": "/bin/sh\n", "etc/host.conf": "multi on\n"})
+	g := augImage(t, map[string]string{"etc/hosts": "127.0.0.1 localhost\n", "etc/shells": "/bin/sh\n", "etc/host.conf": "multi on\n"})
 	g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: "/"})
 	roots, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*/root"))
 	if err != nil || len(roots) != 1 {

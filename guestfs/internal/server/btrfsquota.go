@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // parseGroup parses the id of a quota group, LEVEL/ID or ID.
@@ -110,16 +111,16 @@ func (s *Server) BtrfsQgroupShow(ctx context.Context, a *rpc.BtrfsQgroupShowArgs
 		if err := b.simple(8); err != nil {
 			return err
 		}
-		const groupInfo = 242
-		err := b.search(btrfsQuotaTree, 0, 0, groupInfo, groupInfo, func(i item) bool {
-			if len(i.data) >= 40 {
+		const quotaTree, groupInfo = 8, 242
+		err := b.volumes().Search(quotaTree, 0, 0, groupInfo, groupInfo, func(i fsctl.Item) bool {
+			if len(i.Data) >= 40 {
 				result = append(result, rpc.Btrfsqgroup{
-					BtrfsqgroupId:   formatGroup(i.offset),
-					BtrfsqgroupRfer: binary.LittleEndian.Uint64(i.data[8:]),
-					BtrfsqgroupExcl: binary.LittleEndian.Uint64(i.data[24:]),
+					BtrfsqgroupId:   formatGroup(i.Offset),
+					BtrfsqgroupRfer: binary.LittleEndian.Uint64(i.Data[8:]),
+					BtrfsqgroupExcl: binary.LittleEndian.Uint64(i.Data[24:]),
 				})
 			}
-			return len(result) < btrfsMaxSubvolume
+			return len(result) < fsctl.MaxSubvolumes
 		})
 		if errors.Is(err, unix.ENOENT) {
 			return errorf("can't list qgroups: quotas not enabled")

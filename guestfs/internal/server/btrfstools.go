@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // MkfsBtrfs makes a btrfs of one or more devices.
@@ -51,9 +52,9 @@ func (s *Server) MkfsBtrfs(ctx context.Context, a *rpc.MkfsBtrfsArgs) error {
 		return err
 	}
 	for i := range a.Devices {
-		args = append(args, deviceArg(i))
+		args = append(args, hosttool.Arg(i))
 	}
-	_, _, err = s.runTool(ctx, tool{use: toolMakes, devices: a.Devices, name: "mkfs.btrfs", args: args})
+	_, _, err = s.runTool(ctx, tool{use: hosttool.Makes, devices: a.Devices, name: "mkfs.btrfs", args: args})
 	return ofDevice(err, a.Devices[0])
 }
 
@@ -66,7 +67,7 @@ func goodProfile(v string) bool {
 }
 
 // onBtrfs runs a tool on a device that is all of its file system.
-func (s *Server) onBtrfs(ctx context.Context, use toolUse, device string, ok []int, name string, args ...string) error {
+func (s *Server) onBtrfs(ctx context.Context, use hosttool.Use, device string, ok []int, name string, args ...string) error {
 	info, err := s.probe(device)
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (s *Server) BtrfsFsck(ctx context.Context, a *rpc.BtrfsFsckArgs) error {
 	// Forced, it does not look for the file among the host's mounts, nor waits before a
 	// repair for somebody to think it over.
 	args := []string{"check", "--force"}
-	use := toolReads
+	use := hosttool.Reads
 	if a.Superblock.Set {
 		if a.Superblock.Value < 0 {
 			return errorf("super block offset must be >= 0")
@@ -91,7 +92,7 @@ func (s *Server) BtrfsFsck(ctx context.Context, a *rpc.BtrfsFsckArgs) error {
 		args = append(args, "--super", fmt.Sprint(a.Superblock.Value))
 	}
 	if a.Repair.Or(false) {
-		args, use = append(args, "--repair"), toolChanges
+		args, use = append(args, "--repair"), hosttool.Changes
 	}
 	return s.onBtrfs(ctx, use, a.Device, nil, "btrfs", args...)
 }
@@ -102,7 +103,7 @@ func (s *Server) BtrfsSetSeeding(ctx context.Context, a *rpc.BtrfsSetSeedingArgs
 	if a.Seeding {
 		seed = "1"
 	}
-	return s.onBtrfs(ctx, toolChanges, a.Device, nil, "btrfstune", "-f", "-S", seed)
+	return s.onBtrfs(ctx, hosttool.Changes, a.Device, nil, "btrfstune", "-f", "-S", seed)
 }
 
 // BtrfstuneSeeding makes a file system a seed, or not.
@@ -112,23 +113,23 @@ func (s *Server) BtrfstuneSeeding(ctx context.Context, a *rpc.BtrfstuneSeedingAr
 
 // BtrfstuneEnableExtendedInodeRefs enables extended references of inodes.
 func (s *Server) BtrfstuneEnableExtendedInodeRefs(ctx context.Context, a *rpc.BtrfstuneEnableExtendedInodeRefsArgs) error {
-	return s.onBtrfs(ctx, toolChanges, a.Device, nil, "btrfstune", "-r")
+	return s.onBtrfs(ctx, hosttool.Changes, a.Device, nil, "btrfstune", "-r")
 }
 
 // BtrfstuneEnableSkinnyMetadataExtentRefs enables skinny references of metadata.
 func (s *Server) BtrfstuneEnableSkinnyMetadataExtentRefs(ctx context.Context, a *rpc.BtrfstuneEnableSkinnyMetadataExtentRefsArgs) error {
-	return s.onBtrfs(ctx, toolChanges, a.Device, nil, "btrfstune", "-x")
+	return s.onBtrfs(ctx, hosttool.Changes, a.Device, nil, "btrfstune", "-x")
 }
 
 // BtrfsRescueChunkRecover recovers the tree of chunks.
 func (s *Server) BtrfsRescueChunkRecover(ctx context.Context, a *rpc.BtrfsRescueChunkRecoverArgs) error {
-	return s.onBtrfs(ctx, toolChanges, a.Device, nil, "btrfs", "rescue", "chunk-recover", "-y")
+	return s.onBtrfs(ctx, hosttool.Changes, a.Device, nil, "btrfs", "rescue", "chunk-recover", "-y")
 }
 
 // BtrfsRescueSuperRecover recovers superblocks from good copies.
 func (s *Server) BtrfsRescueSuperRecover(ctx context.Context, a *rpc.BtrfsRescueSuperRecoverArgs) error {
 	recovered := []int{2}
-	return s.onBtrfs(ctx, toolChanges, a.Device, recovered, "btrfs", "rescue", "super-recover", "-y")
+	return s.onBtrfs(ctx, hosttool.Changes, a.Device, recovered, "btrfs", "rescue", "super-recover", "-y")
 }
 
 // BtrfsImage writes an image of the metadata of a btrfs to a file.
@@ -148,10 +149,10 @@ func (s *Server) BtrfsImage(ctx context.Context, a *rpc.BtrfsImageArgs) error {
 	w := &failing{w: h}
 	args := []string{"-c", fmt.Sprint(level)}
 	for i := range a.Source {
-		args = append(args, deviceArg(i))
+		args = append(args, hosttool.Arg(i))
 	}
 	_, _, err = s.runTool(ctx, tool{
-		use: toolReads, devices: a.Source, name: "btrfs-image", args: append(args, "-"), out: w,
+		use: hosttool.Reads, devices: a.Source, name: "btrfs-image", args: append(args, "-"), out: w,
 	})
 	if w.err != nil {
 		err = perror(w.err, "write: %s", a.Image)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // Flags of struct btrfs_ioctl_vol_args_v2.
@@ -125,10 +126,10 @@ func (s *Server) BtrfsSubvolumeDelete(ctx context.Context, a *rpc.BtrfsSubvolume
 func (s *Server) BtrfsSubvolumeList(ctx context.Context, a *rpc.BtrfsSubvolumeListArgs) ([]rpc.Btrfssubvolume, error) {
 	result := []rpc.Btrfssubvolume{}
 	err := s.withBtrfsAt(a.Fs, func(b btrfs) error {
-		list, err := b.subvolumes()
+		list, err := b.volumes().Subvolumes()
 		for _, v := range list {
 			result = append(result, rpc.Btrfssubvolume{
-				BtrfssubvolumeId: v.id, BtrfssubvolumeTopLevelId: v.parent, BtrfssubvolumePath: v.path,
+				BtrfssubvolumeId: v.ID, BtrfssubvolumeTopLevelId: v.Parent, BtrfssubvolumePath: v.Path,
 			})
 		}
 		return err
@@ -144,7 +145,7 @@ func (s *Server) BtrfsSubvolumeSetDefault(ctx context.Context, a *rpc.BtrfsSubvo
 // BtrfsSubvolumeGetDefault returns the id of that subvolume.
 func (s *Server) BtrfsSubvolumeGetDefault(ctx context.Context, a *rpc.BtrfsSubvolumeGetDefaultArgs) (id int64, err error) {
 	err = s.withBtrfsAt(a.Fs, func(b btrfs) error {
-		n, err := b.defaultSubvolume()
+		n, err := b.volumes().Default()
 		id = int64(n)
 		return err
 	})
@@ -160,7 +161,7 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 		if err := b.v.Fstatx(b.fd, statMask, &st); err != nil {
 			return err
 		}
-		if st.Ino != btrfsSubvolInode {
+		if st.Ino != fsctl.SubvolumeInode {
 			return errorf("not a subvolume")
 		}
 		// A struct btrfs_ioctl_get_subvol_info_args.
@@ -170,11 +171,11 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 		}
 		u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(i[at:]) }
 		id, name := u64(0), cString(i[8:264])
-		volumes, err := b.subvolumes()
+		volumes, err := b.volumes().Subvolumes()
 		if err != nil {
 			return err
 		}
-		if id == btrfsTopLevel {
+		if id == fsctl.TopLevel {
 			name = "<FS_TREE>"
 		}
 		flags := ""
@@ -185,9 +186,9 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 		list = pairs{
 			{Key: "path", Value: pathOfVolume(volumes, id)},
 			{Key: "Name", Value: name},
-			{Key: "UUID", Value: volumeUUID([16]byte(i[296:]))},
-			{Key: "Parent UUID", Value: volumeUUID([16]byte(i[312:]))},
-			{Key: "Received UUID", Value: volumeUUID([16]byte(i[328:]))},
+			{Key: "UUID", Value: fsctl.UUID(i[296:]).String()},
+			{Key: "Parent UUID", Value: fsctl.UUID(i[312:]).String()},
+			{Key: "Received UUID", Value: fsctl.UUID(i[328:]).String()},
 			{Key: "Creation time", Value: volumeTime(i[392:])},
 			{Key: "Subvolume ID", Value: fmt.Sprint(id)},
 			{Key: "Generation", Value: number(280)},
@@ -200,7 +201,7 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 			{Key: "Receive transid", Value: number(368)},
 			{Key: "Receive time", Value: volumeTime(i[424:])},
 		}
-		snapshots, err := b.snapshots(volumes, [16]byte(i[296:312]))
+		snapshots, err := b.snapshots(volumes, fsctl.UUID(i[296:]))
 		list = append(list, rpc.Pair{Key: "Snapshot(s)", Value: strings.Join(snapshots, ",")})
 		return err
 	})
@@ -208,24 +209,16 @@ func (s *Server) BtrfsSubvolumeShow(ctx context.Context, a *rpc.BtrfsSubvolumeSh
 }
 
 // pathOfVolume returns the path of a subvolume from the top level, which is "/" itself.
-func pathOfVolume(volumes []subvolume, id uint64) string {
-	if id == btrfsTopLevel {
+func pathOfVolume(volumes []fsctl.Subvolume, id uint64) string {
+	if id == fsctl.TopLevel {
 		return "/"
 	}
 	for _, v := range volumes {
-		if v.id == id {
-			return v.path
+		if v.ID == id {
+			return v.Path
 		}
 	}
 	return ""
-}
-
-// volumeUUID returns a UUID as btrfs(8) shows it.
-func volumeUUID(id [16]byte) string {
-	if id == [16]byte{} {
-		return ""
-	}
-	return formatUUID(id)
 }
 
 // volumeTime returns the seconds of a struct btrfs_ioctl_timespec as a date.
@@ -237,34 +230,17 @@ func volumeTime(b []byte) string {
 	return time.Unix(sec, 0).UTC().Format("2006-01-02 15:04:05 -0700")
 }
 
-// subvolumeUUIDs are the identity of a subvolume, and of what it is a snapshot of. A UUID
-// of zeroes is none.
-type subvolumeUUIDs struct{ own, parent [16]byte }
-
-// uuids returns the UUIDs of the subvolumes by their ids.
-func (b btrfs) uuids() (map[uint64]subvolumeUUIDs, error) {
-	const own, parent = 247, 263 // in struct btrfs_root_item of linux/btrfs_tree.h
-	m := map[uint64]subvolumeUUIDs{}
-	err := b.search(btrfsRootTree, btrfsFirstFree, btrfsLastFree, btrfsRootItem, btrfsRootItem, func(i item) bool {
-		if len(i.data) >= parent+16 { // older ones have none
-			m[i.object] = subvolumeUUIDs{[16]byte(i.data[own:]), [16]byte(i.data[parent:])}
-		}
-		return len(m) < btrfsMaxSubvolume
-	})
-	return m, err
-}
-
 // snapshots returns the paths of the snapshots of a subvolume: those whose root item has
 // its UUID for their parent's.
-func (b btrfs) snapshots(volumes []subvolume, id [16]byte) ([]string, error) {
-	if id == [16]byte{} {
+func (b btrfs) snapshots(volumes []fsctl.Subvolume, id fsctl.UUID) ([]string, error) {
+	if id == (fsctl.UUID{}) {
 		return nil, nil
 	}
-	uuids, err := b.uuids()
+	uuids, err := b.volumes().UUIDs()
 	var list []string
 	for _, v := range volumes {
-		if uuids[v.id].parent == id {
-			list = append(list, v.path)
+		if uuids[v.ID].Parent == id {
+			list = append(list, v.Path)
 		}
 	}
 	return list, err

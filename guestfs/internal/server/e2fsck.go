@@ -2,37 +2,11 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 )
-
-// useTool runs a tool on one device. What it says is only for errors, which begin with
-// the name of the device.
-func (s *Server) useTool(ctx context.Context, use toolUse, device string, ok []int, name string, args ...string) error {
-	_, err := s.onDevice(ctx, use, device, ok, name, append(args, deviceArg(0))...)
-	return ofDevice(err, device)
-}
-
-// toolStatus runs a tool whose exit status is what programs ask for, and no error.
-func (s *Server) toolStatus(ctx context.Context, t tool) (int, error) {
-	_, status, err := s.runTool(ctx, t)
-	if err != nil && status > 0 {
-		s.logf("%s: %v", t.devices[0], err)
-		return status, nil
-	}
-	return status, ofDevice(err, t.devices[0])
-}
-
-// ofDevice puts the name of a device before what a tool says.
-func ofDevice(err error, device string) error {
-	var failed *toolError
-	if errors.As(err, &failed) {
-		return withPrefix(err, "%s: ", device)
-	}
-	return err
-}
 
 // corrected are exit statuses of fsck(8) that are no errors: what was wrong is not any
 // more.
@@ -46,11 +20,11 @@ func (s *Server) E2fsck(ctx context.Context, a *rpc.E2fsckArgs) error {
 	case correct && all:
 		return errorf("only one of the options may be specified")
 	case correct:
-		return s.useTool(ctx, toolChanges, a.Device, corrected, "e2fsck", "-f", "-p")
+		return s.useTool(ctx, hosttool.Changes, a.Device, corrected, "e2fsck", "-f", "-p")
 	case all:
-		return s.useTool(ctx, toolChanges, a.Device, corrected, "e2fsck", "-f", "-y")
+		return s.useTool(ctx, hosttool.Changes, a.Device, corrected, "e2fsck", "-f", "-y")
 	}
-	return s.useTool(ctx, toolReads, a.Device, nil, "e2fsck", "-f", "-n")
+	return s.useTool(ctx, hosttool.Reads, a.Device, nil, "e2fsck", "-f", "-n")
 }
 
 // E2fsckF checks an ext2, ext3 or ext4 and corrects what can be corrected safely.
@@ -64,8 +38,8 @@ func (s *Server) Fsck(ctx context.Context, a *rpc.FsckArgs) (int, error) {
 		return -1, errorf("%s: not a type of file system", a.Fstype)
 	}
 	return s.toolStatus(ctx, tool{
-		use: toolChanges, devices: []string{a.Device},
-		name: "fsck." + a.Fstype, args: []string{"-a", deviceArg(0)},
+		use: hosttool.Changes, devices: []string{a.Device},
+		name: "fsck." + a.Fstype, args: []string{"-a", hosttool.Arg(0)},
 	})
 }
 
@@ -80,7 +54,7 @@ func (s *Server) Resize2fs(ctx context.Context, a *rpc.Resize2fsArgs) error {
 	if err := s.beforeResize(ctx, a.Device); err != nil {
 		return err
 	}
-	return s.useTool(ctx, toolChanges, a.Device, nil, "resize2fs")
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "resize2fs")
 }
 
 // Resize2fsSize makes an ext2, ext3 or ext4 of a size in bytes.
@@ -91,7 +65,7 @@ func (s *Server) Resize2fsSize(ctx context.Context, a *rpc.Resize2fsSizeArgs) er
 	if err := s.beforeResize(ctx, a.Device); err != nil {
 		return err
 	}
-	_, err := s.onDevice(ctx, toolChanges, a.Device, nil, "resize2fs", deviceArg(0), fmt.Sprint(a.Size/1024, "K"))
+	_, err := s.onDevice(ctx, hosttool.Changes, a.Device, nil, "resize2fs", hosttool.Arg(0), fmt.Sprint(a.Size/1024, "K"))
 	return ofDevice(err, a.Device)
 }
 
@@ -100,10 +74,10 @@ func (s *Server) Resize2fsM(ctx context.Context, a *rpc.Resize2fsMArgs) error {
 	if err := s.beforeResize(ctx, a.Device); err != nil {
 		return err
 	}
-	return s.useTool(ctx, toolChanges, a.Device, nil, "resize2fs", "-M")
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "resize2fs", "-M")
 }
 
 // Zerofree zeroes unused blocks of an ext2, ext3 or ext4.
 func (s *Server) Zerofree(ctx context.Context, a *rpc.ZerofreeArgs) error {
-	return s.useTool(ctx, toolChanges, a.Device, nil, "zerofree")
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "zerofree")
 }

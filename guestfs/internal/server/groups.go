@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/augeas"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // What internal_feature_available answers.
@@ -18,7 +20,7 @@ const (
 // necessary. A function says whether the group is available.
 var groupExceptions = map[string]func(*Server) bool{
 	// No longer groups, but programs may ask.
-	"augeas":   func(s *Server) bool { return hasTools(augTools...) },
+	"augeas":   func(s *Server) bool { return hosttool.Has(augeas.Tools...) },
 	"realpath": func(*Server) bool { return true },
 }
 
@@ -44,9 +46,9 @@ func (s *Server) InternalFeatureAvailable(ctx context.Context, a *rpc.InternalFe
 	for _, g := range rpc.Groups {
 		if g.Name == a.Group {
 			missing := slices.ContainsFunc(g.Procedures, func(p uint32) bool {
-				return !answers(s, p) && !slices.Contains(notNecessary, p)
+				return !s.answers(p) && !slices.Contains(notNecessary, p)
 			})
-			return availability(!missing && hasTools(groupTools[g.Name]...)), nil
+			return availability(!missing && hosttool.Has(groupTools[g.Name]...)), nil
 		}
 	}
 	return groupUnknown, nil

@@ -1,12 +1,11 @@
 package server
 
 import (
-	"errors"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/devname"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // openHoles opens the file of a drive, if it is a raw one that is written to, so that
@@ -41,10 +40,15 @@ type holes struct {
 func (s *Server) holes(n *node) holes {
 	h := holes{size: n.size}
 	d := s.device(n.name)
-	if d == nil || d.Kind != unboot.KindDisk && d.Kind != unboot.KindPartition || d.Disk >= len(s.engine.raw) {
+	switch {
+	case d == nil:
 		return h
+	case d.Kind == unboot.KindPartition:
+		h.start, d = d.Partition.Start, wholeOf(d)
 	}
-	h.f, h.start = s.engine.raw[d.Disk], d.Start
+	if i, partition, ok := devname.Index(d.Name); ok && partition == "" && i < len(s.engine.raw) {
+		h.f = s.engine.raw[i]
+	}
 	return h
 }
 
@@ -56,17 +60,5 @@ func (h holes) next(off int64) int64 {
 	if h.f == nil {
 		return off
 	}
-	return max(off, min(seekData(h.f, h.start+off, h.start+h.size)-h.start, h.size))
-}
-
-// seekData returns where the next data of a file is, from off on, or end.
-func seekData(f *os.File, off, end int64) int64 {
-	next, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
-	switch {
-	case errors.Is(err, unix.ENXIO):
-		return end
-	case err != nil:
-		return off
-	}
-	return next
+	return max(off, min(hosttool.SeekData(h.f, h.start+off, h.start+h.size)-h.start, h.size))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/packages"
 	"github.com/unboot/unboot/inspect/registry"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // # Inspection
@@ -78,7 +79,7 @@ func (s *Server) imageToInspect(ctx context.Context) (img *unboot.Image, done fu
 		d.ReadOnly = true
 		o, closer, err := openDrive(d)
 		if err != nil {
-			return nil, nil, errors.Join(perror(err, "%s", diskName(i)), done())
+			return nil, nil, errors.Join(perror(err, "%s", devname.Disk(i)), done())
 		}
 		if closer != nil {
 			closers = append(closers, closer.Close)

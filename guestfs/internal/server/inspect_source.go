@@ -7,6 +7,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/fstab"
+	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
 // An inspectSource is the devices of an image as inspection wants them. It implements
@@ -29,44 +30,43 @@ func (src *inspectSource) close() {
 }
 
 // Devices implements inspect.Source. They are those that list_filesystems has, in its
-// order: disks, partitions, volumes.
+// order: disks, partitions, volumes. What lies in a file of a file system is not a device of
+// the machine.
 func (src *inspectSource) Devices() []inspect.Device {
 	var disks, partitions, volumes []inspect.Device
-	divided := map[int]bool{}
-	all := src.img.Devices()
-	for _, d := range all {
-		if d.Kind == unboot.KindPartition {
-			divided[d.Disk] = true
-		}
+	index := map[string]int{}
+	for i, d := range src.img.Disks() {
+		index[d.Name] = i
 	}
-	for _, d := range all {
+	for _, d := range src.img.Devices() {
 		switch d.Kind {
 		case unboot.KindDisk:
-			if !divided[d.Disk] {
-				disks = append(disks, inspectDevice(d))
+			if len(partitionsOf(d)) == 0 {
+				disks = append(disks, inspectDevice(d, index[d.Name]))
 			}
 		case unboot.KindPartition:
 			if !slices.Contains(withoutFileSystem, d.Partition.Type) {
-				partitions = append(partitions, inspectDevice(d))
+				partitions = append(partitions, inspectDevice(d, index[wholeOf(d).Name]))
 			}
+		case unboot.KindLoop:
 		default:
-			volumes = append(volumes, inspectDevice(d))
+			volumes = append(volumes, inspectDevice(d, -1))
 		}
 	}
 	return slices.Concat(disks, partitions, volumes)
 }
 
-func inspectDevice(d *unboot.Device) inspect.Device {
-	i := inspect.Device{Name: d.Name, Start: d.Start}
+// inspectDevice returns a device on the disk with an index; -1 for a volume.
+func inspectDevice(d *unboot.Device, disk int) inspect.Device {
+	i := inspect.Device{Name: d.Name}
 	if c := d.Content; c != nil {
 		i.Type, i.UUID, i.Label = c.Type, c.UUID, c.Label
 	}
-	i.Disk, i.Partition = d.Disk, d.Number
+	i.Disk = disk
 	if p := d.Partition; p != nil {
-		i.PartUUID, i.PartLabel = p.UUID, p.Name
+		i.Start, i.Partition, i.PartUUID, i.PartLabel = p.Start, p.Number, p.UUID, p.Name
 	}
-	if d.Kind != unboot.KindDisk && d.Kind != unboot.KindPartition {
-		i.Disk, i.Partition = -1, 0
+	if disk < 0 {
 		i.VG, i.LV, _ = fstab.ParseSpec(d.Name).LVM()
 		i.Mapped = mappedName(d.Name, i.VG, i.LV)
 	}
@@ -102,24 +102,24 @@ func (src *inspectSource) Subvolumes(device string) ([]inspect.Subvolume, error)
 	if err != nil {
 		return nil, err
 	}
-	b := btrfs{&src.img.Kernel().View, fd}
-	volumes, err := b.subvolumes()
+	b := fsctl.FS{View: &src.img.Kernel().View, FD: fd}
+	volumes, err := b.Subvolumes()
 	if err != nil || len(volumes) == 0 {
 		return nil, err
 	}
-	def, err := b.defaultSubvolume()
+	def, err := b.Default()
 	if err != nil {
 		return nil, err
 	}
-	uuids, err := b.uuids()
+	uuids, err := b.UUIDs()
 	if err != nil {
 		return nil, err
 	}
 	list := make([]inspect.Subvolume, 0, len(volumes))
 	for _, v := range volumes {
-		u := uuids[v.id]
+		u := uuids[v.ID]
 		list = append(list, inspect.Subvolume{
-			ID: v.id, Path: v.path, UUID: volumeUUID(u.own), ParentUUID: volumeUUID(u.parent), Default: v.id == def,
+			ID: v.ID, Path: v.Path, UUID: u.Own.String(), ParentUUID: u.Parent.String(), Default: v.ID == def,
 		})
 	}
 	return list, nil

@@ -315,11 +315,11 @@ func TestInspectDevice(t *testing.T) {
 		"/dev/md0":                "-1/0 md0  ",
 		"/dev/sdb2":               "1/2   ",
 	} {
-		d := &unboot.Device{Name: name, Kind: "volume"}
+		d, disk := &unboot.Device{Name: name, Kind: "volume"}, -1
 		if name == "/dev/sdb2" {
-			d.Kind, d.Disk, d.Number = unboot.KindPartition, 1, 2
+			d.Kind, d.Partition, disk = unboot.KindPartition, &unboot.Partition{Number: 2}, 1
 		}
-		i := inspectDevice(d)
+		i := inspectDevice(d, disk)
 		if got := fmt.Sprintf("%d/%d %s %s %s", i.Disk, i.Partition, i.Mapped, i.VG, i.LV); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -114,7 +115,7 @@ func TestKernelInfo(t *testing.T) {
 
 // TestGroupTools finds that a group without its programs is not available.
 func TestGroupTools(t *testing.T) {
-	s := &Server{}
+	s := &Server{procedures: procedures()}
 	available := func(group string) int {
 		v, err := s.InternalFeatureAvailable(t.Context(), &rpc.InternalFeatureAvailableArgs{Group: group})
 		if err != nil {
@@ -128,9 +129,9 @@ func TestGroupTools(t *testing.T) {
 			t.Errorf("%s is not available", group)
 		}
 	}
-	old := toolPath
-	defer func() { toolPath = old }()
-	toolPath = nil
+	old := hosttool.SearchPath
+	defer func() { hosttool.SearchPath = old }()
+	hosttool.SearchPath = nil
 	t.Setenv("PATH", t.TempDir())
 	for group := range groupTools {
 		if available(group) != groupNotAvailable {

@@ -32,7 +32,7 @@ func (s *Server) ListFilesystems(ctx context.Context) ([]rpc.Pair, error) {
 		for _, d := range img.Devices() {
 			switch {
 			case d.Kind != kind,
-				kind == unboot.KindDisk && s.partitioned(d),
+				kind == unboot.KindDisk && len(partitionsOf(d)) > 0,
 				kind == unboot.KindPartition && slices.Contains(withoutFileSystem, d.Partition.Type):
 			default:
 				list = append(list, s.fileSystems(d.Name)...)
@@ -60,14 +60,14 @@ func (s *Server) fileSystems(device string) []rpc.Pair {
 	}
 	list := []rpc.Pair{{Key: device, Value: kind}}
 	err := s.withBtrfs(device, true, func(b btrfs) error {
-		subvolumes, err := b.subvolumes()
+		subvolumes, err := b.volumes().Subvolumes()
 		if err != nil {
 			return err
 		}
-		def, err := b.defaultSubvolume()
+		def, err := b.volumes().Default()
 		for _, v := range subvolumes {
-			if v.id != def {
-				list = append(list, rpc.Pair{Key: mountable(device, v.path), Value: kind})
+			if v.ID != def {
+				list = append(list, rpc.Pair{Key: mountable(device, v.Path), Value: kind})
 			}
 		}
 		return err

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	fsctl "github.com/unboot/unboot/internal/fsctl/btrfs"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
@@ -37,14 +39,14 @@ func (s *Server) VfsMinimumSize(ctx context.Context, a *rpc.VfsMinimumSizeArgs) 
 	}
 	switch info.Type {
 	case "ext2", "ext3", "ext4", "ext4dev":
-		out, err := s.onDevice(ctx, toolReads, device, nil, "resize2fs", "-P", "-f", deviceArg(0))
+		out, err := s.onDevice(ctx, hosttool.Reads, device, nil, "resize2fs", "-P", "-f", hosttool.Arg(0))
 		if err != nil {
 			return -1, ofDevice(err, device)
 		}
 		blocks, err := find(ext2Minimum(), out)
 		return blocks * info.BlockSize, err
 	case "ntfs":
-		out, err := s.onDevice(ctx, toolReads, device, nil, "ntfsresize", "--info", "-ff", deviceArg(0))
+		out, err := s.onDevice(ctx, hosttool.Reads, device, nil, "ntfsresize", "--info", "-ff", hosttool.Arg(0))
 		if ntfsFull().MatchString(out) {
 			return find(ntfsSize(), out)
 		}
@@ -83,9 +85,9 @@ func (b btrfs) minimumSize(device uint64) (int64, error) {
 		return -1, err
 	}
 	var list []devExtent
-	err := b.search(devTree, device, device, devExtentKey, devExtentKey, func(i item) bool {
-		if len(i.data) >= 32 {
-			list = append(list, devExtent{i.offset, binary.LittleEndian.Uint64(i.data[24:])})
+	err := b.volumes().Search(devTree, device, device, devExtentKey, devExtentKey, func(i fsctl.Item) bool {
+		if len(i.Data) >= 32 {
+			list = append(list, devExtent{i.Offset, binary.LittleEndian.Uint64(i.Data[24:])})
 		}
 		return len(list) < 1<<20
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // e2Args collects arguments of mke2fs(8). Of -E and -O only the last would count, so they
@@ -124,19 +125,19 @@ func (s *Server) Mke2fs(ctx context.Context, a *rpc.Mke2fsArgs) error {
 	if err != nil {
 		return err
 	}
-	args = append(args, deviceArg(0))
+	args = append(args, hosttool.Arg(0))
 	if a.Blockscount.Set {
 		if a.Blockscount.Value < 0 {
 			return errorf("blockscount must be >= 0")
 		}
 		args = append(args, fmt.Sprint(a.Blockscount.Value))
 	}
-	use := toolMakes
+	use := hosttool.Makes
 	switch {
 	case a.Testfs.Or(false):
-		use = toolReads
+		use = hosttool.Reads
 	case a.Writesbandgrouponly.Or(false):
-		use = toolChanges // the last resort for what is there
+		use = hosttool.Changes // the last resort for what is there
 	}
 	_, err = s.onDevice(ctx, use, a.Device, nil, "mke2fs", args...)
 	return ofDevice(err, a.Device)

@@ -13,6 +13,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/internal/lazyregexp"
 )
 
@@ -48,13 +49,13 @@ var makers = map[string]maker{
 		always: []string{"-I"}, label: "-n", sectors: "-S",
 		blocks: func(n, sector int) []string { return []string{"-s", fmt.Sprint(n / sector)} },
 		partition: func(d *unboot.Device, sector int) []string {
-			return []string{"-h", fmt.Sprint(d.Start / int64(sector))}
+			return []string{"-h", fmt.Sprint(d.Partition.Start / int64(sector))}
 		},
 	},
 	"ntfs": {
 		always: []string{"-F", "-Q", "-q"}, label: "-L", blocks: option("-c"), sectors: "-s",
 		partition: func(d *unboot.Device, sector int) []string {
-			return []string{"-p", fmt.Sprint(d.Start / int64(sector)), "-H", "255", "-S", "63"}
+			return []string{"-p", fmt.Sprint(d.Partition.Start / int64(sector)), "-H", "255", "-S", "63"}
 		},
 	},
 	"exfat":    {label: "-L", blocks: option("-c"), only512: true},
@@ -146,12 +147,12 @@ func (s *Server) Mkfs(ctx context.Context, a *rpc.MkfsArgs) error {
 	if d := s.device(a.Device); m.partition != nil && d != nil && d.Kind == unboot.KindPartition {
 		args = append(args, m.partition(d, sector)...)
 	}
-	return s.makeFS(ctx, a.Fstype, a.Device, append(args, deviceArg(0))...)
+	return s.makeFS(ctx, a.Fstype, a.Device, append(args, hosttool.Arg(0))...)
 }
 
 // makeFS runs the mkfs of a type.
 func (s *Server) makeFS(ctx context.Context, fstype, device string, args ...string) error {
-	_, err := s.onDevice(ctx, toolMakes, device, nil, "mkfs."+fstype, args...)
+	_, err := s.onDevice(ctx, hosttool.Makes, device, nil, "mkfs."+fstype, args...)
 	if err != nil {
 		return withPrefix(err, "%s: %s: ", fstype, device)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/inspect/fstab"
 )
 
 // # The mounted tree
@@ -172,34 +173,13 @@ func mountError(err error, device, mountpoint string) error {
 	return perrorText(err, "mount exited with status 32: mount: %s: %s.\n       %v", mountpoint, text, err)
 }
 
-// genericOptions are options of mount(8) which are not the file system's. Most do
-// nothing here: nothing of a guest is executed, or opened as a device, in any case.
-var genericOptions = []string{
-	"rw", "ro", "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "_netdev", "nofail",
-	"dev", "nodev", "suid", "nosuid", "exec", "noexec", "atime", "noatime", "diratime", "nodiratime",
-	"relatime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
-	"sync", "async", "dirsync", "mand", "nomand", "iversion", "noiversion", "silent", "loud", "symfollow", "nosymfollow",
-}
-
 // parseOptions splits the options of mount(8) into those for the file system and others.
 func parseOptions(options string) (m unboot.Mount, err error) {
-	var data []string
-	for o := range strings.SplitSeq(options, ",") {
-		switch {
-		case o == "":
-		case o == "ro":
-			m.ReadOnly = true
-		case o == "rw":
-			m.ReadOnly = false
-		case o == "loop" || strings.HasPrefix(o, "loop=") || o == "bind" || o == "rbind" || o == "move" || o == "remount":
-			return m, errorf("mount: the option %s is not available in unboot", o)
-		case slices.Contains(genericOptions, o), strings.HasPrefix(o, "x-"), strings.HasPrefix(o, "X-"), strings.HasPrefix(o, "comment="):
-		default:
-			data = append(data, o)
-		}
+	o := fstab.ParseOptions(options)
+	if len(o.Elsewhere) > 0 {
+		return m, errorf("mount: the option %s is not available in unboot", o.Elsewhere[0])
 	}
-	m.Data = strings.Join(data, ",")
-	return m, nil
+	return unboot.Mount{ReadOnly: o.ReadOnly, Data: strings.Join(o.Driver, ",")}, nil
 }
 
 // parseMountable splits a mountable into the device and the subvolume of btrfs, which

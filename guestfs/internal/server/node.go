@@ -89,7 +89,7 @@ func (s *Server) probe(device string) (*probe.Info, error) {
 	if d != nil && d.Kind == unboot.KindPartition {
 		look = probe.Partition
 		// What it is a member of is written elsewhere on the disk.
-		if c := d.Content; c != nil && c.Usage == probe.RAID && s.wholeIs(d.Disk, c.Type) {
+		if c := d.Content; c != nil && c.Usage == probe.RAID && holds(wholeOf(d), c.Type) {
 			return c, nil
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Server) probe(device string) (*probe.Info, error) {
 	}
 	// A disk with partitions may have old superblocks between them, or look like
 	// a FAT by its boot sector.
-	if d != nil && d.Kind == unboot.KindDisk && d.Content == nil && s.partitioned(d) {
+	if d != nil && d.Kind == unboot.KindDisk && d.Content == nil && len(partitionsOf(d)) > 0 {
 		return &probe.Info{}, nil
 	}
 	return info, nil
@@ -118,35 +118,25 @@ func (s *Server) device(name string) *unboot.Device {
 	return d
 }
 
-// wholeIs reports whether a whole disk is of a type.
-func (s *Server) wholeIs(disk int, kind string) bool {
-	img, err := s.image()
-	if err != nil {
-		return false
+// holds reports whether a device is of a type.
+func holds(d *unboot.Device, kind string) bool {
+	return d != nil && d.Content != nil && d.Content.Type == kind
+}
+
+// wholeOf returns the disk of a partition.
+func wholeOf(partition *unboot.Device) *unboot.Device {
+	for _, p := range partition.Parents() {
+		return p
 	}
-	return slices.ContainsFunc(img.Devices(), func(d *unboot.Device) bool {
-		return d.Disk == disk && d.Kind == unboot.KindDisk && d.Content != nil && d.Content.Type == kind
-	})
+	return nil
 }
 
-// partitioned reports whether a disk has partitions.
-func (s *Server) partitioned(disk *unboot.Device) bool {
-	return len(s.partitions(disk.Disk)) > 0
-}
-
-// partitions returns the partitions of a disk in the order of their numbers.
-func (s *Server) partitions(disk int) []*unboot.Device {
-	img, err := s.image()
-	if err != nil {
+// partitionsOf returns the partitions of a device in the order of their numbers.
+func partitionsOf(d *unboot.Device) []*unboot.Device {
+	if d == nil {
 		return nil
 	}
-	var list []*unboot.Device
-	for _, d := range img.Devices() {
-		if d.Kind == unboot.KindPartition && d.Disk == disk {
-			list = append(list, d)
-		}
-	}
-	return list
+	return slices.DeleteFunc(d.Children(), func(c *unboot.Device) bool { return c.Kind != unboot.KindPartition })
 }
 
 // wholeDisk returns the device if it is a whole disk, and an error that names the
@@ -156,10 +146,13 @@ func (s *Server) wholeDisk(name string) (*unboot.Device, error) {
 	if d == nil {
 		return nil, perror(unix.ENOENT, "%s", name)
 	}
-	if d.Kind != unboot.KindDisk {
-		return nil, errorf("%s: not a whole disk, but partition %d of %s", name, d.Number, diskName(d.Disk))
+	switch d.Kind {
+	case unboot.KindDisk:
+		return d, nil
+	case unboot.KindPartition:
+		return nil, errorf("%s: not a whole disk, but partition %d of %s", name, d.Partition.Number, wholeOf(d).Name)
 	}
-	return d, nil
+	return nil, errorf("%s: not a disk", name)
 }
 
 // partition returns a device that is a partition.

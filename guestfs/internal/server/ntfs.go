@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // Ntfsresize resizes an NTFS: to a size in bytes, or to that of its device.
@@ -23,8 +24,8 @@ func (s *Server) Ntfsresize(ctx context.Context, a *rpc.NtfsresizeArgs) error {
 	}
 	// It asks whether it is to be done.
 	_, _, err := s.runTool(ctx, tool{
-		use: toolChanges, devices: []string{a.Device},
-		name: "ntfsresize", args: append(args, deviceArg(0)), in: strings.NewReader("y\n"),
+		use: hosttool.Changes, devices: []string{a.Device},
+		name: "ntfsresize", args: append(args, hosttool.Arg(0)), in: strings.NewReader("y\n"),
 	})
 	return ofDevice(err, a.Device)
 }
@@ -40,7 +41,7 @@ func (s *Server) Ntfsfix(ctx context.Context, a *rpc.NtfsfixArgs) error {
 	if a.Clearbadsectors.Or(false) {
 		args = []string{"-b"}
 	}
-	return s.useTool(ctx, toolChanges, a.Device, nil, "ntfsfix", args...)
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "ntfsfix", args...)
 }
 
 // Ntfs3gProbe returns what ntfs-3g.probe(8) says of an NTFS: 0 if it can be mounted.
@@ -50,7 +51,7 @@ func (s *Server) Ntfs3gProbe(ctx context.Context, a *rpc.Ntfs3gProbeArgs) (int, 
 		mode = "--readwrite"
 	}
 	return s.toolStatus(ctx, tool{
-		use: toolReads, devices: []string{a.Device}, name: "ntfs-3g.probe", args: []string{mode, deviceArg(0)},
+		use: hosttool.Reads, devices: []string{a.Device}, name: "ntfs-3g.probe", args: []string{mode, hosttool.Arg(0)},
 	})
 }
 
@@ -69,7 +70,7 @@ func (s *Server) NtfscloneOut(ctx context.Context, a *rpc.NtfscloneOutArgs, out 
 		}
 	}
 	_, _, err := s.runTool(ctx, tool{
-		use: toolReads, devices: []string{a.Device}, name: "ntfsclone", args: append(args, deviceArg(0)), out: out,
+		use: hosttool.Reads, devices: []string{a.Device}, name: "ntfsclone", args: append(args, hosttool.Arg(0)), out: out,
 	})
 	return ofDevice(err, a.Device)
 }
@@ -77,8 +78,8 @@ func (s *Server) NtfscloneOut(ctx context.Context, a *rpc.NtfscloneOutArgs, out 
 // NtfscloneIn writes what NtfscloneOut has sent to a device.
 func (s *Server) NtfscloneIn(ctx context.Context, a *rpc.NtfscloneInArgs, in io.Reader) error {
 	_, _, err := s.runTool(ctx, tool{
-		use: toolMakes, devices: []string{a.Device},
-		name: "ntfsclone", args: []string{"--overwrite", deviceArg(0), "--restore-image", "-"}, in: in,
+		use: hosttool.Makes, devices: []string{a.Device},
+		name: "ntfsclone", args: []string{"--overwrite", hosttool.Arg(0), "--restore-image", "-"}, in: in,
 	})
 	return ofDevice(err, a.Device)
 }
@@ -92,18 +93,18 @@ func (s *Server) NtfscatI(ctx context.Context, a *rpc.NtfscatIArgs, out io.Write
 		return errorf("%s: the filesystem is mounted", a.Device)
 	}
 	_, _, err := s.runTool(ctx, tool{
-		use: toolReads, devices: []string{a.Device},
-		name: "ntfscat", args: []string{"--inode", fmt.Sprint(a.Inode), deviceArg(0)}, out: out,
+		use: hosttool.Reads, devices: []string{a.Device},
+		name: "ntfscat", args: []string{"--inode", fmt.Sprint(a.Inode), hosttool.Arg(0)}, out: out,
 	})
 	return ofDevice(err, a.Device)
 }
 
 // F2fsExpand makes an F2FS as large as its device.
 func (s *Server) F2fsExpand(ctx context.Context, a *rpc.F2fsExpandArgs) error {
-	return s.useTool(ctx, toolChanges, a.Device, nil, "resize.f2fs")
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "resize.f2fs")
 }
 
 // Wipefs erases what tells the type of what is on a device.
 func (s *Server) Wipefs(ctx context.Context, a *rpc.WipefsArgs) error {
-	return s.useTool(ctx, toolChanges, a.Device, nil, "wipefs", "-a", "-f")
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "wipefs", "-a", "-f")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 	"github.com/unboot/unboot/volume/relabel"
 )
 
@@ -43,7 +44,7 @@ func (s *Server) SetLabel(ctx context.Context, a *rpc.SetLabelArgs) error {
 	case "xfs", "btrfs":
 		return s.kernelLabel(device, info.Type, a.Label)
 	case "ntfs":
-		_, err := s.onDevice(ctx, toolChanges, device, nil, "ntfslabel", deviceArg(0), a.Label)
+		_, err := s.onDevice(ctx, hosttool.Changes, device, nil, "ntfslabel", hosttool.Arg(0), a.Label)
 		return ofDevice(err, device)
 	}
 	return notOfType("set the label for", info.Type)
@@ -112,12 +113,12 @@ func (s *Server) setUUID(ctx context.Context, device, uuid string) error {
 	case "xfs":
 		return s.XfsAdmin(ctx, &rpc.XfsAdminArgs{Device: device, Uuid: rpc.Some(uuid)})
 	case "btrfs":
-		return s.useTool(ctx, toolChanges, device, nil, "btrfstune", "-f", "-U", uuid)
+		return s.useTool(ctx, hosttool.Changes, device, nil, "btrfstune", "-f", "-U", uuid)
 	case "ntfs":
 		if random {
-			return s.useTool(ctx, toolChanges, device, nil, "ntfslabel", "--new-serial")
+			return s.useTool(ctx, hosttool.Changes, device, nil, "ntfslabel", "--new-serial")
 		}
-		return s.useTool(ctx, toolChanges, device, nil, "ntfslabel", "--new-serial="+uuid)
+		return s.useTool(ctx, hosttool.Changes, device, nil, "ntfslabel", "--new-serial="+uuid)
 	}
 	return notOfType("set the UUID for", info.Type)
 }
@@ -142,7 +143,7 @@ func (s *Server) setExtUUID(ctx context.Context, device, fstype, uuid string) er
 	}
 	switch {
 	case byTool:
-		return s.useTool(ctx, toolChanges, device, nil, "tune2fs", "-f", "-U", uuid)
+		return s.useTool(ctx, hosttool.Changes, device, nil, "tune2fs", "-f", "-U", uuid)
 	case errors.Is(err, unix.EBUSY):
 		return s.kernelUUID(device, uuid)
 	}

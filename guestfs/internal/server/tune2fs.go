@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // Tune2fs changes parameters of an ext2, ext3 or ext4.
@@ -54,12 +55,12 @@ func (s *Server) Tune2fs(ctx context.Context, a *rpc.Tune2fsArgs) error {
 	if a.Lastmounteddirectory.Set {
 		args = append(args, "-M", a.Lastmounteddirectory.Value)
 	}
-	return s.useTool(ctx, toolChanges, a.Device, nil, "tune2fs", args...)
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "tune2fs", args...)
 }
 
 // Tune2fsL returns what is in the superblock of an ext2, ext3 or ext4.
 func (s *Server) Tune2fsL(ctx context.Context, a *rpc.Tune2fsLArgs) ([]rpc.Pair, error) {
-	out, err := s.onDevice(ctx, toolReads, a.Device, nil, "tune2fs", "-l", deviceArg(0))
+	out, err := s.onDevice(ctx, hosttool.Reads, a.Device, nil, "tune2fs", "-l", hosttool.Arg(0))
 	if err != nil {
 		return nil, ofDevice(err, a.Device)
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/hosttool"
 )
 
 // XfsGrowfs grows a mounted XFS. Sizes are in blocks of the file system; that of the data
@@ -146,12 +147,12 @@ func (s *Server) XfsAdmin(ctx context.Context, a *rpc.XfsAdminArgs) error {
 	if a.Uuid.Set {
 		args = append(args, "-U", a.Uuid.Value)
 	}
-	return s.useTool(ctx, toolChanges, a.Device, nil, "xfs_admin", args...)
+	return s.useTool(ctx, hosttool.Changes, a.Device, nil, "xfs_admin", args...)
 }
 
 // XfsRepair repairs an XFS and returns the exit status of xfs_repair(8): 0 is good.
 func (s *Server) XfsRepair(ctx context.Context, a *rpc.XfsRepairArgs) (int, error) {
-	t := tool{use: toolChanges, devices: []string{a.Device}, name: "xfs_repair", args: []string{"-f"}}
+	t := tool{use: hosttool.Changes, devices: []string{a.Device}, name: "xfs_repair", args: []string{"-f"}}
 	flag := func(v rpc.Opt[bool], args ...string) {
 		if v.Or(false) {
 			t.args = append(t.args, args...)
@@ -181,7 +182,7 @@ func (s *Server) XfsRepair(ctx context.Context, a *rpc.XfsRepairArgs) (int, erro
 		return -1, err
 	}
 	if a.Nomodify.Or(false) {
-		t.use = toolReads
+		t.use = hosttool.Reads
 	}
 	for _, dev := range []struct {
 		option string
@@ -197,9 +198,9 @@ func (s *Server) XfsRepair(ctx context.Context, a *rpc.XfsRepairArgs) (int, erro
 		if slices.Contains(t.devices, name) {
 			return -1, errorf("%s: the same device twice", name)
 		}
-		t.args = append(t.args, dev.option, deviceArg(len(t.devices)))
+		t.args = append(t.args, dev.option, hosttool.Arg(len(t.devices)))
 		t.devices = append(t.devices, name)
 	}
-	t.args = append(t.args, deviceArg(0))
+	t.args = append(t.args, hosttool.Arg(0))
 	return s.toolStatus(ctx, t)
 }

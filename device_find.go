@@ -1,0 +1,65 @@
+package unboot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
+)
+
+// FileSystems returns the devices that hold a file system which this kernel
+// can mount.
+func (img *Image) FileSystems() []*Device {
+	var list []*Device
+	for _, d := range img.found.Load().devices {
+		if canMount(d.Content) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// Device returns a device by its name (/dev/sda1, or sda1), or the first that
+// matches UUID=, LABEL=, PARTUUID= or PARTLABEL=, as in fstab(5). If there is
+// none, the error wraps [ErrNotFound].
+func (img *Image) Device(name string) (*Device, error) {
+	match := matcher(name)
+	for _, d := range img.found.Load().devices {
+		if match(d) {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+}
+
+// matcher returns what decides whether a device is the one that name means.
+func matcher(name string) func(*Device) bool {
+	switch spec := fstab.ParseSpec(name); spec.Kind {
+	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
+		if spec.Value == "" {
+			return func(*Device) bool { return false }
+		}
+		return func(d *Device) bool { return spec.Matches(d.identity()) }
+	}
+	if !strings.HasPrefix(name, "/") {
+		name = "/dev/" + name
+	}
+	return func(d *Device) bool { return d.Name == name || slices.Contains(d.Aliases, name) }
+}
+
+// identity returns what an fstab can call a device.
+func (d *Device) identity() fstab.Device {
+	id := fstab.Device{Path: d.Name}
+	_, id.Disk = d.graph().disk(d)
+	if c := d.Content; c != nil {
+		id.UUID, id.Label = c.UUID, c.Label
+		if c.Devices > 1 {
+			id.Pool = c.UUID
+		}
+	}
+	if d.Partition != nil {
+		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
+	}
+	return id
+}
