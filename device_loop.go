@@ -36,7 +36,7 @@ func (img *Image) attachLoop(file int, readOnly bool) (d *Device, loop *File, er
 		return nil, nil, err
 	}
 	name := fmt.Sprint("/dev/loop", n)
-	if loop, err = img.openNode(name, unix.O_RDWR); err != nil {
+	if loop, err = img.OpenNode(name, unix.O_RDWR); err != nil {
 		return nil, nil, errors.Unwrap(err)
 	}
 	// A struct loop_config of linux/loop.h: descriptor, size of blocks, and a struct

@@ -54,7 +54,7 @@ func (img *Image) Rescan() error {
 func (img *Image) rescanDisk(s *scan, d *Disk) (closeAll func(), err error) {
 	var files []*File
 	open := func(name string) (*File, error) {
-		f, err := img.openNode(name, unix.O_RDONLY)
+		f, err := img.OpenNode(name, unix.O_RDONLY)
 		if err == nil {
 			files = append(files, f)
 		}

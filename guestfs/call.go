@@ -12,7 +12,7 @@ import (
 // do does what the method of a procedure does that returns nothing but success. params
 // are the parameters of the method, for the trace.
 func (g *Guestfs) do(proc uint32, a rpc.Args, params ...any) error {
-	return g.local(rpc.Lookup(proc).Name, params, nil, func() error { return g.call(proc, a, nil) })
+	return g.local(rpc.Lookup(proc).Name, params, nil, func() error { return g.call(proc, a) })
 }
 
 // transfer does what the method of a procedure does that sends or receives a file of the
@@ -39,18 +39,14 @@ func (g *Guestfs) transfer(proc uint32, a rpc.Args, file string, params ...any) 
 
 // result does what the method of a procedure does that returns a value.
 func result[R any](g *Guestfs, proc uint32, a rpc.Args, decode func(*xdr.Codec, *R), params ...any) (R, error) {
-	return value(g, rpc.Lookup(proc).Name, params, func() (r R, err error) {
-		err = g.call(proc, a, func(c *xdr.Codec) { decode(c, &r) })
-		return r, err
-	})
+	return value(g, rpc.Lookup(proc).Name, params, func() (R, error) { return query(g, proc, a, decode) })
 }
 
 // record does what the method of a procedure does that returns a structure.
 func record[S any](g *Guestfs, proc uint32, a rpc.Args, decode func(*xdr.Codec, *S), params ...any) (*S, error) {
 	return structure(g, rpc.Lookup(proc).Name, params, func() (*S, error) {
-		s := new(S)
-		err := g.call(proc, a, func(c *xdr.Codec) { decode(c, s) })
-		return s, err
+		s, err := query(g, proc, a, decode)
+		return &s, err
 	})
 }
 
@@ -83,7 +79,7 @@ func (g *Guestfs) local(name string, params []any, ret any, f func() error) erro
 	if g.isClosed() {
 		return toError(name, errClosed)
 	}
-	traced := g.settings.getBool(&g.settings.trace)
+	traced := get(g, &g.settings.trace)
 	if traced {
 		g.traceCall(name, params)
 	}
@@ -138,9 +134,15 @@ func (g *Guestfs) request(r *request) error {
 	return nil
 }
 
-// call makes a call of a procedure that transfers no file.
-func (g *Guestfs) call(proc uint32, a rpc.Args, result func(*xdr.Codec)) error {
-	return g.request(&request{proc: proc, args: a, result: result})
+// call makes a call of a procedure that transfers no file and returns nothing.
+func (g *Guestfs) call(proc uint32, a rpc.Args) error {
+	return g.request(&request{proc: proc, args: a})
+}
+
+// query makes a call of a procedure that transfers no file, and returns its result.
+func query[R any](g *Guestfs, proc uint32, a rpc.Args, decode func(*xdr.Codec, *R)) (r R, err error) {
+	err = g.request(&request{proc: proc, args: a, result: func(c *xdr.Codec) { decode(c, &r) }})
+	return r, err
 }
 
 func (g *Guestfs) userCancel() error {

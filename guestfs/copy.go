@@ -112,8 +112,7 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 	if base == ".." || base == "." {
 		return errorf(syscall.EINVAL, "%s: not a name that can be copied to", remotepath)
 	}
-	regular := false
-	err = g.call(rpc.ProcIsFile, &rpc.IsFileArgs{Path: remotepath}, func(c *xdr.Codec) { c.Bool(&regular) })
+	regular, err := query(g, rpc.ProcIsFile, &rpc.IsFileArgs{Path: remotepath}, (*xdr.Codec).Bool)
 	if err != nil {
 		return err
 	}

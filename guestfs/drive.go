@@ -1,6 +1,7 @@
 package guestfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,6 +132,9 @@ func (d *drive) check() error {
 	return nil
 }
 
+// discards reports whether what programs discard is given back to the host.
+func (d *drive) discards() bool { return d.discard == "enable" || d.discard == "besteffort" }
+
 // realFile returns the absolute path of an image that can be used.
 func realFile(name string, readonly bool) (string, error) {
 	path, err := filepath.Abs(name)
@@ -156,7 +160,7 @@ func realFile(name string, readonly bool) (string, error) {
 // bare returns the errno of an error, or the error.
 func bare(err error) error {
 	var n syscall.Errno
-	if asErrno(err, &n) {
+	if errors.As(err, &n) {
 		return n
 	}
 	return err
@@ -261,7 +265,7 @@ func (d *drive) describe() string {
 	}{
 		{d.readonly, "readonly"}, {d.format != "", "format=" + d.format}, {d.name != "", "name=" + d.name},
 		{d.label != "", "label=" + d.label}, {d.protocol != "", "protocol=" + d.protocol},
-		{d.cachemode != "", "cache=" + d.cachemode}, {d.discard == "enable" || d.discard == "besteffort", "discard=" + d.discard},
+		{d.cachemode != "", "cache=" + d.cachemode}, {d.discards(), "discard=" + d.discard},
 		{d.copyonread, "copyonread"}, {d.blocksize != 0, fmt.Sprintf("blocksize=%d", d.blocksize)},
 	} {
 		if w.on {

@@ -104,6 +104,9 @@ func (in *Inspector) roots(m *machine) ([]*Root, error) {
 	if len(roots) == 0 {
 		return nil, errors.Join(m.errs...)
 	}
+	if m.brief {
+		return roots, nil // what is wrong with other devices is no concern of theirs
+	}
 	for _, r := range roots {
 		for _, err := range m.errs[:min(len(m.errs), maxNotes)] {
 			r.Problems = append(r.Problems, clean(err.Error()))
@@ -216,19 +219,16 @@ func ofContainer(path string) bool {
 func (m *machine) lookAt(in *Inspector, u *unit) {
 	options := ""
 	if u.sub != nil {
-		options = "subvol=" + u.sub.Path
-		if strings.Contains(u.sub.Path, ",") { // which would end the option
-			options = fmt.Sprintf("subvolid=%d", u.sub.ID)
-		}
+		options = u.sub.Option()
 	}
 	fsys, err := m.src.Mount(u.device.Name, options)
 	if err != nil {
-		m.errs = append(m.errs, fmt.Errorf("mount %s: %w", u.mountable(), err))
+		m.errs = append(m.errs, err)
 		return
 	}
 	defer func() {
 		if err := fsys.Unmount(); err != nil {
-			m.errs = append(m.errs, fmt.Errorf("unmount %s: %w", u.mountable(), err))
+			m.errs = append(m.errs, err)
 		}
 	}()
 	t := &tree{FS: fsys}
