@@ -34,7 +34,7 @@ func (img *Image) Rescan() error {
 	var errs []error
 	var found []*scan
 	for _, d := range img.found.Load().disks {
-		s := &scan{source: source{path: d.Path}, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
+		s := &scan{diskSource: diskSource{path: d.Path}, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
 		closeAll, err := img.rescanDisk(s, d)
 		defer closeAll()
 		if err != nil {

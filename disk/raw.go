@@ -18,6 +18,9 @@ type Options struct {
 	Writable bool
 	// NoLock leaves out the lock.
 	NoLock bool
+	// LockLater leaves the lock of an image file to [Raw.Lock], for those who must
+	// look at the content first. A block device is locked all the same.
+	LockLater bool
 	// AnyFormat opens images that are recognized as being in another format
 	// as if they were raw.
 	AnyFormat bool
@@ -112,12 +115,29 @@ func (r *Raw) check(o Options) error {
 		return errTooSmall
 	}
 	if !o.AnyFormat {
-		if err := checkFormat(r.f, r.size); err != nil {
+		if err := CheckRaw(r.f, r.size); err != nil {
 			return err
 		}
 	}
-	if o.Writable && !o.NoLock && !r.block {
-		return lock(fd)
+	if o.Writable && !o.NoLock && !o.LockLater {
+		return r.lock()
+	}
+	return nil
+}
+
+// lock takes the lock of a writer. A block device has it since it was opened.
+func (r *Raw) lock() error {
+	if r.block {
+		return nil
+	}
+	return lock(int(r.f.Fd()))
+}
+
+// Lock keeps other writers out until the disk is closed, if that was left to it by
+// Options.LockLater. The error wraps [ErrInUse] if there is one.
+func (r *Raw) Lock() error {
+	if err := r.lock(); err != nil {
+		return &fs.PathError{Op: "open", Path: r.Path(), Err: err}
 	}
 	return nil
 }

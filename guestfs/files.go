@@ -2,7 +2,6 @@ package guestfs
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"io/fs"
 	"math"
@@ -73,14 +72,25 @@ func (f *outFile) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := f.f.Write(p)
-	if err != nil {
-		var e *fs.PathError
-		if errors.As(err, &e) {
-			err = e.Err
-		}
-		err = perror(err, "%s: write", f.name)
+	return n, f.writeError(err)
+}
+
+// ReadFrom implements io.ReaderFrom. What r can write to a file of the host by itself, the
+// host may move without this program.
+func (f *outFile) ReadFrom(r io.Reader) (int64, error) {
+	if err := f.open(); err != nil {
+		return 0, err
 	}
-	return n, err
+	n, err := io.Copy(f.f, r)
+	return n, f.writeError(err)
+}
+
+// writeError words an error of the file; others, of what is read, it returns as they are.
+func (f *outFile) writeError(err error) error {
+	if e, ok := err.(*fs.PathError); ok {
+		return perror(e.Err, "%s: write", f.name)
+	}
+	return err
 }
 
 // close closes the file after a call that returned err. A file without contents is made

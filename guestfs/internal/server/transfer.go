@@ -87,27 +87,6 @@ func (s *Server) DownloadOffset(ctx context.Context, a *rpc.DownloadOffsetArgs, 
 	return h.send(ctx, out, a.Offset, a.Size)
 }
 
-// send writes n bytes from an offset on to the library, all if n is negative.
-func (h *handle) send(ctx context.Context, out io.Writer, off, n int64) error {
-	total, err := h.Size()
-	if err != nil {
-		return perror(err, "%s", h.Name())
-	}
-	total = max(total-off, 0)
-	if n >= 0 {
-		total = min(total, n)
-	}
-	w := &failing{w: out}
-	_, err = h.writeShared(ctx, &meter{ctx: ctx, w: w, total: uint64(total)}, off, n)
-	if w.err != nil {
-		return w.err
-	}
-	if err != nil {
-		return perror(err, "read: %s", h.Name())
-	}
-	return nil
-}
-
 // Base64Out reads a file, encoded in lines of 76 characters.
 func (s *Server) Base64Out(ctx context.Context, a *rpc.Base64OutArgs, out io.Writer) error {
 	h, err := s.openRead(a.Filename)
