@@ -19,9 +19,13 @@ type lookFS struct{ *FS }
 
 var _ inspect.QuickFS = lookFS{}
 
-// headSize is how much of a file, or of the names in a directory, comes in one round trip,
-// in bytes.
-const headSize = 32 << 10
+// How much comes in one round trip, in bytes: of a file, and of the names in a directory, in
+// two parts. That is enough for nearly all files that inspection reads, and for an /etc
+// with some 400 names; more memory costs more to provide than the round trips that it saves.
+const (
+	headSize  = 8 << 10
+	namesSize = 8 << 10
+)
 
 // Sub implements fs.SubFS. Without it the tree of a directory, as OSTree has them, would be
 // one that is not quick.
@@ -98,12 +102,14 @@ func (l lookFS) ReadNames(dir string) (list []fs.DirEntry, complete bool, err er
 
 func (l lookFS) readNames(path string) (list []fs.DirEntry, complete bool, err error) {
 	// The last one says by its emptiness that there is no more.
-	var bufs [3][headSize]byte
+	const parts, last = 2, 512
+	buf := make([]byte, parts*namesSize+last)
+	bufs := [][]byte{buf[:namesSize], buf[namesSize : parts*namesSize], buf[parts*namesSize:]}
 	c := l.view.NewChain()
 	open := c.Openat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY|openFlags, 0)
-	var reads [len(bufs)]lkl.Link
-	for i := range bufs {
-		reads[i] = c.Getdents(open.Fd(), bufs[i][:])
+	var reads [parts + 1]lkl.Link
+	for i := range reads {
+		reads[i] = c.Getdents(open.Fd(), bufs[i])
 	}
 	c.Close(open.Fd())
 	if err := c.Run(); err != nil {

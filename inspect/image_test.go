@@ -37,7 +37,7 @@ var errMount = errors.New("wrong fs type")
 
 func (f *fake) Mount(device, options string) (Mounted, error) {
 	name := device
-	if options != "" {
+	if strings.HasPrefix(options, "subvol") {
 		name += "@" + options
 	}
 	f.mounts = append(f.mounts, name)

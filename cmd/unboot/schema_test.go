@@ -131,7 +131,7 @@ func TestSchemas(t *testing.T) {
 func TestSchemaFields(t *testing.T) {
 	for at, v := range map[string]any{
 		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "info.json": jsonInfo{},
-		"info.json#/$defs/os": jsonOS{}, "info.json#/$defs/mount": jsonMount{}, "info.json#/$defs/disk": jsonDisk{},
+		"info.json#/$defs/system": jsonSystem{}, "info.json#/$defs/mount": jsonMount{}, "info.json#/$defs/disk": jsonDisk{},
 		"info.json#/$defs/device": jsonDevice{}, "info.json#/$defs/partition": jsonPartition{}, "info.json#/$defs/content": jsonContent{},
 	} {
 		s := compileSchema(t, at)
