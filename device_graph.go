@@ -40,8 +40,7 @@ func (g *graph) publish() {
 	g.img.found.Store(g)
 }
 
-// addDisk adds a disk, and returns it as it is kept: the value of before if nothing about
-// it has changed.
+// addDisk adds a disk: the value of before if nothing about it has changed.
 func (g *graph) addDisk(d *Disk) {
 	for _, o := range g.old.disks {
 		if o.Name == d.Name {

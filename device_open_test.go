@@ -98,7 +98,7 @@ func TestDeviceOpenForWriting(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := f.WriteAt([]byte("written"), d.Size); !errors.Is(err, unix.ENOSPC) {
-		t.Errorf("behind the end: %v", err)
+		t.Errorf("past the end: %v", err)
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		t.Error(err)
