@@ -132,6 +132,23 @@ func (d *Device) Disks() []*Device {
 	return list
 }
 
+// Pool returns the devices of the image that together hold one file system, of which the
+// device is one; nil if it holds one alone. There may be fewer than the file system has:
+// the Devices of its Content.
+func (d *Device) Pool() []*Device {
+	c := d.Content
+	if c == nil || c.Type != "btrfs" || c.Devices < 2 {
+		return nil
+	}
+	var list []*Device
+	for _, o := range d.graph().devices {
+		if o.Content != nil && o.Content.Type == c.Type && o.Content.UUID == c.UUID {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
 // Devices returns all devices: each disk followed by its partitions, in the
 // order of their numbers, and then the loop devices. Nothing is mounted to find out their
 // content.

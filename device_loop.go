@@ -159,8 +159,8 @@ func (img *Image) holders(file int) []*Device {
 	if d == nil {
 		return nil
 	}
-	if list := img.siblings(d); len(list) > 0 {
-		return list
+	if pool := d.Pool(); len(pool) > 0 {
+		return pool
 	}
 	return []*Device{d}
 }

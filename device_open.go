@@ -56,7 +56,7 @@ func (d *Device) samePlace(o *Device) bool {
 // holds the same file system; or "".
 func (img *Image) mountedOf(d *Device) string {
 	names := []string{d.Name}
-	for _, o := range img.siblings(d) {
+	for _, o := range d.Pool() {
 		names = append(names, o.Name)
 	}
 	img.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,11 @@ func TestDeviceOpenOfPool(t *testing.T) {
 	testimg.Need(t, "mkfs.btrfs")
 	path := shell(t, "a", "truncate -s 300M a b; mkfs.btrfs -q -f a b")
 	img := open(t, path, unboot.AddDisk(path[:len(path)-1]+"b"), unboot.Writable())
+	for _, d := range img.Devices() {
+		if pool := d.Pool(); !slices.Equal(pool, img.Devices()) {
+			t.Errorf("the pool of %s is %v", d.Name, pool)
+		}
+	}
 	must(img.Mount("sda"))
 	if f, err := img.Devices()[1].Open(os.O_RDWR); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "/dev/sda is mounted") {
 		t.Errorf("%v, %v", f, err)
