@@ -14,7 +14,8 @@ import (
 type graph struct {
 	img      *Image
 	disks    []*Disk
-	devices  []*Device // each after its parents
+	devices  []*Device          // each after its parents
+	byName   map[string]*Device // and by aliases
 	parents  map[*Device][]*Device
 	children map[*Device][]*Device
 	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
@@ -24,7 +25,8 @@ type graph struct {
 
 // newGraph returns an empty graph that is to follow the image's present one.
 func (img *Image) newGraph() *graph {
-	g := &graph{img: img, parents: map[*Device][]*Device{}, children: map[*Device][]*Device{}, notes: map[string]string{}}
+	g := &graph{img: img, byName: map[string]*Device{}, parents: map[*Device][]*Device{}, children: map[*Device][]*Device{},
+		notes: map[string]string{}}
 	if g.old = img.found.Load(); g.old == nil {
 		g.old = &graph{}
 	}
@@ -59,6 +61,10 @@ func (g *graph) add(d *Device, parents ...*Device) *Device {
 		d = o
 	}
 	g.devices = append(g.devices, d)
+	g.byName[d.Name] = d
+	for _, alias := range d.Aliases {
+		g.byName[alias] = d
+	}
 	if len(parents) > 0 {
 		g.parents[d] = parents
 	}
@@ -69,14 +75,7 @@ func (g *graph) add(d *Device, parents ...*Device) *Device {
 }
 
 // named returns the device with a name or alias, or nil.
-func (g *graph) named(name string) *Device {
-	for _, d := range g.devices {
-		if d.Name == name || slices.Contains(d.Aliases, name) {
-			return d
-		}
-	}
-	return nil
-}
+func (g *graph) named(name string) *Device { return g.byName[name] }
 
 // disk returns the disk that a device is, or is a partition of, and its index; or nil and
 // -1. What lies on file systems or on several disks has no place of its own on one.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +30,7 @@ type Options struct {
 // A Raw is an open image file or block device of the host. It is a [Device].
 type Raw struct {
 	f          *os.File
-	size       int64
+	size       atomic.Int64
 	sectorSize int
 	block      bool
 	writable   bool
@@ -95,11 +96,11 @@ func (r *Raw) check(o Options) error {
 	if err := checkType(&st); err != nil {
 		return err
 	}
-	r.size = st.Size
+	size := st.Size
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
 		r.block = true
 		var err error
-		if r.size, err = r.f.Seek(0, io.SeekEnd); err != nil {
+		if size, err = r.f.Seek(0, io.SeekEnd); err != nil {
 			return err
 		}
 		if r.sectorSize, err = unix.IoctlGetInt(fd, unix.BLKSSZGET); err != nil {
@@ -107,15 +108,16 @@ func (r *Raw) check(o Options) error {
 		}
 	}
 	switch {
-	case r.size == 0 && r.block:
+	case size == 0 && r.block:
 		return unix.ENOMEDIUM
-	case r.size == 0:
+	case size == 0:
 		return ErrEmpty
-	case r.size < MinSize:
+	case size < MinSize:
 		return errTooSmall
 	}
+	r.size.Store(size)
 	if !o.AnyFormat {
-		if err := CheckRaw(r.f, r.size); err != nil {
+		if err := CheckRaw(r.f, size); err != nil {
 			return err
 		}
 	}
@@ -179,7 +181,7 @@ func (r *Raw) File() *os.File { return r.f }
 func (r *Raw) Path() string { return r.f.Name() }
 
 // Size returns the size in bytes.
-func (r *Raw) Size() int64 { return r.size }
+func (r *Raw) Size() int64 { return r.size.Load() }
 
 // SectorSize returns the size of a logical block of a block device, in bytes. A
 // file has none, and returns 0.

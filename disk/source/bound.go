@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/internal/cause"
 )
 
 // bind ties a device to a context: when that has ended, reads, writes and flushes return
@@ -28,7 +29,7 @@ func (b *bound) Unwrap() disk.Device { return b.Device }
 
 func (b *bound) ReadAt(p []byte, off int64) (int, error) {
 	if b.ctx.Err() != nil {
-		return 0, context.Cause(b.ctx)
+		return 0, cause.Of(b.ctx)
 	}
 	n, err := b.Device.ReadAt(p, off)
 	return n, b.cause(err)
@@ -36,7 +37,7 @@ func (b *bound) ReadAt(p []byte, off int64) (int, error) {
 
 func (b *bound) WriteAt(p []byte, off int64) (int, error) {
 	if b.ctx.Err() != nil {
-		return 0, context.Cause(b.ctx)
+		return 0, cause.Of(b.ctx)
 	}
 	n, err := b.Device.WriteAt(p, off)
 	return n, b.cause(err)
@@ -44,7 +45,7 @@ func (b *bound) WriteAt(p []byte, off int64) (int, error) {
 
 func (b *bound) Flush() error {
 	if b.ctx.Err() != nil {
-		return context.Cause(b.ctx)
+		return cause.Of(b.ctx)
 	}
 	return b.cause(b.Device.Flush())
 }
@@ -54,5 +55,5 @@ func (b *bound) cause(err error) error {
 	if err == nil || errors.Is(err, io.EOF) || b.ctx.Err() == nil {
 		return err
 	}
-	return context.Cause(b.ctx)
+	return cause.Of(b.ctx)
 }
