@@ -67,10 +67,9 @@ func (info *jsonInfo) devices(o *opened, u *usage) {
 		if c := d.Content; c != nil && c.Type != "" {
 			j.Content = &jsonContent{Usage: string(c.Usage), Type: c.Type, Version: c.Version, Label: c.Label, UUID: c.UUID, Others: c.Others}
 			if u != nil && slices.Contains(mountable, d) {
-				if st, err := u.of(d); err != nil {
+				if size, used, err := u.of(d); err != nil {
 					info.problems([]string{err.Error()})
 				} else {
-					size, used := st.Blocks*uint64(st.Bsize), (st.Blocks-min(st.Bfree, st.Blocks))*uint64(st.Bsize)
 					j.Content.Size, j.Content.Used = &size, &used
 				}
 			}

@@ -2,15 +2,17 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/volume/fat"
 )
 
 // A jsonSystem is an operating system. Strings that are unknown are left out.
@@ -42,31 +44,65 @@ type jsonMount struct {
 // A usage says how full the file systems of an image are. It asks those that inspection or
 // the operating system's tree has mounted, so that nothing is mounted twice.
 type usage struct {
-	in   *unboot.Inspection
-	tree *unboot.FS // of the operating system, or nil
+	in    *unboot.Inspection
+	tree  *unboot.FS // of the operating system, or nil
+	disks []*unboot.Disk
 }
 
-// of returns the numbers of the file system on a device.
-func (u *usage) of(d *unboot.Device) (*unix.Statfs_t, error) {
-	if u.tree != nil {
-		for _, m := range u.tree.Mounts() {
+// of returns the size of the file system on a device, and what is used of it, in bytes.
+func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
+	f, dir := u.tree, ""
+	if f != nil {
+		for _, m := range f.Mounts() {
 			if m.Device == d.Name {
-				return u.tree.Statfs(m.Dir)
+				dir = m.Dir
 			}
 		}
 	}
-	f, err := u.in.FS(d)
-	if err != nil {
-		return nil, err
+	if dir == "" {
+		if f, err = u.in.FS(d); err != nil {
+			return 0, 0, err
+		}
+		dir = "."
 	}
-	return f.Statfs(".")
+	// The kernel counts the clusters of a FAT in longer than all the rest takes.
+	if n, err := u.fatUsage(d); err == nil {
+		return uint64(n.Clusters * n.ClusterSize), uint64((n.Clusters - n.Free) * n.ClusterSize), nil
+	}
+	st, err := f.Statfs(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	return st.Blocks * uint64(st.Bsize), (st.Blocks - min(st.Bfree, st.Blocks)) * uint64(st.Bsize), nil
+}
+
+// fatUsage counts the clusters of a FAT itself, past the kernel.
+func (u *usage) fatUsage(d *unboot.Device) (fat.Usage, error) {
+	disks := d.Disks()
+	if d.Content.Type != "vfat" || len(disks) != 1 {
+		return fat.Usage{}, fat.ErrTable
+	}
+	i := slices.IndexFunc(u.disks, func(o *unboot.Disk) bool { return o.Name == disks[0].Name })
+	if i < 0 {
+		return fat.Usage{}, fat.ErrTable
+	}
+	dev, err := source.Open(context.Background(), u.disks[i].Path, source.Options{NoLock: true})
+	if err != nil {
+		return fat.Usage{}, err
+	}
+	defer dev.Close()
+	start := int64(0)
+	if d.Partition != nil {
+		start = d.Partition.Start
+	}
+	return fat.Read(io.NewSectionReader(dev, start, d.Size))
 }
 
 // systems adds the operating systems. That there are none is not a problem. What it mounts
 // stays mounted until the image is closed, which ends it all at once.
 func (info *jsonInfo) systems(o *opened) *usage {
 	in, _ := o.img.Inspect(inspector.Image)
-	u := &usage{in: in}
+	u := &usage{in: in, disks: o.img.Disks()}
 	installed := in.Installed()
 	if len(installed) == 1 {
 		if f, err := in.Mount(installed[0]); err != nil {

@@ -199,3 +199,30 @@ func guestfsMounts(t *testing.T, image string) string {
 	}
 	return mountsText(mounts)
 }
+
+// TestInfoUsage has the numbers of info and of the kernel, which df asks.
+func TestInfoUsage(t *testing.T) {
+	needKernel(t)
+	image := makeGuest(t, guestPart{"vfat", "ESP", testguest.Files{"EFI/BOOT/x": strings.Repeat("x", 100_000)}}, guestPart{"ext4", "root", linux("debian", "LABEL=ESP /boot vfat umask=0077\n")})
+	for _, image := range []string{image, testimg.FS(t, "vfat", testimg.Options{Tree: true})} {
+		var info jsonInfo
+		var df []jsonDf
+		out, err := exec.Command("unboot", "info", "--json", image).Output()
+		if err = errors.Join(err, json.Unmarshal(out, &info)); err != nil {
+			t.Fatal(err)
+		}
+		out, err = exec.Command("unboot", "df", "--json", image).Output()
+		if err = errors.Join(err, json.Unmarshal(out, &df)); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range df {
+			i := slices.IndexFunc(info.Devices, func(d jsonDevice) bool { return d.Name == want.Device })
+			if c := info.Devices[i].Content; c.Size == nil || *c.Size != want.Size || *c.Used != want.Used {
+				t.Errorf("%s: info %+v, df %+v", want.Device, c, want)
+			}
+		}
+		if len(df) == 0 {
+			t.Error("df prints nothing")
+		}
+	}
+}
