@@ -25,6 +25,7 @@ var layers = [][]string{
 	{"volume"},
 	{"disk"},
 	{"lkl"},
+	{"internal/cause"}, // needs nothing but the standard library
 }
 
 // pure are the layers that know nothing of a kernel: of use alone, and open to fuzzing.
