@@ -40,7 +40,7 @@ type HostSink struct {
 	Report Report
 
 	stack  []openDir // from the root down to the last used
-	dirs   []hostDir
+	dirs   later[unboot.Metadata]
 	skip   string // tree that is left out since its directory failed
 	linked bool
 }
@@ -48,12 +48,6 @@ type HostSink struct {
 type openDir struct {
 	path string
 	f    *os.File
-}
-
-// hostDir is what is set on a directory when all is in it.
-type hostDir struct {
-	path string
-	meta unboot.Metadata
 }
 
 // Linked reports whether a symbolic link was made.
@@ -115,11 +109,14 @@ func (s *HostSink) add(it *Item, src Source) error {
 func (s *HostSink) write(it *Item, src Source) error {
 	full := s.inner(it.Path)
 	if full == "." || full == "" { // what is copied goes into a directory that is there
-		s.dirs = append(s.dirs, hostDir{".", it.Meta})
+		s.dirs.add(".", it.Meta)
 		return nil
 	}
 	if s.Through != "" {
 		return s.writeThrough(it, src)
+	}
+	if it.Hard == it.Path {
+		return nil // an archive may link a member to itself
 	}
 	dir, err := s.dir(path.Dir(full))
 	if err != nil {
@@ -134,7 +131,7 @@ func (s *HostSink) write(it *Item, src Source) error {
 		isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 		switch {
 		case isDir && it.Meta.Mode.IsDir():
-			s.dirs = append(s.dirs, hostDir{full, it.Meta})
+			s.dirs.add(full, it.Meta)
 			return nil
 		case isDir:
 			return fmt.Errorf("a directory is there: %w", unix.EISDIR)
@@ -159,7 +156,7 @@ func (s *HostSink) write(it *Item, src Source) error {
 		if err := unix.Mkdirat(fd, base, 0o700); err != nil {
 			return err
 		}
-		s.dirs = append(s.dirs, hostDir{full, it.Meta})
+		s.dirs.add(full, it.Meta)
 		return nil
 	case fs.ModeSymlink:
 		if it.Meta.Link == "" {
@@ -305,6 +302,11 @@ func (s *HostSink) dir(p string) (*os.File, error) {
 	rest := strings.TrimPrefix(strings.TrimPrefix(p, done), "/")
 	for elem := range strings.SplitSeq(rest, "/") {
 		f, err := openNoFollow(at, elem)
+		if err == unix.ENOENT { // archives leave directories out
+			if err = unix.Mkdirat(int(at.Fd()), elem, 0o755); err == nil {
+				f, err = openNoFollow(at, elem)
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -353,8 +355,7 @@ func openNoFollow(dir *os.File, name string) (*os.File, error) {
 // finish sets the metadata of directories, the deepest first.
 func (s *HostSink) finish() error {
 	s.pop(0)
-	for i := len(s.dirs) - 1; i >= 0; i-- {
-		d := &s.dirs[i]
+	for _, d := range s.dirs.take() {
 		f, err := s.openDir(d.path)
 		if err == nil {
 			err = s.setOpen(d.path, f, &d.meta)

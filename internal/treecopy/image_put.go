@@ -111,7 +111,7 @@ func (s *ImageSink) dir(rel string, it *Item) error {
 		}
 	}
 	s.strip(it.Name, p, &m, kind)
-	last := dirTimes{path: p, member: it.Name, atime: m.Atime, mtime: m.Mtime}
+	last := dirMeta{member: it.Name, atime: m.Atime, mtime: m.Mtime}
 	// What is made in a directory with a default list inherits it: at the end.
 	if acl, ok := m.Xattrs[defaultACL]; ok {
 		last.acl = acl
@@ -120,7 +120,7 @@ func (s *ImageSink) dir(rel string, it *Item) error {
 	if err := s.put(it.Name, p, &m, nil); err != nil {
 		return err
 	}
-	s.dirs = append(s.dirs, last)
+	s.dirs.add(p, last)
 	if d == nil {
 		_, err = s.tree.Made(parent, rel)
 	}

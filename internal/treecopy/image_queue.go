@@ -22,7 +22,7 @@ type putQueue struct {
 
 	mu      sync.Mutex
 	pending map[string]bool // keys of what is on its way
-	lost    map[string]bool // paths of what was not written
+	lost    map[string]bool // paths of what was not written, up to maxLost
 	fails   []putFailure    // not yet reported
 }
 
@@ -44,6 +44,9 @@ const (
 	putWorkers = 6
 	putFiles   = 20
 	putBytes   = 512 << 10
+	// maxLost bounds what is remembered of an archive that was made to fail. With
+	// more, there are no hard links.
+	maxLost = 1 << 20
 )
 
 func (q *putQueue) start(s *ImageSink) {
@@ -143,7 +146,9 @@ func (q *putQueue) put(b putBatch) {
 func (q *putQueue) failed(p string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lost[p] = true
+	if len(q.lost) < maxLost {
+		q.lost[p] = true
+	}
 }
 
 // failures returns those that were not reported. All that has come before them is on the
@@ -167,7 +172,7 @@ func (q *putQueue) failures() []putFailure {
 func (q *putQueue) hasFailed(p string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lost[p]
+	return q.lost[p] || len(q.lost) == maxLost
 }
 
 func (q *putQueue) close() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,13 +57,12 @@ type ImageSink struct {
 	names *desttree.Names
 	skip  string // tree that is left out since its directory failed
 	queue putQueue
-	dirs  []dirTimes
+	dirs  later[dirMeta]
 	end   error // why the work has to end
 }
 
-// dirTimes is what is set on a directory when all is in it.
-type dirTimes struct {
-	path         string
+// dirMeta is what is set on a directory when all is in it.
+type dirMeta struct {
 	member       string // its name in an archive
 	atime, mtime time.Time
 	acl          []byte
@@ -215,7 +213,7 @@ func (s *ImageSink) file(rel string, it *Item, src Source) (queued bool, err err
 		return queued, s.tree.Clash(d, p, rel, err)
 	}
 	if err == nil && wasDir {
-		s.dirs = slices.DeleteFunc(s.dirs, func(d dirTimes) bool { return desttree.Below(d.path, p) })
+		s.dirs.drop(func(dir string) bool { return desttree.Below(dir, p) })
 	}
 	return queued, err
 }
@@ -285,29 +283,26 @@ func (s *ImageSink) finish() error {
 	if err := s.reported(); err != nil {
 		return err
 	}
-	done := map[string]bool{}
-	for _, d := range slices.Backward(s.dirs) {
+	for _, d := range s.dirs.take() {
 		if err := s.FS.Image().Kernel().Err(); err != nil {
 			return err
 		}
-		if done[d.path] {
-			continue // an archive may have a directory twice: the last one counts
+		var errs [2]error
+		if d.meta.acl != nil {
+			errs[0] = s.setXattr(d.meta.member, d.path, defaultACL, d.meta.acl)
 		}
-		done[d.path] = true
-		var err error
-		if d.acl != nil {
-			err = s.setXattr(d.member, d.path, defaultACL, d.acl)
+		if !d.meta.atime.IsZero() || !d.meta.mtime.IsZero() {
+			errs[1] = s.FS.Lchtimes(d.path, d.meta.atime, d.meta.mtime)
 		}
-		if !d.atime.IsZero() || !d.mtime.IsZero() {
-			err = errors.Join(err, s.FS.Lchtimes(d.path, d.atime, d.mtime))
-		}
-		if err != nil {
-			if err := s.fail(s.named(d.member, d.path), err); err != nil {
+		for _, err := range errs {
+			if err == nil {
+				continue
+			}
+			if err := s.fail(s.named(d.meta.member, d.path), err); err != nil {
 				return err
 			}
 		}
 	}
-	s.dirs = nil
 	return nil
 }
 

@@ -17,8 +17,8 @@ import (
 // A TarSink writes an archive.
 type TarSink struct {
 	W *tarball.Writer
-	// Base is the name of the tree's root, if that is not a directory. Otherwise all
-	// names begin with "./".
+	// Base is the name of the tree's root, with which all names begin. It is "." if it
+	// is left out.
 	Base string
 	// Owners, if not nil, returns the names of a user and a group, or "".
 	Owners func(uid, gid int) (user, group string)
@@ -68,11 +68,13 @@ func (s *TarSink) refused(err error, it *Item, src Source) error {
 }
 
 // name is how the archive calls an item: "./" and "./etc/passwd", as those of
-// "tar -c ." are; a single file has its own name.
+// "tar -c ." are, or "etc" and "etc/passwd".
 func (s *TarSink) name(p string) string {
 	switch {
-	case s.Base != "":
+	case s.Base != "" && p == ".":
 		return s.Base
+	case s.Base != "":
+		return s.Base + "/" + p
 	case p == ".":
 		return "./"
 	}
