@@ -2,7 +2,6 @@ package unboot
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
@@ -24,28 +23,24 @@ func (img *Image) FileSystems() []*Device {
 // matches UUID=, LABEL=, PARTUUID= or PARTLABEL=, as in fstab(5). If there is
 // none, the error wraps [ErrNotFound].
 func (img *Image) Device(name string) (*Device, error) {
-	match := matcher(name)
-	for _, d := range img.found.Load().devices {
-		if match(d) {
+	g := img.found.Load()
+	switch spec := fstab.ParseSpec(name); spec.Kind {
+	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
+		for _, d := range g.devices {
+			if spec.Value != "" && spec.Matches(d.identity()) {
+				return d, nil
+			}
+		}
+	default:
+		path := name
+		if !strings.HasPrefix(path, "/") {
+			path = "/dev/" + path
+		}
+		if d := g.named(path); d != nil {
 			return d, nil
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
-}
-
-// matcher returns what decides whether a device is the one that name means.
-func matcher(name string) func(*Device) bool {
-	switch spec := fstab.ParseSpec(name); spec.Kind {
-	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
-		if spec.Value == "" {
-			return func(*Device) bool { return false }
-		}
-		return func(d *Device) bool { return spec.Matches(d.identity()) }
-	}
-	if !strings.HasPrefix(name, "/") {
-		name = "/dev/" + name
-	}
-	return func(d *Device) bool { return d.Name == name || slices.Contains(d.Aliases, name) }
 }
 
 // identity returns what an fstab can call a device.
@@ -61,5 +56,23 @@ func (d *Device) identity() fstab.Device {
 	if d.Partition != nil {
 		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
 	}
+	if d.Kind != KindDisk && d.Kind != KindPartition {
+		id.Disk, id.Partition = -1, 0
+		id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
+		id.Mapped = mappedName(d.Name, id.VG, id.LV)
+	}
 	return id
+}
+
+// mappedName returns the name that a volume has in /dev/mapper, where a hyphen in the
+// names of LVM is doubled.
+func mappedName(device, vg, lv string) string {
+	if name, ok := strings.CutPrefix(device, "/dev/mapper/"); ok {
+		return name
+	}
+	if vg == "" {
+		return strings.TrimPrefix(device, "/dev/")
+	}
+	double := strings.NewReplacer("-", "--")
+	return double.Replace(vg) + "-" + double.Replace(lv)
 }

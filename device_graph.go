@@ -14,7 +14,8 @@ import (
 type graph struct {
 	img      *Image
 	disks    []*Disk
-	devices  []*Device // each after its parents
+	devices  []*Device          // each after its parents
+	byName   map[string]*Device // and by aliases
 	parents  map[*Device][]*Device
 	children map[*Device][]*Device
 	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
@@ -24,7 +25,8 @@ type graph struct {
 
 // newGraph returns an empty graph that is to follow the image's present one.
 func (img *Image) newGraph() *graph {
-	g := &graph{img: img, parents: map[*Device][]*Device{}, children: map[*Device][]*Device{}, notes: map[string]string{}}
+	g := &graph{img: img, byName: map[string]*Device{}, parents: map[*Device][]*Device{}, children: map[*Device][]*Device{},
+		notes: map[string]string{}}
 	if g.old = img.found.Load(); g.old == nil {
 		g.old = &graph{}
 	}
@@ -40,8 +42,7 @@ func (g *graph) publish() {
 	g.img.found.Store(g)
 }
 
-// addDisk adds a disk, and returns it as it is kept: the value of before if nothing about
-// it has changed.
+// addDisk adds a disk: the value of before if nothing about it has changed.
 func (g *graph) addDisk(d *Disk) {
 	for _, o := range g.old.disks {
 		if o.Name == d.Name {
@@ -60,6 +61,10 @@ func (g *graph) add(d *Device, parents ...*Device) *Device {
 		d = o
 	}
 	g.devices = append(g.devices, d)
+	g.byName[d.Name] = d
+	for _, alias := range d.Aliases {
+		g.byName[alias] = d
+	}
 	if len(parents) > 0 {
 		g.parents[d] = parents
 	}
@@ -70,14 +75,7 @@ func (g *graph) add(d *Device, parents ...*Device) *Device {
 }
 
 // named returns the device with a name or alias, or nil.
-func (g *graph) named(name string) *Device {
-	for _, d := range g.devices {
-		if d.Name == name || slices.Contains(d.Aliases, name) {
-			return d
-		}
-	}
-	return nil
-}
+func (g *graph) named(name string) *Device { return g.byName[name] }
 
 // disk returns the disk that a device is, or is a partition of, and its index; or nil and
 // -1. What lies on file systems or on several disks has no place of its own on one.
@@ -130,6 +128,23 @@ func (d *Device) Disks() []*Device {
 		}
 	}
 	slices.Reverse(list)
+	return list
+}
+
+// Pool returns the devices of the image that together hold one file system, of which the
+// device is one; nil if it holds one alone. There may be fewer than the file system has:
+// the Devices of its Content.
+func (d *Device) Pool() []*Device {
+	c := d.Content
+	if c == nil || c.Type != "btrfs" || c.Devices < 2 {
+		return nil
+	}
+	var list []*Device
+	for _, o := range d.graph().devices {
+		if o.Content != nil && o.Content.Type == c.Type && o.Content.UUID == c.UUID {
+			list = append(list, o)
+		}
+	}
 	return list
 }
 

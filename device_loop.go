@@ -31,14 +31,34 @@ func (img *Image) attachLoop(file int, readOnly bool) (d *Device, loop *File, er
 		return nil, nil, err
 	}
 	defer k.CloseFd(control)
-	n, err := k.IoctlInt(control, unix.LOOP_CTL_GET_FREE, 0)
-	if err != nil {
-		return nil, nil, err
+	// Another goroutine may take the device that is free before it has a file.
+	for range maxLoopTries {
+		n, err := k.IoctlInt(control, unix.LOOP_CTL_GET_FREE, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		d = &Device{Name: fmt.Sprint("/dev/loop", n), Kind: KindLoop, Size: int64(st.Size)}
+		if loop, err = img.OpenNode(d.Name, unix.O_RDWR); err != nil {
+			return nil, nil, errors.Unwrap(err)
+		}
+		if err = setLoop(loop, file, readOnly); err == nil {
+			if d.Content, err = probe.Probe(loop, d.Size); err == nil {
+				return d, loop, nil
+			}
+		}
+		loop.Close()
+		if !errors.Is(err, unix.EBUSY) {
+			return nil, nil, err
+		}
 	}
-	name := fmt.Sprint("/dev/loop", n)
-	if loop, err = img.openNode(name, unix.O_RDWR); err != nil {
-		return nil, nil, errors.Unwrap(err)
-	}
+	return nil, nil, unix.EBUSY
+}
+
+// maxLoopTries is how often a free loop device is asked for.
+const maxLoopTries = 64
+
+// setLoop gives a loop device its file.
+func setLoop(loop *File, file int, readOnly bool) error {
 	// A struct loop_config of linux/loop.h: descriptor, size of blocks, and a struct
 	// loop_info64, of which only the flags are used.
 	const size, flagsAt = 304, 60
@@ -49,15 +69,8 @@ func (img *Image) attachLoop(file int, readOnly bool) (d *Device, loop *File, er
 	}
 	binary.NativeEndian.PutUint32(config, uint32(file))
 	binary.NativeEndian.PutUint32(config[flagsAt:], flags)
-	d = &Device{Name: name, Kind: KindLoop, Size: int64(st.Size)}
-	if _, err = k.Ioctl(loop.Fd(), unix.LOOP_CONFIGURE, config); err == nil {
-		d.Content, err = probe.Probe(loop, d.Size)
-	}
-	if err != nil {
-		loop.Close()
-		return nil, nil, err
-	}
-	return d, loop, nil
+	_, err := loop.View().Ioctl(loop.Fd(), unix.LOOP_CONFIGURE, config)
+	return err
 }
 
 // addLoop adds a loop device, whose file is open, to the graph.
@@ -146,8 +159,8 @@ func (img *Image) holders(file int) []*Device {
 	if d == nil {
 		return nil
 	}
-	if list := img.siblings(d); len(list) > 0 {
-		return list
+	if pool := d.Pool(); len(pool) > 0 {
+		return pool
 	}
 	return []*Device{d}
 }

@@ -44,7 +44,7 @@ func (d *Device) Open(flag int) (*File, error) {
 			return fail(&hintError{unix.EBUSY, on + " is mounted: unmount it first"})
 		}
 	}
-	return img.openNode(d.Name, flag)
+	return img.OpenNode(d.Name, flag)
 }
 
 // samePlace reports whether two values are of the same range of bytes.
@@ -56,7 +56,7 @@ func (d *Device) samePlace(o *Device) bool {
 // holds the same file system; or "".
 func (img *Image) mountedOf(d *Device) string {
 	names := []string{d.Name}
-	for _, o := range img.siblings(d) {
+	for _, o := range d.Pool() {
 		names = append(names, o.Name)
 	}
 	img.mu.Lock()
@@ -90,18 +90,9 @@ func (img *Image) closeNodes() {
 	t.closeFiles()
 }
 
-// openNode opens a block device of the kernel.
-func (img *Image) openNode(name string, flag int) (*File, error) {
-	f := img.nodes
-	err := f.t.begin()
-	if err == nil {
-		defer f.t.end()
-		var fd int
-		if fd, err = f.view.Open(name, flag|unix.O_CLOEXEC, 0); err == nil {
-			file := &File{fs: f, name: name, fd: fd}
-			f.t.opened(file)
-			return file, nil
-		}
-	}
-	return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+// OpenNode opens a block device of the kernel by its name as open(2) does, without asking
+// what it is used for: writing to what is mounted destroys it. It is for programs that stand
+// for the users of such a kernel; others open a [Device].
+func (img *Image) OpenNode(name string, flag int) (*File, error) {
+	return img.nodes.OpenPath(name, flag&openable, 0)
 }

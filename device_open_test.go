@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,7 +99,7 @@ func TestDeviceOpenForWriting(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := f.WriteAt([]byte("written"), d.Size); !errors.Is(err, unix.ENOSPC) {
-		t.Errorf("behind the end: %v", err)
+		t.Errorf("past the end: %v", err)
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		t.Error(err)
@@ -127,6 +128,11 @@ func TestDeviceOpenOfPool(t *testing.T) {
 	testimg.Need(t, "mkfs.btrfs")
 	path := shell(t, "a", "truncate -s 300M a b; mkfs.btrfs -q -f a b")
 	img := open(t, path, unboot.AddDisk(path[:len(path)-1]+"b"), unboot.Writable())
+	for _, d := range img.Devices() {
+		if pool := d.Pool(); !slices.Equal(pool, img.Devices()) {
+			t.Errorf("the pool of %s is %v", d.Name, pool)
+		}
+	}
 	must(img.Mount("sda"))
 	if f, err := img.Devices()[1].Open(os.O_RDWR); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "/dev/sda is mounted") {
 		t.Errorf("%v, %v", f, err)

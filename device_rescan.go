@@ -34,7 +34,7 @@ func (img *Image) Rescan() error {
 	var errs []error
 	var found []*scan
 	for _, d := range img.found.Load().disks {
-		s := &scan{source: source{path: d.Path}, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
+		s := &scan{diskSource: diskSource{path: d.Path}, size: d.Size, whole: d.whole, name: strings.TrimPrefix(d.Name, "/dev/")}
 		closeAll, err := img.rescanDisk(s, d)
 		defer closeAll()
 		if err != nil {
@@ -54,7 +54,7 @@ func (img *Image) Rescan() error {
 func (img *Image) rescanDisk(s *scan, d *Disk) (closeAll func(), err error) {
 	var files []*File
 	open := func(name string) (*File, error) {
-		f, err := img.openNode(name, unix.O_RDONLY)
+		f, err := img.OpenNode(name, unix.O_RDONLY)
 		if err == nil {
 			files = append(files, f)
 		}

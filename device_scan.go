@@ -14,7 +14,7 @@ import (
 // A scan is what is found out about a disk without the kernel, or in
 // [Image.Rescan] through it.
 type scan struct {
-	source
+	diskSource
 	r          io.ReaderAt
 	open       func(number int) io.ReaderAt // reads a partition through the kernel, or is nil
 	onlyRead   bool                         // the disk itself is not written to

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl"
 )
 
 // A File is an open file or directory of an image. Like an os.File it can be
@@ -91,6 +93,9 @@ func (f *File) pathError(op string, err error) error {
 
 // Name returns the path with which the file was opened.
 func (f *File) Name() string { return f.name }
+
+// View returns the kernel's system calls as the file's tree has them: see [FS.View].
+func (f *File) View() *lkl.View { return f.fs.view }
 
 // Fd returns the kernel's descriptor, for the methods of
 // [Image.Kernel]. It means nothing to the host. It is valid until Close.

@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -66,6 +67,13 @@ func (f *FS) Problems() []string {
 	f.t.life.RLock()
 	defer f.t.life.RUnlock()
 	return slices.Clone(f.t.problems)
+}
+
+// problem adds to what Problems returns.
+func (f *FS) problem(format string, args ...any) {
+	f.t.life.Lock()
+	f.t.problems = append(f.t.problems, fmt.Sprintf(format, args...))
+	f.t.life.Unlock()
 }
 
 // ReadOnly reports whether the root of the whole tree is mounted read-only at

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/qcow2"
+	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -36,7 +36,7 @@ type Image struct {
 	closed chan struct{} // guarded by mu: nil, or closed when Close is done
 }
 
-// Open opens a disk image or a block device, starts a kernel and attaches the
+// Open opens a disk image or a block device by its host path, starts a kernel and attaches the
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
 //
@@ -53,7 +53,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 	lkl.Preload()
 	c := config{overlayLimit: DefaultOverlayLimit}
 	if path != "" {
-		c.disks = append(c.disks, source{path: path})
+		c.disks = append(c.disks, diskSource{path: path})
 	}
 	for _, o := range opts {
 		o(&c)
@@ -83,7 +83,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 func (img *Image) open(ctx context.Context, c *config) error {
 	var found []*scan
 	for _, src := range c.disks {
-		s, err := img.openDisk(src, c)
+		s, err := img.openDisk(ctx, src, c)
 		if err != nil {
 			return err
 		}
@@ -114,10 +114,10 @@ func (img *Image) open(ctx context.Context, c *config) error {
 }
 
 // openDisk opens a disk on the host.
-func (img *Image) openDisk(src source, c *config) (*scan, error) {
-	s := &scan{source: src}
+func (img *Image) openDisk(ctx context.Context, src diskSource, c *config) (*scan, error) {
+	s := &scan{diskSource: src}
 	if src.dev == nil {
-		if err := img.openFile(s, c); err != nil {
+		if err := img.openFile(ctx, s, c); err != nil {
 			return nil, err
 		}
 	}
@@ -127,30 +127,18 @@ func (img *Image) openDisk(src source, c *config) (*scan, error) {
 	return s, nil
 }
 
-// openFile opens a disk that is a file or block device of the host.
-func (img *Image) openFile(s *scan, c *config) error {
-	raw, err := disk.OpenRaw(s.path, disk.Options{
-		Writable: c.writable && !s.scratch, NoLock: c.noLock, AnyFormat: s.anyFormat,
-	})
-	if err == nil {
-		img.files = append(img.files, raw)
-		s.dev = raw
-		return nil
+// openFile opens a disk by its name.
+func (img *Image) openFile(ctx context.Context, s *scan, c *config) error {
+	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow}
+	if s.anyFormat {
+		o.Format = "raw"
 	}
-	var format *disk.FormatError
-	if !errors.As(err, &format) || format.Format != "qcow2" {
-		return err
-	}
-	if c.writable && !s.scratch {
-		format.Hint = "which can only be read here; to write to it, try: qemu-img convert -O raw IMAGE IMAGE.raw"
-		return err
-	}
-	q, err := qcow2.Open(s.path, qcow2.Options{Backing: c.backing, DataFile: c.backing})
+	d, err := source.Open(ctx, s.path, o)
 	if err != nil {
 		return err
 	}
-	img.files = append(img.files, q)
-	s.dev = q
+	img.files = append(img.files, d)
+	s.dev = d
 	return nil
 }
 

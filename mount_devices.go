@@ -8,25 +8,11 @@ import (
 // A file system can need more than one device: btrfs may lie on several, ext4 and XFS may
 // have their journal on another.
 
-// siblings returns the devices of a btrfs that lies on several, with d.
-func (img *Image) siblings(d *Device) []*Device {
-	if d.Content == nil || d.Content.Type != "btrfs" || d.Content.Devices < 2 {
-		return nil
-	}
-	var list []*Device
-	for _, o := range img.found.Load().devices {
-		if o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID {
-			list = append(list, o)
-		}
-	}
-	return list
-}
-
 // otherDevices returns the options that name the other devices of a file system which has
 // several.
 func (img *Image) otherDevices(d *Device) string {
 	var opts []string
-	for _, o := range img.siblings(d) {
+	for _, o := range d.Pool() {
 		opts = append(opts, "device="+o.Name)
 	}
 	return strings.Join(opts, ",")
@@ -34,7 +20,7 @@ func (img *Image) otherDevices(d *Device) string {
 
 // lacks returns how many devices of a file system are not in the image.
 func (img *Image) lacks(d *Device) int {
-	list := img.siblings(d)
+	list := d.Pool()
 	if len(list) == 0 {
 		return 0
 	}

@@ -2,8 +2,10 @@ package unboot_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -57,5 +59,37 @@ func TestMountLoop(t *testing.T) {
 	}
 	if err := f.Unmount(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Several goroutines attach files at once: each gets a device of its own.
+func TestMountLoopAtOnce(t *testing.T) {
+	outer := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{Size: 64 << 20, Tree: true}))
+	inner := must(os.ReadFile(testimg.FS(t, "ext2", testimg.Options{Size: 4 << 20})))
+	img := open(t, outer, unboot.Writable())
+	f := must(img.Mount("/dev/sda"))
+	const n = 6
+	for i := range n {
+		if err := errors.Join(f.WriteFile(fmt.Sprint("file", i), inner, 0o644), f.Mkdir(fmt.Sprint("dir", i), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			if err := f.MountLoop(fmt.Sprint("file", i), fmt.Sprint("dir", i)); err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	if list := img.Devices()[0].Children(); len(list) != n {
+		t.Errorf("%v lie on the disk", list)
+	}
+	if err := f.Unmount(); err != nil {
+		t.Error(err)
+	}
+	if list := img.Devices(); len(list) != 1 {
+		t.Errorf("%v are left", list)
 	}
 }

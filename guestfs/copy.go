@@ -26,7 +26,7 @@ func (g *Guestfs) copyIn(localpath, remotedir string) error {
 	// Who reads no more has to say so, or the writer waits for ever.
 	defer r.Close()
 	return g.request(&request{
-		name: "tar_in", proc: rpc.ProcTarIn, args: &rpc.TarInArgs{Directory: remotedir}, in: r,
+		proc: rpc.ProcTarIn, args: &rpc.TarInArgs{Directory: remotedir}, in: r,
 	})
 }
 
@@ -87,15 +87,14 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 	if base == ".." || base == "." {
 		return errorf(syscall.EINVAL, "%s: not a name that can be copied to", remotepath)
 	}
-	regular := false
-	err = g.call(rpc.ProcIsFile, &rpc.IsFileArgs{Path: remotepath}, func(c *xdr.Codec) { c.Bool(&regular) })
+	regular, err := query(g, rpc.ProcIsFile, &rpc.IsFileArgs{Path: remotepath}, (*xdr.Codec).Bool)
 	if err != nil {
 		return err
 	}
 	if regular {
 		f := &outFile{name: filepath.Join(localdir, base)}
 		return f.close(g.request(&request{
-			name: "download", proc: rpc.ProcDownload, args: &rpc.DownloadArgs{Remotefilename: remotepath}, out: f,
+			proc: rpc.ProcDownload, args: &rpc.DownloadArgs{Remotefilename: remotepath}, out: f,
 		}))
 	}
 	target, made := localdir, false
@@ -119,7 +118,7 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 		done <- err
 	}()
 	err = g.request(&request{
-		name: "tar_out", proc: rpc.ProcTarOut, args: &rpc.TarOutArgs{Directory: remotepath}, out: w,
+		proc: rpc.ProcTarOut, args: &rpc.TarOutArgs{Directory: remotepath}, out: w,
 	})
 	w.CloseWithError(err)
 	if e := <-done; err == nil {

@@ -13,8 +13,7 @@ import (
 // on a SCSI bus, that of a logical volume in its group.
 func (g *Guestfs) canonicalDeviceName(device string) (string, error) {
 	if strings.HasPrefix(device, "/dev/mapper/") || strings.HasPrefix(device, "/dev/dm-") {
-		name := ""
-		err := g.call(rpc.ProcLvmCanonicalLvName, &rpc.LvmCanonicalLvNameArgs{Lvname: device}, func(c *xdr.Codec) { c.String(&name) })
+		name, err := query(g, rpc.ProcLvmCanonicalLvName, &rpc.LvmCanonicalLvNameArgs{Lvname: device}, (*xdr.Codec).String)
 		if err == nil {
 			return name, nil
 		}
@@ -38,10 +37,9 @@ func (g *Guestfs) deviceIndex(device string) (int, error) {
 // isVolume is what im_type is of a btrfs subvolume.
 const isVolume = 1
 
-func (g *Guestfs) parseMountable(mountable string) (m rpc.InternalMountable, err error) {
-	err = g.call(rpc.ProcInternalParseMountable, &rpc.InternalParseMountableArgs{Mountable: mountable},
-		func(c *xdr.Codec) { m.Code(c) })
-	return m, err
+func (g *Guestfs) parseMountable(mountable string) (rpc.InternalMountable, error) {
+	return query(g, rpc.ProcInternalParseMountable, &rpc.InternalParseMountableArgs{Mountable: mountable},
+		func(c *xdr.Codec, m *rpc.InternalMountable) { m.Code(c) })
 }
 
 func (g *Guestfs) mountableDevice(mountable string) (string, error) {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/unboot/unboot/internal/cause"
 	"github.com/unboot/unboot/lkl/internal/vmlinux"
 )
 
@@ -33,7 +34,7 @@ func Boot(ctx context.Context, cfg *Config) (*Kernel, error) {
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("lkl: boot: %w", causeOf(ctx))
+		return nil, fmt.Errorf("lkl: boot: %w", cause.Of(ctx))
 	}
 	k, err := bootOnce(ctx, &c)
 	if exit, ok := err.(*ExitError); ok && exit.Code == exitLoader && vmlinux.AvoidLoader() {
@@ -49,7 +50,7 @@ func bootOnce(ctx context.Context, c *Config) (*Kernel, error) {
 	}
 	s.w.acquire()
 	defer s.w.release()
-	stop := context.AfterFunc(ctx, func() { s.kill(causeOf(ctx)) })
+	stop := context.AfterFunc(ctx, func() { s.kill(cause.Of(ctx)) })
 	go s.watch(stop)
 	if err := s.awaitReady(); err != nil {
 		<-s.gone

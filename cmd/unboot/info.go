@@ -29,25 +29,14 @@ any problems found.
 type describer struct{ noMount, json bool }
 
 type jsonInfo struct {
-	Image    string       `json:"image"`
-	OS       *jsonOS      `json:"os,omitempty"`
-	Disks    []jsonDisk   `json:"disks"`
-	Devices  []jsonDevice `json:"devices"`
-	Problems []string     `json:"problems,omitempty"`
-}
-
-type jsonOS struct {
-	Name     string      `json:"name,omitempty"`
-	ID       string      `json:"id,omitempty"`
-	Version  string      `json:"version,omitempty"`
-	Hostname string      `json:"hostname,omitempty"`
-	Mounts   []jsonMount `json:"mounts,omitempty"`
-}
-
-type jsonMount struct {
-	Device  string `json:"device"`
-	Path    string `json:"path"`
-	Options string `json:"options,omitempty"`
+	Image string `json:"image"`
+	// OS is the operating system that is mounted where no option says what to mount.
+	OS *jsonSystem `json:"os,omitempty"`
+	// Systems are those to choose from, if there is not exactly one, and installation media.
+	Systems  []*jsonSystem `json:"systems,omitempty"`
+	Disks    []jsonDisk    `json:"disks"`
+	Devices  []jsonDevice  `json:"devices"`
+	Problems []string      `json:"problems,omitempty"`
 }
 
 func (i *describer) run(a *app, args []string) error {
@@ -68,88 +57,21 @@ func (i *describer) run(a *app, args []string) error {
 
 func (a *app) info(o *opened, mount bool) *jsonInfo {
 	info := &jsonInfo{Image: o.path, Problems: o.img.Problems()}
+	var u *usage
 	if mount {
-		info.OS = o.system(info)
+		u = info.systems(o)
 	}
-	info.devices(o, mount)
+	info.devices(o, u)
 	return info
-}
-
-// system looks for the operating system. That there is none is no problem.
-func (o *opened) system(info *jsonInfo) *jsonOS {
-	root, err := o.img.MountOS()
-	if err != nil {
-		return nil
-	}
-	defer root.Unmount()
-	info.Problems = append(info.Problems, root.Problems()...)
-	s := &jsonOS{}
-	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
-		data, err := root.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		vars := shellVars(string(data))
-		s.Name, s.ID, s.Version = vars["PRETTY_NAME"], vars["ID"], vars["VERSION_ID"]
-		if s.Name == "" {
-			s.Name = strings.TrimSpace(vars["NAME"] + " " + vars["VERSION"])
-		}
-		break
-	}
-	if s.Name == "" {
-		if st, err := root.Stat("Windows/System32"); err == nil && st.IsDir() {
-			s.Name, s.ID = "Windows", "windows"
-		}
-	}
-	if data, err := root.ReadFile("etc/hostname"); err == nil && len(data) < 256 {
-		line, _, _ := strings.Cut(string(data), "\n")
-		s.Hostname = strings.TrimSpace(line)
-	}
-	for _, m := range root.Mounts() {
-		s.Mounts = append(s.Mounts, jsonMount{m.Device, display(m.Dir), m.Data})
-	}
-	return s
-}
-
-// shellVars reads assignments as os-release(5) has them.
-func shellVars(text string) map[string]string {
-	vars := map[string]string{}
-	for line := range strings.SplitSeq(text, "\n") {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		if !ok || strings.HasPrefix(key, "#") {
-			continue
-		}
-		if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
-			value = value[1 : n-1]
-		}
-		if strings.Contains(value, "\\") {
-			value = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\$`, `$`, "\\`", "`").Replace(value)
-		}
-		vars[key] = value
-	}
-	return vars
 }
 
 func (a *app) printInfo(info *jsonInfo) error {
 	w := a.out
-	if s := info.OS; s != nil {
-		name := s.Name
-		if name == "" {
-			name = "unknown"
-		}
-		fmt.Fprintf(w, "operating system: %s", printable(name))
-		if s.Hostname != "" {
-			fmt.Fprintf(w, ", host name %s", printable(s.Hostname))
-		}
-		fmt.Fprintln(w)
-		for _, m := range s.Mounts {
-			opts := ""
-			if m.Options != "" {
-				opts = " (" + printable(m.Options) + ")"
-			}
-			fmt.Fprintf(w, "  %s on %s%s\n", m.Device, quote(m.Path), opts)
-		}
-		fmt.Fprintln(w)
+	if info.OS != nil {
+		a.printSystem(info.OS)
+	}
+	for _, s := range info.Systems {
+		a.printSystem(s)
 	}
 	for i := range info.Disks {
 		if i > 0 {

@@ -51,8 +51,9 @@ type jsonContent struct {
 	Others  []string `json:"other_signatures,omitempty"`
 }
 
-// devices adds the disks and devices of an image; with mount, how full the file systems are.
-func (info *jsonInfo) devices(o *opened, mount bool) {
+// devices adds the disks and devices of an image, and how full the file systems are unless
+// u is nil.
+func (info *jsonInfo) devices(o *opened, u *usage) {
 	for _, d := range o.img.Disks() {
 		info.Disks = append(info.Disks, jsonDisk{d.Path, d.Name, d.Size, d.SectorSize, d.Table, d.UUID})
 	}
@@ -65,11 +66,10 @@ func (info *jsonInfo) devices(o *opened, mount bool) {
 		}
 		if c := d.Content; c != nil && c.Type != "" {
 			j.Content = &jsonContent{Usage: string(c.Usage), Type: c.Type, Version: c.Version, Label: c.Label, UUID: c.UUID, Others: c.Others}
-			if mount && slices.Contains(mountable, d) {
-				if st, err := o.statfs(d, unboot.Mount{}); err != nil {
-					info.Problems = append(info.Problems, err.Error())
+			if u != nil && slices.Contains(mountable, d) {
+				if size, used, err := u.of(d); err != nil {
+					info.problems([]string{err.Error()})
 				} else {
-					size, used := st.Blocks*uint64(st.Bsize), (st.Blocks-min(st.Bfree, st.Blocks))*uint64(st.Bsize)
 					j.Content.Size, j.Content.Used = &size, &used
 				}
 			}

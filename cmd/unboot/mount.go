@@ -76,7 +76,7 @@ func (o *opened) mountError(err error) error {
 	var ambiguous *unboot.AmbiguousError
 	switch {
 	case errors.As(err, &ambiguous):
-		held := systems(o.img, ambiguous.Devices)
+		held := systems(o.img)
 		return fmt.Errorf("%s: several file systems, choose by an option:\n%s%s", quote(o.path),
 			mountChoice(ambiguous.Devices, held), mountExample(ambiguous.Devices, held))
 	case errors.Is(err, unboot.ErrNotFound):

@@ -33,13 +33,13 @@ func (s *Server) withBtrfsAt(name string, f func(b btrfs) error) error {
 	}
 	defer h.close()
 	var st unix.Statfs_t
-	if err := h.v.Fstatfs(h.fd, &st); err != nil {
+	if err := h.View().Fstatfs(h.Fd(), &st); err != nil {
 		return perror(err, "%s", name)
 	}
 	if st.Type != unix.BTRFS_SUPER_MAGIC {
 		return errorf("%s: not a btrfs filesystem", name)
 	}
-	if err := f(btrfs{h.v, h.fd}); err != nil {
+	if err := f(btrfs{h.View(), h.Fd()}); err != nil {
 		return prefixed(err, name)
 	}
 	return nil

@@ -57,14 +57,14 @@ func (s *Server) BtrfsSubvolumeCreate(ctx context.Context, a *rpc.BtrfsSubvolume
 		return err
 	}
 	defer h.close()
-	b := btrfs{h.v, h.fd}
+	b := btrfs{h.View(), h.Fd()}
 	arg, free, err := b.volumeArgs(name, 0, 0, a.Qgroupid)
 	if err != nil {
 		return prefixed(err, a.Dest)
 	}
 	defer free()
 	if err = b.do(1, 24, arg); err == nil {
-		err = h.v.Fchmodat(h.fd, name, 0o777&^s.umask, 0)
+		err = h.View().Fchmodat(h.Fd(), name, 0o777&^s.umask, 0)
 	}
 	if errors.Is(err, unix.ENOTTY) {
 		return errorf("%s: not on a btrfs filesystem", a.Dest)
@@ -95,7 +95,7 @@ func (s *Server) BtrfsSubvolumeSnapshot(ctx context.Context, a *rpc.BtrfsSubvolu
 		if a.Ro.Or(false) {
 			flags |= volumeReadOnly
 		}
-		b := btrfs{h.v, h.fd}
+		b := btrfs{h.View(), h.Fd()}
 		arg, free, err := b.volumeArgs(name, source.fd, flags, a.Qgroupid)
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (s *Server) BtrfsSubvolumeDelete(ctx context.Context, a *rpc.BtrfsSubvolume
 		return err
 	}
 	defer h.close()
-	err = btrfs{h.v, h.fd}.named(15, name)
+	err = btrfs{h.View(), h.Fd()}.named(15, name)
 	if errors.Is(err, unix.ENOTTY) {
 		return errorf("%s: not on a btrfs filesystem", a.Subvolume)
 	}

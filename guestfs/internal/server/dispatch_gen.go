@@ -415,6 +415,7 @@ func procedures() []procedure {
 		rpc.ProcPartGetGptAttributes:               get[rpc.PartGetGptAttributesArgs]((*Server).PartGetGptAttributes, (*xdr.Codec).Int64),
 		rpc.ProcF2fsExpand:                         do[rpc.F2fsExpandArgs]((*Server).F2fsExpand),
 		rpc.ProcLvmScan:                            do[rpc.LvmScanArgs]((*Server).LvmScan),
+		rpc.ProcLuksUuid:                           get[rpc.LuksUuidArgs]((*Server).LuksUuid, (*xdr.Codec).String),
 		rpc.ProcInternalListRpmApplications:        get0((*Server).InternalListRpmApplications, records[rpc.Application2]),
 		rpc.ProcInternalReaddir:                    out[rpc.InternalReaddirArgs]((*Server).InternalReaddir),
 		rpc.ProcInspectGetBuildId:                  get[rpc.InspectGetBuildIdArgs]((*Server).InspectGetBuildId, (*xdr.Codec).String),

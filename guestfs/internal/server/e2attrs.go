@@ -58,9 +58,9 @@ func (s *Server) e2Open(p string) (*handle, error) {
 }
 
 func (h *handle) flags() (uint32, error) {
-	flags, err := h.v.IoctlGetUint32(h.fd, fsIocGetflags)
+	flags, err := h.View().IoctlGetUint32(h.Fd(), fsIocGetflags)
 	if err != nil {
-		return 0, programError(err, "reading flags on %s", h.path)
+		return 0, programError(err, "reading flags on %s", h.Name())
 	}
 	return flags, nil
 }
@@ -118,7 +118,7 @@ func (s *Server) SetE2attrs(ctx context.Context, a *rpc.SetE2attrsArgs) error {
 	if flags |= bits; a.Clear.Or(false) {
 		flags &^= bits
 	}
-	if _, err := h.v.Ioctl(h.fd, fsIocSetflags, binary.LittleEndian.AppendUint64(nil, uint64(flags))); err != nil {
+	if _, err := h.View().Ioctl(h.Fd(), fsIocSetflags, binary.LittleEndian.AppendUint64(nil, uint64(flags))); err != nil {
 		return perror(err, "setting flags on %s", a.File)
 	}
 	return nil
@@ -131,7 +131,7 @@ func (s *Server) GetE2generation(ctx context.Context, a *rpc.GetE2generationArgs
 		return 0, err
 	}
 	defer h.close()
-	version, err := h.v.IoctlGetUint32(h.fd, fsIocGetversion)
+	version, err := h.View().IoctlGetUint32(h.Fd(), fsIocGetversion)
 	if err != nil {
 		return 0, perror(err, "reading version on %s", a.File)
 	}
@@ -145,7 +145,7 @@ func (s *Server) SetE2generation(ctx context.Context, a *rpc.SetE2generationArgs
 		return err
 	}
 	defer h.close()
-	if _, err := h.v.Ioctl(h.fd, fsIocSetversion, binary.LittleEndian.AppendUint64(nil, uint64(uint32(a.Generation)))); err != nil {
+	if _, err := h.View().Ioctl(h.Fd(), fsIocSetversion, binary.LittleEndian.AppendUint64(nil, uint64(uint32(a.Generation)))); err != nil {
 		return perror(err, "setting version on %s", a.File)
 	}
 	return nil

@@ -39,7 +39,7 @@ type holes struct {
 // holes returns the holes of a device, of which there are more after a sync.
 func (s *Server) holes(n *node) holes {
 	h := holes{size: n.size}
-	d := s.device(n.name)
+	d := s.device(n.Name())
 	switch {
 	case d == nil:
 		return h

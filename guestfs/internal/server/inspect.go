@@ -36,20 +36,19 @@ func (s *Server) InspectOs(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := newInspectSource(img)
-	roots, err := inspector.Image(src)
-	src.close()
+	found, err := img.Inspect(inspector.Image, unboot.ReadOnly())
+	found.Close()
 	if err = errors.Join(err, done()); err != nil {
 		// Devices without a system, most of them, which is no error.
 		s.logf("inspect_os: %v", err)
 	}
-	for _, r := range roots {
+	for _, r := range found.Roots {
 		for _, p := range r.Problems {
 			s.logf("inspect_os: %s: %s", r.Device, p)
 		}
 	}
 	// Since 1.38 libguestfs takes no notice of media that install a system.
-	s.roots = slices.DeleteFunc(roots, func(r *inspect.Root) bool { return r.Format == inspect.Installer })
+	s.roots = found.Installed()
 	return s.InspectGetRoots(ctx)
 }
 

@@ -2,21 +2,17 @@ package server
 
 import (
 	"fmt"
-	"io"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/lkl"
 	"github.com/unboot/unboot/volume/probe"
 )
 
 // A node is an open block device of our kernel.
 type node struct {
-	k          *lkl.Kernel
-	name       string
-	fd         int
+	*unboot.File
 	size       int64 // bytes
 	sectorSize int   // bytes
 }
@@ -27,34 +23,19 @@ func (s *Server) openNode(name string, flags int) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := img.Kernel()
-	fd, err := k.Open(name, flags|unix.O_CLOEXEC, 0)
+	f, err := img.OpenNode(name, flags)
 	if err != nil {
 		return nil, perror(err, "open: %s", name)
 	}
-	n := &node{k: k, name: name, fd: fd}
-	size, err := k.IoctlGetUint64(fd, unix.BLKGETSIZE64)
-	if err == nil {
-		var sector uint32
-		sector, err = k.IoctlGetUint32(fd, unix.BLKSSZGET)
-		n.size, n.sectorSize = int64(size), int(sector)
+	n := &node{File: f}
+	if n.size, err = f.Size(); err == nil {
+		n.sectorSize, err = n.number(unix.BLKSSZGET)
 	}
 	if err != nil {
-		n.close()
+		n.Close()
 		return nil, perror(err, "ioctl: %s", name)
 	}
 	return n, nil
-}
-
-func (n *node) close() { n.k.CloseFd(n.fd) }
-
-// ReadAt implements io.ReaderAt.
-func (n *node) ReadAt(p []byte, off int64) (int, error) {
-	got, err := n.k.Pread(n.fd, p, off)
-	if err == nil && got < len(p) {
-		err = io.EOF
-	}
-	return got, err
 }
 
 // cached reads what is in the kernel's cache: of what is mounted, a superblock may be
@@ -72,19 +53,13 @@ func (c cached) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// WriteAt implements io.WriterAt.
-func (n *node) WriteAt(p []byte, off int64) (int, error) { return n.k.Pwrite(n.fd, p, off) }
-
-// Sync makes stable what has been written.
-func (n *node) Sync() error { return n.k.Fsync(n.fd) }
-
 // probe returns what a device holds now. Its Type is "" if that is not known.
 func (s *Server) probe(device string) (*probe.Info, error) {
 	n, err := s.openNode(device, unix.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	defer n.close()
+	defer n.Close()
 	d, look := s.device(device), probe.Probe
 	if d != nil && d.Kind == unboot.KindPartition {
 		look = probe.Partition

@@ -46,7 +46,7 @@ func (s *Server) tarOut(ctx context.Context, a *rpc.TarOutArgs, out io.Writer) e
 		FS: s.tree(), Root: root, Exclude: tarExcluder(a.Excludes.Or(nil)),
 		Xattrs: wantedXattrs(xattrs, selinux, acls), NoXattrs: !xattrs && !selinux && !acls,
 	}
-	dst := &treecopy.TarSink{W: tarball.NewWriter(&private{w: z})}
+	dst := &treecopy.TarSink{W: tarball.NewWriter(z)}
 	dst.Report.Fail = func(name string, err error) error {
 		if errors.Is(err, tarball.ErrInvalid) { // no archive can hold it
 			s.logf("tar: %s: %v", name, err)

@@ -29,14 +29,14 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 	}
 	defer h.close()
 	// What was deleted a moment ago is free when that is on the device.
-	if err := h.v.Syncfs(h.fd); err != nil {
+	if err := h.View().Syncfs(h.Fd()); err != nil {
 		return perror(err, "%s", a.Mountpoint)
 	}
 	arg := words(24, uint64(a.Offset.Or(0)), ^uint64(0), uint64(a.Minimumfreeextent.Or(0)))
 	if a.Length.Set {
 		binary.NativeEndian.PutUint64(arg[8:], uint64(a.Length.Value))
 	}
-	_, err = h.v.Ioctl(h.fd, fitrim, arg)
+	_, err = h.View().Ioctl(h.Fd(), fitrim, arg)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOTTY) {
 		return perrorText(unix.EOPNOTSUPP, "fstrim: %s: the discard operation is not supported", a.Mountpoint)
 	}
@@ -49,7 +49,7 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 // Blkdiscard gives all of a device back to the host.
 func (s *Server) Blkdiscard(ctx context.Context, a *rpc.BlkdiscardArgs) error {
 	err := s.edit(a.Device, func(n *node) error {
-		_, err := n.k.Ioctl(n.fd, unix.BLKDISCARD, words(16, 0, uint64(n.size)))
+		_, err := n.View().Ioctl(n.Fd(), unix.BLKDISCARD, words(16, 0, uint64(n.size)))
 		return err
 	})
 	if errors.Is(err, unix.EOPNOTSUPP) {

@@ -38,13 +38,13 @@ const (
 // xfsGeometry asks the kernel about the mounted file system that fd is on.
 func (h *handle) xfsGeometry() (*xfsGeometry, error) {
 	arg := make([]byte, 112)
-	if _, err := h.v.Ioctl(h.fd, ioc(2, 'X', 124, 112), arg); err != nil {
+	if _, err := h.View().Ioctl(h.Fd(), ioc(2, 'X', 124, 112), arg); err != nil {
 		return nil, err
 	}
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(arg[at:]) }
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(arg[at:]) }
 	g := &xfsGeometry{
-		name: h.path, blockSize: u32(0), rtExtentSize: u32(4), agBlocks: u32(8), agCount: u32(12),
+		name: h.Name(), blockSize: u32(0), rtExtentSize: u32(4), agBlocks: u32(8), agCount: u32(12),
 		logBlocks: u32(16), sectorSize: u32(20), inodeSize: u32(24), maxPercent: u32(28),
 		dataBlocks: u64(32), rtBlocks: u64(40), rtExtents: u64(48), logStart: u64(56),
 		unit: u32(80), width: u32(84), flags: u32(92),
@@ -60,13 +60,13 @@ func (h *handle) xfsGeometry() (*xfsGeometry, error) {
 func (n *node) xfsSuperblock() (*xfsGeometry, error) {
 	sb := make([]byte, xfsSuperSize)
 	if _, err := n.ReadAt(sb, 0); err != nil {
-		return nil, perror(err, "read: %s", n.name)
+		return nil, perror(err, "read: %s", n.Name())
 	}
 	g, ok := parseXfs(sb)
 	if !ok {
-		return nil, errorf("%s: not an XFS filesystem", n.name)
+		return nil, errorf("%s: not an XFS filesystem", n.Name())
 	}
-	g.name = n.name
+	g.name = n.Name()
 	return g, nil
 }
 

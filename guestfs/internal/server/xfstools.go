@@ -30,7 +30,7 @@ func (s *Server) XfsGrowfs(ctx context.Context, a *rpc.XfsGrowfsArgs) error {
 		return errorf("%s: not a mounted XFS filesystem", a.Path)
 	}
 	grow := func(what string, nr uint, arg []byte) error {
-		if _, err := h.v.Ioctl(h.fd, ioc(1, 'X', nr, uint(len(arg))), arg); err != nil {
+		if _, err := h.View().Ioctl(h.Fd(), ioc(1, 'X', nr, uint(len(arg))), arg); err != nil {
 			return perror(err, "%s: growing the %s section", a.Path, what)
 		}
 		return nil
@@ -99,7 +99,7 @@ func (s *Server) sizeOfMount(h *handle) (size int64, err error) {
 func (s *Server) deviceOfMount(h *handle) (string, error) {
 	st, err := h.stat()
 	if err != nil {
-		return "", perror(err, "stat: %s", h.path)
+		return "", perror(err, "stat: %s", h.Name())
 	}
 	for _, p := range s.places() {
 		d := s.device(p.m.Device)
@@ -111,7 +111,7 @@ func (s *Server) deviceOfMount(h *handle) (string, error) {
 			return d.Name, nil
 		}
 	}
-	return "", errorf("%s: its device is not known", h.path)
+	return "", errorf("%s: its device is not known", h.Name())
 }
 
 // deviceID returns the device number of a device.

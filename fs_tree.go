@@ -114,6 +114,17 @@ func (t *tree) closeFiles() {
 	t.closeSubs()
 }
 
+// handOver ends the tree without unmounting its one mount, and returns where that is.
+func (t *tree) handOver() (dir string) {
+	t.life.Lock()
+	defer t.life.Unlock()
+	t.dead = true
+	t.closeFiles()
+	t.img.k.CloseFd(t.root)
+	t.img.dropTree(t)
+	return t.dir
+}
+
 // unmountOne unmounts the mount i, which is the last one that is left.
 //
 // Preconditions: life is held for writing.

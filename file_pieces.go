@@ -9,70 +9,42 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// WriteTo writes the rest of the file to w. Several requests are in flight. If w is
-// an *os.File, the data is written from where the kernel has put it, or has found
-// it: of a large file in an image that is only read, the host's sendfile(2) moves
-// most from one file to the other.
-//
-// While w writes, nothing of the image waits for it, and the file's offset is
-// behind the data that w was given, as an os.File's is: w may use the file itself.
-// After an error of w it is behind what w has written.
-func (f *File) WriteTo(w io.Writer) (int64, error) {
-	if w == io.Writer(f) {
-		return copyToItself(w, f)
-	}
-	out := &pieceWriter{f: f, w: w, shared: mayShare(w)}
-	out.file, _ = w.(*os.File)
-	for {
-		var err error
-		if out.off, err = f.offset(); err == nil {
-			out.moved = false
-			err = out.writeRest()
-		}
-		switch {
-		case out.err != nil:
-			return out.n, out.err
-		case err != nil:
-			return out.n, f.pathError("read", err)
-		case !out.moved && f.step(out.off, out.off):
-			return out.n, nil
-		}
-		// Somebody has moved the offset: what comes next is there.
-	}
-}
-
 // A pieceWriter writes a file in pieces.
 type pieceWriter struct {
 	f      *File
-	w      io.Writer
-	file   *os.File // w, if it is one
-	shared bool     // w may see memory that is shared with the kernel
+	put    func(p []byte) (int, error) // of the writer
+	file   *os.File                    // the writer, if it is one
+	shared bool                        // the writer may see memory that is shared with the kernel
 
-	off   int64 // in the file, of what comes next
-	moved bool  // off is not the file's offset any more
-	n     int64 // written
-	sent  int64 // of n, without reading it
-	err   error // of w
+	ranged bool  // the file's offset does not matter
+	end    int64 // of what is to be written, or -1
+	off    int64 // in the file, of what comes next
+	moved  bool  // off is not the file's offset any more
+	n      int64 // written
+	sent   int64 // of n, without reading it
+	err    error // of w
 }
 
-// mayShare reports whether a writer does nothing with what it is given but copy
-// it, so that it does not matter if the kernel's process changes it meanwhile, and
-// is done soon.
-func mayShare(w io.Writer) bool {
-	if _, ok := w.(*File); ok {
-		return true
+func newPieceWriter(f *File, w io.Writer) *pieceWriter {
+	o := &pieceWriter{f: f, put: w.Write, shared: mayShare(w)}
+	if s, ok := w.(SharedWriter); ok {
+		o.put, o.shared = s.WriteShared, true
 	}
-	return w == io.Discard || plainFile(w)
+	o.file, _ = w.(*os.File)
+	return o
 }
+
+// step moves the file's offset, if that matters, as [File.step].
+func (o *pieceWriter) step(from, to int64) bool { return o.ranged || o.f.step(from, to) }
 
 // write writes some of the file. It returns false if w has failed, or the offset
 // has been moved.
 func (o *pieceWriter) write(p []byte) bool {
 	end := o.off + int64(len(p))
-	if o.moved = !o.f.step(o.off, end); o.moved {
+	if o.moved = !o.step(o.off, end); o.moved {
 		return false
 	}
-	n, err := o.w.Write(p)
+	n, err := o.put(p)
 	if n < 0 || n > len(p) {
 		n, err = 0, errors.New("invalid write result")
 	}
@@ -82,7 +54,7 @@ func (o *pieceWriter) write(p []byte) bool {
 		o.err = io.ErrShortWrite
 	}
 	if o.err != nil {
-		o.f.step(end, o.off)
+		o.step(end, o.off)
 	}
 	return o.err == nil
 }
@@ -93,11 +65,11 @@ func (o *pieceWriter) send(p *piece) (ok bool, rerr error) {
 	for i := range p.spans {
 		sent := 0
 		if o.file != nil {
-			if o.moved = !o.f.step(o.off, o.off); o.moved {
+			if o.moved = !o.step(o.off, o.off); o.moved {
 				return false, nil
 			}
 			sent = p.spans[i].SendTo(o.file)
-			o.moved = !o.f.step(o.off, o.off+int64(sent))
+			o.moved = !o.step(o.off, o.off+int64(sent))
 			o.off += int64(sent)
 			o.n += int64(sent)
 			o.sent += int64(sent)
@@ -124,17 +96,24 @@ type piece struct {
 	mem   []byte // for it: of a Buffer if the writer may share it, or the program's
 	spans []lkl.Span
 	n     int
+	ends  bool // it reaches the end of the range
 	err   error
 }
 
-// last reports whether there is nothing behind the piece.
-func (p *piece) last() bool { return p.err != nil || p.n < len(p.mem) }
+// last reports whether nothing comes after the piece.
+func (p *piece) last() bool { return p.err != nil || p.n < len(p.mem) || p.ends }
 
 // fetch reads or finds what is at off. What is only found is read, too, if there
 // is no file to send it to: here many do so at once.
 func (o *pieceWriter) fetch(p *piece, off int64) {
 	view, mem := o.f.fs.view, p.mem
 	p.spans, p.n = nil, 0
+	if p.ends = o.end >= 0 && o.end-off <= int64(len(mem)); p.ends {
+		mem = mem[:max(o.end-off, 0)]
+	}
+	if len(mem) == 0 {
+		return
+	}
 	own := !o.shared && len(mem) > streamSmall
 	if own {
 		buf, err := view.Kernel().Alloc(len(mem))
@@ -196,6 +175,9 @@ func (o *pieceWriter) writeRest() error {
 	// The first piece ends where the others may start, and is all there is
 	// of a small file.
 	rest := max(end-o.off, 0)
+	if o.end >= 0 {
+		rest = min(rest, o.end-o.off)
+	}
 	size := readPiece - int(o.off%streamAlign)
 	if rest < readPiece {
 		size = int(rest)/streamAlign*streamAlign + streamAlign
