@@ -106,25 +106,34 @@ func parse(boot []byte) (l layout, ok bool) {
 func (l *layout) free(table []byte, first int64) (n int64) {
 	le := binary.LittleEndian
 	count := min(int64(len(table))*8/l.bits, l.clusters+firstCluster-first)
-	for i := max(firstCluster-first, 0); i < count; i++ {
-		var entry uint32
-		switch l.bits {
-		case 12:
-			// Two entries share three bytes.
-			at := i * 3 / 2
-			entry = uint32(le.Uint16(table[at:]))
+	begin := max(firstCluster-first, 0)
+	if begin >= count {
+		return 0
+	}
+	switch l.bits {
+	case 12:
+		// Two entries share three bytes.
+		for i := begin; i < count; i++ {
+			entry := le.Uint16(table[i*3/2:])
 			if i%2 != 0 {
 				entry >>= 4
 			}
-			entry &= 0xfff
-		case 16:
-			entry = uint32(le.Uint16(table[2*i:]))
-		default:
-			const reserved = 0xf << 28 // bits that belong to nobody
-			entry = le.Uint32(table[4*i:]) &^ reserved
+			if entry&0xfff == 0 {
+				n++
+			}
 		}
-		if entry == 0 {
-			n++
+	case 16:
+		for b := table[2*begin : 2*count]; len(b) >= 2; b = b[2:] {
+			if le.Uint16(b) == 0 {
+				n++
+			}
+		}
+	default:
+		const reserved = 4 // bits at the top that belong to nobody
+		for b := table[4*begin : 4*count]; len(b) >= 4; b = b[4:] {
+			if le.Uint32(b)<<reserved == 0 {
+				n++
+			}
 		}
 	}
 	return n
