@@ -72,7 +72,7 @@ func newApp(table []*command, cmd string) *app {
 			case !a.writing.Load() || a.signals.Load() > 1:
 				a.kill(fmt.Errorf("stopped: %v", s))
 			default:
-				a.warn(fmt.Errorf("%v: finishing what was begun; once more to stop at once", s))
+				a.warn(fmt.Errorf("%v: finishing what was started; repeat the signal to stop at once", s))
 			}
 		}
 	}()
@@ -186,7 +186,7 @@ func (a *app) report(err error) {
 // Preconditions: mu is held.
 func (a *app) sayAgain() {
 	if a.again > 0 {
-		fmt.Fprintf(os.Stderr, "unboot: %s: the same %d times more\n", a.cmd, a.again)
+		fmt.Fprintf(os.Stderr, "unboot: %s: last message repeated %d times\n", a.cmd, a.again)
 	}
 	a.said, a.again = "", 0
 }

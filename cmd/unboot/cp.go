@@ -86,7 +86,7 @@ func runCp(a *app, args []string, opt *cpOptions) error {
 	dst := places[n]
 	into := dst.isDir() && !opt.asName
 	if n > 1 && !into {
-		return fmt.Errorf("%s: %w, and there are several to copy", quote(dst.arg), unix.ENOTDIR)
+		return fmt.Errorf("%s: %w, but there are several files to copy", quote(dst.arg), unix.ENOTDIR)
 	}
 	p := a.startProgress(0, opt.verbose)
 	for _, src := range places[:n] {

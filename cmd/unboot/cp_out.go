@@ -67,7 +67,7 @@ func (a *app) goesThrough(to string, typ fs.FileMode, opt *cpOptions) (bool, err
 	link := own.Mode()&fs.ModeSymlink != 0
 	st, err := os.Stat(to)
 	if err == nil && a.isDisk(st) {
-		return false, errors.New("that is a disk of the image")
+		return false, errors.New("is a disk of the image")
 	}
 	switch {
 	case opt.remove || opt.keep || link && (a.linked || !typ.IsRegular()):
@@ -77,11 +77,11 @@ func (a *app) goesThrough(to string, typ fs.FileMode, opt *cpOptions) (bool, err
 	case err != nil:
 		return false, reason(err)
 	case st.IsDir() && link:
-		return false, fmt.Errorf("a directory is there: %w", unix.EISDIR)
+		return false, fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
 	}
 	device := !st.Mode().IsRegular() && !st.IsDir()
 	if device && !typ.IsRegular() {
-		return false, fmt.Errorf("something else is there: %w", unix.EEXIST)
+		return false, fmt.Errorf("exists and is not a regular file: %w", unix.EEXIST)
 	}
 	return link || device, nil
 }

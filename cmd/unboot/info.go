@@ -41,7 +41,7 @@ type jsonInfo struct {
 
 func (i *describer) run(a *app, args []string) error {
 	if len(args) != 1 {
-		return badUsage("want one IMAGE")
+		return badUsage("expected one IMAGE")
 	}
 	t := parseTarget(args[0])
 	o, err := a.open(t.image, false)

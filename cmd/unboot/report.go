@@ -93,9 +93,9 @@ func (s *losses) summary(a *app) {
 		if len(names) > 5 {
 			names = append(names[:5], "…")
 		}
-		a.warn(fmt.Errorf("extended attributes were not kept: %s: %s", strings.Join(names, ", "), why))
+		a.warn(fmt.Errorf("extended attributes not preserved: %s: %s", strings.Join(names, ", "), why))
 	}
 	for _, why := range slices.Sorted(maps.Keys(s.owners)) {
-		a.fail(fmt.Errorf("owners were not kept: of %d files: %s", s.owners[why], why))
+		a.fail(fmt.Errorf("owners not preserved on %d files: %s", s.owners[why], why))
 	}
 }

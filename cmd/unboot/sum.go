@@ -49,7 +49,7 @@ func (s *summer) run(a *app, args []string) error {
 		"sha384": sha512.New384, "sha512": sha512.New,
 	}[strings.TrimSuffix(strings.ToLower(s.algorithm), "sum")]
 	if newHash == nil {
-		return badUsage("no algorithm %s (want md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
+		return badUsage("no algorithm %s (expected md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
 	}
 	if len(args) == 0 {
 		return badUsage("no IMAGE:PATH given")

@@ -65,7 +65,7 @@ type tarOptions struct {
 
 func runTar(a *app, args []string, opt *tarOptions) error {
 	if len(args) != 1 {
-		return badUsage("want one IMAGE[:PATH]")
+		return badUsage("expected one IMAGE[:PATH]")
 	}
 	if opt.file == "-" {
 		opt.file = ""
@@ -110,7 +110,7 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	}
 	if opt.file != "" {
 		if st, err := os.Stat(opt.file); err == nil && a.isDisk(st) {
-			return fmt.Errorf("%s: that is a disk of the image", quote(opt.file))
+			return fmt.Errorf("%s: is a disk of the image", quote(opt.file))
 		}
 		if out, err = os.Create(opt.file); err != nil {
 			return err
@@ -188,7 +188,7 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 		return err
 	}
 	if src.R.More() {
-		a.warn(fmt.Errorf("%s: another archive follows, which is left out: at byte %d", quote(name), src.R.Offset()))
+		a.warn(fmt.Errorf("%s: ignored another archive that follows at byte %d", quote(name), src.R.Offset()))
 	}
 	// Whoever writes to the pipe may have some padding left.
 	if opt.file == "" {

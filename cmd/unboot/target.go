@@ -52,7 +52,7 @@ func isRemote(arg string) bool {
 		(strings.HasPrefix(rest, "//") || scheme == "nbd" || scheme == "rbd" || scheme == "iscsi")
 }
 
-var errRemote = errors.New("remote images are not supported yet (download it first)")
+var errRemote = errors.New("remote images are not supported yet (download the image first)")
 
 // existingTarget is parseTarget where a host path is as likely: it says whether
 // there is such an image.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/tarball"
 )
 
@@ -83,7 +84,7 @@ func (s *TarSink) name(p string) string {
 
 func (s *TarSink) header(it *Item) (*tarball.Header, error) {
 	m := &it.Meta
-	h := &tarball.Header{Name: s.name(it.Path), Mode: mode12(m.Mode), UID: int64(m.UID), GID: int64(m.GID), Mtime: m.Mtime}
+	h := &tarball.Header{Name: s.name(it.Path), Mode: unboot.UnixMode(m.Mode) & 0o7777, UID: int64(m.UID), GID: int64(m.GID), Mtime: m.Mtime}
 	if s.Owners != nil {
 		h.User, h.Group = s.Owners(m.UID, m.GID)
 	}
@@ -113,20 +114,6 @@ func (s *TarSink) header(it *Item) (*tarball.Header, error) {
 		h.Xattrs = append(h.Xattrs, tarball.Xattr{Name: name, Value: string(m.Xattrs[name])})
 	}
 	return h, nil
-}
-
-func mode12(m fs.FileMode) uint32 {
-	perm := uint32(m.Perm())
-	if m&fs.ModeSetuid != 0 {
-		perm |= unix.S_ISUID
-	}
-	if m&fs.ModeSetgid != 0 {
-		perm |= unix.S_ISGID
-	}
-	if m&fs.ModeSticky != 0 {
-		perm |= unix.S_ISVTX
-	}
-	return perm
 }
 
 // large writes a file that is not in memory. What cannot be read of it is zeros
