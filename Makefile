@@ -4,7 +4,7 @@
 #   make test    install what is needed, build, and run all tests
 #   make         build bin/unboot, one file with the kernel in it
 #
-# More: man, kernel, bench, fuzz, soak, reproducible, lint, clean.
+# More: race, man, kernel, bench, fuzz, soak, reproducible, clean.
 
 SHELL := /bin/bash
 export CGO_ENABLED := 0
@@ -61,6 +61,15 @@ check: all
 	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	$(GO) test -timeout 30m ./...
+
+# The race detector (which needs cgo), over the packages whose goroutines share
+# something. It makes Go several times as slow: with -short, tests do less of the
+# same, and leave out what only waits for the kernel. RACE names other packages, such
+# as ./cmd/unboot, whose scripts then run a program that is watched, too.
+RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./internal/...
+.PHONY: race
+race: all
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(RACE)
 
 .PHONY: bench
 bench: all

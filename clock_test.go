@@ -30,6 +30,9 @@ func TestClock(t *testing.T) {
 // parts of it take: the kernel is stopped at random moments, and once longer
 // than a journal waits before it commits.
 func TestClockReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the kernel, most of the time")
+	}
 	for _, fstype := range writable {
 		t.Run(fstype, func(t *testing.T) {
 			empty := testimg.FS(t, fstype, testimg.Options{Size: 320 << 20})

@@ -2,42 +2,55 @@ package unboot
 
 import (
 	"fmt"
+	"reflect"
+	"sync/atomic"
 
 	"github.com/unboot/unboot/volume/probe"
 )
 
-// A Kind of device says what it is made of.
+// A Kind of device says what it is made of, in the words of the column TYPE of lsblk(8).
 type Kind string
 
 // The kinds of devices.
 const (
 	KindDisk      Kind = "disk"
 	KindPartition Kind = "part"
+	KindLoop      Kind = "loop" // a file of a mounted file system: see [FS.MountLoop]
 )
 
-// A Device is something with blocks: a disk, or a partition of one.
+// A Device is a block device of an image: a disk, a partition, or a file that is attached
+// as a device. Devices lie on each other and form a graph without cycles: see
+// [Device.Parents] and [Device.Children].
+//
+// A Device does not change. When [Image.Rescan] finds a device changed, the image has a
+// new value for it afterwards.
 type Device struct {
 	// Name is the path of its node in the kernel, such as "/dev/sda1".
 	Name string
-	Kind Kind
-	// Disk is the index of the disk it lies on, in [Image.Disks].
-	Disk int
-	// Number is that of the partition, from 1; 0 for a disk.
-	Number int
-	// Start is the offset on the disk, in bytes.
-	Start int64
+	// Aliases are the paths of other nodes that are the same device.
+	Aliases []string
+	Kind    Kind
 	// Size is in bytes.
 	Size int64
-	// Partition is what the partition table says, or nil for a disk.
+	// Partition is what the partition table says, or nil if it is not a partition.
 	Partition *Partition
 	// Content is what was found on the device, or nil if nothing is known
-	// there.
+	// there. Devices that hold one file system together have equal contents, each its own.
 	Content *probe.Info
+	// Problems are what is wrong with the device as far as it was noticed, in words.
+	Problems []string
+
+	// in is the last graph that has the device: Parents and Children are asked of that.
+	in atomic.Pointer[graph]
 }
 
 // A Partition is an entry of a partition table.
 type Partition struct {
-	// Table is the kind of table, such as "gpt" or "dos".
+	// Number is that of the entry, from 1.
+	Number int
+	// Start is the offset on the device that the table divides, in bytes.
+	Start int64
+	// Table is the kind of table, such as "gpt" or "dos"; "" if the kernel alone knows it.
 	Table string
 	// Type is the type as the table has it: a GUID in lower case, or a
 	// number such as "0x83".
@@ -65,4 +78,19 @@ func (d *Device) String() string {
 		s += ")"
 	}
 	return s
+}
+
+// start returns where the device begins on its disk, in bytes.
+func (d *Device) start() int64 {
+	if d.Partition == nil {
+		return 0
+	}
+	return d.Partition.Start
+}
+
+// equal reports whether two values say the same of a device, apart from what it lies on.
+func (d *Device) equal(o *Device) bool {
+	return d.Name == o.Name && d.Kind == o.Kind && d.Size == o.Size &&
+		reflect.DeepEqual(d.Aliases, o.Aliases) && reflect.DeepEqual(d.Partition, o.Partition) &&
+		reflect.DeepEqual(d.Content, o.Content) && reflect.DeepEqual(d.Problems, o.Problems)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl"
 )
 
 // A File is an open file or directory of an image. Like an os.File it can be
@@ -92,6 +94,9 @@ func (f *File) pathError(op string, err error) error {
 // Name returns the path with which the file was opened.
 func (f *File) Name() string { return f.name }
 
+// View returns the kernel's system calls as the file's tree has them: see [FS.View].
+func (f *File) View() *lkl.View { return f.fs.view }
+
 // Fd returns the kernel's descriptor, for the methods of
 // [Image.Kernel]. It means nothing to the host. It is valid until Close.
 func (f *File) Fd() int { return f.fd }
@@ -124,6 +129,25 @@ func (f *File) Stat() (fs.FileInfo, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// Size returns the size in bytes of a regular file or a block device; that of others is
+// what Stat says. The offset stays.
+func (f *File) Size() (size int64, err error) {
+	err = f.call("size", func(fd int) error {
+		var st unix.Statx_t
+		if err := f.fs.view.Fstatx(fd, unix.STATX_TYPE|unix.STATX_SIZE, &st); err != nil {
+			return err
+		}
+		size = int64(st.Size)
+		if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+			return nil
+		}
+		n, err := f.fs.view.IoctlGetUint64(fd, unix.BLKGETSIZE64)
+		size = int64(n)
+		return err
+	})
+	return size, err
 }
 
 // Truncate sets the size, as ftruncate(2).

@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -19,12 +20,11 @@ import (
 // It implements fs.FS, fs.StatFS, fs.ReadDirFS, fs.ReadFileFS, fs.ReadLinkFS,
 // fs.GlobFS and fs.SubFS, and has the methods of os.Root.
 type FS struct {
-	t        *tree
-	view     *lkl.View
-	name     string // path of its root in the tree
-	readOnly bool
-	sub      bool        // made by Sub or OpenRoot
-	closed   atomic.Bool // a sub
+	t      *tree
+	view   *lkl.View
+	name   string      // path of its root in the tree
+	sub    bool        // made by Sub or OpenRoot
+	closed atomic.Bool // a sub
 }
 
 var (
@@ -69,8 +69,20 @@ func (f *FS) Problems() []string {
 	return slices.Clone(f.t.problems)
 }
 
-// ReadOnly reports whether the root is mounted read-only.
-func (f *FS) ReadOnly() bool { return f.readOnly }
+// problem adds to what Problems returns.
+func (f *FS) problem(format string, args ...any) {
+	f.t.life.Lock()
+	f.t.problems = append(f.t.problems, fmt.Sprintf(format, args...))
+	f.t.life.Unlock()
+}
+
+// ReadOnly reports whether the root of the whole tree is mounted read-only at
+// present: [FS.Remount] of the root changes it for the tree and every Sub of it.
+func (f *FS) ReadOnly() bool {
+	f.t.life.RLock()
+	defer f.t.life.RUnlock()
+	return f.t.mounts[0].ReadOnly
+}
 
 // Unmount writes everything and unmounts the tree, the last mounted first. The
 // error says what could not be written. Files that are still open are closed:
@@ -82,6 +94,7 @@ func (f *FS) Unmount() error {
 	}
 	f.t.img.mountMu.Lock()
 	defer f.t.img.mountMu.Unlock()
+	defer f.t.img.dropLoops()
 	return f.t.unmount()
 }
 

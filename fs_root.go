@@ -32,7 +32,7 @@ func (f *FS) Sub(dir string) (fs.FS, error) {
 func (f *FS) OpenRoot(dir string) (*FS, error) { return f.openRoot("openroot", dir) }
 
 func (f *FS) openRoot(op, dir string) (*FS, error) {
-	sub := &FS{t: f.t, name: join(f.name, dir), readOnly: f.readOnly, sub: true}
+	sub := &FS{t: f.t, name: join(f.name, dir), sub: true}
 	if dir == "." {
 		sub.name = f.name
 	}

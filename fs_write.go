@@ -28,6 +28,22 @@ func (f *FS) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	return file, nil
 }
 
+// OpenPath opens a file by the kernel's own rules, as open(2) with flags and mode: the path is
+// one of [FS.View], absolute, in which ".." and a slash at the end mean something to it. It
+// does not wait for the other side of a FIFO.
+func (f *FS) OpenPath(path string, flags int, mode uint32) (*File, error) {
+	err := f.begin()
+	if err == nil {
+		defer f.t.end()
+		file := &File{fs: f, name: path, append: flags&unix.O_APPEND != 0}
+		if file.fd, err = f.view.Open(path, flags|openFlags, mode); err == nil {
+			f.t.opened(file)
+			return file, nil
+		}
+	}
+	return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+}
+
 // Create creates or truncates a file, with the permissions 0666, and opens it
 // for reading and writing.
 func (f *FS) Create(name string) (*File, error) {

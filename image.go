@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/qcow2"
+	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -20,7 +20,8 @@ type Image struct {
 	k        *lkl.Kernel
 	writable bool
 	files    []disk.Device // of the host, to be closed
-	found    atomic.Pointer[inventory]
+	found    atomic.Pointer[graph]
+	nodes    *FS // the kernel's own tree, which has the devices: see Device.Open
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
 	// told apart.
@@ -35,36 +36,7 @@ type Image struct {
 	closed chan struct{} // guarded by mu: nil, or closed when Close is done
 }
 
-// An inventory is what disks and devices there are. It is not changed once
-// others can see it.
-type inventory struct {
-	disks    []*Disk
-	devices  []*Device
-	problems []string
-	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
-}
-
-// A Disk is a disk of an image.
-type Disk struct {
-	// Path is the host path, or the name given to [AddDevice].
-	Path string
-	// Name is the path of its node in the kernel, such as "/dev/sda".
-	Name string
-	// Size is in bytes.
-	Size int64
-	// SectorSize is the size of a logical block in bytes.
-	SectorSize int
-	// Table is the kind of the partition table, such as "gpt", "dos" or "mac", as
-	// package volume/part calls it; "" if there is none.
-	Table string
-	// UUID identifies the partition table, or is "".
-	UUID string
-
-	raw   bool  // a file or block device of the host
-	whole int64 // bytes that are really there, if that is less than Size; or 0
-}
-
-// Open opens a disk image or a block device, starts a kernel and attaches the
+// Open opens a disk image or a block device by its host path, starts a kernel and attaches the
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
 //
@@ -81,7 +53,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 	lkl.Preload()
 	c := config{overlayLimit: DefaultOverlayLimit}
 	if path != "" {
-		c.disks = append(c.disks, source{path: path})
+		c.disks = append(c.disks, diskSource{path: path})
 	}
 	for _, o := range opts {
 		o(&c)
@@ -111,7 +83,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 func (img *Image) open(ctx context.Context, c *config) error {
 	var found []*scan
 	for _, src := range c.disks {
-		s, err := img.openDisk(src, c)
+		s, err := img.openDisk(ctx, src, c)
 		if err != nil {
 			return err
 		}
@@ -137,47 +109,36 @@ func (img *Image) open(ctx context.Context, c *config) error {
 			return err
 		}
 	}
+	img.nodes = newNodes(img)
 	return img.findDevices(found)
 }
 
 // openDisk opens a disk on the host.
-func (img *Image) openDisk(src source, c *config) (*scan, error) {
-	s := &scan{source: src}
+func (img *Image) openDisk(ctx context.Context, src diskSource, c *config) (*scan, error) {
+	s := &scan{diskSource: src}
 	if src.dev == nil {
-		if err := img.openFile(s, c); err != nil {
+		if err := img.openFile(ctx, s, c); err != nil {
 			return nil, err
 		}
 	}
-	s.r = hostReader{s.dev}
+	s.r = s.dev
 	s.size = s.dev.Size()
 	s.onlyRead = !c.writable || s.scratch
 	return s, nil
 }
 
-// openFile opens a disk that is a file or block device of the host.
-func (img *Image) openFile(s *scan, c *config) error {
-	raw, err := disk.OpenRaw(s.path, disk.Options{
-		Writable: c.writable && !s.scratch, NoLock: c.noLock, AnyFormat: s.anyFormat,
-	})
-	if err == nil {
-		img.files = append(img.files, raw)
-		s.dev = raw
-		return nil
+// openFile opens a disk by its name.
+func (img *Image) openFile(ctx context.Context, s *scan, c *config) error {
+	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow}
+	if s.anyFormat {
+		o.Format = "raw"
 	}
-	var format *disk.FormatError
-	if !errors.As(err, &format) || format.Format != "qcow2" {
-		return err
-	}
-	if c.writable && !s.scratch {
-		format.Hint = "which can only be read here; to write to it, try: qemu-img convert -O raw IMAGE IMAGE.raw"
-		return err
-	}
-	q, err := qcow2.Open(s.path, qcow2.Options{Backing: c.backing, DataFile: c.backing})
+	d, err := source.Open(ctx, s.path, o)
 	if err != nil {
 		return err
 	}
-	img.files = append(img.files, q)
-	s.dev = q
+	img.files = append(img.files, d)
+	s.dev = d
 	return nil
 }
 
@@ -246,7 +207,7 @@ func (img *Image) Close() error {
 		// which those who read should have noticed.
 		err := img.k.Err()
 		img.k.Kill()
-		for _, t := range trees {
+		for _, t := range append(trees, img.nodes.t) {
 			t.forget()
 		}
 		return err
@@ -255,6 +216,7 @@ func (img *Image) Close() error {
 	for _, t := range slices.Backward(trees) {
 		errs = append(errs, t.unmount())
 	}
+	img.closeNodes()
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
 	for _, f := range img.files {
@@ -303,14 +265,6 @@ func (img *Image) ReadOnly() bool { return !img.writable }
 // Kernel returns the kernel. What it has mounted under /mnt, and the disks
 // attached to it, belong to the image.
 func (img *Image) Kernel() *lkl.Kernel { return img.k }
-
-// Disks returns the disks, in the order in which they were given.
-func (img *Image) Disks() []*Disk { return slices.Clone(img.found.Load().disks) }
-
-// Problems returns what is wrong with the disks as far as it was noticed, in
-// words: a partition that ends beyond the end of its disk, a file system larger
-// than its device, and the like.
-func (img *Image) Problems() []string { return slices.Clone(img.found.Load().problems) }
 
 // err returns what a call on a closed image returns, or nil.
 func (img *Image) err() error {

@@ -109,7 +109,7 @@ func (img *Image) newTree(m Mount, dir string) (*FS, error) {
 	img.mu.Lock()
 	img.trees = append(img.trees, t)
 	img.mu.Unlock()
-	return &FS{t: t, view: img.k.Chroot(fd), name: ".", readOnly: m.ReadOnly}, nil
+	return &FS{t: t, view: img.k.Chroot(fd), name: "."}, nil
 }
 
 // MountAt mounts one more device into the tree, on the directory dir. Errors
@@ -122,6 +122,22 @@ func (f *FS) mountAt(m Mount) error { return f.mountDeviceAt(nil, m) }
 
 // mountDeviceAt mounts a device, or that which m names if it is nil.
 func (f *FS) mountDeviceAt(d *Device, m Mount) error {
+	return f.attach(m, func(m *Mount) (string, error) { return f.t.img.attachMount(d, m) })
+}
+
+// adopt mounts what is the root of another tree, which has no other mount and ends by it.
+func (f *FS) adopt(o *FS, dir string) error {
+	m := o.Mounts()[0]
+	m.Dir = dir
+	return f.attach(m, func(m *Mount) (string, error) {
+		m.warnings = o.Problems()
+		return o.t.handOver(), nil
+	})
+}
+
+// attach moves into the tree what mount mounts on a directory of /mnt. It is called with
+// mountMu held.
+func (f *FS) attach(m Mount, mount func(*Mount) (dir string, err error)) error {
 	img, t := f.t.img, f.t
 	if f.sub {
 		return &fs.PathError{Op: "mount", Path: m.Dir, Err: errors.New("not from the root of the tree")}
@@ -143,7 +159,7 @@ func (f *FS) mountDeviceAt(d *Device, m Mount) error {
 		return &fs.PathError{Op: "mount", Path: m.Dir, Err: err}
 	}
 	defer img.k.CloseFd(on)
-	dir, err := img.attachMount(d, &m)
+	dir, err := mount(&m)
 	if err != nil {
 		return err
 	}

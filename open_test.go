@@ -164,7 +164,7 @@ func TestDebian(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			img := open(t, testimg.Debian(t, kind))
 			for _, name := range []string{"/dev/sda1", "sda1", "UUID=" + testimg.DebianRootUUID, "/dev/disk/by-uuid/" + testimg.DebianRootUUID} {
-				if d, err := img.Device(name); err != nil || d.Name != "/dev/sda1" || d.Start != testimg.DebianRootOffset || d.Size != testimg.DebianRootSize {
+				if d, err := img.Device(name); err != nil || d.Name != "/dev/sda1" || d.Partition.Start != testimg.DebianRootOffset || d.Size != testimg.DebianRootSize {
 					t.Errorf("%s: %+v, %v", name, d, err)
 				}
 			}

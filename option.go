@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/qcow2"
 )
 
 // An Option of [Open]. Options are values that can be kept and used again.
@@ -16,7 +15,7 @@ const DefaultOverlayLimit = 256 << 20
 
 // config is what the options of Open add up to.
 type config struct {
-	disks        []source
+	disks        []diskSource
 	writable     bool
 	noLock       bool
 	sectorSize   int
@@ -25,11 +24,11 @@ type config struct {
 	overlayDir   string
 	overlayLimit int64
 	log          func(string)
-	backing      func(qcow2.Reference) (disk.Device, error)
+	allow        func(disk.Reference) error
 }
 
-// A source is a disk before it is opened: a host path or a device.
-type source struct {
+// A diskSource is a disk before it is opened: a host path or a device.
+type diskSource struct {
 	path string
 	dev  disk.Device
 
@@ -49,20 +48,20 @@ func Writable() Option {
 // device. Disks are numbered in the order of the options, after the one that
 // Open is called with.
 func AddDisk(path string, opts ...DiskOption) Option {
-	return func(c *config) { c.disks = append(c.disks, newSource(source{path: path}, opts)) }
+	return func(c *config) { c.disks = append(c.disks, newSource(diskSource{path: path}, opts)) }
 }
 
 // AddDevice attaches one more disk, which is served by the program itself. If it is a
 // [disk.HostFile], the kernel process reads and writes the file without asking the
 // program. name is what messages call it. Close does not close it.
 func AddDevice(name string, dev disk.Device, opts ...DiskOption) Option {
-	return func(c *config) { c.disks = append(c.disks, newSource(source{path: name, dev: dev}, opts)) }
+	return func(c *config) { c.disks = append(c.disks, newSource(diskSource{path: name, dev: dev}, opts)) }
 }
 
 // A DiskOption of [AddDisk] and [AddDevice] is about that disk alone.
-type DiskOption func(*source)
+type DiskOption func(*diskSource)
 
-func newSource(s source, opts []DiskOption) source {
+func newSource(s diskSource, opts []DiskOption) diskSource {
 	for _, o := range opts {
 		o(&s)
 	}
@@ -74,29 +73,28 @@ func newSource(s source, opts []DiskOption) source {
 // changed, but the image or device is only read, and not locked. What was written
 // is gone when the image is closed.
 func Scratch() DiskOption {
-	return func(s *source) { s.scratch = true }
+	return func(s *diskSource) { s.scratch = true }
 }
 
 // AnyFormat takes the disk for a raw one even if it looks like an image in another
 // format.
 func AnyFormat() DiskOption {
-	return func(s *source) { s.anyFormat = true }
+	return func(s *diskSource) { s.anyFormat = true }
 }
 
 // BlockSizes sets the sizes in bytes of the disk's logical and physical blocks, in place
 // of what [SectorSize] says: 512, 1024, 2048 or 4096, or 0 for the default. A block
 // device of the host has its own.
 func BlockSizes(logical, physical int) DiskOption {
-	return func(s *source) { s.logical, s.physical = logical, physical }
+	return func(s *diskSource) { s.logical, s.physical = logical, physical }
 }
 
-// BackingFiles says which files of the host a qcow2 image may name as its backing file
-// or data file: those for whose path allow returns nil. By default there are none, and
-// an image that needs one is refused with a *[qcow2.NotAllowedError]: it is not the
+// BackingFiles says which files of the host an image may name as its backing file or data
+// file: those for whose path allow returns nil. By default there are none, and an image
+// that needs one is refused with a *[disk.NotAllowedError]: it is not the
 // caller, but who made the image, that chose these names.
 func BackingFiles(allow func(path string) error) Option {
-	rule := qcow2.Follow(func(r qcow2.Reference) error { return allow(r.Path) })
-	return func(c *config) { c.backing = rule }
+	return func(c *config) { c.allow = func(r disk.Reference) error { return allow(r.Path) } }
 }
 
 // SectorSize sets the size of a logical block of all disks that are image

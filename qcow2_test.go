@@ -11,7 +11,6 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -26,7 +25,7 @@ func TestQcow2(t *testing.T) {
 	testimg.MustRun(t, "qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", top)
 
 	_, err := unboot.Open(context.Background(), top)
-	var refused *qcow2.NotAllowedError
+	var refused *disk.NotAllowedError
 	if !errors.As(err, &refused) || refused.Reference.Path != base {
 		t.Errorf("with a backing file: %v", err)
 	}

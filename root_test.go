@@ -10,11 +10,58 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/unboot/unboot"
 )
+
+// A Sub sees how its parent is remounted, whatever others ask meanwhile.
+func TestSubSeesRemount(t *testing.T) {
+	f := mount(t, blank(t, "ext4"), unboot.Writable())
+	if err := f.Mkdir("dir", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sub, err := f.OpenRoot("dir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.ReadOnly() || sub.ReadOnly() {
+		t.Error("read-only from the start")
+	}
+	asking := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-asking:
+				return
+			default:
+				_ = f.ReadOnly() || sub.ReadOnly()
+			}
+		}
+	})
+	for _, readOnly := range []bool{true, false, true} {
+		if err := f.Remount(".", readOnly); err != nil {
+			t.Fatal(err)
+		}
+		if f.ReadOnly() != readOnly || sub.ReadOnly() != readOnly {
+			t.Errorf("remounted with %v, the tree says %v and its Sub %v", readOnly, f.ReadOnly(), sub.ReadOnly())
+		}
+		want := error(nil)
+		if readOnly {
+			want = unix.EROFS
+		}
+		if err := sub.WriteFile("file", nil, 0o644); !errors.Is(err, want) {
+			t.Errorf("writing: %v, want %v", err, want)
+		}
+	}
+	close(asking)
+	wg.Wait()
+}
 
 // Subs come and go in any number, and do not take descriptors from others.
 func TestManySubs(t *testing.T) {

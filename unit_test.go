@@ -3,7 +3,6 @@ package unboot
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,13 +106,6 @@ func TestTellingLine(t *testing.T) {
 	}
 }
 
-func TestCleanLines(t *testing.T) {
-	got := cleanLines([]string{"[    0.004321] EXT4-fs (sda): x", "", "  ", "plain [1] line", "[unclosed"})
-	if want := []string{"EXT4-fs (sda): x", "plain [1] line", "[unclosed"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestErrorsFormat(t *testing.T) {
 	e := &MountError{Device: "/dev/sda1", Type: "xfs", Err: unix.EINVAL, Log: []string{"one", "XFS: bad magic", "three"}}
 	for format, want := range map[string]string{
@@ -146,4 +138,36 @@ func TestOptionsAreValues(t *testing.T) {
 	if m.Data != "a,b=c" || !m.ReadOnly || m.Type != "xfs" {
 		t.Errorf("%+v", m)
 	}
+}
+
+// TestVolumeIdentity has the names by which an fstab may mean a volume.
+func TestVolumeIdentity(t *testing.T) {
+	for name, want := range map[string]string{
+		"/dev/my-vg/root-lv":      "-1/0 my--vg-root--lv my-vg root-lv",
+		"/dev/mapper/my--vg-root": "-1/0 my--vg-root my-vg root",
+		"/dev/mapper/luks1":       "-1/0 luks1  ",
+		"/dev/md0":                "-1/0 md0  ",
+		"/dev/sdb2":               "-1/2   ",
+	} {
+		d := &Device{Name: name, Kind: "volume"}
+		if name == "/dev/sdb2" {
+			d.Kind, d.Partition = KindPartition, &Partition{Number: 2}
+		}
+		i := d.identity()
+		if got := fmt.Sprintf("%d/%d %s %s %s", i.Disk, i.Partition, i.Mapped, i.VG, i.LV); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// FuzzNames reads what the kernel says of a directory, whose names are the image's.
+func FuzzNames(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x18\x00\x08name\x00"))
+	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x18\x00\x04..\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := appendNames(nil, b)
+		if err == nil && len(list) > len(b)/19 {
+			t.Error("more names than there is room for")
+		}
+	})
 }

@@ -47,6 +47,13 @@ type WritebackStarter interface {
 	StartWriting()
 }
 
+// A Locker can keep other writers out until the device is closed. It is asked when it is
+// known that the device is to be written to. The error wraps [ErrInUse] if another
+// program writes to it.
+type Locker interface {
+	Lock() error
+}
+
 // A Wrapper is a Device around another one, with the same bytes at the same offsets and
 // the same permission to write: a capability of the inner device can be used as if it
 // were the wrapper's own. A device that changes any of these must not be a Wrapper, as

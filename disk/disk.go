@@ -9,7 +9,7 @@ import (
 // of the sector size and within Size.
 //
 // What else a Device can do is found out by [As]: see [Discarder], [ZeroWriter],
-// [Extenter], [Resizer], [HostFile], [SectorSizer] and [WritebackStarter].
+// [Extenter], [Resizer], [HostFile], [SectorSizer], [WritebackStarter] and [Locker].
 type Device interface {
 	io.ReaderAt
 	io.WriterAt

@@ -72,8 +72,9 @@ const (
 	firmware   = "look for file systems in it: binwalk IMAGE"
 )
 
-// checkFormat returns a *FormatError if an image is not raw.
-func checkFormat(r io.ReaderAt, size int64) error {
+// CheckRaw returns a [*FormatError] if an image of size bytes is recognized as being in a
+// format that is not raw, whether another package reads that or not.
+func CheckRaw(r io.ReaderAt, size int64) error {
 	head, err := readSector(r, 0)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +19,9 @@ type Options struct {
 	Writable bool
 	// NoLock leaves out the lock.
 	NoLock bool
+	// LockLater leaves the lock of an image file to [Raw.Lock], for those who must
+	// look at the content first. A block device is locked all the same.
+	LockLater bool
 	// AnyFormat opens images that are recognized as being in another format
 	// as if they were raw.
 	AnyFormat bool
@@ -26,7 +30,7 @@ type Options struct {
 // A Raw is an open image file or block device of the host. It is a [Device].
 type Raw struct {
 	f          *os.File
-	size       int64
+	size       atomic.Int64
 	sectorSize int
 	block      bool
 	writable   bool
@@ -92,11 +96,11 @@ func (r *Raw) check(o Options) error {
 	if err := checkType(&st); err != nil {
 		return err
 	}
-	r.size = st.Size
+	size := st.Size
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
 		r.block = true
 		var err error
-		if r.size, err = r.f.Seek(0, io.SeekEnd); err != nil {
+		if size, err = r.f.Seek(0, io.SeekEnd); err != nil {
 			return err
 		}
 		if r.sectorSize, err = unix.IoctlGetInt(fd, unix.BLKSSZGET); err != nil {
@@ -104,20 +108,38 @@ func (r *Raw) check(o Options) error {
 		}
 	}
 	switch {
-	case r.size == 0 && r.block:
+	case size == 0 && r.block:
 		return unix.ENOMEDIUM
-	case r.size == 0:
+	case size == 0:
 		return ErrEmpty
-	case r.size < MinSize:
+	case size < MinSize:
 		return errTooSmall
 	}
+	r.size.Store(size)
 	if !o.AnyFormat {
-		if err := checkFormat(r.f, r.size); err != nil {
+		if err := CheckRaw(r.f, size); err != nil {
 			return err
 		}
 	}
-	if o.Writable && !o.NoLock && !r.block {
-		return lock(fd)
+	if o.Writable && !o.NoLock && !o.LockLater {
+		return r.lock()
+	}
+	return nil
+}
+
+// lock takes the lock of a writer. A block device has it since it was opened.
+func (r *Raw) lock() error {
+	if r.block {
+		return nil
+	}
+	return lock(int(r.f.Fd()))
+}
+
+// Lock keeps other writers out until the disk is closed, if that was left to it by
+// Options.LockLater. The error wraps [ErrInUse] if there is one.
+func (r *Raw) Lock() error {
+	if err := r.lock(); err != nil {
+		return &fs.PathError{Op: "open", Path: r.Path(), Err: err}
 	}
 	return nil
 }
@@ -159,7 +181,7 @@ func (r *Raw) File() *os.File { return r.f }
 func (r *Raw) Path() string { return r.f.Name() }
 
 // Size returns the size in bytes.
-func (r *Raw) Size() int64 { return r.size }
+func (r *Raw) Size() int64 { return r.size.Load() }
 
 // SectorSize returns the size of a logical block of a block device, in bytes. A
 // file has none, and returns 0.

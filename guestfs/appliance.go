@@ -1,96 +1,56 @@
 package guestfs
 
 import (
-	"encoding/hex"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
-)
 
-// appliance is what a virtual machine is started with.
-type appliance struct {
-	kernel, initrd string
-	root           string // image of the root file system, or "" if it is in initrd
-}
+	"github.com/unboot/unboot/guestfs/internal/appliance"
+)
 
 // findAppliance looks along the search path for an appliance, in the order of guestfs(3):
 // what supermin(1) makes one of, a fixed one, one of old.
-func (g *Guestfs) findAppliance() (*appliance, error) {
-	path := get(&g.settings, &g.settings.path)
+func (g *Guestfs) findAppliance() (f appliance.Files, err error) {
+	path := get(g, &g.settings.path)
 	for dir := range strings.SplitSeq(path, ":") {
 		if dir == "" {
 			dir = "."
 		}
-		old := appliance{
-			kernel: filepath.Join(dir, "vmlinuz."+cpu()), initrd: filepath.Join(dir, "initramfs."+cpu()+".img"),
-		}
-		fixed := appliance{filepath.Join(dir, "kernel"), filepath.Join(dir, "initrd"), filepath.Join(dir, "root")}
 		supermin := filepath.Join(dir, "supermin.d")
-		switch {
-		case exist(filepath.Join(supermin, "base.tar.gz"), filepath.Join(supermin, "packages")):
+		_, tar := os.Stat(filepath.Join(supermin, "base.tar.gz"))
+		_, list := os.Stat(filepath.Join(supermin, "packages"))
+		if tar == nil && list == nil {
 			return g.buildAppliance(supermin)
-		case exist(fixed.kernel, fixed.initrd, fixed.root):
-			return &fixed, nil
-		case exist(old.kernel, old.initrd):
-			return &old, nil
+		}
+		for _, f := range []appliance.Files{appliance.In(dir), appliance.OldIn(dir)} {
+			if f.Exist() {
+				return f, nil
+			}
 		}
 	}
-	return nil, errorf(syscall.ENOENT, "no appliance of libguestfs in %s: set the path, or use backend \"unboot\", which needs none", path)
-}
-
-func exist(names ...string) bool {
-	for _, name := range names {
-		if _, err := os.Stat(name); err != nil {
-			return false
-		}
-	}
-	return true
+	return f, errorf(syscall.ENOENT, "no appliance of libguestfs in %s: set the path, or use backend \"unboot\", which needs none", path)
 }
 
 // buildAppliance has supermin(1) make an appliance, or find the one that it has made.
-func (g *Guestfs) buildAppliance(supermin string) (*appliance, error) {
-	cache, _ := g.getCachedir()
-	cache = filepath.Join(cache, fmt.Sprintf(".guestfs-%d", os.Geteuid()))
+func (g *Guestfs) buildAppliance(supermin string) (appliance.Files, error) {
+	base, _ := g.getCachedir()
+	cache, f := appliance.Cached(base)
 	if err := os.Mkdir(cache, 0o755); err != nil && !os.IsExist(err) {
-		return nil, pathError(err)
+		return f, pathError(err)
 	}
 	st, err := os.Lstat(cache)
 	if err != nil {
-		return nil, pathError(err)
+		return f, pathError(err)
 	}
 	if owner, ok := st.Sys().(*syscall.Stat_t); !ok || !st.IsDir() || int(owner.Uid) != os.Geteuid() || st.Mode().Perm()&0o022 != 0 {
-		return nil, errorf(syscall.EPERM, "%s is not a directory of this user alone", cache)
+		return f, errorf(syscall.EPERM, "%s is not a directory of this user alone", cache)
 	}
-	out := filepath.Join(cache, "appliance.d")
 	cmd := exec.Command("supermin", "--build", "--if-newer", "--lock", filepath.Join(cache, "lock"),
-		"-f", "ext2", "--copy-kernel", "--host-cpu", cpu(), supermin, "-o", out)
+		"-f", "ext2", "--copy-kernel", "--host-cpu", appliance.CPU(), supermin, "-o", filepath.Dir(f.Kernel))
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, errorf(0, "supermin: %s: %v", strings.TrimSpace(string(text)), err)
+		return f, errorf(0, "supermin: %s: %v", strings.TrimSpace(string(text)), err)
 	}
-	return &appliance{filepath.Join(out, "kernel"), filepath.Join(out, "initrd"), filepath.Join(out, "root")}, nil
-}
-
-// rootUUID returns the UUID of an ext2 file system, by which the kernel finds its root.
-func rootUUID(image string) (string, error) {
-	const (
-		magicAt = 0x438
-		uuidAt  = 0x468
-	)
-	f, err := os.Open(image)
-	if err != nil {
-		return "", pathError(err)
-	}
-	defer f.Close()
-	var b [uuidAt - magicAt + 16]byte
-	if _, err := f.ReadAt(b[:], magicAt); err != nil {
-		return "", perror(err, "%s", image)
-	}
-	if b[0] != 0x53 || b[1] != 0xef {
-		return "", errorf(syscall.EINVAL, "%s is not an ext2 file system", image)
-	}
-	u := hex.EncodeToString(b[uuidAt-magicAt:])
-	return strings.Join([]string{u[:8], u[8:12], u[12:16], u[16:20], u[20:]}, "-"), nil
+	return f, nil
 }

@@ -37,20 +37,6 @@ func answerBool(c *protocol.Call, v bool) error {
 	return nil
 }
 
-// FuzzReadTree unpacks any archive. It must end, and leave everything outside alone;
-// os.Root answers for that.
-func FuzzReadTree(f *testing.F) {
-	f.Add(makeArchive(f, []member{{"a/", '5', "", ""}, {"a/b", '0', "", "x"}, {"c", '2', "a", ""}, {"d", '1', "a/b", ""}}))
-	f.Add(makeArchive(f, []member{{"../x", '0', "", "x"}, {".", '5', "", ""}}))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) > 1<<16 {
-			t.Skip()
-		}
-		readTree(bytes.NewReader(b), t.TempDir())
-	})
-}
-
 // FuzzStreams decodes what a daemon sends as lists.
 func FuzzStreams(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 3, 'a', '=', 'b'})

@@ -14,40 +14,34 @@ const (
 	groupUnknown
 )
 
-func (g *Guestfs) group(name string) (state int, err error) {
-	err = g.call(rpc.ProcInternalFeatureAvailable, &rpc.InternalFeatureAvailableArgs{Group: name},
-		func(c *xdr.Codec) { c.Int(&state) })
-	return state, err
+// missingGroup returns the first of some optional groups that is not available, or "".
+// It is an error if no daemon has ever had such a group.
+func (g *Guestfs) missingGroup(groups []string) (string, error) {
+	for _, name := range groups {
+		state, err := query(g, rpc.ProcInternalFeatureAvailable, &rpc.InternalFeatureAvailableArgs{Group: name}, (*xdr.Codec).Int)
+		switch {
+		case err != nil:
+			return "", err
+		case state == groupMissing:
+			return name, nil
+		case state != groupAvailable:
+			return "", errorf(0, "unknown group: %s", name)
+		}
+	}
+	return "", nil
 }
 
 func (g *Guestfs) available(groups []string) error {
-	for _, name := range groups {
-		state, err := g.group(name)
-		switch {
-		case err != nil:
-			return err
-		case state == groupMissing:
-			return errorf(syscall.ENOTSUP, "feature '%s' is not available", name)
-		case state != groupAvailable:
-			return errorf(0, "unknown group: %s", name)
-		}
+	missing, err := g.missingGroup(groups)
+	if err == nil && missing != "" {
+		err = errorf(syscall.ENOTSUP, "feature '%s' is not available", missing)
 	}
-	return nil
+	return err
 }
 
 func (g *Guestfs) featureAvailable(groups []string) (bool, error) {
-	for _, name := range groups {
-		state, err := g.group(name)
-		switch {
-		case err != nil:
-			return false, err
-		case state == groupMissing:
-			return false, nil
-		case state != groupAvailable:
-			return false, errorf(0, "unknown group: %s", name)
-		}
-	}
-	return true, nil
+	missing, err := g.missingGroup(groups)
+	return err == nil && missing == "", err
 }
 
 // version returns the version of libguestfs whose functions there are.

@@ -61,13 +61,20 @@ func BenchmarkCall(b *testing.B) {
 // bulk is how much is transferred.
 const bulk = 1 << 30
 
-// bulkImage returns an image with a file of bulk bytes.
-func bulkImage(b *testing.B) string {
+// bulkDisk returns an empty file system with room for bulk bytes and more.
+func bulkDisk(b *testing.B) string {
 	b.Helper()
 	needKernel(b)
 	testimg.Need(b, "mkfs.ext4")
 	image := blank(b, bulk+bulk/4)
 	testimg.MustRun(b, "mkfs.ext4", "-q", "-F", "-m0", image)
+	return image
+}
+
+// bulkImage returns an image with a file of bulk bytes.
+func bulkImage(b *testing.B) string {
+	b.Helper()
+	image := bulkDisk(b)
 	g := launched(b, image, false)
 	source := filepath.Join(b.TempDir(), "bulk")
 	f, err := os.Create(source)
@@ -135,11 +142,7 @@ func (s socketSession) end(bool) error {
 func (s socketSession) pid() int { return 0 }
 
 func BenchmarkUpload(b *testing.B) {
-	needKernel(b)
-	testimg.Need(b, "mkfs.ext4")
-	image := blank(b, bulk+bulk/4)
-	testimg.MustRun(b, "mkfs.ext4", "-q", "-F", "-m0", image)
-	g := launched(b, image, false)
+	g := launched(b, bulkDisk(b), false)
 	source := filepath.Join(b.TempDir(), "bulk")
 	f, err := os.Create(source)
 	check(b, err)

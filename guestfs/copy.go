@@ -1,7 +1,7 @@
 package guestfs
 
 import (
-	"archive/tar"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,10 +9,11 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/tarball"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // copyIn copies a file or a tree of the host into a directory.
@@ -25,78 +26,52 @@ func (g *Guestfs) copyIn(localpath, remotedir string) error {
 	// Who reads no more has to say so, or the writer waits for ever.
 	defer r.Close()
 	return g.request(&request{
-		name: "tar_in", proc: rpc.ProcTarIn, args: &rpc.TarInArgs{Directory: remotedir}, in: r,
+		proc: rpc.ProcTarIn, args: &rpc.TarInArgs{Directory: remotedir}, in: r,
 	})
 }
 
 // writeTree writes an archive of a tree of the host, whose members begin with its name.
-// Owners are in it as numbers.
+// Owners are in it as numbers, and extended attributes are not. The first error ends it.
 func writeTree(w io.Writer, root string) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return pathError(err)
 	}
-	base := filepath.Base(root)
-	t := tar.NewWriter(w)
-	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	sink := &treecopy.TarSink{W: tarball.NewWriter(w), Base: filepath.Base(root)}
+	sink.Report.Fail = func(name string, err error) error {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return errorf(syscall.EIO, "%s: it became shorter while it was read", name)
 		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		return writeMember(t, name, path.Join(base, filepath.ToSlash(rel)), d)
-	})
-	if err == nil {
-		err = t.Close()
+		return treeError(name, err)
 	}
-	if errors.Is(err, io.ErrClosedPipe) {
-		return err
-	}
-	return pathError(err)
+	return treecopy.Transfer(context.Background(), &treecopy.HostSource{Root: root, NoXattrs: true}, sink)
 }
 
-func writeMember(t *tar.Writer, name, member string, d fs.DirEntry) error {
-	st, err := d.Info()
+// readTree unpacks an archive into a directory of the host. The archive is the guest's:
+// nothing outside of the directory is touched, whatever its members are called and
+// wherever symbolic links point. Device nodes and FIFOs are left out. Owners are kept if
+// this is root, as tar(1) does. The first error ends it.
+func readTree(r io.Reader, dir string) error {
+	root, err := os.Open(dir)
 	if err != nil {
-		return err
+		return pathError(err)
 	}
-	if st.Mode()&fs.ModeSocket != 0 {
-		return nil // tar(1) leaves them out, too
+	defer root.Close()
+	sink := &treecopy.HostSink{
+		Root: root, NoDevices: true, Chown: os.Geteuid() == 0,
+		Label:  func(p string) string { return filepath.Join(dir, p) },
+		Report: treecopy.Report{Fail: treeError},
 	}
-	link := ""
-	if st.Mode()&fs.ModeSymlink != 0 {
-		if link, err = os.Readlink(name); err != nil {
-			return err
-		}
+	src := &treecopy.TarSource{R: tarball.NewReader(r), Xattrs: func(string) bool { return false }}
+	return treecopy.Transfer(context.Background(), src, sink)
+}
+
+// treeError gives an error about a file of a tree the form of perror.
+func treeError(name string, err error) error {
+	if errors.As(err, new(*fs.PathError)) {
+		return pathError(err)
 	}
-	h, err := tar.FileInfoHeader(st, link)
-	if err != nil {
-		return err
-	}
-	h.Name = member
-	if st.IsDir() {
-		h.Name += "/"
-	}
-	h.Uname, h.Gname = "", ""
-	h.ModTime = h.ModTime.Truncate(time.Second) // the archive would have it rounded
-	if !st.Mode().IsRegular() {
-		return t.WriteHeader(h)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := t.WriteHeader(h); err != nil {
-		return err
-	}
-	n, err := io.CopyN(t, f, h.Size)
-	if err == io.EOF {
-		return &fs.PathError{Op: "read", Path: name, Err: errorf(syscall.EIO, "shrank to %d bytes meanwhile", n)}
-	}
-	return err
+	return perror(err, "%s", name)
 }
 
 // copyOut copies a file or a tree into a directory of the host.
@@ -112,15 +87,14 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 	if base == ".." || base == "." {
 		return errorf(syscall.EINVAL, "%s: not a name that can be copied to", remotepath)
 	}
-	regular := false
-	err = g.call(rpc.ProcIsFile, &rpc.IsFileArgs{Path: remotepath}, func(c *xdr.Codec) { c.Bool(&regular) })
+	regular, err := query(g, rpc.ProcIsFile, &rpc.IsFileArgs{Path: remotepath}, (*xdr.Codec).Bool)
 	if err != nil {
 		return err
 	}
 	if regular {
 		f := &outFile{name: filepath.Join(localdir, base)}
 		return f.close(g.request(&request{
-			name: "download", proc: rpc.ProcDownload, args: &rpc.DownloadArgs{Remotefilename: remotepath}, out: f,
+			proc: rpc.ProcDownload, args: &rpc.DownloadArgs{Remotefilename: remotepath}, out: f,
 		}))
 	}
 	target, made := localdir, false
@@ -144,7 +118,7 @@ func (g *Guestfs) copyOut(remotepath, localdir string) error {
 		done <- err
 	}()
 	err = g.request(&request{
-		name: "tar_out", proc: rpc.ProcTarOut, args: &rpc.TarOutArgs{Directory: remotepath}, out: w,
+		proc: rpc.ProcTarOut, args: &rpc.TarOutArgs{Directory: remotepath}, out: w,
 	})
 	w.CloseWithError(err)
 	if e := <-done; err == nil {

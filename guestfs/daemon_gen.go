@@ -7,5606 +7,2847 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
-// Mount calls [guestfs_mount].
-//
-// [guestfs_mount]: https://libguestfs.org/guestfs.3.html#guestfs_mount
+// Mount calls guestfs_mount, https://libguestfs.org/guestfs.3.html#guestfs_mount
 func (g *Guestfs) Mount(mountable string, mountpoint string) error {
-	msg := &rpc.MountArgs{Mountable: mountable, Mountpoint: mountpoint}
-	rq := call{name: "mount", proc: rpc.ProcMount, params: []any{mountable, mountpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMount, &rpc.MountArgs{Mountable: mountable, Mountpoint: mountpoint}, mountable, mountpoint)
 }
 
-// Sync calls [guestfs_sync].
-//
-// [guestfs_sync]: https://libguestfs.org/guestfs.3.html#guestfs_sync
+// Sync calls guestfs_sync, https://libguestfs.org/guestfs.3.html#guestfs_sync
 func (g *Guestfs) Sync() error {
-	rq := call{name: "sync", proc: rpc.ProcSync, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcSync, nil)
 }
 
-// Touch calls [guestfs_touch].
-//
-// [guestfs_touch]: https://libguestfs.org/guestfs.3.html#guestfs_touch
+// Touch calls guestfs_touch, https://libguestfs.org/guestfs.3.html#guestfs_touch
 func (g *Guestfs) Touch(path string) error {
-	msg := &rpc.TouchArgs{Path: path}
-	rq := call{name: "touch", proc: rpc.ProcTouch, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcTouch, &rpc.TouchArgs{Path: path}, path)
 }
 
-// Ll calls [guestfs_ll].
-//
-// [guestfs_ll]: https://libguestfs.org/guestfs.3.html#guestfs_ll
-func (g *Guestfs) Ll(directory string) (r string, err error) {
-	msg := &rpc.LlArgs{Directory: directory}
-	rq := call{name: "ll", proc: rpc.ProcLl, params: []any{directory}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Ll calls guestfs_ll, https://libguestfs.org/guestfs.3.html#guestfs_ll
+func (g *Guestfs) Ll(directory string) (string, error) {
+	return result(g, rpc.ProcLl, &rpc.LlArgs{Directory: directory}, (*xdr.Codec).String, directory)
 }
 
-// List_devices calls [guestfs_list_devices].
-//
-// [guestfs_list_devices]: https://libguestfs.org/guestfs.3.html#guestfs_list_devices
-func (g *Guestfs) List_devices() (r []string, err error) {
-	rq := call{name: "list_devices", proc: rpc.ProcListDevices, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_devices calls guestfs_list_devices, https://libguestfs.org/guestfs.3.html#guestfs_list_devices
+func (g *Guestfs) List_devices() ([]string, error) {
+	return result(g, rpc.ProcListDevices, nil, decodeStrings)
 }
 
-// List_partitions calls [guestfs_list_partitions].
-//
-// [guestfs_list_partitions]: https://libguestfs.org/guestfs.3.html#guestfs_list_partitions
-func (g *Guestfs) List_partitions() (r []string, err error) {
-	rq := call{name: "list_partitions", proc: rpc.ProcListPartitions, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_partitions calls guestfs_list_partitions, https://libguestfs.org/guestfs.3.html#guestfs_list_partitions
+func (g *Guestfs) List_partitions() ([]string, error) {
+	return result(g, rpc.ProcListPartitions, nil, decodeStrings)
 }
 
-// Pvs calls [guestfs_pvs].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvs]: https://libguestfs.org/guestfs.3.html#guestfs_pvs
-func (g *Guestfs) Pvs() (r []string, err error) {
-	rq := call{name: "pvs", proc: rpc.ProcPvs, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Pvs calls guestfs_pvs of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvs
+func (g *Guestfs) Pvs() ([]string, error) {
+	return result(g, rpc.ProcPvs, nil, decodeStrings)
 }
 
-// Vgs calls [guestfs_vgs].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgs]: https://libguestfs.org/guestfs.3.html#guestfs_vgs
-func (g *Guestfs) Vgs() (r []string, err error) {
-	rq := call{name: "vgs", proc: rpc.ProcVgs, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Vgs calls guestfs_vgs of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgs
+func (g *Guestfs) Vgs() ([]string, error) {
+	return result(g, rpc.ProcVgs, nil, decodeStrings)
 }
 
-// Lvs calls [guestfs_lvs].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvs]: https://libguestfs.org/guestfs.3.html#guestfs_lvs
-func (g *Guestfs) Lvs() (r []string, err error) {
-	rq := call{name: "lvs", proc: rpc.ProcLvs, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Lvs calls guestfs_lvs of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvs
+func (g *Guestfs) Lvs() ([]string, error) {
+	return result(g, rpc.ProcLvs, nil, decodeStrings)
 }
 
-// Pvs_full calls [guestfs_pvs_full].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvs_full]: https://libguestfs.org/guestfs.3.html#guestfs_pvs_full
-func (g *Guestfs) Pvs_full() (r *[]PV, err error) {
-	rq := call{name: "pvs_full", proc: rpc.ProcPvsFull, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 120, codePV) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Pvs_full calls guestfs_pvs_full of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvs_full
+func (g *Guestfs) Pvs_full() (*[]PV, error) {
+	return result(g, rpc.ProcPvsFull, nil, list(120, codePV))
 }
 
-// Vgs_full calls [guestfs_vgs_full].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgs_full]: https://libguestfs.org/guestfs.3.html#guestfs_vgs_full
-func (g *Guestfs) Vgs_full() (r *[]VG, err error) {
-	rq := call{name: "vgs_full", proc: rpc.ProcVgsFull, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 156, codeVG) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Vgs_full calls guestfs_vgs_full of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgs_full
+func (g *Guestfs) Vgs_full() (*[]VG, error) {
+	return result(g, rpc.ProcVgsFull, nil, list(156, codeVG))
 }
 
-// Lvs_full calls [guestfs_lvs_full].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvs_full]: https://libguestfs.org/guestfs.3.html#guestfs_lvs_full
-func (g *Guestfs) Lvs_full() (r *[]LV, err error) {
-	rq := call{name: "lvs_full", proc: rpc.ProcLvsFull, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 116, codeLV) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Lvs_full calls guestfs_lvs_full of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvs_full
+func (g *Guestfs) Lvs_full() (*[]LV, error) {
+	return result(g, rpc.ProcLvsFull, nil, list(116, codeLV))
 }
 
-// Aug_init calls [guestfs_aug_init].
-//
-// [guestfs_aug_init]: https://libguestfs.org/guestfs.3.html#guestfs_aug_init
+// Aug_init calls guestfs_aug_init, https://libguestfs.org/guestfs.3.html#guestfs_aug_init
 func (g *Guestfs) Aug_init(root string, flags int) error {
-	msg := &rpc.AugInitArgs{Root: root, Flags: flags}
-	rq := call{name: "aug_init", proc: rpc.ProcAugInit, params: []any{root, flags}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugInit, &rpc.AugInitArgs{Root: root, Flags: flags}, root, flags)
 }
 
-// Aug_defvar calls [guestfs_aug_defvar].
-//
-// [guestfs_aug_defvar]: https://libguestfs.org/guestfs.3.html#guestfs_aug_defvar
-func (g *Guestfs) Aug_defvar(name string, expr *string) (r int, err error) {
-	msg := &rpc.AugDefvarArgs{Name: name, Expr: expr}
-	rq := call{name: "aug_defvar", proc: rpc.ProcAugDefvar, params: []any{name, expr}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Aug_defvar calls guestfs_aug_defvar, https://libguestfs.org/guestfs.3.html#guestfs_aug_defvar
+func (g *Guestfs) Aug_defvar(name string, expr *string) (int, error) {
+	return result(g, rpc.ProcAugDefvar, &rpc.AugDefvarArgs{Name: name, Expr: expr}, (*xdr.Codec).Int, name, expr)
 }
 
-// Aug_defnode calls [guestfs_aug_defnode].
-//
-// [guestfs_aug_defnode]: https://libguestfs.org/guestfs.3.html#guestfs_aug_defnode
-func (g *Guestfs) Aug_defnode(name string, expr string, val string) (r *IntBool, err error) {
-	msg := &rpc.AugDefnodeArgs{Name: name, Expr: expr, Val: val}
-	r = &IntBool{}
-	rq := call{name: "aug_defnode", proc: rpc.ProcAugDefnode, params: []any{name, expr, val}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeIntBool(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &IntBool{}, err
-	}
-	return r, nil
+// Aug_defnode calls guestfs_aug_defnode, https://libguestfs.org/guestfs.3.html#guestfs_aug_defnode
+func (g *Guestfs) Aug_defnode(name string, expr string, val string) (*IntBool, error) {
+	return record(g, rpc.ProcAugDefnode, &rpc.AugDefnodeArgs{Name: name, Expr: expr, Val: val}, codeIntBool, name, expr, val)
 }
 
-// Aug_get calls [guestfs_aug_get].
-//
-// [guestfs_aug_get]: https://libguestfs.org/guestfs.3.html#guestfs_aug_get
-func (g *Guestfs) Aug_get(augpath string) (r string, err error) {
-	msg := &rpc.AugGetArgs{Augpath: augpath}
-	rq := call{name: "aug_get", proc: rpc.ProcAugGet, params: []any{augpath}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Aug_get calls guestfs_aug_get, https://libguestfs.org/guestfs.3.html#guestfs_aug_get
+func (g *Guestfs) Aug_get(augpath string) (string, error) {
+	return result(g, rpc.ProcAugGet, &rpc.AugGetArgs{Augpath: augpath}, (*xdr.Codec).String, augpath)
 }
 
-// Aug_set calls [guestfs_aug_set].
-//
-// [guestfs_aug_set]: https://libguestfs.org/guestfs.3.html#guestfs_aug_set
+// Aug_set calls guestfs_aug_set, https://libguestfs.org/guestfs.3.html#guestfs_aug_set
 func (g *Guestfs) Aug_set(augpath string, val string) error {
-	msg := &rpc.AugSetArgs{Augpath: augpath, Val: val}
-	rq := call{name: "aug_set", proc: rpc.ProcAugSet, params: []any{augpath, val}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugSet, &rpc.AugSetArgs{Augpath: augpath, Val: val}, augpath, val)
 }
 
-// Aug_insert calls [guestfs_aug_insert].
-//
-// [guestfs_aug_insert]: https://libguestfs.org/guestfs.3.html#guestfs_aug_insert
+// Aug_insert calls guestfs_aug_insert, https://libguestfs.org/guestfs.3.html#guestfs_aug_insert
 func (g *Guestfs) Aug_insert(augpath string, label string, before bool) error {
-	msg := &rpc.AugInsertArgs{Augpath: augpath, Label: label, Before: before}
-	rq := call{name: "aug_insert", proc: rpc.ProcAugInsert, params: []any{augpath, label, before}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugInsert, &rpc.AugInsertArgs{Augpath: augpath, Label: label, Before: before}, augpath, label, before)
 }
 
-// Aug_rm calls [guestfs_aug_rm].
-//
-// [guestfs_aug_rm]: https://libguestfs.org/guestfs.3.html#guestfs_aug_rm
-func (g *Guestfs) Aug_rm(augpath string) (r int, err error) {
-	msg := &rpc.AugRmArgs{Augpath: augpath}
-	rq := call{name: "aug_rm", proc: rpc.ProcAugRm, params: []any{augpath}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Aug_rm calls guestfs_aug_rm, https://libguestfs.org/guestfs.3.html#guestfs_aug_rm
+func (g *Guestfs) Aug_rm(augpath string) (int, error) {
+	return result(g, rpc.ProcAugRm, &rpc.AugRmArgs{Augpath: augpath}, (*xdr.Codec).Int, augpath)
 }
 
-// Aug_mv calls [guestfs_aug_mv].
-//
-// [guestfs_aug_mv]: https://libguestfs.org/guestfs.3.html#guestfs_aug_mv
+// Aug_mv calls guestfs_aug_mv, https://libguestfs.org/guestfs.3.html#guestfs_aug_mv
 func (g *Guestfs) Aug_mv(src string, dest string) error {
-	msg := &rpc.AugMvArgs{Src: src, Dest: dest}
-	rq := call{name: "aug_mv", proc: rpc.ProcAugMv, params: []any{src, dest}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugMv, &rpc.AugMvArgs{Src: src, Dest: dest}, src, dest)
 }
 
-// Aug_match calls [guestfs_aug_match].
-//
-// [guestfs_aug_match]: https://libguestfs.org/guestfs.3.html#guestfs_aug_match
-func (g *Guestfs) Aug_match(augpath string) (r []string, err error) {
-	msg := &rpc.AugMatchArgs{Augpath: augpath}
-	rq := call{name: "aug_match", proc: rpc.ProcAugMatch, params: []any{augpath}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Aug_match calls guestfs_aug_match, https://libguestfs.org/guestfs.3.html#guestfs_aug_match
+func (g *Guestfs) Aug_match(augpath string) ([]string, error) {
+	return result(g, rpc.ProcAugMatch, &rpc.AugMatchArgs{Augpath: augpath}, decodeStrings, augpath)
 }
 
-// Aug_save calls [guestfs_aug_save].
-//
-// [guestfs_aug_save]: https://libguestfs.org/guestfs.3.html#guestfs_aug_save
+// Aug_save calls guestfs_aug_save, https://libguestfs.org/guestfs.3.html#guestfs_aug_save
 func (g *Guestfs) Aug_save() error {
-	rq := call{name: "aug_save", proc: rpc.ProcAugSave, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugSave, nil)
 }
 
-// Aug_close calls [guestfs_aug_close].
-//
-// [guestfs_aug_close]: https://libguestfs.org/guestfs.3.html#guestfs_aug_close
+// Aug_close calls guestfs_aug_close, https://libguestfs.org/guestfs.3.html#guestfs_aug_close
 func (g *Guestfs) Aug_close() error {
-	rq := call{name: "aug_close", proc: rpc.ProcAugClose, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugClose, nil)
 }
 
-// Aug_load calls [guestfs_aug_load].
-//
-// [guestfs_aug_load]: https://libguestfs.org/guestfs.3.html#guestfs_aug_load
+// Aug_load calls guestfs_aug_load, https://libguestfs.org/guestfs.3.html#guestfs_aug_load
 func (g *Guestfs) Aug_load() error {
-	rq := call{name: "aug_load", proc: rpc.ProcAugLoad, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugLoad, nil)
 }
 
-// Aug_ls calls [guestfs_aug_ls].
-//
-// [guestfs_aug_ls]: https://libguestfs.org/guestfs.3.html#guestfs_aug_ls
-func (g *Guestfs) Aug_ls(augpath string) (r []string, err error) {
-	msg := &rpc.AugLsArgs{Augpath: augpath}
-	rq := call{name: "aug_ls", proc: rpc.ProcAugLs, params: []any{augpath}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Aug_ls calls guestfs_aug_ls, https://libguestfs.org/guestfs.3.html#guestfs_aug_ls
+func (g *Guestfs) Aug_ls(augpath string) ([]string, error) {
+	return result(g, rpc.ProcAugLs, &rpc.AugLsArgs{Augpath: augpath}, decodeStrings, augpath)
 }
 
-// Rm calls [guestfs_rm].
-//
-// [guestfs_rm]: https://libguestfs.org/guestfs.3.html#guestfs_rm
+// Rm calls guestfs_rm, https://libguestfs.org/guestfs.3.html#guestfs_rm
 func (g *Guestfs) Rm(path string) error {
-	msg := &rpc.RmArgs{Path: path}
-	rq := call{name: "rm", proc: rpc.ProcRm, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRm, &rpc.RmArgs{Path: path}, path)
 }
 
-// Rmdir calls [guestfs_rmdir].
-//
-// [guestfs_rmdir]: https://libguestfs.org/guestfs.3.html#guestfs_rmdir
+// Rmdir calls guestfs_rmdir, https://libguestfs.org/guestfs.3.html#guestfs_rmdir
 func (g *Guestfs) Rmdir(path string) error {
-	msg := &rpc.RmdirArgs{Path: path}
-	rq := call{name: "rmdir", proc: rpc.ProcRmdir, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRmdir, &rpc.RmdirArgs{Path: path}, path)
 }
 
-// Rm_rf calls [guestfs_rm_rf].
-//
-// [guestfs_rm_rf]: https://libguestfs.org/guestfs.3.html#guestfs_rm_rf
+// Rm_rf calls guestfs_rm_rf, https://libguestfs.org/guestfs.3.html#guestfs_rm_rf
 func (g *Guestfs) Rm_rf(path string) error {
-	msg := &rpc.RmRfArgs{Path: path}
-	rq := call{name: "rm_rf", proc: rpc.ProcRmRf, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRmRf, &rpc.RmRfArgs{Path: path}, path)
 }
 
-// Mkdir calls [guestfs_mkdir].
-//
-// [guestfs_mkdir]: https://libguestfs.org/guestfs.3.html#guestfs_mkdir
+// Mkdir calls guestfs_mkdir, https://libguestfs.org/guestfs.3.html#guestfs_mkdir
 func (g *Guestfs) Mkdir(path string) error {
-	msg := &rpc.MkdirArgs{Path: path}
-	rq := call{name: "mkdir", proc: rpc.ProcMkdir, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkdir, &rpc.MkdirArgs{Path: path}, path)
 }
 
-// Mkdir_p calls [guestfs_mkdir_p].
-//
-// [guestfs_mkdir_p]: https://libguestfs.org/guestfs.3.html#guestfs_mkdir_p
+// Mkdir_p calls guestfs_mkdir_p, https://libguestfs.org/guestfs.3.html#guestfs_mkdir_p
 func (g *Guestfs) Mkdir_p(path string) error {
-	msg := &rpc.MkdirPArgs{Path: path}
-	rq := call{name: "mkdir_p", proc: rpc.ProcMkdirP, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkdirP, &rpc.MkdirPArgs{Path: path}, path)
 }
 
-// Chmod calls [guestfs_chmod].
-//
-// [guestfs_chmod]: https://libguestfs.org/guestfs.3.html#guestfs_chmod
+// Chmod calls guestfs_chmod, https://libguestfs.org/guestfs.3.html#guestfs_chmod
 func (g *Guestfs) Chmod(mode int, path string) error {
-	msg := &rpc.ChmodArgs{Mode: mode, Path: path}
-	rq := call{name: "chmod", proc: rpc.ProcChmod, params: []any{mode, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcChmod, &rpc.ChmodArgs{Mode: mode, Path: path}, mode, path)
 }
 
-// Chown calls [guestfs_chown].
-//
-// [guestfs_chown]: https://libguestfs.org/guestfs.3.html#guestfs_chown
+// Chown calls guestfs_chown, https://libguestfs.org/guestfs.3.html#guestfs_chown
 func (g *Guestfs) Chown(owner int, group int, path string) error {
-	msg := &rpc.ChownArgs{Owner: owner, Group: group, Path: path}
-	rq := call{name: "chown", proc: rpc.ProcChown, params: []any{owner, group, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcChown, &rpc.ChownArgs{Owner: owner, Group: group, Path: path}, owner, group, path)
 }
 
-// Exists calls [guestfs_exists].
-//
-// [guestfs_exists]: https://libguestfs.org/guestfs.3.html#guestfs_exists
-func (g *Guestfs) Exists(path string) (r bool, err error) {
-	msg := &rpc.ExistsArgs{Path: path}
-	rq := call{name: "exists", proc: rpc.ProcExists, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Exists calls guestfs_exists, https://libguestfs.org/guestfs.3.html#guestfs_exists
+func (g *Guestfs) Exists(path string) (bool, error) {
+	return result(g, rpc.ProcExists, &rpc.ExistsArgs{Path: path}, (*xdr.Codec).Bool, path)
 }
 
-// Is_file calls [guestfs_is_file].
-//
-// [guestfs_is_file]: https://libguestfs.org/guestfs.3.html#guestfs_is_file
-func (g *Guestfs) Is_file(path string, optargs *OptargsIs_file) (r bool, err error) {
-	msg := &rpc.IsFileArgs{Path: path}
-	if optargs != nil {
-		msg.Followsymlinks = rpc.Opt[bool]{Value: optargs.Followsymlinks, Set: optargs.Followsymlinks_is_set}
-	}
-	rq := call{name: "is_file", proc: rpc.ProcIsFile, params: []any{path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_file calls guestfs_is_file, https://libguestfs.org/guestfs.3.html#guestfs_is_file
+func (g *Guestfs) Is_file(path string, optargs *OptargsIs_file) (bool, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcIsFile, &rpc.IsFileArgs{Path: path,
+		Followsymlinks: opt(o.Followsymlinks, o.Followsymlinks_is_set),
+	}, (*xdr.Codec).Bool, path, optargs)
 }
 
-// Is_dir calls [guestfs_is_dir].
-//
-// [guestfs_is_dir]: https://libguestfs.org/guestfs.3.html#guestfs_is_dir
-func (g *Guestfs) Is_dir(path string, optargs *OptargsIs_dir) (r bool, err error) {
-	msg := &rpc.IsDirArgs{Path: path}
-	if optargs != nil {
-		msg.Followsymlinks = rpc.Opt[bool]{Value: optargs.Followsymlinks, Set: optargs.Followsymlinks_is_set}
-	}
-	rq := call{name: "is_dir", proc: rpc.ProcIsDir, params: []any{path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_dir calls guestfs_is_dir, https://libguestfs.org/guestfs.3.html#guestfs_is_dir
+func (g *Guestfs) Is_dir(path string, optargs *OptargsIs_dir) (bool, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcIsDir, &rpc.IsDirArgs{Path: path,
+		Followsymlinks: opt(o.Followsymlinks, o.Followsymlinks_is_set),
+	}, (*xdr.Codec).Bool, path, optargs)
 }
 
-// Pvcreate calls [guestfs_pvcreate].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvcreate]: https://libguestfs.org/guestfs.3.html#guestfs_pvcreate
+// Pvcreate calls guestfs_pvcreate of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvcreate
 func (g *Guestfs) Pvcreate(device string) error {
-	msg := &rpc.PvcreateArgs{Device: device}
-	rq := call{name: "pvcreate", proc: rpc.ProcPvcreate, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPvcreate, &rpc.PvcreateArgs{Device: device}, device)
 }
 
-// Vgcreate calls [guestfs_vgcreate].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgcreate]: https://libguestfs.org/guestfs.3.html#guestfs_vgcreate
+// Vgcreate calls guestfs_vgcreate of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgcreate
 func (g *Guestfs) Vgcreate(volgroup string, physvols []string) error {
-	msg := &rpc.VgcreateArgs{Volgroup: volgroup, Physvols: physvols}
-	rq := call{name: "vgcreate", proc: rpc.ProcVgcreate, params: []any{volgroup, physvols}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgcreate, &rpc.VgcreateArgs{Volgroup: volgroup, Physvols: physvols}, volgroup, physvols)
 }
 
-// Lvcreate calls [guestfs_lvcreate].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvcreate]: https://libguestfs.org/guestfs.3.html#guestfs_lvcreate
+// Lvcreate calls guestfs_lvcreate of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvcreate
 func (g *Guestfs) Lvcreate(logvol string, volgroup string, mbytes int) error {
-	msg := &rpc.LvcreateArgs{Logvol: logvol, Volgroup: volgroup, Mbytes: mbytes}
-	rq := call{name: "lvcreate", proc: rpc.ProcLvcreate, params: []any{logvol, volgroup, mbytes}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvcreate, &rpc.LvcreateArgs{Logvol: logvol, Volgroup: volgroup, Mbytes: mbytes}, logvol, volgroup, mbytes)
 }
 
-// Sfdisk calls [guestfs_sfdisk].
+// Sfdisk calls guestfs_sfdisk, https://libguestfs.org/guestfs.3.html#guestfs_sfdisk
 //
 // Deprecated: use [Guestfs.Part_add].
-//
-// [guestfs_sfdisk]: https://libguestfs.org/guestfs.3.html#guestfs_sfdisk
 func (g *Guestfs) Sfdisk(device string, cyls int, heads int, sectors int, lines []string) error {
-	msg := &rpc.SfdiskArgs{Device: device, Cyls: cyls, Heads: heads, Sectors: sectors, Lines: lines}
-	rq := call{name: "sfdisk", proc: rpc.ProcSfdisk, params: []any{device, cyls, heads, sectors, lines}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSfdisk, &rpc.SfdiskArgs{Device: device, Cyls: cyls, Heads: heads, Sectors: sectors, Lines: lines}, device, cyls, heads, sectors, lines)
 }
 
-// Write_file calls [guestfs_write_file].
+// Write_file calls guestfs_write_file, https://libguestfs.org/guestfs.3.html#guestfs_write_file
 //
 // Deprecated: use [Guestfs.Write].
-//
-// [guestfs_write_file]: https://libguestfs.org/guestfs.3.html#guestfs_write_file
 func (g *Guestfs) Write_file(path string, content string, size int) error {
-	msg := &rpc.WriteFileArgs{Path: path, Content: content, Size: size}
-	rq := call{name: "write_file", proc: rpc.ProcWriteFile, params: []any{path, content, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcWriteFile, &rpc.WriteFileArgs{Path: path, Content: content, Size: size}, path, content, size)
 }
 
-// Umount calls [guestfs_umount].
-//
-// [guestfs_umount]: https://libguestfs.org/guestfs.3.html#guestfs_umount
+// Umount calls guestfs_umount, https://libguestfs.org/guestfs.3.html#guestfs_umount
 func (g *Guestfs) Umount(pathordevice string, optargs *OptargsUmount) error {
-	msg := &rpc.UmountArgs{Pathordevice: pathordevice}
-	if optargs != nil {
-		msg.Force = rpc.Opt[bool]{Value: optargs.Force, Set: optargs.Force_is_set}
-		msg.Lazyunmount = rpc.Opt[bool]{Value: optargs.Lazyunmount, Set: optargs.Lazyunmount_is_set}
-	}
-	rq := call{name: "umount", proc: rpc.ProcUmount, params: []any{pathordevice, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcUmount, &rpc.UmountArgs{Pathordevice: pathordevice,
+		Force:       opt(o.Force, o.Force_is_set),
+		Lazyunmount: opt(o.Lazyunmount, o.Lazyunmount_is_set),
+	}, pathordevice, optargs)
 }
 
-// Mounts calls [guestfs_mounts].
-//
-// [guestfs_mounts]: https://libguestfs.org/guestfs.3.html#guestfs_mounts
-func (g *Guestfs) Mounts() (r []string, err error) {
-	rq := call{name: "mounts", proc: rpc.ProcMounts, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Mounts calls guestfs_mounts, https://libguestfs.org/guestfs.3.html#guestfs_mounts
+func (g *Guestfs) Mounts() ([]string, error) {
+	return result(g, rpc.ProcMounts, nil, decodeStrings)
 }
 
-// Umount_all calls [guestfs_umount_all].
-//
-// [guestfs_umount_all]: https://libguestfs.org/guestfs.3.html#guestfs_umount_all
+// Umount_all calls guestfs_umount_all, https://libguestfs.org/guestfs.3.html#guestfs_umount_all
 func (g *Guestfs) Umount_all() error {
-	rq := call{name: "umount_all", proc: rpc.ProcUmountAll, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcUmountAll, nil)
 }
 
-// Lvm_remove_all calls [guestfs_lvm_remove_all].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvm_remove_all]: https://libguestfs.org/guestfs.3.html#guestfs_lvm_remove_all
+// Lvm_remove_all calls guestfs_lvm_remove_all of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvm_remove_all
 func (g *Guestfs) Lvm_remove_all() error {
-	rq := call{name: "lvm_remove_all", proc: rpc.ProcLvmRemoveAll, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvmRemoveAll, nil)
 }
 
-// File calls [guestfs_file].
-//
-// [guestfs_file]: https://libguestfs.org/guestfs.3.html#guestfs_file
-func (g *Guestfs) File(path string) (r string, err error) {
-	msg := &rpc.FileArgs{Path: path}
-	rq := call{name: "file", proc: rpc.ProcFile, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// File calls guestfs_file, https://libguestfs.org/guestfs.3.html#guestfs_file
+func (g *Guestfs) File(path string) (string, error) {
+	return result(g, rpc.ProcFile, &rpc.FileArgs{Path: path}, (*xdr.Codec).String, path)
 }
 
-// Command calls [guestfs_command].
-//
-// [guestfs_command]: https://libguestfs.org/guestfs.3.html#guestfs_command
-func (g *Guestfs) Command(arguments []string) (r string, err error) {
-	msg := &rpc.CommandArgs{Arguments: arguments}
-	rq := call{name: "command", proc: rpc.ProcCommand, params: []any{arguments}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Command calls guestfs_command, https://libguestfs.org/guestfs.3.html#guestfs_command
+func (g *Guestfs) Command(arguments []string) (string, error) {
+	return result(g, rpc.ProcCommand, &rpc.CommandArgs{Arguments: arguments}, (*xdr.Codec).String, arguments)
 }
 
-// Command_lines calls [guestfs_command_lines].
-//
-// [guestfs_command_lines]: https://libguestfs.org/guestfs.3.html#guestfs_command_lines
-func (g *Guestfs) Command_lines(arguments []string) (r []string, err error) {
-	msg := &rpc.CommandLinesArgs{Arguments: arguments}
-	rq := call{name: "command_lines", proc: rpc.ProcCommandLines, params: []any{arguments}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Command_lines calls guestfs_command_lines, https://libguestfs.org/guestfs.3.html#guestfs_command_lines
+func (g *Guestfs) Command_lines(arguments []string) ([]string, error) {
+	return result(g, rpc.ProcCommandLines, &rpc.CommandLinesArgs{Arguments: arguments}, decodeStrings, arguments)
 }
 
-// Statvfs calls [guestfs_statvfs].
-//
-// [guestfs_statvfs]: https://libguestfs.org/guestfs.3.html#guestfs_statvfs
-func (g *Guestfs) Statvfs(path string) (r *StatVFS, err error) {
-	msg := &rpc.StatvfsArgs{Path: path}
-	r = &StatVFS{}
-	rq := call{name: "statvfs", proc: rpc.ProcStatvfs, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeStatVFS(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &StatVFS{}, err
-	}
-	return r, nil
+// Statvfs calls guestfs_statvfs, https://libguestfs.org/guestfs.3.html#guestfs_statvfs
+func (g *Guestfs) Statvfs(path string) (*StatVFS, error) {
+	return record(g, rpc.ProcStatvfs, &rpc.StatvfsArgs{Path: path}, codeStatVFS, path)
 }
 
-// Tune2fs_l calls [guestfs_tune2fs_l].
-//
-// [guestfs_tune2fs_l]: https://libguestfs.org/guestfs.3.html#guestfs_tune2fs_l
-func (g *Guestfs) Tune2fs_l(device string) (r map[string]string, err error) {
-	msg := &rpc.Tune2fsLArgs{Device: device}
-	rq := call{name: "tune2fs_l", proc: rpc.ProcTune2fsL, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Tune2fs_l calls guestfs_tune2fs_l, https://libguestfs.org/guestfs.3.html#guestfs_tune2fs_l
+func (g *Guestfs) Tune2fs_l(device string) (map[string]string, error) {
+	return result(g, rpc.ProcTune2fsL, &rpc.Tune2fsLArgs{Device: device}, decodeMap, device)
 }
 
-// Blockdev_setro calls [guestfs_blockdev_setro].
-//
-// [guestfs_blockdev_setro]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setro
+// Blockdev_setro calls guestfs_blockdev_setro, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setro
 func (g *Guestfs) Blockdev_setro(device string) error {
-	msg := &rpc.BlockdevSetroArgs{Device: device}
-	rq := call{name: "blockdev_setro", proc: rpc.ProcBlockdevSetro, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlockdevSetro, &rpc.BlockdevSetroArgs{Device: device}, device)
 }
 
-// Blockdev_setrw calls [guestfs_blockdev_setrw].
-//
-// [guestfs_blockdev_setrw]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setrw
+// Blockdev_setrw calls guestfs_blockdev_setrw, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setrw
 func (g *Guestfs) Blockdev_setrw(device string) error {
-	msg := &rpc.BlockdevSetrwArgs{Device: device}
-	rq := call{name: "blockdev_setrw", proc: rpc.ProcBlockdevSetrw, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlockdevSetrw, &rpc.BlockdevSetrwArgs{Device: device}, device)
 }
 
-// Blockdev_getro calls [guestfs_blockdev_getro].
-//
-// [guestfs_blockdev_getro]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getro
-func (g *Guestfs) Blockdev_getro(device string) (r bool, err error) {
-	msg := &rpc.BlockdevGetroArgs{Device: device}
-	rq := call{name: "blockdev_getro", proc: rpc.ProcBlockdevGetro, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Blockdev_getro calls guestfs_blockdev_getro, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getro
+func (g *Guestfs) Blockdev_getro(device string) (bool, error) {
+	return result(g, rpc.ProcBlockdevGetro, &rpc.BlockdevGetroArgs{Device: device}, (*xdr.Codec).Bool, device)
 }
 
-// Blockdev_getss calls [guestfs_blockdev_getss].
-//
-// [guestfs_blockdev_getss]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getss
-func (g *Guestfs) Blockdev_getss(device string) (r int, err error) {
-	msg := &rpc.BlockdevGetssArgs{Device: device}
-	rq := call{name: "blockdev_getss", proc: rpc.ProcBlockdevGetss, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Blockdev_getss calls guestfs_blockdev_getss, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getss
+func (g *Guestfs) Blockdev_getss(device string) (int, error) {
+	return result(g, rpc.ProcBlockdevGetss, &rpc.BlockdevGetssArgs{Device: device}, (*xdr.Codec).Int, device)
 }
 
-// Blockdev_getbsz calls [guestfs_blockdev_getbsz].
-//
-// [guestfs_blockdev_getbsz]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getbsz
-func (g *Guestfs) Blockdev_getbsz(device string) (r int, err error) {
-	msg := &rpc.BlockdevGetbszArgs{Device: device}
-	rq := call{name: "blockdev_getbsz", proc: rpc.ProcBlockdevGetbsz, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Blockdev_getbsz calls guestfs_blockdev_getbsz, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getbsz
+func (g *Guestfs) Blockdev_getbsz(device string) (int, error) {
+	return result(g, rpc.ProcBlockdevGetbsz, &rpc.BlockdevGetbszArgs{Device: device}, (*xdr.Codec).Int, device)
 }
 
-// Blockdev_setbsz calls [guestfs_blockdev_setbsz].
+// Blockdev_setbsz calls guestfs_blockdev_setbsz, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setbsz
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_blockdev_setbsz]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setbsz
 func (g *Guestfs) Blockdev_setbsz(device string, blocksize int) error {
-	msg := &rpc.BlockdevSetbszArgs{Device: device, Blocksize: blocksize}
-	rq := call{name: "blockdev_setbsz", proc: rpc.ProcBlockdevSetbsz, params: []any{device, blocksize}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlockdevSetbsz, &rpc.BlockdevSetbszArgs{Device: device, Blocksize: blocksize}, device, blocksize)
 }
 
-// Blockdev_getsz calls [guestfs_blockdev_getsz].
-//
-// [guestfs_blockdev_getsz]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getsz
-func (g *Guestfs) Blockdev_getsz(device string) (r int64, err error) {
-	msg := &rpc.BlockdevGetszArgs{Device: device}
-	rq := call{name: "blockdev_getsz", proc: rpc.ProcBlockdevGetsz, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Blockdev_getsz calls guestfs_blockdev_getsz, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getsz
+func (g *Guestfs) Blockdev_getsz(device string) (int64, error) {
+	return result(g, rpc.ProcBlockdevGetsz, &rpc.BlockdevGetszArgs{Device: device}, (*xdr.Codec).Int64, device)
 }
 
-// Blockdev_getsize64 calls [guestfs_blockdev_getsize64].
-//
-// [guestfs_blockdev_getsize64]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getsize64
-func (g *Guestfs) Blockdev_getsize64(device string) (r int64, err error) {
-	msg := &rpc.BlockdevGetsize64Args{Device: device}
-	rq := call{name: "blockdev_getsize64", proc: rpc.ProcBlockdevGetsize64, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Blockdev_getsize64 calls guestfs_blockdev_getsize64, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_getsize64
+func (g *Guestfs) Blockdev_getsize64(device string) (int64, error) {
+	return result(g, rpc.ProcBlockdevGetsize64, &rpc.BlockdevGetsize64Args{Device: device}, (*xdr.Codec).Int64, device)
 }
 
-// Blockdev_flushbufs calls [guestfs_blockdev_flushbufs].
-//
-// [guestfs_blockdev_flushbufs]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_flushbufs
+// Blockdev_flushbufs calls guestfs_blockdev_flushbufs, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_flushbufs
 func (g *Guestfs) Blockdev_flushbufs(device string) error {
-	msg := &rpc.BlockdevFlushbufsArgs{Device: device}
-	rq := call{name: "blockdev_flushbufs", proc: rpc.ProcBlockdevFlushbufs, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlockdevFlushbufs, &rpc.BlockdevFlushbufsArgs{Device: device}, device)
 }
 
-// Blockdev_rereadpt calls [guestfs_blockdev_rereadpt].
-//
-// [guestfs_blockdev_rereadpt]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_rereadpt
+// Blockdev_rereadpt calls guestfs_blockdev_rereadpt, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_rereadpt
 func (g *Guestfs) Blockdev_rereadpt(device string) error {
-	msg := &rpc.BlockdevRereadptArgs{Device: device}
-	rq := call{name: "blockdev_rereadpt", proc: rpc.ProcBlockdevRereadpt, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlockdevRereadpt, &rpc.BlockdevRereadptArgs{Device: device}, device)
 }
 
-// Upload calls [guestfs_upload].
-//
-// [guestfs_upload]: https://libguestfs.org/guestfs.3.html#guestfs_upload
+// Upload calls guestfs_upload, https://libguestfs.org/guestfs.3.html#guestfs_upload
 func (g *Guestfs) Upload(filename string, remotefilename string) error {
-	msg := &rpc.UploadArgs{Remotefilename: remotefilename}
-	rq := call{name: "upload", proc: rpc.ProcUpload, params: []any{filename, remotefilename}, args: msg, filein: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcUpload, &rpc.UploadArgs{Remotefilename: remotefilename}, filename, filename, remotefilename)
 }
 
-// Download calls [guestfs_download].
-//
-// [guestfs_download]: https://libguestfs.org/guestfs.3.html#guestfs_download
+// Download calls guestfs_download, https://libguestfs.org/guestfs.3.html#guestfs_download
 func (g *Guestfs) Download(remotefilename string, filename string) error {
-	msg := &rpc.DownloadArgs{Remotefilename: remotefilename}
-	rq := call{name: "download", proc: rpc.ProcDownload, params: []any{remotefilename, filename}, args: msg, fileout: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcDownload, &rpc.DownloadArgs{Remotefilename: remotefilename}, filename, remotefilename, filename)
 }
 
-// Checksum calls [guestfs_checksum].
-//
-// [guestfs_checksum]: https://libguestfs.org/guestfs.3.html#guestfs_checksum
-func (g *Guestfs) Checksum(csumtype string, path string) (r string, err error) {
-	msg := &rpc.ChecksumArgs{Csumtype: csumtype, Path: path}
-	rq := call{name: "checksum", proc: rpc.ProcChecksum, params: []any{csumtype, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Checksum calls guestfs_checksum, https://libguestfs.org/guestfs.3.html#guestfs_checksum
+func (g *Guestfs) Checksum(csumtype string, path string) (string, error) {
+	return result(g, rpc.ProcChecksum, &rpc.ChecksumArgs{Csumtype: csumtype, Path: path}, (*xdr.Codec).String, csumtype, path)
 }
 
-// Tar_in calls [guestfs_tar_in].
-//
-// [guestfs_tar_in]: https://libguestfs.org/guestfs.3.html#guestfs_tar_in
+// Tar_in calls guestfs_tar_in, https://libguestfs.org/guestfs.3.html#guestfs_tar_in
 func (g *Guestfs) Tar_in(tarfile string, directory string, optargs *OptargsTar_in) error {
-	msg := &rpc.TarInArgs{Directory: directory}
-	if optargs != nil {
-		msg.Compress = rpc.Opt[string]{Value: optargs.Compress, Set: optargs.Compress_is_set}
-		msg.Xattrs = rpc.Opt[bool]{Value: optargs.Xattrs, Set: optargs.Xattrs_is_set}
-		msg.Selinux = rpc.Opt[bool]{Value: optargs.Selinux, Set: optargs.Selinux_is_set}
-		msg.Acls = rpc.Opt[bool]{Value: optargs.Acls, Set: optargs.Acls_is_set}
-	}
-	rq := call{name: "tar_in", proc: rpc.ProcTarIn, params: []any{tarfile, directory, optargs}, args: msg, filein: tarfile}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcTarIn, &rpc.TarInArgs{Directory: directory,
+		Compress: opt(o.Compress, o.Compress_is_set),
+		Xattrs:   opt(o.Xattrs, o.Xattrs_is_set),
+		Selinux:  opt(o.Selinux, o.Selinux_is_set),
+		Acls:     opt(o.Acls, o.Acls_is_set),
+	}, tarfile, tarfile, directory, optargs)
 }
 
-// Tar_out calls [guestfs_tar_out].
-//
-// [guestfs_tar_out]: https://libguestfs.org/guestfs.3.html#guestfs_tar_out
+// Tar_out calls guestfs_tar_out, https://libguestfs.org/guestfs.3.html#guestfs_tar_out
 func (g *Guestfs) Tar_out(directory string, tarfile string, optargs *OptargsTar_out) error {
-	msg := &rpc.TarOutArgs{Directory: directory}
-	if optargs != nil {
-		msg.Compress = rpc.Opt[string]{Value: optargs.Compress, Set: optargs.Compress_is_set}
-		msg.Numericowner = rpc.Opt[bool]{Value: optargs.Numericowner, Set: optargs.Numericowner_is_set}
-		msg.Excludes = rpc.Opt[[]string]{Value: optargs.Excludes, Set: optargs.Excludes_is_set}
-		msg.Xattrs = rpc.Opt[bool]{Value: optargs.Xattrs, Set: optargs.Xattrs_is_set}
-		msg.Selinux = rpc.Opt[bool]{Value: optargs.Selinux, Set: optargs.Selinux_is_set}
-		msg.Acls = rpc.Opt[bool]{Value: optargs.Acls, Set: optargs.Acls_is_set}
-	}
-	rq := call{name: "tar_out", proc: rpc.ProcTarOut, params: []any{directory, tarfile, optargs}, args: msg, fileout: tarfile}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcTarOut, &rpc.TarOutArgs{Directory: directory,
+		Compress:     opt(o.Compress, o.Compress_is_set),
+		Numericowner: opt(o.Numericowner, o.Numericowner_is_set),
+		Excludes:     opt(o.Excludes, o.Excludes_is_set),
+		Xattrs:       opt(o.Xattrs, o.Xattrs_is_set),
+		Selinux:      opt(o.Selinux, o.Selinux_is_set),
+		Acls:         opt(o.Acls, o.Acls_is_set),
+	}, tarfile, directory, tarfile, optargs)
 }
 
-// Tgz_in calls [guestfs_tgz_in].
+// Tgz_in calls guestfs_tgz_in, https://libguestfs.org/guestfs.3.html#guestfs_tgz_in
 //
 // Deprecated: use [Guestfs.Tar_in].
-//
-// [guestfs_tgz_in]: https://libguestfs.org/guestfs.3.html#guestfs_tgz_in
 func (g *Guestfs) Tgz_in(tarball string, directory string) error {
-	msg := &rpc.TgzInArgs{Directory: directory}
-	rq := call{name: "tgz_in", proc: rpc.ProcTgzIn, params: []any{tarball, directory}, args: msg, filein: tarball}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcTgzIn, &rpc.TgzInArgs{Directory: directory}, tarball, tarball, directory)
 }
 
-// Tgz_out calls [guestfs_tgz_out].
+// Tgz_out calls guestfs_tgz_out, https://libguestfs.org/guestfs.3.html#guestfs_tgz_out
 //
 // Deprecated: use [Guestfs.Tar_out].
-//
-// [guestfs_tgz_out]: https://libguestfs.org/guestfs.3.html#guestfs_tgz_out
 func (g *Guestfs) Tgz_out(directory string, tarball string) error {
-	msg := &rpc.TgzOutArgs{Directory: directory}
-	rq := call{name: "tgz_out", proc: rpc.ProcTgzOut, params: []any{directory, tarball}, args: msg, fileout: tarball}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcTgzOut, &rpc.TgzOutArgs{Directory: directory}, tarball, directory, tarball)
 }
 
-// Mount_ro calls [guestfs_mount_ro].
-//
-// [guestfs_mount_ro]: https://libguestfs.org/guestfs.3.html#guestfs_mount_ro
+// Mount_ro calls guestfs_mount_ro, https://libguestfs.org/guestfs.3.html#guestfs_mount_ro
 func (g *Guestfs) Mount_ro(mountable string, mountpoint string) error {
-	msg := &rpc.MountRoArgs{Mountable: mountable, Mountpoint: mountpoint}
-	rq := call{name: "mount_ro", proc: rpc.ProcMountRo, params: []any{mountable, mountpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMountRo, &rpc.MountRoArgs{Mountable: mountable, Mountpoint: mountpoint}, mountable, mountpoint)
 }
 
-// Mount_options calls [guestfs_mount_options].
-//
-// [guestfs_mount_options]: https://libguestfs.org/guestfs.3.html#guestfs_mount_options
+// Mount_options calls guestfs_mount_options, https://libguestfs.org/guestfs.3.html#guestfs_mount_options
 func (g *Guestfs) Mount_options(options string, mountable string, mountpoint string) error {
-	msg := &rpc.MountOptionsArgs{Options: options, Mountable: mountable, Mountpoint: mountpoint}
-	rq := call{name: "mount_options", proc: rpc.ProcMountOptions, params: []any{options, mountable, mountpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMountOptions, &rpc.MountOptionsArgs{Options: options, Mountable: mountable, Mountpoint: mountpoint}, options, mountable, mountpoint)
 }
 
-// Mount_vfs calls [guestfs_mount_vfs].
-//
-// [guestfs_mount_vfs]: https://libguestfs.org/guestfs.3.html#guestfs_mount_vfs
+// Mount_vfs calls guestfs_mount_vfs, https://libguestfs.org/guestfs.3.html#guestfs_mount_vfs
 func (g *Guestfs) Mount_vfs(options string, vfstype string, mountable string, mountpoint string) error {
-	msg := &rpc.MountVfsArgs{Options: options, Vfstype: vfstype, Mountable: mountable, Mountpoint: mountpoint}
-	rq := call{name: "mount_vfs", proc: rpc.ProcMountVfs, params: []any{options, vfstype, mountable, mountpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMountVfs, &rpc.MountVfsArgs{Options: options, Vfstype: vfstype, Mountable: mountable, Mountpoint: mountpoint}, options, vfstype, mountable, mountpoint)
 }
 
-// Debug calls [guestfs_debug].
-//
-// [guestfs_debug]: https://libguestfs.org/guestfs.3.html#guestfs_debug
-func (g *Guestfs) Debug(subcmd string, extraargs []string) (r string, err error) {
-	msg := &rpc.DebugArgs{Subcmd: subcmd, Extraargs: extraargs}
-	rq := call{name: "debug", proc: rpc.ProcDebug, params: []any{subcmd, extraargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Debug calls guestfs_debug, https://libguestfs.org/guestfs.3.html#guestfs_debug
+func (g *Guestfs) Debug(subcmd string, extraargs []string) (string, error) {
+	return result(g, rpc.ProcDebug, &rpc.DebugArgs{Subcmd: subcmd, Extraargs: extraargs}, (*xdr.Codec).String, subcmd, extraargs)
 }
 
-// Lvremove calls [guestfs_lvremove].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvremove]: https://libguestfs.org/guestfs.3.html#guestfs_lvremove
+// Lvremove calls guestfs_lvremove of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvremove
 func (g *Guestfs) Lvremove(device string) error {
-	msg := &rpc.LvremoveArgs{Device: device}
-	rq := call{name: "lvremove", proc: rpc.ProcLvremove, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvremove, &rpc.LvremoveArgs{Device: device}, device)
 }
 
-// Vgremove calls [guestfs_vgremove].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgremove]: https://libguestfs.org/guestfs.3.html#guestfs_vgremove
+// Vgremove calls guestfs_vgremove of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgremove
 func (g *Guestfs) Vgremove(vgname string) error {
-	msg := &rpc.VgremoveArgs{Vgname: vgname}
-	rq := call{name: "vgremove", proc: rpc.ProcVgremove, params: []any{vgname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgremove, &rpc.VgremoveArgs{Vgname: vgname}, vgname)
 }
 
-// Pvremove calls [guestfs_pvremove].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvremove]: https://libguestfs.org/guestfs.3.html#guestfs_pvremove
+// Pvremove calls guestfs_pvremove of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvremove
 func (g *Guestfs) Pvremove(device string) error {
-	msg := &rpc.PvremoveArgs{Device: device}
-	rq := call{name: "pvremove", proc: rpc.ProcPvremove, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPvremove, &rpc.PvremoveArgs{Device: device}, device)
 }
 
-// Set_e2label calls [guestfs_set_e2label].
+// Set_e2label calls guestfs_set_e2label, https://libguestfs.org/guestfs.3.html#guestfs_set_e2label
 //
 // Deprecated: use [Guestfs.Set_label].
-//
-// [guestfs_set_e2label]: https://libguestfs.org/guestfs.3.html#guestfs_set_e2label
 func (g *Guestfs) Set_e2label(device string, label string) error {
-	msg := &rpc.SetE2labelArgs{Device: device, Label: label}
-	rq := call{name: "set_e2label", proc: rpc.ProcSetE2label, params: []any{device, label}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetE2label, &rpc.SetE2labelArgs{Device: device, Label: label}, device, label)
 }
 
-// Get_e2label calls [guestfs_get_e2label].
+// Get_e2label calls guestfs_get_e2label, https://libguestfs.org/guestfs.3.html#guestfs_get_e2label
 //
 // Deprecated: use [Guestfs.Vfs_label].
-//
-// [guestfs_get_e2label]: https://libguestfs.org/guestfs.3.html#guestfs_get_e2label
-func (g *Guestfs) Get_e2label(device string) (r string, err error) {
-	msg := &rpc.GetE2labelArgs{Device: device}
-	rq := call{name: "get_e2label", proc: rpc.ProcGetE2label, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Get_e2label(device string) (string, error) {
+	return result(g, rpc.ProcGetE2label, &rpc.GetE2labelArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Set_e2uuid calls [guestfs_set_e2uuid].
+// Set_e2uuid calls guestfs_set_e2uuid, https://libguestfs.org/guestfs.3.html#guestfs_set_e2uuid
 //
 // Deprecated: use [Guestfs.Set_uuid].
-//
-// [guestfs_set_e2uuid]: https://libguestfs.org/guestfs.3.html#guestfs_set_e2uuid
 func (g *Guestfs) Set_e2uuid(device string, uuid string) error {
-	msg := &rpc.SetE2uuidArgs{Device: device, Uuid: uuid}
-	rq := call{name: "set_e2uuid", proc: rpc.ProcSetE2uuid, params: []any{device, uuid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetE2uuid, &rpc.SetE2uuidArgs{Device: device, Uuid: uuid}, device, uuid)
 }
 
-// Get_e2uuid calls [guestfs_get_e2uuid].
+// Get_e2uuid calls guestfs_get_e2uuid, https://libguestfs.org/guestfs.3.html#guestfs_get_e2uuid
 //
 // Deprecated: use [Guestfs.Vfs_uuid].
-//
-// [guestfs_get_e2uuid]: https://libguestfs.org/guestfs.3.html#guestfs_get_e2uuid
-func (g *Guestfs) Get_e2uuid(device string) (r string, err error) {
-	msg := &rpc.GetE2uuidArgs{Device: device}
-	rq := call{name: "get_e2uuid", proc: rpc.ProcGetE2uuid, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Get_e2uuid(device string) (string, error) {
+	return result(g, rpc.ProcGetE2uuid, &rpc.GetE2uuidArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Fsck calls [guestfs_fsck].
-//
-// [guestfs_fsck]: https://libguestfs.org/guestfs.3.html#guestfs_fsck
-func (g *Guestfs) Fsck(fstype string, device string) (r int, err error) {
-	msg := &rpc.FsckArgs{Fstype: fstype, Device: device}
-	rq := call{name: "fsck", proc: rpc.ProcFsck, params: []any{fstype, device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Fsck calls guestfs_fsck, https://libguestfs.org/guestfs.3.html#guestfs_fsck
+func (g *Guestfs) Fsck(fstype string, device string) (int, error) {
+	return result(g, rpc.ProcFsck, &rpc.FsckArgs{Fstype: fstype, Device: device}, (*xdr.Codec).Int, fstype, device)
 }
 
-// Zero calls [guestfs_zero].
-//
-// [guestfs_zero]: https://libguestfs.org/guestfs.3.html#guestfs_zero
+// Zero calls guestfs_zero, https://libguestfs.org/guestfs.3.html#guestfs_zero
 func (g *Guestfs) Zero(device string) error {
-	msg := &rpc.ZeroArgs{Device: device}
-	rq := call{name: "zero", proc: rpc.ProcZero, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcZero, &rpc.ZeroArgs{Device: device}, device)
 }
 
-// Grub_install calls [guestfs_grub_install].
-// It is in the optional group grub.
-//
-// [guestfs_grub_install]: https://libguestfs.org/guestfs.3.html#guestfs_grub_install
+// Grub_install calls guestfs_grub_install of the optional group grub, https://libguestfs.org/guestfs.3.html#guestfs_grub_install
 func (g *Guestfs) Grub_install(root string, device string) error {
-	msg := &rpc.GrubInstallArgs{Root: root, Device: device}
-	rq := call{name: "grub_install", proc: rpc.ProcGrubInstall, params: []any{root, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcGrubInstall, &rpc.GrubInstallArgs{Root: root, Device: device}, root, device)
 }
 
-// Cp calls [guestfs_cp].
-//
-// [guestfs_cp]: https://libguestfs.org/guestfs.3.html#guestfs_cp
+// Cp calls guestfs_cp, https://libguestfs.org/guestfs.3.html#guestfs_cp
 func (g *Guestfs) Cp(src string, dest string) error {
-	msg := &rpc.CpArgs{Src: src, Dest: dest}
-	rq := call{name: "cp", proc: rpc.ProcCp, params: []any{src, dest}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcCp, &rpc.CpArgs{Src: src, Dest: dest}, src, dest)
 }
 
-// Cp_a calls [guestfs_cp_a].
-//
-// [guestfs_cp_a]: https://libguestfs.org/guestfs.3.html#guestfs_cp_a
+// Cp_a calls guestfs_cp_a, https://libguestfs.org/guestfs.3.html#guestfs_cp_a
 func (g *Guestfs) Cp_a(src string, dest string) error {
-	msg := &rpc.CpAArgs{Src: src, Dest: dest}
-	rq := call{name: "cp_a", proc: rpc.ProcCpA, params: []any{src, dest}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcCpA, &rpc.CpAArgs{Src: src, Dest: dest}, src, dest)
 }
 
-// Mv calls [guestfs_mv].
-//
-// [guestfs_mv]: https://libguestfs.org/guestfs.3.html#guestfs_mv
+// Mv calls guestfs_mv, https://libguestfs.org/guestfs.3.html#guestfs_mv
 func (g *Guestfs) Mv(src string, dest string) error {
-	msg := &rpc.MvArgs{Src: src, Dest: dest}
-	rq := call{name: "mv", proc: rpc.ProcMv, params: []any{src, dest}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMv, &rpc.MvArgs{Src: src, Dest: dest}, src, dest)
 }
 
-// Drop_caches calls [guestfs_drop_caches].
-//
-// [guestfs_drop_caches]: https://libguestfs.org/guestfs.3.html#guestfs_drop_caches
+// Drop_caches calls guestfs_drop_caches, https://libguestfs.org/guestfs.3.html#guestfs_drop_caches
 func (g *Guestfs) Drop_caches(whattodrop int) error {
-	msg := &rpc.DropCachesArgs{Whattodrop: whattodrop}
-	rq := call{name: "drop_caches", proc: rpc.ProcDropCaches, params: []any{whattodrop}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcDropCaches, &rpc.DropCachesArgs{Whattodrop: whattodrop}, whattodrop)
 }
 
-// Dmesg calls [guestfs_dmesg].
-//
-// [guestfs_dmesg]: https://libguestfs.org/guestfs.3.html#guestfs_dmesg
-func (g *Guestfs) Dmesg() (r string, err error) {
-	rq := call{name: "dmesg", proc: rpc.ProcDmesg, params: nil, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Dmesg calls guestfs_dmesg, https://libguestfs.org/guestfs.3.html#guestfs_dmesg
+func (g *Guestfs) Dmesg() (string, error) {
+	return result(g, rpc.ProcDmesg, nil, (*xdr.Codec).String)
 }
 
-// Ping_daemon calls [guestfs_ping_daemon].
-//
-// [guestfs_ping_daemon]: https://libguestfs.org/guestfs.3.html#guestfs_ping_daemon
+// Ping_daemon calls guestfs_ping_daemon, https://libguestfs.org/guestfs.3.html#guestfs_ping_daemon
 func (g *Guestfs) Ping_daemon() error {
-	rq := call{name: "ping_daemon", proc: rpc.ProcPingDaemon, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcPingDaemon, nil)
 }
 
-// Equal calls [guestfs_equal].
-//
-// [guestfs_equal]: https://libguestfs.org/guestfs.3.html#guestfs_equal
-func (g *Guestfs) Equal(file1 string, file2 string) (r bool, err error) {
-	msg := &rpc.EqualArgs{File1: file1, File2: file2}
-	rq := call{name: "equal", proc: rpc.ProcEqual, params: []any{file1, file2}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Equal calls guestfs_equal, https://libguestfs.org/guestfs.3.html#guestfs_equal
+func (g *Guestfs) Equal(file1 string, file2 string) (bool, error) {
+	return result(g, rpc.ProcEqual, &rpc.EqualArgs{File1: file1, File2: file2}, (*xdr.Codec).Bool, file1, file2)
 }
 
-// Strings calls [guestfs_strings].
-//
-// [guestfs_strings]: https://libguestfs.org/guestfs.3.html#guestfs_strings
-func (g *Guestfs) Strings(path string) (r []string, err error) {
-	msg := &rpc.StringsArgs{Path: path}
-	rq := call{name: "strings", proc: rpc.ProcStrings, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Strings calls guestfs_strings, https://libguestfs.org/guestfs.3.html#guestfs_strings
+func (g *Guestfs) Strings(path string) ([]string, error) {
+	return result(g, rpc.ProcStrings, &rpc.StringsArgs{Path: path}, decodeStrings, path)
 }
 
-// Strings_e calls [guestfs_strings_e].
-//
-// [guestfs_strings_e]: https://libguestfs.org/guestfs.3.html#guestfs_strings_e
-func (g *Guestfs) Strings_e(encoding string, path string) (r []string, err error) {
-	msg := &rpc.StringsEArgs{Encoding: encoding, Path: path}
-	rq := call{name: "strings_e", proc: rpc.ProcStringsE, params: []any{encoding, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Strings_e calls guestfs_strings_e, https://libguestfs.org/guestfs.3.html#guestfs_strings_e
+func (g *Guestfs) Strings_e(encoding string, path string) ([]string, error) {
+	return result(g, rpc.ProcStringsE, &rpc.StringsEArgs{Encoding: encoding, Path: path}, decodeStrings, encoding, path)
 }
 
-// Hexdump calls [guestfs_hexdump].
-//
-// [guestfs_hexdump]: https://libguestfs.org/guestfs.3.html#guestfs_hexdump
-func (g *Guestfs) Hexdump(path string) (r string, err error) {
-	msg := &rpc.HexdumpArgs{Path: path}
-	rq := call{name: "hexdump", proc: rpc.ProcHexdump, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Hexdump calls guestfs_hexdump, https://libguestfs.org/guestfs.3.html#guestfs_hexdump
+func (g *Guestfs) Hexdump(path string) (string, error) {
+	return result(g, rpc.ProcHexdump, &rpc.HexdumpArgs{Path: path}, (*xdr.Codec).String, path)
 }
 
-// Zerofree calls [guestfs_zerofree].
-// It is in the optional group zerofree.
-//
-// [guestfs_zerofree]: https://libguestfs.org/guestfs.3.html#guestfs_zerofree
+// Zerofree calls guestfs_zerofree of the optional group zerofree, https://libguestfs.org/guestfs.3.html#guestfs_zerofree
 func (g *Guestfs) Zerofree(device string) error {
-	msg := &rpc.ZerofreeArgs{Device: device}
-	rq := call{name: "zerofree", proc: rpc.ProcZerofree, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcZerofree, &rpc.ZerofreeArgs{Device: device}, device)
 }
 
-// Pvresize calls [guestfs_pvresize].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvresize]: https://libguestfs.org/guestfs.3.html#guestfs_pvresize
+// Pvresize calls guestfs_pvresize of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvresize
 func (g *Guestfs) Pvresize(device string) error {
-	msg := &rpc.PvresizeArgs{Device: device}
-	rq := call{name: "pvresize", proc: rpc.ProcPvresize, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPvresize, &rpc.PvresizeArgs{Device: device}, device)
 }
 
-// Sfdisk_N calls [guestfs_sfdisk_N].
+// Sfdisk_N calls guestfs_sfdisk_N, https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_N
 //
 // Deprecated: use [Guestfs.Part_add].
-//
-// [guestfs_sfdisk_N]: https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_N
 func (g *Guestfs) Sfdisk_N(device string, partnum int, cyls int, heads int, sectors int, line string) error {
-	msg := &rpc.SfdiskNArgs{Device: device, Partnum: partnum, Cyls: cyls, Heads: heads, Sectors: sectors, Line: line}
-	rq := call{name: "sfdisk_N", proc: rpc.ProcSfdiskN, params: []any{device, partnum, cyls, heads, sectors, line}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSfdiskN, &rpc.SfdiskNArgs{Device: device, Partnum: partnum, Cyls: cyls, Heads: heads, Sectors: sectors, Line: line}, device, partnum, cyls, heads, sectors, line)
 }
 
-// Sfdisk_l calls [guestfs_sfdisk_l].
+// Sfdisk_l calls guestfs_sfdisk_l, https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_l
 //
 // Deprecated: use [Guestfs.Part_list].
-//
-// [guestfs_sfdisk_l]: https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_l
-func (g *Guestfs) Sfdisk_l(device string) (r string, err error) {
-	msg := &rpc.SfdiskLArgs{Device: device}
-	rq := call{name: "sfdisk_l", proc: rpc.ProcSfdiskL, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Sfdisk_l(device string) (string, error) {
+	return result(g, rpc.ProcSfdiskL, &rpc.SfdiskLArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Sfdisk_kernel_geometry calls [guestfs_sfdisk_kernel_geometry].
-//
-// [guestfs_sfdisk_kernel_geometry]: https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_kernel_geometry
-func (g *Guestfs) Sfdisk_kernel_geometry(device string) (r string, err error) {
-	msg := &rpc.SfdiskKernelGeometryArgs{Device: device}
-	rq := call{name: "sfdisk_kernel_geometry", proc: rpc.ProcSfdiskKernelGeometry, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Sfdisk_kernel_geometry calls guestfs_sfdisk_kernel_geometry, https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_kernel_geometry
+func (g *Guestfs) Sfdisk_kernel_geometry(device string) (string, error) {
+	return result(g, rpc.ProcSfdiskKernelGeometry, &rpc.SfdiskKernelGeometryArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Sfdisk_disk_geometry calls [guestfs_sfdisk_disk_geometry].
-//
-// [guestfs_sfdisk_disk_geometry]: https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_disk_geometry
-func (g *Guestfs) Sfdisk_disk_geometry(device string) (r string, err error) {
-	msg := &rpc.SfdiskDiskGeometryArgs{Device: device}
-	rq := call{name: "sfdisk_disk_geometry", proc: rpc.ProcSfdiskDiskGeometry, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Sfdisk_disk_geometry calls guestfs_sfdisk_disk_geometry, https://libguestfs.org/guestfs.3.html#guestfs_sfdisk_disk_geometry
+func (g *Guestfs) Sfdisk_disk_geometry(device string) (string, error) {
+	return result(g, rpc.ProcSfdiskDiskGeometry, &rpc.SfdiskDiskGeometryArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Vg_activate_all calls [guestfs_vg_activate_all].
-// It is in the optional group lvm2.
-//
-// [guestfs_vg_activate_all]: https://libguestfs.org/guestfs.3.html#guestfs_vg_activate_all
+// Vg_activate_all calls guestfs_vg_activate_all of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vg_activate_all
 func (g *Guestfs) Vg_activate_all(activate bool) error {
-	msg := &rpc.VgActivateAllArgs{Activate: activate}
-	rq := call{name: "vg_activate_all", proc: rpc.ProcVgActivateAll, params: []any{activate}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgActivateAll, &rpc.VgActivateAllArgs{Activate: activate}, activate)
 }
 
-// Vg_activate calls [guestfs_vg_activate].
-// It is in the optional group lvm2.
-//
-// [guestfs_vg_activate]: https://libguestfs.org/guestfs.3.html#guestfs_vg_activate
+// Vg_activate calls guestfs_vg_activate of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vg_activate
 func (g *Guestfs) Vg_activate(activate bool, volgroups []string) error {
-	msg := &rpc.VgActivateArgs{Activate: activate, Volgroups: volgroups}
-	rq := call{name: "vg_activate", proc: rpc.ProcVgActivate, params: []any{activate, volgroups}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgActivate, &rpc.VgActivateArgs{Activate: activate, Volgroups: volgroups}, activate, volgroups)
 }
 
-// Lvresize calls [guestfs_lvresize].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvresize]: https://libguestfs.org/guestfs.3.html#guestfs_lvresize
+// Lvresize calls guestfs_lvresize of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvresize
 func (g *Guestfs) Lvresize(device string, mbytes int) error {
-	msg := &rpc.LvresizeArgs{Device: device, Mbytes: mbytes}
-	rq := call{name: "lvresize", proc: rpc.ProcLvresize, params: []any{device, mbytes}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvresize, &rpc.LvresizeArgs{Device: device, Mbytes: mbytes}, device, mbytes)
 }
 
-// Resize2fs calls [guestfs_resize2fs].
-//
-// [guestfs_resize2fs]: https://libguestfs.org/guestfs.3.html#guestfs_resize2fs
+// Resize2fs calls guestfs_resize2fs, https://libguestfs.org/guestfs.3.html#guestfs_resize2fs
 func (g *Guestfs) Resize2fs(device string) error {
-	msg := &rpc.Resize2fsArgs{Device: device}
-	rq := call{name: "resize2fs", proc: rpc.ProcResize2fs, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcResize2fs, &rpc.Resize2fsArgs{Device: device}, device)
 }
 
-// E2fsck_f calls [guestfs_e2fsck_f].
+// E2fsck_f calls guestfs_e2fsck_f, https://libguestfs.org/guestfs.3.html#guestfs_e2fsck_f
 //
 // Deprecated: use [Guestfs.E2fsck].
-//
-// [guestfs_e2fsck_f]: https://libguestfs.org/guestfs.3.html#guestfs_e2fsck_f
 func (g *Guestfs) E2fsck_f(device string) error {
-	msg := &rpc.E2fsckFArgs{Device: device}
-	rq := call{name: "e2fsck_f", proc: rpc.ProcE2fsckF, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcE2fsckF, &rpc.E2fsckFArgs{Device: device}, device)
 }
 
-// Sleep calls [guestfs_sleep].
-//
-// [guestfs_sleep]: https://libguestfs.org/guestfs.3.html#guestfs_sleep
+// Sleep calls guestfs_sleep, https://libguestfs.org/guestfs.3.html#guestfs_sleep
 func (g *Guestfs) Sleep(secs int) error {
-	msg := &rpc.SleepArgs{Secs: secs}
-	rq := call{name: "sleep", proc: rpc.ProcSleep, params: []any{secs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSleep, &rpc.SleepArgs{Secs: secs}, secs)
 }
 
-// Ntfs_3g_probe calls [guestfs_ntfs_3g_probe].
-// It is in the optional group ntfs3g.
-//
-// [guestfs_ntfs_3g_probe]: https://libguestfs.org/guestfs.3.html#guestfs_ntfs_3g_probe
-func (g *Guestfs) Ntfs_3g_probe(rw bool, device string) (r int, err error) {
-	msg := &rpc.Ntfs3gProbeArgs{Rw: rw, Device: device}
-	rq := call{name: "ntfs_3g_probe", proc: rpc.ProcNtfs3gProbe, params: []any{rw, device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Ntfs_3g_probe calls guestfs_ntfs_3g_probe of the optional group ntfs3g, https://libguestfs.org/guestfs.3.html#guestfs_ntfs_3g_probe
+func (g *Guestfs) Ntfs_3g_probe(rw bool, device string) (int, error) {
+	return result(g, rpc.ProcNtfs3gProbe, &rpc.Ntfs3gProbeArgs{Rw: rw, Device: device}, (*xdr.Codec).Int, rw, device)
 }
 
-// Sh calls [guestfs_sh].
-//
-// [guestfs_sh]: https://libguestfs.org/guestfs.3.html#guestfs_sh
-func (g *Guestfs) Sh(command string) (r string, err error) {
-	msg := &rpc.ShArgs{Command: command}
-	rq := call{name: "sh", proc: rpc.ProcSh, params: []any{command}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Sh calls guestfs_sh, https://libguestfs.org/guestfs.3.html#guestfs_sh
+func (g *Guestfs) Sh(command string) (string, error) {
+	return result(g, rpc.ProcSh, &rpc.ShArgs{Command: command}, (*xdr.Codec).String, command)
 }
 
-// Sh_lines calls [guestfs_sh_lines].
-//
-// [guestfs_sh_lines]: https://libguestfs.org/guestfs.3.html#guestfs_sh_lines
-func (g *Guestfs) Sh_lines(command string) (r []string, err error) {
-	msg := &rpc.ShLinesArgs{Command: command}
-	rq := call{name: "sh_lines", proc: rpc.ProcShLines, params: []any{command}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Sh_lines calls guestfs_sh_lines, https://libguestfs.org/guestfs.3.html#guestfs_sh_lines
+func (g *Guestfs) Sh_lines(command string) ([]string, error) {
+	return result(g, rpc.ProcShLines, &rpc.ShLinesArgs{Command: command}, decodeStrings, command)
 }
 
-// Glob_expand calls [guestfs_glob_expand].
-//
-// [guestfs_glob_expand]: https://libguestfs.org/guestfs.3.html#guestfs_glob_expand
-func (g *Guestfs) Glob_expand(pattern string, optargs *OptargsGlob_expand) (r []string, err error) {
-	msg := &rpc.GlobExpandArgs{Pattern: pattern}
-	if optargs != nil {
-		msg.Directoryslash = rpc.Opt[bool]{Value: optargs.Directoryslash, Set: optargs.Directoryslash_is_set}
-	}
-	rq := call{name: "glob_expand", proc: rpc.ProcGlobExpand, params: []any{pattern, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Glob_expand calls guestfs_glob_expand, https://libguestfs.org/guestfs.3.html#guestfs_glob_expand
+func (g *Guestfs) Glob_expand(pattern string, optargs *OptargsGlob_expand) ([]string, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcGlobExpand, &rpc.GlobExpandArgs{Pattern: pattern,
+		Directoryslash: opt(o.Directoryslash, o.Directoryslash_is_set),
+	}, decodeStrings, pattern, optargs)
 }
 
-// Scrub_device calls [guestfs_scrub_device].
-// It is in the optional group scrub.
-//
-// [guestfs_scrub_device]: https://libguestfs.org/guestfs.3.html#guestfs_scrub_device
+// Scrub_device calls guestfs_scrub_device of the optional group scrub, https://libguestfs.org/guestfs.3.html#guestfs_scrub_device
 func (g *Guestfs) Scrub_device(device string) error {
-	msg := &rpc.ScrubDeviceArgs{Device: device}
-	rq := call{name: "scrub_device", proc: rpc.ProcScrubDevice, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcScrubDevice, &rpc.ScrubDeviceArgs{Device: device}, device)
 }
 
-// Scrub_file calls [guestfs_scrub_file].
-// It is in the optional group scrub.
-//
-// [guestfs_scrub_file]: https://libguestfs.org/guestfs.3.html#guestfs_scrub_file
+// Scrub_file calls guestfs_scrub_file of the optional group scrub, https://libguestfs.org/guestfs.3.html#guestfs_scrub_file
 func (g *Guestfs) Scrub_file(file string) error {
-	msg := &rpc.ScrubFileArgs{File: file}
-	rq := call{name: "scrub_file", proc: rpc.ProcScrubFile, params: []any{file}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcScrubFile, &rpc.ScrubFileArgs{File: file}, file)
 }
 
-// Scrub_freespace calls [guestfs_scrub_freespace].
-// It is in the optional group scrub.
-//
-// [guestfs_scrub_freespace]: https://libguestfs.org/guestfs.3.html#guestfs_scrub_freespace
+// Scrub_freespace calls guestfs_scrub_freespace of the optional group scrub, https://libguestfs.org/guestfs.3.html#guestfs_scrub_freespace
 func (g *Guestfs) Scrub_freespace(dir string) error {
-	msg := &rpc.ScrubFreespaceArgs{Dir: dir}
-	rq := call{name: "scrub_freespace", proc: rpc.ProcScrubFreespace, params: []any{dir}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcScrubFreespace, &rpc.ScrubFreespaceArgs{Dir: dir}, dir)
 }
 
-// Mkdtemp calls [guestfs_mkdtemp].
-//
-// [guestfs_mkdtemp]: https://libguestfs.org/guestfs.3.html#guestfs_mkdtemp
-func (g *Guestfs) Mkdtemp(tmpl string) (r string, err error) {
-	msg := &rpc.MkdtempArgs{Tmpl: tmpl}
-	rq := call{name: "mkdtemp", proc: rpc.ProcMkdtemp, params: []any{tmpl}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Mkdtemp calls guestfs_mkdtemp, https://libguestfs.org/guestfs.3.html#guestfs_mkdtemp
+func (g *Guestfs) Mkdtemp(tmpl string) (string, error) {
+	return result(g, rpc.ProcMkdtemp, &rpc.MkdtempArgs{Tmpl: tmpl}, (*xdr.Codec).String, tmpl)
 }
 
-// Wc_l calls [guestfs_wc_l].
-//
-// [guestfs_wc_l]: https://libguestfs.org/guestfs.3.html#guestfs_wc_l
-func (g *Guestfs) Wc_l(path string) (r int, err error) {
-	msg := &rpc.WcLArgs{Path: path}
-	rq := call{name: "wc_l", proc: rpc.ProcWcL, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Wc_l calls guestfs_wc_l, https://libguestfs.org/guestfs.3.html#guestfs_wc_l
+func (g *Guestfs) Wc_l(path string) (int, error) {
+	return result(g, rpc.ProcWcL, &rpc.WcLArgs{Path: path}, (*xdr.Codec).Int, path)
 }
 
-// Wc_w calls [guestfs_wc_w].
-//
-// [guestfs_wc_w]: https://libguestfs.org/guestfs.3.html#guestfs_wc_w
-func (g *Guestfs) Wc_w(path string) (r int, err error) {
-	msg := &rpc.WcWArgs{Path: path}
-	rq := call{name: "wc_w", proc: rpc.ProcWcW, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Wc_w calls guestfs_wc_w, https://libguestfs.org/guestfs.3.html#guestfs_wc_w
+func (g *Guestfs) Wc_w(path string) (int, error) {
+	return result(g, rpc.ProcWcW, &rpc.WcWArgs{Path: path}, (*xdr.Codec).Int, path)
 }
 
-// Wc_c calls [guestfs_wc_c].
-//
-// [guestfs_wc_c]: https://libguestfs.org/guestfs.3.html#guestfs_wc_c
-func (g *Guestfs) Wc_c(path string) (r int, err error) {
-	msg := &rpc.WcCArgs{Path: path}
-	rq := call{name: "wc_c", proc: rpc.ProcWcC, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Wc_c calls guestfs_wc_c, https://libguestfs.org/guestfs.3.html#guestfs_wc_c
+func (g *Guestfs) Wc_c(path string) (int, error) {
+	return result(g, rpc.ProcWcC, &rpc.WcCArgs{Path: path}, (*xdr.Codec).Int, path)
 }
 
-// Head calls [guestfs_head].
-//
-// [guestfs_head]: https://libguestfs.org/guestfs.3.html#guestfs_head
-func (g *Guestfs) Head(path string) (r []string, err error) {
-	msg := &rpc.HeadArgs{Path: path}
-	rq := call{name: "head", proc: rpc.ProcHead, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Head calls guestfs_head, https://libguestfs.org/guestfs.3.html#guestfs_head
+func (g *Guestfs) Head(path string) ([]string, error) {
+	return result(g, rpc.ProcHead, &rpc.HeadArgs{Path: path}, decodeStrings, path)
 }
 
-// Head_n calls [guestfs_head_n].
-//
-// [guestfs_head_n]: https://libguestfs.org/guestfs.3.html#guestfs_head_n
-func (g *Guestfs) Head_n(nrlines int, path string) (r []string, err error) {
-	msg := &rpc.HeadNArgs{Nrlines: nrlines, Path: path}
-	rq := call{name: "head_n", proc: rpc.ProcHeadN, params: []any{nrlines, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Head_n calls guestfs_head_n, https://libguestfs.org/guestfs.3.html#guestfs_head_n
+func (g *Guestfs) Head_n(nrlines int, path string) ([]string, error) {
+	return result(g, rpc.ProcHeadN, &rpc.HeadNArgs{Nrlines: nrlines, Path: path}, decodeStrings, nrlines, path)
 }
 
-// Tail calls [guestfs_tail].
-//
-// [guestfs_tail]: https://libguestfs.org/guestfs.3.html#guestfs_tail
-func (g *Guestfs) Tail(path string) (r []string, err error) {
-	msg := &rpc.TailArgs{Path: path}
-	rq := call{name: "tail", proc: rpc.ProcTail, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Tail calls guestfs_tail, https://libguestfs.org/guestfs.3.html#guestfs_tail
+func (g *Guestfs) Tail(path string) ([]string, error) {
+	return result(g, rpc.ProcTail, &rpc.TailArgs{Path: path}, decodeStrings, path)
 }
 
-// Tail_n calls [guestfs_tail_n].
-//
-// [guestfs_tail_n]: https://libguestfs.org/guestfs.3.html#guestfs_tail_n
-func (g *Guestfs) Tail_n(nrlines int, path string) (r []string, err error) {
-	msg := &rpc.TailNArgs{Nrlines: nrlines, Path: path}
-	rq := call{name: "tail_n", proc: rpc.ProcTailN, params: []any{nrlines, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Tail_n calls guestfs_tail_n, https://libguestfs.org/guestfs.3.html#guestfs_tail_n
+func (g *Guestfs) Tail_n(nrlines int, path string) ([]string, error) {
+	return result(g, rpc.ProcTailN, &rpc.TailNArgs{Nrlines: nrlines, Path: path}, decodeStrings, nrlines, path)
 }
 
-// Df calls [guestfs_df].
-//
-// [guestfs_df]: https://libguestfs.org/guestfs.3.html#guestfs_df
-func (g *Guestfs) Df() (r string, err error) {
-	rq := call{name: "df", proc: rpc.ProcDf, params: nil, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Df calls guestfs_df, https://libguestfs.org/guestfs.3.html#guestfs_df
+func (g *Guestfs) Df() (string, error) {
+	return result(g, rpc.ProcDf, nil, (*xdr.Codec).String)
 }
 
-// Df_h calls [guestfs_df_h].
-//
-// [guestfs_df_h]: https://libguestfs.org/guestfs.3.html#guestfs_df_h
-func (g *Guestfs) Df_h() (r string, err error) {
-	rq := call{name: "df_h", proc: rpc.ProcDfH, params: nil, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Df_h calls guestfs_df_h, https://libguestfs.org/guestfs.3.html#guestfs_df_h
+func (g *Guestfs) Df_h() (string, error) {
+	return result(g, rpc.ProcDfH, nil, (*xdr.Codec).String)
 }
 
-// Du calls [guestfs_du].
-//
-// [guestfs_du]: https://libguestfs.org/guestfs.3.html#guestfs_du
-func (g *Guestfs) Du(path string) (r int64, err error) {
-	msg := &rpc.DuArgs{Path: path}
-	rq := call{name: "du", proc: rpc.ProcDu, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Du calls guestfs_du, https://libguestfs.org/guestfs.3.html#guestfs_du
+func (g *Guestfs) Du(path string) (int64, error) {
+	return result(g, rpc.ProcDu, &rpc.DuArgs{Path: path}, (*xdr.Codec).Int64, path)
 }
 
-// Initrd_list calls [guestfs_initrd_list].
-//
-// [guestfs_initrd_list]: https://libguestfs.org/guestfs.3.html#guestfs_initrd_list
-func (g *Guestfs) Initrd_list(path string) (r []string, err error) {
-	msg := &rpc.InitrdListArgs{Path: path}
-	rq := call{name: "initrd_list", proc: rpc.ProcInitrdList, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Initrd_list calls guestfs_initrd_list, https://libguestfs.org/guestfs.3.html#guestfs_initrd_list
+func (g *Guestfs) Initrd_list(path string) ([]string, error) {
+	return result(g, rpc.ProcInitrdList, &rpc.InitrdListArgs{Path: path}, decodeStrings, path)
 }
 
-// Mount_loop calls [guestfs_mount_loop].
-//
-// [guestfs_mount_loop]: https://libguestfs.org/guestfs.3.html#guestfs_mount_loop
+// Mount_loop calls guestfs_mount_loop, https://libguestfs.org/guestfs.3.html#guestfs_mount_loop
 func (g *Guestfs) Mount_loop(file string, mountpoint string) error {
-	msg := &rpc.MountLoopArgs{File: file, Mountpoint: mountpoint}
-	rq := call{name: "mount_loop", proc: rpc.ProcMountLoop, params: []any{file, mountpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMountLoop, &rpc.MountLoopArgs{File: file, Mountpoint: mountpoint}, file, mountpoint)
 }
 
-// Mkswap calls [guestfs_mkswap].
-//
-// [guestfs_mkswap]: https://libguestfs.org/guestfs.3.html#guestfs_mkswap
+// Mkswap calls guestfs_mkswap, https://libguestfs.org/guestfs.3.html#guestfs_mkswap
 func (g *Guestfs) Mkswap(device string, optargs *OptargsMkswap) error {
-	msg := &rpc.MkswapArgs{Device: device}
-	if optargs != nil {
-		msg.Label = rpc.Opt[string]{Value: optargs.Label, Set: optargs.Label_is_set}
-		msg.Uuid = rpc.Opt[string]{Value: optargs.Uuid, Set: optargs.Uuid_is_set}
-	}
-	rq := call{name: "mkswap", proc: rpc.ProcMkswap, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcMkswap, &rpc.MkswapArgs{Device: device,
+		Label: opt(o.Label, o.Label_is_set),
+		Uuid:  opt(o.Uuid, o.Uuid_is_set),
+	}, device, optargs)
 }
 
-// Mkswap_L calls [guestfs_mkswap_L].
+// Mkswap_L calls guestfs_mkswap_L, https://libguestfs.org/guestfs.3.html#guestfs_mkswap_L
 //
 // Deprecated: use [Guestfs.Mkswap].
-//
-// [guestfs_mkswap_L]: https://libguestfs.org/guestfs.3.html#guestfs_mkswap_L
 func (g *Guestfs) Mkswap_L(label string, device string) error {
-	msg := &rpc.MkswapLArgs{Label: label, Device: device}
-	rq := call{name: "mkswap_L", proc: rpc.ProcMkswapL, params: []any{label, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkswapL, &rpc.MkswapLArgs{Label: label, Device: device}, label, device)
 }
 
-// Mkswap_U calls [guestfs_mkswap_U].
-// It is in the optional group linuxfsuuid.
+// Mkswap_U calls guestfs_mkswap_U of the optional group linuxfsuuid, https://libguestfs.org/guestfs.3.html#guestfs_mkswap_U
 //
 // Deprecated: use [Guestfs.Mkswap].
-//
-// [guestfs_mkswap_U]: https://libguestfs.org/guestfs.3.html#guestfs_mkswap_U
 func (g *Guestfs) Mkswap_U(uuid string, device string) error {
-	msg := &rpc.MkswapUArgs{Uuid: uuid, Device: device}
-	rq := call{name: "mkswap_U", proc: rpc.ProcMkswapU, params: []any{uuid, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkswapU, &rpc.MkswapUArgs{Uuid: uuid, Device: device}, uuid, device)
 }
 
-// Mknod calls [guestfs_mknod].
-// It is in the optional group mknod.
-//
-// [guestfs_mknod]: https://libguestfs.org/guestfs.3.html#guestfs_mknod
+// Mknod calls guestfs_mknod of the optional group mknod, https://libguestfs.org/guestfs.3.html#guestfs_mknod
 func (g *Guestfs) Mknod(mode int, devmajor int, devminor int, path string) error {
-	msg := &rpc.MknodArgs{Mode: mode, Devmajor: devmajor, Devminor: devminor, Path: path}
-	rq := call{name: "mknod", proc: rpc.ProcMknod, params: []any{mode, devmajor, devminor, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMknod, &rpc.MknodArgs{Mode: mode, Devmajor: devmajor, Devminor: devminor, Path: path}, mode, devmajor, devminor, path)
 }
 
-// Mkfifo calls [guestfs_mkfifo].
-// It is in the optional group mknod.
-//
-// [guestfs_mkfifo]: https://libguestfs.org/guestfs.3.html#guestfs_mkfifo
+// Mkfifo calls guestfs_mkfifo of the optional group mknod, https://libguestfs.org/guestfs.3.html#guestfs_mkfifo
 func (g *Guestfs) Mkfifo(mode int, path string) error {
-	msg := &rpc.MkfifoArgs{Mode: mode, Path: path}
-	rq := call{name: "mkfifo", proc: rpc.ProcMkfifo, params: []any{mode, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkfifo, &rpc.MkfifoArgs{Mode: mode, Path: path}, mode, path)
 }
 
-// Mknod_b calls [guestfs_mknod_b].
-// It is in the optional group mknod.
-//
-// [guestfs_mknod_b]: https://libguestfs.org/guestfs.3.html#guestfs_mknod_b
+// Mknod_b calls guestfs_mknod_b of the optional group mknod, https://libguestfs.org/guestfs.3.html#guestfs_mknod_b
 func (g *Guestfs) Mknod_b(mode int, devmajor int, devminor int, path string) error {
-	msg := &rpc.MknodBArgs{Mode: mode, Devmajor: devmajor, Devminor: devminor, Path: path}
-	rq := call{name: "mknod_b", proc: rpc.ProcMknodB, params: []any{mode, devmajor, devminor, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMknodB, &rpc.MknodBArgs{Mode: mode, Devmajor: devmajor, Devminor: devminor, Path: path}, mode, devmajor, devminor, path)
 }
 
-// Mknod_c calls [guestfs_mknod_c].
-// It is in the optional group mknod.
-//
-// [guestfs_mknod_c]: https://libguestfs.org/guestfs.3.html#guestfs_mknod_c
+// Mknod_c calls guestfs_mknod_c of the optional group mknod, https://libguestfs.org/guestfs.3.html#guestfs_mknod_c
 func (g *Guestfs) Mknod_c(mode int, devmajor int, devminor int, path string) error {
-	msg := &rpc.MknodCArgs{Mode: mode, Devmajor: devmajor, Devminor: devminor, Path: path}
-	rq := call{name: "mknod_c", proc: rpc.ProcMknodC, params: []any{mode, devmajor, devminor, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMknodC, &rpc.MknodCArgs{Mode: mode, Devmajor: devmajor, Devminor: devminor, Path: path}, mode, devmajor, devminor, path)
 }
 
-// Umask calls [guestfs_umask].
-//
-// [guestfs_umask]: https://libguestfs.org/guestfs.3.html#guestfs_umask
-func (g *Guestfs) Umask(mask int) (r int, err error) {
-	msg := &rpc.UmaskArgs{Mask: mask}
-	rq := call{name: "umask", proc: rpc.ProcUmask, params: []any{mask}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Umask calls guestfs_umask, https://libguestfs.org/guestfs.3.html#guestfs_umask
+func (g *Guestfs) Umask(mask int) (int, error) {
+	return result(g, rpc.ProcUmask, &rpc.UmaskArgs{Mask: mask}, (*xdr.Codec).Int, mask)
 }
 
-// Readdir calls [guestfs_readdir].
-//
-// [guestfs_readdir]: https://libguestfs.org/guestfs.3.html#guestfs_readdir
-func (g *Guestfs) Readdir(dir string) (r *[]Dirent, err error) {
-	msg := &rpc.ReaddirArgs{Dir: dir}
-	rq := call{name: "readdir", proc: rpc.ProcReaddir, params: []any{dir}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 16, codeDirent) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Readdir calls guestfs_readdir, https://libguestfs.org/guestfs.3.html#guestfs_readdir
+func (g *Guestfs) Readdir(dir string) (*[]Dirent, error) {
+	return result(g, rpc.ProcReaddir, &rpc.ReaddirArgs{Dir: dir}, list(16, codeDirent), dir)
 }
 
-// SfdiskM calls [guestfs_sfdiskM].
+// SfdiskM calls guestfs_sfdiskM, https://libguestfs.org/guestfs.3.html#guestfs_sfdiskM
 //
 // Deprecated: use [Guestfs.Part_add].
-//
-// [guestfs_sfdiskM]: https://libguestfs.org/guestfs.3.html#guestfs_sfdiskM
 func (g *Guestfs) SfdiskM(device string, lines []string) error {
-	msg := &rpc.SfdiskMArgs{Device: device, Lines: lines}
-	rq := call{name: "sfdiskM", proc: rpc.ProcSfdiskM, params: []any{device, lines}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSfdiskM, &rpc.SfdiskMArgs{Device: device, Lines: lines}, device, lines)
 }
 
-// Zfile calls [guestfs_zfile].
+// Zfile calls guestfs_zfile, https://libguestfs.org/guestfs.3.html#guestfs_zfile
 //
 // Deprecated: use [Guestfs.File].
-//
-// [guestfs_zfile]: https://libguestfs.org/guestfs.3.html#guestfs_zfile
-func (g *Guestfs) Zfile(meth string, path string) (r string, err error) {
-	msg := &rpc.ZfileArgs{Meth: meth, Path: path}
-	rq := call{name: "zfile", proc: rpc.ProcZfile, params: []any{meth, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Zfile(meth string, path string) (string, error) {
+	return result(g, rpc.ProcZfile, &rpc.ZfileArgs{Meth: meth, Path: path}, (*xdr.Codec).String, meth, path)
 }
 
-// Getxattrs calls [guestfs_getxattrs].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_getxattrs]: https://libguestfs.org/guestfs.3.html#guestfs_getxattrs
-func (g *Guestfs) Getxattrs(path string) (r *[]XAttr, err error) {
-	msg := &rpc.GetxattrsArgs{Path: path}
-	rq := call{name: "getxattrs", proc: rpc.ProcGetxattrs, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 8, codeXAttr) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Getxattrs calls guestfs_getxattrs of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_getxattrs
+func (g *Guestfs) Getxattrs(path string) (*[]XAttr, error) {
+	return result(g, rpc.ProcGetxattrs, &rpc.GetxattrsArgs{Path: path}, list(8, codeXAttr), path)
 }
 
-// Lgetxattrs calls [guestfs_lgetxattrs].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_lgetxattrs]: https://libguestfs.org/guestfs.3.html#guestfs_lgetxattrs
-func (g *Guestfs) Lgetxattrs(path string) (r *[]XAttr, err error) {
-	msg := &rpc.LgetxattrsArgs{Path: path}
-	rq := call{name: "lgetxattrs", proc: rpc.ProcLgetxattrs, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 8, codeXAttr) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Lgetxattrs calls guestfs_lgetxattrs of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_lgetxattrs
+func (g *Guestfs) Lgetxattrs(path string) (*[]XAttr, error) {
+	return result(g, rpc.ProcLgetxattrs, &rpc.LgetxattrsArgs{Path: path}, list(8, codeXAttr), path)
 }
 
-// Setxattr calls [guestfs_setxattr].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_setxattr]: https://libguestfs.org/guestfs.3.html#guestfs_setxattr
+// Setxattr calls guestfs_setxattr of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_setxattr
 func (g *Guestfs) Setxattr(xattr string, val string, vallen int, path string) error {
-	msg := &rpc.SetxattrArgs{Xattr: xattr, Val: val, Vallen: vallen, Path: path}
-	rq := call{name: "setxattr", proc: rpc.ProcSetxattr, params: []any{xattr, val, vallen, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetxattr, &rpc.SetxattrArgs{Xattr: xattr, Val: val, Vallen: vallen, Path: path}, xattr, val, vallen, path)
 }
 
-// Lsetxattr calls [guestfs_lsetxattr].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_lsetxattr]: https://libguestfs.org/guestfs.3.html#guestfs_lsetxattr
+// Lsetxattr calls guestfs_lsetxattr of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_lsetxattr
 func (g *Guestfs) Lsetxattr(xattr string, val string, vallen int, path string) error {
-	msg := &rpc.LsetxattrArgs{Xattr: xattr, Val: val, Vallen: vallen, Path: path}
-	rq := call{name: "lsetxattr", proc: rpc.ProcLsetxattr, params: []any{xattr, val, vallen, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLsetxattr, &rpc.LsetxattrArgs{Xattr: xattr, Val: val, Vallen: vallen, Path: path}, xattr, val, vallen, path)
 }
 
-// Removexattr calls [guestfs_removexattr].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_removexattr]: https://libguestfs.org/guestfs.3.html#guestfs_removexattr
+// Removexattr calls guestfs_removexattr of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_removexattr
 func (g *Guestfs) Removexattr(xattr string, path string) error {
-	msg := &rpc.RemovexattrArgs{Xattr: xattr, Path: path}
-	rq := call{name: "removexattr", proc: rpc.ProcRemovexattr, params: []any{xattr, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRemovexattr, &rpc.RemovexattrArgs{Xattr: xattr, Path: path}, xattr, path)
 }
 
-// Lremovexattr calls [guestfs_lremovexattr].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_lremovexattr]: https://libguestfs.org/guestfs.3.html#guestfs_lremovexattr
+// Lremovexattr calls guestfs_lremovexattr of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_lremovexattr
 func (g *Guestfs) Lremovexattr(xattr string, path string) error {
-	msg := &rpc.LremovexattrArgs{Xattr: xattr, Path: path}
-	rq := call{name: "lremovexattr", proc: rpc.ProcLremovexattr, params: []any{xattr, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLremovexattr, &rpc.LremovexattrArgs{Xattr: xattr, Path: path}, xattr, path)
 }
 
-// Mountpoints calls [guestfs_mountpoints].
-//
-// [guestfs_mountpoints]: https://libguestfs.org/guestfs.3.html#guestfs_mountpoints
-func (g *Guestfs) Mountpoints() (r map[string]string, err error) {
-	rq := call{name: "mountpoints", proc: rpc.ProcMountpoints, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Mountpoints calls guestfs_mountpoints, https://libguestfs.org/guestfs.3.html#guestfs_mountpoints
+func (g *Guestfs) Mountpoints() (map[string]string, error) {
+	return result(g, rpc.ProcMountpoints, nil, decodeMap)
 }
 
-// Mkmountpoint calls [guestfs_mkmountpoint].
-//
-// [guestfs_mkmountpoint]: https://libguestfs.org/guestfs.3.html#guestfs_mkmountpoint
+// Mkmountpoint calls guestfs_mkmountpoint, https://libguestfs.org/guestfs.3.html#guestfs_mkmountpoint
 func (g *Guestfs) Mkmountpoint(exemptpath string) error {
-	msg := &rpc.MkmountpointArgs{Exemptpath: exemptpath}
-	rq := call{name: "mkmountpoint", proc: rpc.ProcMkmountpoint, params: []any{exemptpath}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkmountpoint, &rpc.MkmountpointArgs{Exemptpath: exemptpath}, exemptpath)
 }
 
-// Rmmountpoint calls [guestfs_rmmountpoint].
-//
-// [guestfs_rmmountpoint]: https://libguestfs.org/guestfs.3.html#guestfs_rmmountpoint
+// Rmmountpoint calls guestfs_rmmountpoint, https://libguestfs.org/guestfs.3.html#guestfs_rmmountpoint
 func (g *Guestfs) Rmmountpoint(exemptpath string) error {
-	msg := &rpc.RmmountpointArgs{Exemptpath: exemptpath}
-	rq := call{name: "rmmountpoint", proc: rpc.ProcRmmountpoint, params: []any{exemptpath}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRmmountpoint, &rpc.RmmountpointArgs{Exemptpath: exemptpath}, exemptpath)
 }
 
-// Grep calls [guestfs_grep].
-//
-// [guestfs_grep]: https://libguestfs.org/guestfs.3.html#guestfs_grep
-func (g *Guestfs) Grep(regex string, path string, optargs *OptargsGrep) (r []string, err error) {
-	msg := &rpc.GrepArgs{Regex: regex, Path: path}
-	if optargs != nil {
-		msg.Extended = rpc.Opt[bool]{Value: optargs.Extended, Set: optargs.Extended_is_set}
-		msg.Fixed = rpc.Opt[bool]{Value: optargs.Fixed, Set: optargs.Fixed_is_set}
-		msg.Insensitive = rpc.Opt[bool]{Value: optargs.Insensitive, Set: optargs.Insensitive_is_set}
-		msg.Compressed = rpc.Opt[bool]{Value: optargs.Compressed, Set: optargs.Compressed_is_set}
-	}
-	rq := call{name: "grep", proc: rpc.ProcGrep, params: []any{regex, path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Grep calls guestfs_grep, https://libguestfs.org/guestfs.3.html#guestfs_grep
+func (g *Guestfs) Grep(regex string, path string, optargs *OptargsGrep) ([]string, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcGrep, &rpc.GrepArgs{Regex: regex, Path: path,
+		Extended:    opt(o.Extended, o.Extended_is_set),
+		Fixed:       opt(o.Fixed, o.Fixed_is_set),
+		Insensitive: opt(o.Insensitive, o.Insensitive_is_set),
+		Compressed:  opt(o.Compressed, o.Compressed_is_set),
+	}, decodeStrings, regex, path, optargs)
 }
 
-// Egrep calls [guestfs_egrep].
+// Egrep calls guestfs_egrep, https://libguestfs.org/guestfs.3.html#guestfs_egrep
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_egrep]: https://libguestfs.org/guestfs.3.html#guestfs_egrep
-func (g *Guestfs) Egrep(regex string, path string) (r []string, err error) {
-	msg := &rpc.EgrepArgs{Regex: regex, Path: path}
-	rq := call{name: "egrep", proc: rpc.ProcEgrep, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Egrep(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcEgrep, &rpc.EgrepArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Fgrep calls [guestfs_fgrep].
+// Fgrep calls guestfs_fgrep, https://libguestfs.org/guestfs.3.html#guestfs_fgrep
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_fgrep]: https://libguestfs.org/guestfs.3.html#guestfs_fgrep
-func (g *Guestfs) Fgrep(pattern string, path string) (r []string, err error) {
-	msg := &rpc.FgrepArgs{Pattern: pattern, Path: path}
-	rq := call{name: "fgrep", proc: rpc.ProcFgrep, params: []any{pattern, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Fgrep(pattern string, path string) ([]string, error) {
+	return result(g, rpc.ProcFgrep, &rpc.FgrepArgs{Pattern: pattern, Path: path}, decodeStrings, pattern, path)
 }
 
-// Grepi calls [guestfs_grepi].
+// Grepi calls guestfs_grepi, https://libguestfs.org/guestfs.3.html#guestfs_grepi
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_grepi]: https://libguestfs.org/guestfs.3.html#guestfs_grepi
-func (g *Guestfs) Grepi(regex string, path string) (r []string, err error) {
-	msg := &rpc.GrepiArgs{Regex: regex, Path: path}
-	rq := call{name: "grepi", proc: rpc.ProcGrepi, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Grepi(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcGrepi, &rpc.GrepiArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Egrepi calls [guestfs_egrepi].
+// Egrepi calls guestfs_egrepi, https://libguestfs.org/guestfs.3.html#guestfs_egrepi
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_egrepi]: https://libguestfs.org/guestfs.3.html#guestfs_egrepi
-func (g *Guestfs) Egrepi(regex string, path string) (r []string, err error) {
-	msg := &rpc.EgrepiArgs{Regex: regex, Path: path}
-	rq := call{name: "egrepi", proc: rpc.ProcEgrepi, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Egrepi(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcEgrepi, &rpc.EgrepiArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Fgrepi calls [guestfs_fgrepi].
+// Fgrepi calls guestfs_fgrepi, https://libguestfs.org/guestfs.3.html#guestfs_fgrepi
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_fgrepi]: https://libguestfs.org/guestfs.3.html#guestfs_fgrepi
-func (g *Guestfs) Fgrepi(pattern string, path string) (r []string, err error) {
-	msg := &rpc.FgrepiArgs{Pattern: pattern, Path: path}
-	rq := call{name: "fgrepi", proc: rpc.ProcFgrepi, params: []any{pattern, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Fgrepi(pattern string, path string) ([]string, error) {
+	return result(g, rpc.ProcFgrepi, &rpc.FgrepiArgs{Pattern: pattern, Path: path}, decodeStrings, pattern, path)
 }
 
-// Zgrep calls [guestfs_zgrep].
+// Zgrep calls guestfs_zgrep, https://libguestfs.org/guestfs.3.html#guestfs_zgrep
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_zgrep]: https://libguestfs.org/guestfs.3.html#guestfs_zgrep
-func (g *Guestfs) Zgrep(regex string, path string) (r []string, err error) {
-	msg := &rpc.ZgrepArgs{Regex: regex, Path: path}
-	rq := call{name: "zgrep", proc: rpc.ProcZgrep, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Zgrep(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcZgrep, &rpc.ZgrepArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Zegrep calls [guestfs_zegrep].
+// Zegrep calls guestfs_zegrep, https://libguestfs.org/guestfs.3.html#guestfs_zegrep
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_zegrep]: https://libguestfs.org/guestfs.3.html#guestfs_zegrep
-func (g *Guestfs) Zegrep(regex string, path string) (r []string, err error) {
-	msg := &rpc.ZegrepArgs{Regex: regex, Path: path}
-	rq := call{name: "zegrep", proc: rpc.ProcZegrep, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Zegrep(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcZegrep, &rpc.ZegrepArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Zfgrep calls [guestfs_zfgrep].
+// Zfgrep calls guestfs_zfgrep, https://libguestfs.org/guestfs.3.html#guestfs_zfgrep
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_zfgrep]: https://libguestfs.org/guestfs.3.html#guestfs_zfgrep
-func (g *Guestfs) Zfgrep(pattern string, path string) (r []string, err error) {
-	msg := &rpc.ZfgrepArgs{Pattern: pattern, Path: path}
-	rq := call{name: "zfgrep", proc: rpc.ProcZfgrep, params: []any{pattern, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Zfgrep(pattern string, path string) ([]string, error) {
+	return result(g, rpc.ProcZfgrep, &rpc.ZfgrepArgs{Pattern: pattern, Path: path}, decodeStrings, pattern, path)
 }
 
-// Zgrepi calls [guestfs_zgrepi].
+// Zgrepi calls guestfs_zgrepi, https://libguestfs.org/guestfs.3.html#guestfs_zgrepi
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_zgrepi]: https://libguestfs.org/guestfs.3.html#guestfs_zgrepi
-func (g *Guestfs) Zgrepi(regex string, path string) (r []string, err error) {
-	msg := &rpc.ZgrepiArgs{Regex: regex, Path: path}
-	rq := call{name: "zgrepi", proc: rpc.ProcZgrepi, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Zgrepi(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcZgrepi, &rpc.ZgrepiArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Zegrepi calls [guestfs_zegrepi].
+// Zegrepi calls guestfs_zegrepi, https://libguestfs.org/guestfs.3.html#guestfs_zegrepi
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_zegrepi]: https://libguestfs.org/guestfs.3.html#guestfs_zegrepi
-func (g *Guestfs) Zegrepi(regex string, path string) (r []string, err error) {
-	msg := &rpc.ZegrepiArgs{Regex: regex, Path: path}
-	rq := call{name: "zegrepi", proc: rpc.ProcZegrepi, params: []any{regex, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Zegrepi(regex string, path string) ([]string, error) {
+	return result(g, rpc.ProcZegrepi, &rpc.ZegrepiArgs{Regex: regex, Path: path}, decodeStrings, regex, path)
 }
 
-// Zfgrepi calls [guestfs_zfgrepi].
+// Zfgrepi calls guestfs_zfgrepi, https://libguestfs.org/guestfs.3.html#guestfs_zfgrepi
 //
 // Deprecated: use [Guestfs.Grep].
-//
-// [guestfs_zfgrepi]: https://libguestfs.org/guestfs.3.html#guestfs_zfgrepi
-func (g *Guestfs) Zfgrepi(pattern string, path string) (r []string, err error) {
-	msg := &rpc.ZfgrepiArgs{Pattern: pattern, Path: path}
-	rq := call{name: "zfgrepi", proc: rpc.ProcZfgrepi, params: []any{pattern, path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Zfgrepi(pattern string, path string) ([]string, error) {
+	return result(g, rpc.ProcZfgrepi, &rpc.ZfgrepiArgs{Pattern: pattern, Path: path}, decodeStrings, pattern, path)
 }
 
-// Realpath calls [guestfs_realpath].
-//
-// [guestfs_realpath]: https://libguestfs.org/guestfs.3.html#guestfs_realpath
-func (g *Guestfs) Realpath(path string) (r string, err error) {
-	msg := &rpc.RealpathArgs{Path: path}
-	rq := call{name: "realpath", proc: rpc.ProcRealpath, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Realpath calls guestfs_realpath, https://libguestfs.org/guestfs.3.html#guestfs_realpath
+func (g *Guestfs) Realpath(path string) (string, error) {
+	return result(g, rpc.ProcRealpath, &rpc.RealpathArgs{Path: path}, (*xdr.Codec).String, path)
 }
 
-// Ln calls [guestfs_ln].
-//
-// [guestfs_ln]: https://libguestfs.org/guestfs.3.html#guestfs_ln
+// Ln calls guestfs_ln, https://libguestfs.org/guestfs.3.html#guestfs_ln
 func (g *Guestfs) Ln(target string, linkname string) error {
-	msg := &rpc.LnArgs{Target: target, Linkname: linkname}
-	rq := call{name: "ln", proc: rpc.ProcLn, params: []any{target, linkname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLn, &rpc.LnArgs{Target: target, Linkname: linkname}, target, linkname)
 }
 
-// Ln_f calls [guestfs_ln_f].
-//
-// [guestfs_ln_f]: https://libguestfs.org/guestfs.3.html#guestfs_ln_f
+// Ln_f calls guestfs_ln_f, https://libguestfs.org/guestfs.3.html#guestfs_ln_f
 func (g *Guestfs) Ln_f(target string, linkname string) error {
-	msg := &rpc.LnFArgs{Target: target, Linkname: linkname}
-	rq := call{name: "ln_f", proc: rpc.ProcLnF, params: []any{target, linkname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLnF, &rpc.LnFArgs{Target: target, Linkname: linkname}, target, linkname)
 }
 
-// Ln_s calls [guestfs_ln_s].
-//
-// [guestfs_ln_s]: https://libguestfs.org/guestfs.3.html#guestfs_ln_s
+// Ln_s calls guestfs_ln_s, https://libguestfs.org/guestfs.3.html#guestfs_ln_s
 func (g *Guestfs) Ln_s(target string, linkname string) error {
-	msg := &rpc.LnSArgs{Target: target, Linkname: linkname}
-	rq := call{name: "ln_s", proc: rpc.ProcLnS, params: []any{target, linkname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLnS, &rpc.LnSArgs{Target: target, Linkname: linkname}, target, linkname)
 }
 
-// Ln_sf calls [guestfs_ln_sf].
-//
-// [guestfs_ln_sf]: https://libguestfs.org/guestfs.3.html#guestfs_ln_sf
+// Ln_sf calls guestfs_ln_sf, https://libguestfs.org/guestfs.3.html#guestfs_ln_sf
 func (g *Guestfs) Ln_sf(target string, linkname string) error {
-	msg := &rpc.LnSfArgs{Target: target, Linkname: linkname}
-	rq := call{name: "ln_sf", proc: rpc.ProcLnSf, params: []any{target, linkname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLnSf, &rpc.LnSfArgs{Target: target, Linkname: linkname}, target, linkname)
 }
 
-// Readlink calls [guestfs_readlink].
-//
-// [guestfs_readlink]: https://libguestfs.org/guestfs.3.html#guestfs_readlink
-func (g *Guestfs) Readlink(path string) (r string, err error) {
-	msg := &rpc.ReadlinkArgs{Path: path}
-	rq := call{name: "readlink", proc: rpc.ProcReadlink, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Readlink calls guestfs_readlink, https://libguestfs.org/guestfs.3.html#guestfs_readlink
+func (g *Guestfs) Readlink(path string) (string, error) {
+	return result(g, rpc.ProcReadlink, &rpc.ReadlinkArgs{Path: path}, (*xdr.Codec).String, path)
 }
 
-// Fallocate calls [guestfs_fallocate].
+// Fallocate calls guestfs_fallocate, https://libguestfs.org/guestfs.3.html#guestfs_fallocate
 //
 // Deprecated: use [Guestfs.Fallocate64].
-//
-// [guestfs_fallocate]: https://libguestfs.org/guestfs.3.html#guestfs_fallocate
 func (g *Guestfs) Fallocate(path string, len int) error {
-	msg := &rpc.FallocateArgs{Path: path, Len: len}
-	rq := call{name: "fallocate", proc: rpc.ProcFallocate, params: []any{path, len}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcFallocate, &rpc.FallocateArgs{Path: path, Len: len}, path, len)
 }
 
-// Swapon_device calls [guestfs_swapon_device].
-//
-// [guestfs_swapon_device]: https://libguestfs.org/guestfs.3.html#guestfs_swapon_device
+// Swapon_device calls guestfs_swapon_device, https://libguestfs.org/guestfs.3.html#guestfs_swapon_device
 func (g *Guestfs) Swapon_device(device string) error {
-	msg := &rpc.SwaponDeviceArgs{Device: device}
-	rq := call{name: "swapon_device", proc: rpc.ProcSwaponDevice, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwaponDevice, &rpc.SwaponDeviceArgs{Device: device}, device)
 }
 
-// Swapoff_device calls [guestfs_swapoff_device].
-//
-// [guestfs_swapoff_device]: https://libguestfs.org/guestfs.3.html#guestfs_swapoff_device
+// Swapoff_device calls guestfs_swapoff_device, https://libguestfs.org/guestfs.3.html#guestfs_swapoff_device
 func (g *Guestfs) Swapoff_device(device string) error {
-	msg := &rpc.SwapoffDeviceArgs{Device: device}
-	rq := call{name: "swapoff_device", proc: rpc.ProcSwapoffDevice, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwapoffDevice, &rpc.SwapoffDeviceArgs{Device: device}, device)
 }
 
-// Swapon_file calls [guestfs_swapon_file].
-//
-// [guestfs_swapon_file]: https://libguestfs.org/guestfs.3.html#guestfs_swapon_file
+// Swapon_file calls guestfs_swapon_file, https://libguestfs.org/guestfs.3.html#guestfs_swapon_file
 func (g *Guestfs) Swapon_file(file string) error {
-	msg := &rpc.SwaponFileArgs{File: file}
-	rq := call{name: "swapon_file", proc: rpc.ProcSwaponFile, params: []any{file}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwaponFile, &rpc.SwaponFileArgs{File: file}, file)
 }
 
-// Swapoff_file calls [guestfs_swapoff_file].
-//
-// [guestfs_swapoff_file]: https://libguestfs.org/guestfs.3.html#guestfs_swapoff_file
+// Swapoff_file calls guestfs_swapoff_file, https://libguestfs.org/guestfs.3.html#guestfs_swapoff_file
 func (g *Guestfs) Swapoff_file(file string) error {
-	msg := &rpc.SwapoffFileArgs{File: file}
-	rq := call{name: "swapoff_file", proc: rpc.ProcSwapoffFile, params: []any{file}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwapoffFile, &rpc.SwapoffFileArgs{File: file}, file)
 }
 
-// Swapon_label calls [guestfs_swapon_label].
-//
-// [guestfs_swapon_label]: https://libguestfs.org/guestfs.3.html#guestfs_swapon_label
+// Swapon_label calls guestfs_swapon_label, https://libguestfs.org/guestfs.3.html#guestfs_swapon_label
 func (g *Guestfs) Swapon_label(label string) error {
-	msg := &rpc.SwaponLabelArgs{Label: label}
-	rq := call{name: "swapon_label", proc: rpc.ProcSwaponLabel, params: []any{label}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwaponLabel, &rpc.SwaponLabelArgs{Label: label}, label)
 }
 
-// Swapoff_label calls [guestfs_swapoff_label].
-//
-// [guestfs_swapoff_label]: https://libguestfs.org/guestfs.3.html#guestfs_swapoff_label
+// Swapoff_label calls guestfs_swapoff_label, https://libguestfs.org/guestfs.3.html#guestfs_swapoff_label
 func (g *Guestfs) Swapoff_label(label string) error {
-	msg := &rpc.SwapoffLabelArgs{Label: label}
-	rq := call{name: "swapoff_label", proc: rpc.ProcSwapoffLabel, params: []any{label}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwapoffLabel, &rpc.SwapoffLabelArgs{Label: label}, label)
 }
 
-// Swapon_uuid calls [guestfs_swapon_uuid].
-// It is in the optional group linuxfsuuid.
-//
-// [guestfs_swapon_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_swapon_uuid
+// Swapon_uuid calls guestfs_swapon_uuid of the optional group linuxfsuuid, https://libguestfs.org/guestfs.3.html#guestfs_swapon_uuid
 func (g *Guestfs) Swapon_uuid(uuid string) error {
-	msg := &rpc.SwaponUuidArgs{Uuid: uuid}
-	rq := call{name: "swapon_uuid", proc: rpc.ProcSwaponUuid, params: []any{uuid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwaponUuid, &rpc.SwaponUuidArgs{Uuid: uuid}, uuid)
 }
 
-// Swapoff_uuid calls [guestfs_swapoff_uuid].
-// It is in the optional group linuxfsuuid.
-//
-// [guestfs_swapoff_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_swapoff_uuid
+// Swapoff_uuid calls guestfs_swapoff_uuid of the optional group linuxfsuuid, https://libguestfs.org/guestfs.3.html#guestfs_swapoff_uuid
 func (g *Guestfs) Swapoff_uuid(uuid string) error {
-	msg := &rpc.SwapoffUuidArgs{Uuid: uuid}
-	rq := call{name: "swapoff_uuid", proc: rpc.ProcSwapoffUuid, params: []any{uuid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSwapoffUuid, &rpc.SwapoffUuidArgs{Uuid: uuid}, uuid)
 }
 
-// Mkswap_file calls [guestfs_mkswap_file].
-//
-// [guestfs_mkswap_file]: https://libguestfs.org/guestfs.3.html#guestfs_mkswap_file
+// Mkswap_file calls guestfs_mkswap_file, https://libguestfs.org/guestfs.3.html#guestfs_mkswap_file
 func (g *Guestfs) Mkswap_file(path string) error {
-	msg := &rpc.MkswapFileArgs{Path: path}
-	rq := call{name: "mkswap_file", proc: rpc.ProcMkswapFile, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkswapFile, &rpc.MkswapFileArgs{Path: path}, path)
 }
 
-// Inotify_init calls [guestfs_inotify_init].
-// It is in the optional group inotify.
-//
-// [guestfs_inotify_init]: https://libguestfs.org/guestfs.3.html#guestfs_inotify_init
+// Inotify_init calls guestfs_inotify_init of the optional group inotify, https://libguestfs.org/guestfs.3.html#guestfs_inotify_init
 func (g *Guestfs) Inotify_init(maxevents int) error {
-	msg := &rpc.InotifyInitArgs{Maxevents: maxevents}
-	rq := call{name: "inotify_init", proc: rpc.ProcInotifyInit, params: []any{maxevents}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcInotifyInit, &rpc.InotifyInitArgs{Maxevents: maxevents}, maxevents)
 }
 
-// Inotify_add_watch calls [guestfs_inotify_add_watch].
-// It is in the optional group inotify.
-//
-// [guestfs_inotify_add_watch]: https://libguestfs.org/guestfs.3.html#guestfs_inotify_add_watch
-func (g *Guestfs) Inotify_add_watch(path string, mask int) (r int64, err error) {
-	msg := &rpc.InotifyAddWatchArgs{Path: path, Mask: mask}
-	rq := call{name: "inotify_add_watch", proc: rpc.ProcInotifyAddWatch, params: []any{path, mask}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Inotify_add_watch calls guestfs_inotify_add_watch of the optional group inotify, https://libguestfs.org/guestfs.3.html#guestfs_inotify_add_watch
+func (g *Guestfs) Inotify_add_watch(path string, mask int) (int64, error) {
+	return result(g, rpc.ProcInotifyAddWatch, &rpc.InotifyAddWatchArgs{Path: path, Mask: mask}, (*xdr.Codec).Int64, path, mask)
 }
 
-// Inotify_rm_watch calls [guestfs_inotify_rm_watch].
-// It is in the optional group inotify.
-//
-// [guestfs_inotify_rm_watch]: https://libguestfs.org/guestfs.3.html#guestfs_inotify_rm_watch
+// Inotify_rm_watch calls guestfs_inotify_rm_watch of the optional group inotify, https://libguestfs.org/guestfs.3.html#guestfs_inotify_rm_watch
 func (g *Guestfs) Inotify_rm_watch(wd int) error {
-	msg := &rpc.InotifyRmWatchArgs{Wd: wd}
-	rq := call{name: "inotify_rm_watch", proc: rpc.ProcInotifyRmWatch, params: []any{wd}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcInotifyRmWatch, &rpc.InotifyRmWatchArgs{Wd: wd}, wd)
 }
 
-// Inotify_read calls [guestfs_inotify_read].
-// It is in the optional group inotify.
-//
-// [guestfs_inotify_read]: https://libguestfs.org/guestfs.3.html#guestfs_inotify_read
-func (g *Guestfs) Inotify_read() (r *[]INotifyEvent, err error) {
-	rq := call{name: "inotify_read", proc: rpc.ProcInotifyRead, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 20, codeINotifyEvent) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inotify_read calls guestfs_inotify_read of the optional group inotify, https://libguestfs.org/guestfs.3.html#guestfs_inotify_read
+func (g *Guestfs) Inotify_read() (*[]INotifyEvent, error) {
+	return result(g, rpc.ProcInotifyRead, nil, list(20, codeINotifyEvent))
 }
 
-// Inotify_files calls [guestfs_inotify_files].
-// It is in the optional group inotify.
-//
-// [guestfs_inotify_files]: https://libguestfs.org/guestfs.3.html#guestfs_inotify_files
-func (g *Guestfs) Inotify_files() (r []string, err error) {
-	rq := call{name: "inotify_files", proc: rpc.ProcInotifyFiles, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inotify_files calls guestfs_inotify_files of the optional group inotify, https://libguestfs.org/guestfs.3.html#guestfs_inotify_files
+func (g *Guestfs) Inotify_files() ([]string, error) {
+	return result(g, rpc.ProcInotifyFiles, nil, decodeStrings)
 }
 
-// Inotify_close calls [guestfs_inotify_close].
-// It is in the optional group inotify.
-//
-// [guestfs_inotify_close]: https://libguestfs.org/guestfs.3.html#guestfs_inotify_close
+// Inotify_close calls guestfs_inotify_close of the optional group inotify, https://libguestfs.org/guestfs.3.html#guestfs_inotify_close
 func (g *Guestfs) Inotify_close() error {
-	rq := call{name: "inotify_close", proc: rpc.ProcInotifyClose, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcInotifyClose, nil)
 }
 
-// Setcon calls [guestfs_setcon].
-// It is in the optional group selinux.
+// Setcon calls guestfs_setcon of the optional group selinux, https://libguestfs.org/guestfs.3.html#guestfs_setcon
 //
 // Deprecated: use [Guestfs.Selinux_relabel].
-//
-// [guestfs_setcon]: https://libguestfs.org/guestfs.3.html#guestfs_setcon
 func (g *Guestfs) Setcon(context string) error {
-	msg := &rpc.SetconArgs{Context: context}
-	rq := call{name: "setcon", proc: rpc.ProcSetcon, params: []any{context}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetcon, &rpc.SetconArgs{Context: context}, context)
 }
 
-// Getcon calls [guestfs_getcon].
-// It is in the optional group selinux.
+// Getcon calls guestfs_getcon of the optional group selinux, https://libguestfs.org/guestfs.3.html#guestfs_getcon
 //
 // Deprecated: use [Guestfs.Selinux_relabel].
-//
-// [guestfs_getcon]: https://libguestfs.org/guestfs.3.html#guestfs_getcon
-func (g *Guestfs) Getcon() (r string, err error) {
-	rq := call{name: "getcon", proc: rpc.ProcGetcon, params: nil, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Getcon() (string, error) {
+	return result(g, rpc.ProcGetcon, nil, (*xdr.Codec).String)
 }
 
-// Mkfs_b calls [guestfs_mkfs_b].
+// Mkfs_b calls guestfs_mkfs_b, https://libguestfs.org/guestfs.3.html#guestfs_mkfs_b
 //
 // Deprecated: use [Guestfs.Mkfs].
-//
-// [guestfs_mkfs_b]: https://libguestfs.org/guestfs.3.html#guestfs_mkfs_b
 func (g *Guestfs) Mkfs_b(fstype string, blocksize int, device string) error {
-	msg := &rpc.MkfsBArgs{Fstype: fstype, Blocksize: blocksize, Device: device}
-	rq := call{name: "mkfs_b", proc: rpc.ProcMkfsB, params: []any{fstype, blocksize, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkfsB, &rpc.MkfsBArgs{Fstype: fstype, Blocksize: blocksize, Device: device}, fstype, blocksize, device)
 }
 
-// Mke2journal calls [guestfs_mke2journal].
+// Mke2journal calls guestfs_mke2journal, https://libguestfs.org/guestfs.3.html#guestfs_mke2journal
 //
 // Deprecated: use [Guestfs.Mke2fs].
-//
-// [guestfs_mke2journal]: https://libguestfs.org/guestfs.3.html#guestfs_mke2journal
 func (g *Guestfs) Mke2journal(blocksize int, device string) error {
-	msg := &rpc.Mke2journalArgs{Blocksize: blocksize, Device: device}
-	rq := call{name: "mke2journal", proc: rpc.ProcMke2journal, params: []any{blocksize, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMke2journal, &rpc.Mke2journalArgs{Blocksize: blocksize, Device: device}, blocksize, device)
 }
 
-// Mke2journal_L calls [guestfs_mke2journal_L].
+// Mke2journal_L calls guestfs_mke2journal_L, https://libguestfs.org/guestfs.3.html#guestfs_mke2journal_L
 //
 // Deprecated: use [Guestfs.Mke2fs].
-//
-// [guestfs_mke2journal_L]: https://libguestfs.org/guestfs.3.html#guestfs_mke2journal_L
 func (g *Guestfs) Mke2journal_L(blocksize int, label string, device string) error {
-	msg := &rpc.Mke2journalLArgs{Blocksize: blocksize, Label: label, Device: device}
-	rq := call{name: "mke2journal_L", proc: rpc.ProcMke2journalL, params: []any{blocksize, label, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMke2journalL, &rpc.Mke2journalLArgs{Blocksize: blocksize, Label: label, Device: device}, blocksize, label, device)
 }
 
-// Mke2journal_U calls [guestfs_mke2journal_U].
-// It is in the optional group linuxfsuuid.
+// Mke2journal_U calls guestfs_mke2journal_U of the optional group linuxfsuuid, https://libguestfs.org/guestfs.3.html#guestfs_mke2journal_U
 //
 // Deprecated: use [Guestfs.Mke2fs].
-//
-// [guestfs_mke2journal_U]: https://libguestfs.org/guestfs.3.html#guestfs_mke2journal_U
 func (g *Guestfs) Mke2journal_U(blocksize int, uuid string, device string) error {
-	msg := &rpc.Mke2journalUArgs{Blocksize: blocksize, Uuid: uuid, Device: device}
-	rq := call{name: "mke2journal_U", proc: rpc.ProcMke2journalU, params: []any{blocksize, uuid, device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMke2journalU, &rpc.Mke2journalUArgs{Blocksize: blocksize, Uuid: uuid, Device: device}, blocksize, uuid, device)
 }
 
-// Mke2fs_J calls [guestfs_mke2fs_J].
+// Mke2fs_J calls guestfs_mke2fs_J, https://libguestfs.org/guestfs.3.html#guestfs_mke2fs_J
 //
 // Deprecated: use [Guestfs.Mke2fs].
-//
-// [guestfs_mke2fs_J]: https://libguestfs.org/guestfs.3.html#guestfs_mke2fs_J
 func (g *Guestfs) Mke2fs_J(fstype string, blocksize int, device string, journal string) error {
-	msg := &rpc.Mke2fsJArgs{Fstype: fstype, Blocksize: blocksize, Device: device, Journal: journal}
-	rq := call{name: "mke2fs_J", proc: rpc.ProcMke2fsJ, params: []any{fstype, blocksize, device, journal}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMke2fsJ, &rpc.Mke2fsJArgs{Fstype: fstype, Blocksize: blocksize, Device: device, Journal: journal}, fstype, blocksize, device, journal)
 }
 
-// Mke2fs_JL calls [guestfs_mke2fs_JL].
+// Mke2fs_JL calls guestfs_mke2fs_JL, https://libguestfs.org/guestfs.3.html#guestfs_mke2fs_JL
 //
 // Deprecated: use [Guestfs.Mke2fs].
-//
-// [guestfs_mke2fs_JL]: https://libguestfs.org/guestfs.3.html#guestfs_mke2fs_JL
 func (g *Guestfs) Mke2fs_JL(fstype string, blocksize int, device string, label string) error {
-	msg := &rpc.Mke2fsJLArgs{Fstype: fstype, Blocksize: blocksize, Device: device, Label: label}
-	rq := call{name: "mke2fs_JL", proc: rpc.ProcMke2fsJL, params: []any{fstype, blocksize, device, label}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMke2fsJL, &rpc.Mke2fsJLArgs{Fstype: fstype, Blocksize: blocksize, Device: device, Label: label}, fstype, blocksize, device, label)
 }
 
-// Mke2fs_JU calls [guestfs_mke2fs_JU].
-// It is in the optional group linuxfsuuid.
+// Mke2fs_JU calls guestfs_mke2fs_JU of the optional group linuxfsuuid, https://libguestfs.org/guestfs.3.html#guestfs_mke2fs_JU
 //
 // Deprecated: use [Guestfs.Mke2fs].
-//
-// [guestfs_mke2fs_JU]: https://libguestfs.org/guestfs.3.html#guestfs_mke2fs_JU
 func (g *Guestfs) Mke2fs_JU(fstype string, blocksize int, device string, uuid string) error {
-	msg := &rpc.Mke2fsJUArgs{Fstype: fstype, Blocksize: blocksize, Device: device, Uuid: uuid}
-	rq := call{name: "mke2fs_JU", proc: rpc.ProcMke2fsJU, params: []any{fstype, blocksize, device, uuid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMke2fsJU, &rpc.Mke2fsJUArgs{Fstype: fstype, Blocksize: blocksize, Device: device, Uuid: uuid}, fstype, blocksize, device, uuid)
 }
 
-// Modprobe calls [guestfs_modprobe].
-// It is in the optional group linuxmodules.
-//
-// [guestfs_modprobe]: https://libguestfs.org/guestfs.3.html#guestfs_modprobe
+// Modprobe calls guestfs_modprobe of the optional group linuxmodules, https://libguestfs.org/guestfs.3.html#guestfs_modprobe
 func (g *Guestfs) Modprobe(modulename string) error {
-	msg := &rpc.ModprobeArgs{Modulename: modulename}
-	rq := call{name: "modprobe", proc: rpc.ProcModprobe, params: []any{modulename}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcModprobe, &rpc.ModprobeArgs{Modulename: modulename}, modulename)
 }
 
-// Echo_daemon calls [guestfs_echo_daemon].
-//
-// [guestfs_echo_daemon]: https://libguestfs.org/guestfs.3.html#guestfs_echo_daemon
-func (g *Guestfs) Echo_daemon(words []string) (r string, err error) {
-	msg := &rpc.EchoDaemonArgs{Words: words}
-	rq := call{name: "echo_daemon", proc: rpc.ProcEchoDaemon, params: []any{words}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Echo_daemon calls guestfs_echo_daemon, https://libguestfs.org/guestfs.3.html#guestfs_echo_daemon
+func (g *Guestfs) Echo_daemon(words []string) (string, error) {
+	return result(g, rpc.ProcEchoDaemon, &rpc.EchoDaemonArgs{Words: words}, (*xdr.Codec).String, words)
 }
 
-// Find0 calls [guestfs_find0].
-//
-// [guestfs_find0]: https://libguestfs.org/guestfs.3.html#guestfs_find0
+// Find0 calls guestfs_find0, https://libguestfs.org/guestfs.3.html#guestfs_find0
 func (g *Guestfs) Find0(directory string, files string) error {
-	msg := &rpc.Find0Args{Directory: directory}
-	rq := call{name: "find0", proc: rpc.ProcFind0, params: []any{directory, files}, args: msg, fileout: files}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcFind0, &rpc.Find0Args{Directory: directory}, files, directory, files)
 }
 
-// Case_sensitive_path calls [guestfs_case_sensitive_path].
-//
-// [guestfs_case_sensitive_path]: https://libguestfs.org/guestfs.3.html#guestfs_case_sensitive_path
-func (g *Guestfs) Case_sensitive_path(path string) (r string, err error) {
-	msg := &rpc.CaseSensitivePathArgs{Path: path}
-	rq := call{name: "case_sensitive_path", proc: rpc.ProcCaseSensitivePath, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Case_sensitive_path calls guestfs_case_sensitive_path, https://libguestfs.org/guestfs.3.html#guestfs_case_sensitive_path
+func (g *Guestfs) Case_sensitive_path(path string) (string, error) {
+	return result(g, rpc.ProcCaseSensitivePath, &rpc.CaseSensitivePathArgs{Path: path}, (*xdr.Codec).String, path)
 }
 
-// Vfs_type calls [guestfs_vfs_type].
-//
-// [guestfs_vfs_type]: https://libguestfs.org/guestfs.3.html#guestfs_vfs_type
-func (g *Guestfs) Vfs_type(mountable string) (r string, err error) {
-	msg := &rpc.VfsTypeArgs{Mountable: mountable}
-	rq := call{name: "vfs_type", proc: rpc.ProcVfsType, params: []any{mountable}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Vfs_type calls guestfs_vfs_type, https://libguestfs.org/guestfs.3.html#guestfs_vfs_type
+func (g *Guestfs) Vfs_type(mountable string) (string, error) {
+	return result(g, rpc.ProcVfsType, &rpc.VfsTypeArgs{Mountable: mountable}, (*xdr.Codec).String, mountable)
 }
 
-// Truncate calls [guestfs_truncate].
-//
-// [guestfs_truncate]: https://libguestfs.org/guestfs.3.html#guestfs_truncate
+// Truncate calls guestfs_truncate, https://libguestfs.org/guestfs.3.html#guestfs_truncate
 func (g *Guestfs) Truncate(path string) error {
-	msg := &rpc.TruncateArgs{Path: path}
-	rq := call{name: "truncate", proc: rpc.ProcTruncate, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcTruncate, &rpc.TruncateArgs{Path: path}, path)
 }
 
-// Truncate_size calls [guestfs_truncate_size].
-//
-// [guestfs_truncate_size]: https://libguestfs.org/guestfs.3.html#guestfs_truncate_size
+// Truncate_size calls guestfs_truncate_size, https://libguestfs.org/guestfs.3.html#guestfs_truncate_size
 func (g *Guestfs) Truncate_size(path string, size int64) error {
-	msg := &rpc.TruncateSizeArgs{Path: path, Size: size}
-	rq := call{name: "truncate_size", proc: rpc.ProcTruncateSize, params: []any{path, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcTruncateSize, &rpc.TruncateSizeArgs{Path: path, Size: size}, path, size)
 }
 
-// Utimens calls [guestfs_utimens].
-//
-// [guestfs_utimens]: https://libguestfs.org/guestfs.3.html#guestfs_utimens
+// Utimens calls guestfs_utimens, https://libguestfs.org/guestfs.3.html#guestfs_utimens
 func (g *Guestfs) Utimens(path string, atsecs int64, atnsecs int64, mtsecs int64, mtnsecs int64) error {
-	msg := &rpc.UtimensArgs{Path: path, Atsecs: atsecs, Atnsecs: atnsecs, Mtsecs: mtsecs, Mtnsecs: mtnsecs}
-	rq := call{name: "utimens", proc: rpc.ProcUtimens, params: []any{path, atsecs, atnsecs, mtsecs, mtnsecs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcUtimens, &rpc.UtimensArgs{Path: path, Atsecs: atsecs, Atnsecs: atnsecs, Mtsecs: mtsecs, Mtnsecs: mtnsecs}, path, atsecs, atnsecs, mtsecs, mtnsecs)
 }
 
-// Mkdir_mode calls [guestfs_mkdir_mode].
-//
-// [guestfs_mkdir_mode]: https://libguestfs.org/guestfs.3.html#guestfs_mkdir_mode
+// Mkdir_mode calls guestfs_mkdir_mode, https://libguestfs.org/guestfs.3.html#guestfs_mkdir_mode
 func (g *Guestfs) Mkdir_mode(path string, mode int) error {
-	msg := &rpc.MkdirModeArgs{Path: path, Mode: mode}
-	rq := call{name: "mkdir_mode", proc: rpc.ProcMkdirMode, params: []any{path, mode}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMkdirMode, &rpc.MkdirModeArgs{Path: path, Mode: mode}, path, mode)
 }
 
-// Lchown calls [guestfs_lchown].
-//
-// [guestfs_lchown]: https://libguestfs.org/guestfs.3.html#guestfs_lchown
+// Lchown calls guestfs_lchown, https://libguestfs.org/guestfs.3.html#guestfs_lchown
 func (g *Guestfs) Lchown(owner int, group int, path string) error {
-	msg := &rpc.LchownArgs{Owner: owner, Group: group, Path: path}
-	rq := call{name: "lchown", proc: rpc.ProcLchown, params: []any{owner, group, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLchown, &rpc.LchownArgs{Owner: owner, Group: group, Path: path}, owner, group, path)
 }
 
-// Pread calls [guestfs_pread].
-//
-// [guestfs_pread]: https://libguestfs.org/guestfs.3.html#guestfs_pread
-func (g *Guestfs) Pread(path string, count int, offset int64) (r []byte, err error) {
-	msg := &rpc.PreadArgs{Path: path, Count: count, Offset: offset}
-	rq := call{name: "pread", proc: rpc.ProcPread, params: []any{path, count, offset}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Pread calls guestfs_pread, https://libguestfs.org/guestfs.3.html#guestfs_pread
+func (g *Guestfs) Pread(path string, count int, offset int64) ([]byte, error) {
+	return result(g, rpc.ProcPread, &rpc.PreadArgs{Path: path, Count: count, Offset: offset}, (*xdr.Codec).Bytes, path, count, offset)
 }
 
-// Part_init calls [guestfs_part_init].
-//
-// [guestfs_part_init]: https://libguestfs.org/guestfs.3.html#guestfs_part_init
+// Part_init calls guestfs_part_init, https://libguestfs.org/guestfs.3.html#guestfs_part_init
 func (g *Guestfs) Part_init(device string, parttype string) error {
-	msg := &rpc.PartInitArgs{Device: device, Parttype: parttype}
-	rq := call{name: "part_init", proc: rpc.ProcPartInit, params: []any{device, parttype}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartInit, &rpc.PartInitArgs{Device: device, Parttype: parttype}, device, parttype)
 }
 
-// Part_add calls [guestfs_part_add].
-//
-// [guestfs_part_add]: https://libguestfs.org/guestfs.3.html#guestfs_part_add
+// Part_add calls guestfs_part_add, https://libguestfs.org/guestfs.3.html#guestfs_part_add
 func (g *Guestfs) Part_add(device string, prlogex string, startsect int64, endsect int64) error {
-	msg := &rpc.PartAddArgs{Device: device, Prlogex: prlogex, Startsect: startsect, Endsect: endsect}
-	rq := call{name: "part_add", proc: rpc.ProcPartAdd, params: []any{device, prlogex, startsect, endsect}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartAdd, &rpc.PartAddArgs{Device: device, Prlogex: prlogex, Startsect: startsect, Endsect: endsect}, device, prlogex, startsect, endsect)
 }
 
-// Part_disk calls [guestfs_part_disk].
-//
-// [guestfs_part_disk]: https://libguestfs.org/guestfs.3.html#guestfs_part_disk
+// Part_disk calls guestfs_part_disk, https://libguestfs.org/guestfs.3.html#guestfs_part_disk
 func (g *Guestfs) Part_disk(device string, parttype string) error {
-	msg := &rpc.PartDiskArgs{Device: device, Parttype: parttype}
-	rq := call{name: "part_disk", proc: rpc.ProcPartDisk, params: []any{device, parttype}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartDisk, &rpc.PartDiskArgs{Device: device, Parttype: parttype}, device, parttype)
 }
 
-// Part_set_bootable calls [guestfs_part_set_bootable].
-//
-// [guestfs_part_set_bootable]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_bootable
+// Part_set_bootable calls guestfs_part_set_bootable, https://libguestfs.org/guestfs.3.html#guestfs_part_set_bootable
 func (g *Guestfs) Part_set_bootable(device string, partnum int, bootable bool) error {
-	msg := &rpc.PartSetBootableArgs{Device: device, Partnum: partnum, Bootable: bootable}
-	rq := call{name: "part_set_bootable", proc: rpc.ProcPartSetBootable, params: []any{device, partnum, bootable}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetBootable, &rpc.PartSetBootableArgs{Device: device, Partnum: partnum, Bootable: bootable}, device, partnum, bootable)
 }
 
-// Part_set_name calls [guestfs_part_set_name].
-//
-// [guestfs_part_set_name]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_name
+// Part_set_name calls guestfs_part_set_name, https://libguestfs.org/guestfs.3.html#guestfs_part_set_name
 func (g *Guestfs) Part_set_name(device string, partnum int, name string) error {
-	msg := &rpc.PartSetNameArgs{Device: device, Partnum: partnum, Name: name}
-	rq := call{name: "part_set_name", proc: rpc.ProcPartSetName, params: []any{device, partnum, name}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetName, &rpc.PartSetNameArgs{Device: device, Partnum: partnum, Name: name}, device, partnum, name)
 }
 
-// Part_list calls [guestfs_part_list].
-//
-// [guestfs_part_list]: https://libguestfs.org/guestfs.3.html#guestfs_part_list
-func (g *Guestfs) Part_list(device string) (r *[]Partition, err error) {
-	msg := &rpc.PartListArgs{Device: device}
-	rq := call{name: "part_list", proc: rpc.ProcPartList, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 28, codePartition) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Part_list calls guestfs_part_list, https://libguestfs.org/guestfs.3.html#guestfs_part_list
+func (g *Guestfs) Part_list(device string) (*[]Partition, error) {
+	return result(g, rpc.ProcPartList, &rpc.PartListArgs{Device: device}, list(28, codePartition), device)
 }
 
-// Part_get_parttype calls [guestfs_part_get_parttype].
-//
-// [guestfs_part_get_parttype]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_parttype
-func (g *Guestfs) Part_get_parttype(device string) (r string, err error) {
-	msg := &rpc.PartGetParttypeArgs{Device: device}
-	rq := call{name: "part_get_parttype", proc: rpc.ProcPartGetParttype, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_get_parttype calls guestfs_part_get_parttype, https://libguestfs.org/guestfs.3.html#guestfs_part_get_parttype
+func (g *Guestfs) Part_get_parttype(device string) (string, error) {
+	return result(g, rpc.ProcPartGetParttype, &rpc.PartGetParttypeArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Fill calls [guestfs_fill].
-//
-// [guestfs_fill]: https://libguestfs.org/guestfs.3.html#guestfs_fill
+// Fill calls guestfs_fill, https://libguestfs.org/guestfs.3.html#guestfs_fill
 func (g *Guestfs) Fill(c int, len int, path string) error {
-	msg := &rpc.FillArgs{C: c, Len: len, Path: path}
-	rq := call{name: "fill", proc: rpc.ProcFill, params: []any{c, len, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcFill, &rpc.FillArgs{C: c, Len: len, Path: path}, c, len, path)
 }
 
-// Dd calls [guestfs_dd].
+// Dd calls guestfs_dd, https://libguestfs.org/guestfs.3.html#guestfs_dd
 //
 // Deprecated: use [Guestfs.Copy_device_to_device].
-//
-// [guestfs_dd]: https://libguestfs.org/guestfs.3.html#guestfs_dd
 func (g *Guestfs) Dd(src string, dest string) error {
-	msg := &rpc.DdArgs{Src: src, Dest: dest}
-	rq := call{name: "dd", proc: rpc.ProcDd, params: []any{src, dest}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcDd, &rpc.DdArgs{Src: src, Dest: dest}, src, dest)
 }
 
-// Filesize calls [guestfs_filesize].
-//
-// [guestfs_filesize]: https://libguestfs.org/guestfs.3.html#guestfs_filesize
-func (g *Guestfs) Filesize(file string) (r int64, err error) {
-	msg := &rpc.FilesizeArgs{File: file}
-	rq := call{name: "filesize", proc: rpc.ProcFilesize, params: []any{file}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Filesize calls guestfs_filesize, https://libguestfs.org/guestfs.3.html#guestfs_filesize
+func (g *Guestfs) Filesize(file string) (int64, error) {
+	return result(g, rpc.ProcFilesize, &rpc.FilesizeArgs{File: file}, (*xdr.Codec).Int64, file)
 }
 
-// Lvrename calls [guestfs_lvrename].
-//
-// [guestfs_lvrename]: https://libguestfs.org/guestfs.3.html#guestfs_lvrename
+// Lvrename calls guestfs_lvrename, https://libguestfs.org/guestfs.3.html#guestfs_lvrename
 func (g *Guestfs) Lvrename(logvol string, newlogvol string) error {
-	msg := &rpc.LvrenameArgs{Logvol: logvol, Newlogvol: newlogvol}
-	rq := call{name: "lvrename", proc: rpc.ProcLvrename, params: []any{logvol, newlogvol}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvrename, &rpc.LvrenameArgs{Logvol: logvol, Newlogvol: newlogvol}, logvol, newlogvol)
 }
 
-// Vgrename calls [guestfs_vgrename].
-//
-// [guestfs_vgrename]: https://libguestfs.org/guestfs.3.html#guestfs_vgrename
+// Vgrename calls guestfs_vgrename, https://libguestfs.org/guestfs.3.html#guestfs_vgrename
 func (g *Guestfs) Vgrename(volgroup string, newvolgroup string) error {
-	msg := &rpc.VgrenameArgs{Volgroup: volgroup, Newvolgroup: newvolgroup}
-	rq := call{name: "vgrename", proc: rpc.ProcVgrename, params: []any{volgroup, newvolgroup}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgrename, &rpc.VgrenameArgs{Volgroup: volgroup, Newvolgroup: newvolgroup}, volgroup, newvolgroup)
 }
 
-// Initrd_cat calls [guestfs_initrd_cat].
-//
-// [guestfs_initrd_cat]: https://libguestfs.org/guestfs.3.html#guestfs_initrd_cat
-func (g *Guestfs) Initrd_cat(initrdpath string, filename string) (r []byte, err error) {
-	msg := &rpc.InitrdCatArgs{Initrdpath: initrdpath, Filename: filename}
-	rq := call{name: "initrd_cat", proc: rpc.ProcInitrdCat, params: []any{initrdpath, filename}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Initrd_cat calls guestfs_initrd_cat, https://libguestfs.org/guestfs.3.html#guestfs_initrd_cat
+func (g *Guestfs) Initrd_cat(initrdpath string, filename string) ([]byte, error) {
+	return result(g, rpc.ProcInitrdCat, &rpc.InitrdCatArgs{Initrdpath: initrdpath, Filename: filename}, (*xdr.Codec).Bytes, initrdpath, filename)
 }
 
-// Pvuuid calls [guestfs_pvuuid].
-//
-// [guestfs_pvuuid]: https://libguestfs.org/guestfs.3.html#guestfs_pvuuid
-func (g *Guestfs) Pvuuid(device string) (r string, err error) {
-	msg := &rpc.PvuuidArgs{Device: device}
-	rq := call{name: "pvuuid", proc: rpc.ProcPvuuid, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Pvuuid calls guestfs_pvuuid, https://libguestfs.org/guestfs.3.html#guestfs_pvuuid
+func (g *Guestfs) Pvuuid(device string) (string, error) {
+	return result(g, rpc.ProcPvuuid, &rpc.PvuuidArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Vguuid calls [guestfs_vguuid].
-//
-// [guestfs_vguuid]: https://libguestfs.org/guestfs.3.html#guestfs_vguuid
-func (g *Guestfs) Vguuid(vgname string) (r string, err error) {
-	msg := &rpc.VguuidArgs{Vgname: vgname}
-	rq := call{name: "vguuid", proc: rpc.ProcVguuid, params: []any{vgname}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Vguuid calls guestfs_vguuid, https://libguestfs.org/guestfs.3.html#guestfs_vguuid
+func (g *Guestfs) Vguuid(vgname string) (string, error) {
+	return result(g, rpc.ProcVguuid, &rpc.VguuidArgs{Vgname: vgname}, (*xdr.Codec).String, vgname)
 }
 
-// Lvuuid calls [guestfs_lvuuid].
-//
-// [guestfs_lvuuid]: https://libguestfs.org/guestfs.3.html#guestfs_lvuuid
-func (g *Guestfs) Lvuuid(device string) (r string, err error) {
-	msg := &rpc.LvuuidArgs{Device: device}
-	rq := call{name: "lvuuid", proc: rpc.ProcLvuuid, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Lvuuid calls guestfs_lvuuid, https://libguestfs.org/guestfs.3.html#guestfs_lvuuid
+func (g *Guestfs) Lvuuid(device string) (string, error) {
+	return result(g, rpc.ProcLvuuid, &rpc.LvuuidArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Vgpvuuids calls [guestfs_vgpvuuids].
-//
-// [guestfs_vgpvuuids]: https://libguestfs.org/guestfs.3.html#guestfs_vgpvuuids
-func (g *Guestfs) Vgpvuuids(vgname string) (r []string, err error) {
-	msg := &rpc.VgpvuuidsArgs{Vgname: vgname}
-	rq := call{name: "vgpvuuids", proc: rpc.ProcVgpvuuids, params: []any{vgname}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Vgpvuuids calls guestfs_vgpvuuids, https://libguestfs.org/guestfs.3.html#guestfs_vgpvuuids
+func (g *Guestfs) Vgpvuuids(vgname string) ([]string, error) {
+	return result(g, rpc.ProcVgpvuuids, &rpc.VgpvuuidsArgs{Vgname: vgname}, decodeStrings, vgname)
 }
 
-// Vglvuuids calls [guestfs_vglvuuids].
-//
-// [guestfs_vglvuuids]: https://libguestfs.org/guestfs.3.html#guestfs_vglvuuids
-func (g *Guestfs) Vglvuuids(vgname string) (r []string, err error) {
-	msg := &rpc.VglvuuidsArgs{Vgname: vgname}
-	rq := call{name: "vglvuuids", proc: rpc.ProcVglvuuids, params: []any{vgname}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Vglvuuids calls guestfs_vglvuuids, https://libguestfs.org/guestfs.3.html#guestfs_vglvuuids
+func (g *Guestfs) Vglvuuids(vgname string) ([]string, error) {
+	return result(g, rpc.ProcVglvuuids, &rpc.VglvuuidsArgs{Vgname: vgname}, decodeStrings, vgname)
 }
 
-// Copy_size calls [guestfs_copy_size].
+// Copy_size calls guestfs_copy_size, https://libguestfs.org/guestfs.3.html#guestfs_copy_size
 //
 // Deprecated: use [Guestfs.Copy_device_to_device].
-//
-// [guestfs_copy_size]: https://libguestfs.org/guestfs.3.html#guestfs_copy_size
 func (g *Guestfs) Copy_size(src string, dest string, size int64) error {
-	msg := &rpc.CopySizeArgs{Src: src, Dest: dest, Size: size}
-	rq := call{name: "copy_size", proc: rpc.ProcCopySize, params: []any{src, dest, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcCopySize, &rpc.CopySizeArgs{Src: src, Dest: dest, Size: size}, src, dest, size)
 }
 
-// Zero_device calls [guestfs_zero_device].
-//
-// [guestfs_zero_device]: https://libguestfs.org/guestfs.3.html#guestfs_zero_device
+// Zero_device calls guestfs_zero_device, https://libguestfs.org/guestfs.3.html#guestfs_zero_device
 func (g *Guestfs) Zero_device(device string) error {
-	msg := &rpc.ZeroDeviceArgs{Device: device}
-	rq := call{name: "zero_device", proc: rpc.ProcZeroDevice, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcZeroDevice, &rpc.ZeroDeviceArgs{Device: device}, device)
 }
 
-// Txz_in calls [guestfs_txz_in].
-// It is in the optional group xz.
+// Txz_in calls guestfs_txz_in of the optional group xz, https://libguestfs.org/guestfs.3.html#guestfs_txz_in
 //
 // Deprecated: use [Guestfs.Tar_in].
-//
-// [guestfs_txz_in]: https://libguestfs.org/guestfs.3.html#guestfs_txz_in
 func (g *Guestfs) Txz_in(tarball string, directory string) error {
-	msg := &rpc.TxzInArgs{Directory: directory}
-	rq := call{name: "txz_in", proc: rpc.ProcTxzIn, params: []any{tarball, directory}, args: msg, filein: tarball}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcTxzIn, &rpc.TxzInArgs{Directory: directory}, tarball, tarball, directory)
 }
 
-// Txz_out calls [guestfs_txz_out].
-// It is in the optional group xz.
+// Txz_out calls guestfs_txz_out of the optional group xz, https://libguestfs.org/guestfs.3.html#guestfs_txz_out
 //
 // Deprecated: use [Guestfs.Tar_out].
-//
-// [guestfs_txz_out]: https://libguestfs.org/guestfs.3.html#guestfs_txz_out
 func (g *Guestfs) Txz_out(directory string, tarball string) error {
-	msg := &rpc.TxzOutArgs{Directory: directory}
-	rq := call{name: "txz_out", proc: rpc.ProcTxzOut, params: []any{directory, tarball}, args: msg, fileout: tarball}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcTxzOut, &rpc.TxzOutArgs{Directory: directory}, tarball, directory, tarball)
 }
 
-// Vgscan calls [guestfs_vgscan].
+// Vgscan calls guestfs_vgscan, https://libguestfs.org/guestfs.3.html#guestfs_vgscan
 //
 // Deprecated: use [Guestfs.Lvm_scan].
-//
-// [guestfs_vgscan]: https://libguestfs.org/guestfs.3.html#guestfs_vgscan
 func (g *Guestfs) Vgscan() error {
-	rq := call{name: "vgscan", proc: rpc.ProcVgscan, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgscan, nil)
 }
 
-// Part_del calls [guestfs_part_del].
-//
-// [guestfs_part_del]: https://libguestfs.org/guestfs.3.html#guestfs_part_del
+// Part_del calls guestfs_part_del, https://libguestfs.org/guestfs.3.html#guestfs_part_del
 func (g *Guestfs) Part_del(device string, partnum int) error {
-	msg := &rpc.PartDelArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_del", proc: rpc.ProcPartDel, params: []any{device, partnum}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartDel, &rpc.PartDelArgs{Device: device, Partnum: partnum}, device, partnum)
 }
 
-// Part_get_bootable calls [guestfs_part_get_bootable].
-//
-// [guestfs_part_get_bootable]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_bootable
-func (g *Guestfs) Part_get_bootable(device string, partnum int) (r bool, err error) {
-	msg := &rpc.PartGetBootableArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_bootable", proc: rpc.ProcPartGetBootable, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Part_get_bootable calls guestfs_part_get_bootable, https://libguestfs.org/guestfs.3.html#guestfs_part_get_bootable
+func (g *Guestfs) Part_get_bootable(device string, partnum int) (bool, error) {
+	return result(g, rpc.ProcPartGetBootable, &rpc.PartGetBootableArgs{Device: device, Partnum: partnum}, (*xdr.Codec).Bool, device, partnum)
 }
 
-// Part_get_mbr_id calls [guestfs_part_get_mbr_id].
-//
-// [guestfs_part_get_mbr_id]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_mbr_id
-func (g *Guestfs) Part_get_mbr_id(device string, partnum int) (r int, err error) {
-	msg := &rpc.PartGetMbrIdArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_mbr_id", proc: rpc.ProcPartGetMbrId, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Part_get_mbr_id calls guestfs_part_get_mbr_id, https://libguestfs.org/guestfs.3.html#guestfs_part_get_mbr_id
+func (g *Guestfs) Part_get_mbr_id(device string, partnum int) (int, error) {
+	return result(g, rpc.ProcPartGetMbrId, &rpc.PartGetMbrIdArgs{Device: device, Partnum: partnum}, (*xdr.Codec).Int, device, partnum)
 }
 
-// Part_set_mbr_id calls [guestfs_part_set_mbr_id].
-//
-// [guestfs_part_set_mbr_id]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_mbr_id
+// Part_set_mbr_id calls guestfs_part_set_mbr_id, https://libguestfs.org/guestfs.3.html#guestfs_part_set_mbr_id
 func (g *Guestfs) Part_set_mbr_id(device string, partnum int, idbyte int) error {
-	msg := &rpc.PartSetMbrIdArgs{Device: device, Partnum: partnum, Idbyte: idbyte}
-	rq := call{name: "part_set_mbr_id", proc: rpc.ProcPartSetMbrId, params: []any{device, partnum, idbyte}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetMbrId, &rpc.PartSetMbrIdArgs{Device: device, Partnum: partnum, Idbyte: idbyte}, device, partnum, idbyte)
 }
 
-// Checksum_device calls [guestfs_checksum_device].
-//
-// [guestfs_checksum_device]: https://libguestfs.org/guestfs.3.html#guestfs_checksum_device
-func (g *Guestfs) Checksum_device(csumtype string, device string) (r string, err error) {
-	msg := &rpc.ChecksumDeviceArgs{Csumtype: csumtype, Device: device}
-	rq := call{name: "checksum_device", proc: rpc.ProcChecksumDevice, params: []any{csumtype, device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Checksum_device calls guestfs_checksum_device, https://libguestfs.org/guestfs.3.html#guestfs_checksum_device
+func (g *Guestfs) Checksum_device(csumtype string, device string) (string, error) {
+	return result(g, rpc.ProcChecksumDevice, &rpc.ChecksumDeviceArgs{Csumtype: csumtype, Device: device}, (*xdr.Codec).String, csumtype, device)
 }
 
-// Lvresize_free calls [guestfs_lvresize_free].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvresize_free]: https://libguestfs.org/guestfs.3.html#guestfs_lvresize_free
+// Lvresize_free calls guestfs_lvresize_free of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvresize_free
 func (g *Guestfs) Lvresize_free(lv string, percent int) error {
-	msg := &rpc.LvresizeFreeArgs{Lv: lv, Percent: percent}
-	rq := call{name: "lvresize_free", proc: rpc.ProcLvresizeFree, params: []any{lv, percent}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvresizeFree, &rpc.LvresizeFreeArgs{Lv: lv, Percent: percent}, lv, percent)
 }
 
-// Aug_clear calls [guestfs_aug_clear].
-//
-// [guestfs_aug_clear]: https://libguestfs.org/guestfs.3.html#guestfs_aug_clear
+// Aug_clear calls guestfs_aug_clear, https://libguestfs.org/guestfs.3.html#guestfs_aug_clear
 func (g *Guestfs) Aug_clear(augpath string) error {
-	msg := &rpc.AugClearArgs{Augpath: augpath}
-	rq := call{name: "aug_clear", proc: rpc.ProcAugClear, params: []any{augpath}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAugClear, &rpc.AugClearArgs{Augpath: augpath}, augpath)
 }
 
-// Get_umask calls [guestfs_get_umask].
-//
-// [guestfs_get_umask]: https://libguestfs.org/guestfs.3.html#guestfs_get_umask
-func (g *Guestfs) Get_umask() (r int, err error) {
-	rq := call{name: "get_umask", proc: rpc.ProcGetUmask, params: nil, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Get_umask calls guestfs_get_umask, https://libguestfs.org/guestfs.3.html#guestfs_get_umask
+func (g *Guestfs) Get_umask() (int, error) {
+	return result(g, rpc.ProcGetUmask, nil, (*xdr.Codec).Int)
 }
 
-// Debug_upload calls [guestfs_debug_upload].
-//
-// [guestfs_debug_upload]: https://libguestfs.org/guestfs.3.html#guestfs_debug_upload
+// Debug_upload calls guestfs_debug_upload, https://libguestfs.org/guestfs.3.html#guestfs_debug_upload
 func (g *Guestfs) Debug_upload(filename string, tmpname string, mode int) error {
-	msg := &rpc.DebugUploadArgs{Tmpname: tmpname, Mode: mode}
-	rq := call{name: "debug_upload", proc: rpc.ProcDebugUpload, params: []any{filename, tmpname, mode}, args: msg, filein: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcDebugUpload, &rpc.DebugUploadArgs{Tmpname: tmpname, Mode: mode}, filename, filename, tmpname, mode)
 }
 
-// Base64_in calls [guestfs_base64_in].
-//
-// [guestfs_base64_in]: https://libguestfs.org/guestfs.3.html#guestfs_base64_in
+// Base64_in calls guestfs_base64_in, https://libguestfs.org/guestfs.3.html#guestfs_base64_in
 func (g *Guestfs) Base64_in(base64file string, filename string) error {
-	msg := &rpc.Base64InArgs{Filename: filename}
-	rq := call{name: "base64_in", proc: rpc.ProcBase64In, params: []any{base64file, filename}, args: msg, filein: base64file}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcBase64In, &rpc.Base64InArgs{Filename: filename}, base64file, base64file, filename)
 }
 
-// Base64_out calls [guestfs_base64_out].
-//
-// [guestfs_base64_out]: https://libguestfs.org/guestfs.3.html#guestfs_base64_out
+// Base64_out calls guestfs_base64_out, https://libguestfs.org/guestfs.3.html#guestfs_base64_out
 func (g *Guestfs) Base64_out(filename string, base64file string) error {
-	msg := &rpc.Base64OutArgs{Filename: filename}
-	rq := call{name: "base64_out", proc: rpc.ProcBase64Out, params: []any{filename, base64file}, args: msg, fileout: base64file}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcBase64Out, &rpc.Base64OutArgs{Filename: filename}, base64file, filename, base64file)
 }
 
-// Checksums_out calls [guestfs_checksums_out].
-//
-// [guestfs_checksums_out]: https://libguestfs.org/guestfs.3.html#guestfs_checksums_out
+// Checksums_out calls guestfs_checksums_out, https://libguestfs.org/guestfs.3.html#guestfs_checksums_out
 func (g *Guestfs) Checksums_out(csumtype string, directory string, sumsfile string) error {
-	msg := &rpc.ChecksumsOutArgs{Csumtype: csumtype, Directory: directory}
-	rq := call{name: "checksums_out", proc: rpc.ProcChecksumsOut, params: []any{csumtype, directory, sumsfile}, args: msg, fileout: sumsfile}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcChecksumsOut, &rpc.ChecksumsOutArgs{Csumtype: csumtype, Directory: directory}, sumsfile, csumtype, directory, sumsfile)
 }
 
-// Fill_pattern calls [guestfs_fill_pattern].
-//
-// [guestfs_fill_pattern]: https://libguestfs.org/guestfs.3.html#guestfs_fill_pattern
+// Fill_pattern calls guestfs_fill_pattern, https://libguestfs.org/guestfs.3.html#guestfs_fill_pattern
 func (g *Guestfs) Fill_pattern(pattern string, len int, path string) error {
-	msg := &rpc.FillPatternArgs{Pattern: pattern, Len: len, Path: path}
-	rq := call{name: "fill_pattern", proc: rpc.ProcFillPattern, params: []any{pattern, len, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcFillPattern, &rpc.FillPatternArgs{Pattern: pattern, Len: len, Path: path}, pattern, len, path)
 }
 
-// Pwrite calls [guestfs_pwrite].
-//
-// [guestfs_pwrite]: https://libguestfs.org/guestfs.3.html#guestfs_pwrite
-func (g *Guestfs) Pwrite(path string, content []byte, offset int64) (r int, err error) {
-	msg := &rpc.PwriteArgs{Path: path, Content: content, Offset: offset}
-	rq := call{name: "pwrite", proc: rpc.ProcPwrite, params: []any{path, content, offset}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Pwrite calls guestfs_pwrite, https://libguestfs.org/guestfs.3.html#guestfs_pwrite
+func (g *Guestfs) Pwrite(path string, content []byte, offset int64) (int, error) {
+	return result(g, rpc.ProcPwrite, &rpc.PwriteArgs{Path: path, Content: content, Offset: offset}, (*xdr.Codec).Int, path, content, offset)
 }
 
-// Resize2fs_size calls [guestfs_resize2fs_size].
-//
-// [guestfs_resize2fs_size]: https://libguestfs.org/guestfs.3.html#guestfs_resize2fs_size
+// Resize2fs_size calls guestfs_resize2fs_size, https://libguestfs.org/guestfs.3.html#guestfs_resize2fs_size
 func (g *Guestfs) Resize2fs_size(device string, size int64) error {
-	msg := &rpc.Resize2fsSizeArgs{Device: device, Size: size}
-	rq := call{name: "resize2fs_size", proc: rpc.ProcResize2fsSize, params: []any{device, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcResize2fsSize, &rpc.Resize2fsSizeArgs{Device: device, Size: size}, device, size)
 }
 
-// Pvresize_size calls [guestfs_pvresize_size].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvresize_size]: https://libguestfs.org/guestfs.3.html#guestfs_pvresize_size
+// Pvresize_size calls guestfs_pvresize_size of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvresize_size
 func (g *Guestfs) Pvresize_size(device string, size int64) error {
-	msg := &rpc.PvresizeSizeArgs{Device: device, Size: size}
-	rq := call{name: "pvresize_size", proc: rpc.ProcPvresizeSize, params: []any{device, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPvresizeSize, &rpc.PvresizeSizeArgs{Device: device, Size: size}, device, size)
 }
 
-// Ntfsresize_size calls [guestfs_ntfsresize_size].
-// It is in the optional group ntfsprogs.
+// Ntfsresize_size calls guestfs_ntfsresize_size of the optional group ntfsprogs, https://libguestfs.org/guestfs.3.html#guestfs_ntfsresize_size
 //
 // Deprecated: use [Guestfs.Ntfsresize].
-//
-// [guestfs_ntfsresize_size]: https://libguestfs.org/guestfs.3.html#guestfs_ntfsresize_size
 func (g *Guestfs) Ntfsresize_size(device string, size int64) error {
-	msg := &rpc.NtfsresizeSizeArgs{Device: device, Size: size}
-	rq := call{name: "ntfsresize_size", proc: rpc.ProcNtfsresizeSize, params: []any{device, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcNtfsresizeSize, &rpc.NtfsresizeSizeArgs{Device: device, Size: size}, device, size)
 }
 
-// Available_all_groups calls [guestfs_available_all_groups].
-//
-// [guestfs_available_all_groups]: https://libguestfs.org/guestfs.3.html#guestfs_available_all_groups
-func (g *Guestfs) Available_all_groups() (r []string, err error) {
-	rq := call{name: "available_all_groups", proc: rpc.ProcAvailableAllGroups, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Available_all_groups calls guestfs_available_all_groups, https://libguestfs.org/guestfs.3.html#guestfs_available_all_groups
+func (g *Guestfs) Available_all_groups() ([]string, error) {
+	return result(g, rpc.ProcAvailableAllGroups, nil, decodeStrings)
 }
 
-// Fallocate64 calls [guestfs_fallocate64].
-//
-// [guestfs_fallocate64]: https://libguestfs.org/guestfs.3.html#guestfs_fallocate64
+// Fallocate64 calls guestfs_fallocate64, https://libguestfs.org/guestfs.3.html#guestfs_fallocate64
 func (g *Guestfs) Fallocate64(path string, len int64) error {
-	msg := &rpc.Fallocate64Args{Path: path, Len: len}
-	rq := call{name: "fallocate64", proc: rpc.ProcFallocate64, params: []any{path, len}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcFallocate64, &rpc.Fallocate64Args{Path: path, Len: len}, path, len)
 }
 
-// Vfs_label calls [guestfs_vfs_label].
-//
-// [guestfs_vfs_label]: https://libguestfs.org/guestfs.3.html#guestfs_vfs_label
-func (g *Guestfs) Vfs_label(mountable string) (r string, err error) {
-	msg := &rpc.VfsLabelArgs{Mountable: mountable}
-	rq := call{name: "vfs_label", proc: rpc.ProcVfsLabel, params: []any{mountable}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Vfs_label calls guestfs_vfs_label, https://libguestfs.org/guestfs.3.html#guestfs_vfs_label
+func (g *Guestfs) Vfs_label(mountable string) (string, error) {
+	return result(g, rpc.ProcVfsLabel, &rpc.VfsLabelArgs{Mountable: mountable}, (*xdr.Codec).String, mountable)
 }
 
-// Vfs_uuid calls [guestfs_vfs_uuid].
-//
-// [guestfs_vfs_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_vfs_uuid
-func (g *Guestfs) Vfs_uuid(mountable string) (r string, err error) {
-	msg := &rpc.VfsUuidArgs{Mountable: mountable}
-	rq := call{name: "vfs_uuid", proc: rpc.ProcVfsUuid, params: []any{mountable}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Vfs_uuid calls guestfs_vfs_uuid, https://libguestfs.org/guestfs.3.html#guestfs_vfs_uuid
+func (g *Guestfs) Vfs_uuid(mountable string) (string, error) {
+	return result(g, rpc.ProcVfsUuid, &rpc.VfsUuidArgs{Mountable: mountable}, (*xdr.Codec).String, mountable)
 }
 
-// Lvm_set_filter calls [guestfs_lvm_set_filter].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvm_set_filter]: https://libguestfs.org/guestfs.3.html#guestfs_lvm_set_filter
+// Lvm_set_filter calls guestfs_lvm_set_filter of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvm_set_filter
 func (g *Guestfs) Lvm_set_filter(devices []string) error {
-	msg := &rpc.LvmSetFilterArgs{Devices: devices}
-	rq := call{name: "lvm_set_filter", proc: rpc.ProcLvmSetFilter, params: []any{devices}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvmSetFilter, &rpc.LvmSetFilterArgs{Devices: devices}, devices)
 }
 
-// Lvm_clear_filter calls [guestfs_lvm_clear_filter].
-//
-// [guestfs_lvm_clear_filter]: https://libguestfs.org/guestfs.3.html#guestfs_lvm_clear_filter
+// Lvm_clear_filter calls guestfs_lvm_clear_filter, https://libguestfs.org/guestfs.3.html#guestfs_lvm_clear_filter
 func (g *Guestfs) Lvm_clear_filter() error {
-	rq := call{name: "lvm_clear_filter", proc: rpc.ProcLvmClearFilter, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvmClearFilter, nil)
 }
 
-// Luks_open calls [guestfs_luks_open].
-// It is in the optional group luks.
+// Luks_open calls guestfs_luks_open of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_open
 //
 // Deprecated: use [Guestfs.Cryptsetup_open].
-//
-// [guestfs_luks_open]: https://libguestfs.org/guestfs.3.html#guestfs_luks_open
 func (g *Guestfs) Luks_open(device string, key string, mapname string) error {
-	msg := &rpc.LuksOpenArgs{Device: device, Key: key, Mapname: mapname}
-	rq := call{name: "luks_open", proc: rpc.ProcLuksOpen, params: []any{device, secret{}, mapname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksOpen, &rpc.LuksOpenArgs{Device: device, Key: key, Mapname: mapname}, device, secret{}, mapname)
 }
 
-// Luks_open_ro calls [guestfs_luks_open_ro].
-// It is in the optional group luks.
+// Luks_open_ro calls guestfs_luks_open_ro of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_open_ro
 //
 // Deprecated: use [Guestfs.Cryptsetup_open].
-//
-// [guestfs_luks_open_ro]: https://libguestfs.org/guestfs.3.html#guestfs_luks_open_ro
 func (g *Guestfs) Luks_open_ro(device string, key string, mapname string) error {
-	msg := &rpc.LuksOpenRoArgs{Device: device, Key: key, Mapname: mapname}
-	rq := call{name: "luks_open_ro", proc: rpc.ProcLuksOpenRo, params: []any{device, secret{}, mapname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksOpenRo, &rpc.LuksOpenRoArgs{Device: device, Key: key, Mapname: mapname}, device, secret{}, mapname)
 }
 
-// Luks_close calls [guestfs_luks_close].
-// It is in the optional group luks.
+// Luks_close calls guestfs_luks_close of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_close
 //
 // Deprecated: use [Guestfs.Cryptsetup_close].
-//
-// [guestfs_luks_close]: https://libguestfs.org/guestfs.3.html#guestfs_luks_close
 func (g *Guestfs) Luks_close(device string) error {
-	msg := &rpc.LuksCloseArgs{Device: device}
-	rq := call{name: "luks_close", proc: rpc.ProcLuksClose, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksClose, &rpc.LuksCloseArgs{Device: device}, device)
 }
 
-// Luks_format calls [guestfs_luks_format].
-// It is in the optional group luks.
-//
-// [guestfs_luks_format]: https://libguestfs.org/guestfs.3.html#guestfs_luks_format
+// Luks_format calls guestfs_luks_format of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_format
 func (g *Guestfs) Luks_format(device string, key string, keyslot int) error {
-	msg := &rpc.LuksFormatArgs{Device: device, Key: key, Keyslot: keyslot}
-	rq := call{name: "luks_format", proc: rpc.ProcLuksFormat, params: []any{device, secret{}, keyslot}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksFormat, &rpc.LuksFormatArgs{Device: device, Key: key, Keyslot: keyslot}, device, secret{}, keyslot)
 }
 
-// Luks_format_cipher calls [guestfs_luks_format_cipher].
-// It is in the optional group luks.
-//
-// [guestfs_luks_format_cipher]: https://libguestfs.org/guestfs.3.html#guestfs_luks_format_cipher
+// Luks_format_cipher calls guestfs_luks_format_cipher of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_format_cipher
 func (g *Guestfs) Luks_format_cipher(device string, key string, keyslot int, cipher string) error {
-	msg := &rpc.LuksFormatCipherArgs{Device: device, Key: key, Keyslot: keyslot, Cipher: cipher}
-	rq := call{name: "luks_format_cipher", proc: rpc.ProcLuksFormatCipher, params: []any{device, secret{}, keyslot, cipher}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksFormatCipher, &rpc.LuksFormatCipherArgs{Device: device, Key: key, Keyslot: keyslot, Cipher: cipher}, device, secret{}, keyslot, cipher)
 }
 
-// Luks_add_key calls [guestfs_luks_add_key].
-// It is in the optional group luks.
-//
-// [guestfs_luks_add_key]: https://libguestfs.org/guestfs.3.html#guestfs_luks_add_key
+// Luks_add_key calls guestfs_luks_add_key of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_add_key
 func (g *Guestfs) Luks_add_key(device string, key string, newkey string, keyslot int) error {
-	msg := &rpc.LuksAddKeyArgs{Device: device, Key: key, Newkey: newkey, Keyslot: keyslot}
-	rq := call{name: "luks_add_key", proc: rpc.ProcLuksAddKey, params: []any{device, secret{}, secret{}, keyslot}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksAddKey, &rpc.LuksAddKeyArgs{Device: device, Key: key, Newkey: newkey, Keyslot: keyslot}, device, secret{}, secret{}, keyslot)
 }
 
-// Luks_kill_slot calls [guestfs_luks_kill_slot].
-// It is in the optional group luks.
-//
-// [guestfs_luks_kill_slot]: https://libguestfs.org/guestfs.3.html#guestfs_luks_kill_slot
+// Luks_kill_slot calls guestfs_luks_kill_slot of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_kill_slot
 func (g *Guestfs) Luks_kill_slot(device string, key string, keyslot int) error {
-	msg := &rpc.LuksKillSlotArgs{Device: device, Key: key, Keyslot: keyslot}
-	rq := call{name: "luks_kill_slot", proc: rpc.ProcLuksKillSlot, params: []any{device, secret{}, keyslot}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLuksKillSlot, &rpc.LuksKillSlotArgs{Device: device, Key: key, Keyslot: keyslot}, device, secret{}, keyslot)
 }
 
-// Is_lv calls [guestfs_is_lv].
-//
-// [guestfs_is_lv]: https://libguestfs.org/guestfs.3.html#guestfs_is_lv
-func (g *Guestfs) Is_lv(mountable string) (r bool, err error) {
-	msg := &rpc.IsLvArgs{Mountable: mountable}
-	rq := call{name: "is_lv", proc: rpc.ProcIsLv, params: []any{mountable}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_lv calls guestfs_is_lv, https://libguestfs.org/guestfs.3.html#guestfs_is_lv
+func (g *Guestfs) Is_lv(mountable string) (bool, error) {
+	return result(g, rpc.ProcIsLv, &rpc.IsLvArgs{Mountable: mountable}, (*xdr.Codec).Bool, mountable)
 }
 
-// Findfs_uuid calls [guestfs_findfs_uuid].
-//
-// [guestfs_findfs_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_findfs_uuid
-func (g *Guestfs) Findfs_uuid(uuid string) (r string, err error) {
-	msg := &rpc.FindfsUuidArgs{Uuid: uuid}
-	rq := call{name: "findfs_uuid", proc: rpc.ProcFindfsUuid, params: []any{uuid}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Findfs_uuid calls guestfs_findfs_uuid, https://libguestfs.org/guestfs.3.html#guestfs_findfs_uuid
+func (g *Guestfs) Findfs_uuid(uuid string) (string, error) {
+	return result(g, rpc.ProcFindfsUuid, &rpc.FindfsUuidArgs{Uuid: uuid}, (*xdr.Codec).String, uuid)
 }
 
-// Findfs_label calls [guestfs_findfs_label].
-//
-// [guestfs_findfs_label]: https://libguestfs.org/guestfs.3.html#guestfs_findfs_label
-func (g *Guestfs) Findfs_label(label string) (r string, err error) {
-	msg := &rpc.FindfsLabelArgs{Label: label}
-	rq := call{name: "findfs_label", proc: rpc.ProcFindfsLabel, params: []any{label}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Findfs_label calls guestfs_findfs_label, https://libguestfs.org/guestfs.3.html#guestfs_findfs_label
+func (g *Guestfs) Findfs_label(label string) (string, error) {
+	return result(g, rpc.ProcFindfsLabel, &rpc.FindfsLabelArgs{Label: label}, (*xdr.Codec).String, label)
 }
 
-// Is_chardev calls [guestfs_is_chardev].
-//
-// [guestfs_is_chardev]: https://libguestfs.org/guestfs.3.html#guestfs_is_chardev
-func (g *Guestfs) Is_chardev(path string, optargs *OptargsIs_chardev) (r bool, err error) {
-	msg := &rpc.IsChardevArgs{Path: path}
-	if optargs != nil {
-		msg.Followsymlinks = rpc.Opt[bool]{Value: optargs.Followsymlinks, Set: optargs.Followsymlinks_is_set}
-	}
-	rq := call{name: "is_chardev", proc: rpc.ProcIsChardev, params: []any{path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_chardev calls guestfs_is_chardev, https://libguestfs.org/guestfs.3.html#guestfs_is_chardev
+func (g *Guestfs) Is_chardev(path string, optargs *OptargsIs_chardev) (bool, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcIsChardev, &rpc.IsChardevArgs{Path: path,
+		Followsymlinks: opt(o.Followsymlinks, o.Followsymlinks_is_set),
+	}, (*xdr.Codec).Bool, path, optargs)
 }
 
-// Is_blockdev calls [guestfs_is_blockdev].
-//
-// [guestfs_is_blockdev]: https://libguestfs.org/guestfs.3.html#guestfs_is_blockdev
-func (g *Guestfs) Is_blockdev(path string, optargs *OptargsIs_blockdev) (r bool, err error) {
-	msg := &rpc.IsBlockdevArgs{Path: path}
-	if optargs != nil {
-		msg.Followsymlinks = rpc.Opt[bool]{Value: optargs.Followsymlinks, Set: optargs.Followsymlinks_is_set}
-	}
-	rq := call{name: "is_blockdev", proc: rpc.ProcIsBlockdev, params: []any{path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_blockdev calls guestfs_is_blockdev, https://libguestfs.org/guestfs.3.html#guestfs_is_blockdev
+func (g *Guestfs) Is_blockdev(path string, optargs *OptargsIs_blockdev) (bool, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcIsBlockdev, &rpc.IsBlockdevArgs{Path: path,
+		Followsymlinks: opt(o.Followsymlinks, o.Followsymlinks_is_set),
+	}, (*xdr.Codec).Bool, path, optargs)
 }
 
-// Is_fifo calls [guestfs_is_fifo].
-//
-// [guestfs_is_fifo]: https://libguestfs.org/guestfs.3.html#guestfs_is_fifo
-func (g *Guestfs) Is_fifo(path string, optargs *OptargsIs_fifo) (r bool, err error) {
-	msg := &rpc.IsFifoArgs{Path: path}
-	if optargs != nil {
-		msg.Followsymlinks = rpc.Opt[bool]{Value: optargs.Followsymlinks, Set: optargs.Followsymlinks_is_set}
-	}
-	rq := call{name: "is_fifo", proc: rpc.ProcIsFifo, params: []any{path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_fifo calls guestfs_is_fifo, https://libguestfs.org/guestfs.3.html#guestfs_is_fifo
+func (g *Guestfs) Is_fifo(path string, optargs *OptargsIs_fifo) (bool, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcIsFifo, &rpc.IsFifoArgs{Path: path,
+		Followsymlinks: opt(o.Followsymlinks, o.Followsymlinks_is_set),
+	}, (*xdr.Codec).Bool, path, optargs)
 }
 
-// Is_symlink calls [guestfs_is_symlink].
-//
-// [guestfs_is_symlink]: https://libguestfs.org/guestfs.3.html#guestfs_is_symlink
-func (g *Guestfs) Is_symlink(path string) (r bool, err error) {
-	msg := &rpc.IsSymlinkArgs{Path: path}
-	rq := call{name: "is_symlink", proc: rpc.ProcIsSymlink, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_symlink calls guestfs_is_symlink, https://libguestfs.org/guestfs.3.html#guestfs_is_symlink
+func (g *Guestfs) Is_symlink(path string) (bool, error) {
+	return result(g, rpc.ProcIsSymlink, &rpc.IsSymlinkArgs{Path: path}, (*xdr.Codec).Bool, path)
 }
 
-// Is_socket calls [guestfs_is_socket].
-//
-// [guestfs_is_socket]: https://libguestfs.org/guestfs.3.html#guestfs_is_socket
-func (g *Guestfs) Is_socket(path string, optargs *OptargsIs_socket) (r bool, err error) {
-	msg := &rpc.IsSocketArgs{Path: path}
-	if optargs != nil {
-		msg.Followsymlinks = rpc.Opt[bool]{Value: optargs.Followsymlinks, Set: optargs.Followsymlinks_is_set}
-	}
-	rq := call{name: "is_socket", proc: rpc.ProcIsSocket, params: []any{path, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_socket calls guestfs_is_socket, https://libguestfs.org/guestfs.3.html#guestfs_is_socket
+func (g *Guestfs) Is_socket(path string, optargs *OptargsIs_socket) (bool, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcIsSocket, &rpc.IsSocketArgs{Path: path,
+		Followsymlinks: opt(o.Followsymlinks, o.Followsymlinks_is_set),
+	}, (*xdr.Codec).Bool, path, optargs)
 }
 
-// Part_to_dev calls [guestfs_part_to_dev].
-//
-// [guestfs_part_to_dev]: https://libguestfs.org/guestfs.3.html#guestfs_part_to_dev
-func (g *Guestfs) Part_to_dev(partition string) (r string, err error) {
-	msg := &rpc.PartToDevArgs{Partition: partition}
-	rq := call{name: "part_to_dev", proc: rpc.ProcPartToDev, params: []any{partition}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_to_dev calls guestfs_part_to_dev, https://libguestfs.org/guestfs.3.html#guestfs_part_to_dev
+func (g *Guestfs) Part_to_dev(partition string) (string, error) {
+	return result(g, rpc.ProcPartToDev, &rpc.PartToDevArgs{Partition: partition}, (*xdr.Codec).String, partition)
 }
 
-// Upload_offset calls [guestfs_upload_offset].
-//
-// [guestfs_upload_offset]: https://libguestfs.org/guestfs.3.html#guestfs_upload_offset
+// Upload_offset calls guestfs_upload_offset, https://libguestfs.org/guestfs.3.html#guestfs_upload_offset
 func (g *Guestfs) Upload_offset(filename string, remotefilename string, offset int64) error {
-	msg := &rpc.UploadOffsetArgs{Remotefilename: remotefilename, Offset: offset}
-	rq := call{name: "upload_offset", proc: rpc.ProcUploadOffset, params: []any{filename, remotefilename, offset}, args: msg, filein: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcUploadOffset, &rpc.UploadOffsetArgs{Remotefilename: remotefilename, Offset: offset}, filename, filename, remotefilename, offset)
 }
 
-// Download_offset calls [guestfs_download_offset].
-//
-// [guestfs_download_offset]: https://libguestfs.org/guestfs.3.html#guestfs_download_offset
+// Download_offset calls guestfs_download_offset, https://libguestfs.org/guestfs.3.html#guestfs_download_offset
 func (g *Guestfs) Download_offset(remotefilename string, filename string, offset int64, size int64) error {
-	msg := &rpc.DownloadOffsetArgs{Remotefilename: remotefilename, Offset: offset, Size: size}
-	rq := call{name: "download_offset", proc: rpc.ProcDownloadOffset, params: []any{remotefilename, filename, offset, size}, args: msg, fileout: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcDownloadOffset, &rpc.DownloadOffsetArgs{Remotefilename: remotefilename, Offset: offset, Size: size}, filename, remotefilename, filename, offset, size)
 }
 
-// Pwrite_device calls [guestfs_pwrite_device].
-//
-// [guestfs_pwrite_device]: https://libguestfs.org/guestfs.3.html#guestfs_pwrite_device
-func (g *Guestfs) Pwrite_device(device string, content []byte, offset int64) (r int, err error) {
-	msg := &rpc.PwriteDeviceArgs{Device: device, Content: content, Offset: offset}
-	rq := call{name: "pwrite_device", proc: rpc.ProcPwriteDevice, params: []any{device, content, offset}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Pwrite_device calls guestfs_pwrite_device, https://libguestfs.org/guestfs.3.html#guestfs_pwrite_device
+func (g *Guestfs) Pwrite_device(device string, content []byte, offset int64) (int, error) {
+	return result(g, rpc.ProcPwriteDevice, &rpc.PwriteDeviceArgs{Device: device, Content: content, Offset: offset}, (*xdr.Codec).Int, device, content, offset)
 }
 
-// Pread_device calls [guestfs_pread_device].
-//
-// [guestfs_pread_device]: https://libguestfs.org/guestfs.3.html#guestfs_pread_device
-func (g *Guestfs) Pread_device(device string, count int, offset int64) (r []byte, err error) {
-	msg := &rpc.PreadDeviceArgs{Device: device, Count: count, Offset: offset}
-	rq := call{name: "pread_device", proc: rpc.ProcPreadDevice, params: []any{device, count, offset}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Pread_device calls guestfs_pread_device, https://libguestfs.org/guestfs.3.html#guestfs_pread_device
+func (g *Guestfs) Pread_device(device string, count int, offset int64) ([]byte, error) {
+	return result(g, rpc.ProcPreadDevice, &rpc.PreadDeviceArgs{Device: device, Count: count, Offset: offset}, (*xdr.Codec).Bytes, device, count, offset)
 }
 
-// Lvm_canonical_lv_name calls [guestfs_lvm_canonical_lv_name].
-//
-// [guestfs_lvm_canonical_lv_name]: https://libguestfs.org/guestfs.3.html#guestfs_lvm_canonical_lv_name
-func (g *Guestfs) Lvm_canonical_lv_name(lvname string) (r string, err error) {
-	msg := &rpc.LvmCanonicalLvNameArgs{Lvname: lvname}
-	rq := call{name: "lvm_canonical_lv_name", proc: rpc.ProcLvmCanonicalLvName, params: []any{lvname}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Lvm_canonical_lv_name calls guestfs_lvm_canonical_lv_name, https://libguestfs.org/guestfs.3.html#guestfs_lvm_canonical_lv_name
+func (g *Guestfs) Lvm_canonical_lv_name(lvname string) (string, error) {
+	return result(g, rpc.ProcLvmCanonicalLvName, &rpc.LvmCanonicalLvNameArgs{Lvname: lvname}, (*xdr.Codec).String, lvname)
 }
 
-// Mkfs calls [guestfs_mkfs].
-//
-// [guestfs_mkfs]: https://libguestfs.org/guestfs.3.html#guestfs_mkfs
+// Mkfs calls guestfs_mkfs, https://libguestfs.org/guestfs.3.html#guestfs_mkfs
 func (g *Guestfs) Mkfs(fstype string, device string, optargs *OptargsMkfs) error {
-	msg := &rpc.MkfsArgs{Fstype: fstype, Device: device}
-	if optargs != nil {
-		msg.Blocksize = rpc.Opt[int]{Value: optargs.Blocksize, Set: optargs.Blocksize_is_set}
-		msg.Features = rpc.Opt[string]{Value: optargs.Features, Set: optargs.Features_is_set}
-		msg.Inode = rpc.Opt[int]{Value: optargs.Inode, Set: optargs.Inode_is_set}
-		msg.Sectorsize = rpc.Opt[int]{Value: optargs.Sectorsize, Set: optargs.Sectorsize_is_set}
-		msg.Label = rpc.Opt[string]{Value: optargs.Label, Set: optargs.Label_is_set}
-	}
-	rq := call{name: "mkfs", proc: rpc.ProcMkfs, params: []any{fstype, device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcMkfs, &rpc.MkfsArgs{Fstype: fstype, Device: device,
+		Blocksize:  opt(o.Blocksize, o.Blocksize_is_set),
+		Features:   opt(o.Features, o.Features_is_set),
+		Inode:      opt(o.Inode, o.Inode_is_set),
+		Sectorsize: opt(o.Sectorsize, o.Sectorsize_is_set),
+		Label:      opt(o.Label, o.Label_is_set),
+	}, fstype, device, optargs)
 }
 
-// Getxattr calls [guestfs_getxattr].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_getxattr]: https://libguestfs.org/guestfs.3.html#guestfs_getxattr
-func (g *Guestfs) Getxattr(path string, name string) (r []byte, err error) {
-	msg := &rpc.GetxattrArgs{Path: path, Name: name}
-	rq := call{name: "getxattr", proc: rpc.ProcGetxattr, params: []any{path, name}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Getxattr calls guestfs_getxattr of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_getxattr
+func (g *Guestfs) Getxattr(path string, name string) ([]byte, error) {
+	return result(g, rpc.ProcGetxattr, &rpc.GetxattrArgs{Path: path, Name: name}, (*xdr.Codec).Bytes, path, name)
 }
 
-// Lgetxattr calls [guestfs_lgetxattr].
-// It is in the optional group linuxxattrs.
-//
-// [guestfs_lgetxattr]: https://libguestfs.org/guestfs.3.html#guestfs_lgetxattr
-func (g *Guestfs) Lgetxattr(path string, name string) (r []byte, err error) {
-	msg := &rpc.LgetxattrArgs{Path: path, Name: name}
-	rq := call{name: "lgetxattr", proc: rpc.ProcLgetxattr, params: []any{path, name}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Lgetxattr calls guestfs_lgetxattr of the optional group linuxxattrs, https://libguestfs.org/guestfs.3.html#guestfs_lgetxattr
+func (g *Guestfs) Lgetxattr(path string, name string) ([]byte, error) {
+	return result(g, rpc.ProcLgetxattr, &rpc.LgetxattrArgs{Path: path, Name: name}, (*xdr.Codec).Bytes, path, name)
 }
 
-// Resize2fs_M calls [guestfs_resize2fs_M].
-//
-// [guestfs_resize2fs_M]: https://libguestfs.org/guestfs.3.html#guestfs_resize2fs_M
+// Resize2fs_M calls guestfs_resize2fs_M, https://libguestfs.org/guestfs.3.html#guestfs_resize2fs_M
 func (g *Guestfs) Resize2fs_M(device string) error {
-	msg := &rpc.Resize2fsMArgs{Device: device}
-	rq := call{name: "resize2fs_M", proc: rpc.ProcResize2fsM, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcResize2fsM, &rpc.Resize2fsMArgs{Device: device}, device)
 }
 
-// Is_zero calls [guestfs_is_zero].
-//
-// [guestfs_is_zero]: https://libguestfs.org/guestfs.3.html#guestfs_is_zero
-func (g *Guestfs) Is_zero(path string) (r bool, err error) {
-	msg := &rpc.IsZeroArgs{Path: path}
-	rq := call{name: "is_zero", proc: rpc.ProcIsZero, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_zero calls guestfs_is_zero, https://libguestfs.org/guestfs.3.html#guestfs_is_zero
+func (g *Guestfs) Is_zero(path string) (bool, error) {
+	return result(g, rpc.ProcIsZero, &rpc.IsZeroArgs{Path: path}, (*xdr.Codec).Bool, path)
 }
 
-// Is_zero_device calls [guestfs_is_zero_device].
-//
-// [guestfs_is_zero_device]: https://libguestfs.org/guestfs.3.html#guestfs_is_zero_device
-func (g *Guestfs) Is_zero_device(device string) (r bool, err error) {
-	msg := &rpc.IsZeroDeviceArgs{Device: device}
-	rq := call{name: "is_zero_device", proc: rpc.ProcIsZeroDevice, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_zero_device calls guestfs_is_zero_device, https://libguestfs.org/guestfs.3.html#guestfs_is_zero_device
+func (g *Guestfs) Is_zero_device(device string) (bool, error) {
+	return result(g, rpc.ProcIsZeroDevice, &rpc.IsZeroDeviceArgs{Device: device}, (*xdr.Codec).Bool, device)
 }
 
-// List_9p calls [guestfs_list_9p].
+// List_9p calls guestfs_list_9p, https://libguestfs.org/guestfs.3.html#guestfs_list_9p
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_list_9p]: https://libguestfs.org/guestfs.3.html#guestfs_list_9p
-func (g *Guestfs) List_9p() (r []string, err error) {
-	rq := call{name: "list_9p", proc: rpc.ProcList9p, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) List_9p() ([]string, error) {
+	return result(g, rpc.ProcList9p, nil, decodeStrings)
 }
 
-// Mount_9p calls [guestfs_mount_9p].
+// Mount_9p calls guestfs_mount_9p, https://libguestfs.org/guestfs.3.html#guestfs_mount_9p
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_mount_9p]: https://libguestfs.org/guestfs.3.html#guestfs_mount_9p
 func (g *Guestfs) Mount_9p(mounttag string, mountpoint string, optargs *OptargsMount_9p) error {
-	msg := &rpc.Mount9pArgs{Mounttag: mounttag, Mountpoint: mountpoint}
-	if optargs != nil {
-		msg.Options = rpc.Opt[string]{Value: optargs.Options, Set: optargs.Options_is_set}
-	}
-	rq := call{name: "mount_9p", proc: rpc.ProcMount9p, params: []any{mounttag, mountpoint, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcMount9p, &rpc.Mount9pArgs{Mounttag: mounttag, Mountpoint: mountpoint,
+		Options: opt(o.Options, o.Options_is_set),
+	}, mounttag, mountpoint, optargs)
 }
 
-// List_dm_devices calls [guestfs_list_dm_devices].
-//
-// [guestfs_list_dm_devices]: https://libguestfs.org/guestfs.3.html#guestfs_list_dm_devices
-func (g *Guestfs) List_dm_devices() (r []string, err error) {
-	rq := call{name: "list_dm_devices", proc: rpc.ProcListDmDevices, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_dm_devices calls guestfs_list_dm_devices, https://libguestfs.org/guestfs.3.html#guestfs_list_dm_devices
+func (g *Guestfs) List_dm_devices() ([]string, error) {
+	return result(g, rpc.ProcListDmDevices, nil, decodeStrings)
 }
 
-// Ntfsresize calls [guestfs_ntfsresize].
-// It is in the optional group ntfsprogs.
-//
-// [guestfs_ntfsresize]: https://libguestfs.org/guestfs.3.html#guestfs_ntfsresize
+// Ntfsresize calls guestfs_ntfsresize of the optional group ntfsprogs, https://libguestfs.org/guestfs.3.html#guestfs_ntfsresize
 func (g *Guestfs) Ntfsresize(device string, optargs *OptargsNtfsresize) error {
-	msg := &rpc.NtfsresizeArgs{Device: device}
-	if optargs != nil {
-		msg.Size = rpc.Opt[int64]{Value: optargs.Size, Set: optargs.Size_is_set}
-		msg.Force = rpc.Opt[bool]{Value: optargs.Force, Set: optargs.Force_is_set}
-	}
-	rq := call{name: "ntfsresize", proc: rpc.ProcNtfsresize, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcNtfsresize, &rpc.NtfsresizeArgs{Device: device,
+		Size:  opt(o.Size, o.Size_is_set),
+		Force: opt(o.Force, o.Force_is_set),
+	}, device, optargs)
 }
 
-// Btrfs_filesystem_resize calls [guestfs_btrfs_filesystem_resize].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_filesystem_resize]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_resize
+// Btrfs_filesystem_resize calls guestfs_btrfs_filesystem_resize of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_resize
 func (g *Guestfs) Btrfs_filesystem_resize(mountpoint string, optargs *OptargsBtrfs_filesystem_resize) error {
-	msg := &rpc.BtrfsFilesystemResizeArgs{Mountpoint: mountpoint}
-	if optargs != nil {
-		msg.Size = rpc.Opt[int64]{Value: optargs.Size, Set: optargs.Size_is_set}
-	}
-	rq := call{name: "btrfs_filesystem_resize", proc: rpc.ProcBtrfsFilesystemResize, params: []any{mountpoint, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsFilesystemResize, &rpc.BtrfsFilesystemResizeArgs{Mountpoint: mountpoint,
+		Size: opt(o.Size, o.Size_is_set),
+	}, mountpoint, optargs)
 }
 
-// Compress_out calls [guestfs_compress_out].
-//
-// [guestfs_compress_out]: https://libguestfs.org/guestfs.3.html#guestfs_compress_out
+// Compress_out calls guestfs_compress_out, https://libguestfs.org/guestfs.3.html#guestfs_compress_out
 func (g *Guestfs) Compress_out(ctype string, file string, zfile string, optargs *OptargsCompress_out) error {
-	msg := &rpc.CompressOutArgs{Ctype: ctype, File: file}
-	if optargs != nil {
-		msg.Level = rpc.Opt[int]{Value: optargs.Level, Set: optargs.Level_is_set}
-	}
-	rq := call{name: "compress_out", proc: rpc.ProcCompressOut, params: []any{ctype, file, zfile, optargs}, args: msg, fileout: zfile}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcCompressOut, &rpc.CompressOutArgs{Ctype: ctype, File: file,
+		Level: opt(o.Level, o.Level_is_set),
+	}, zfile, ctype, file, zfile, optargs)
 }
 
-// Compress_device_out calls [guestfs_compress_device_out].
-//
-// [guestfs_compress_device_out]: https://libguestfs.org/guestfs.3.html#guestfs_compress_device_out
+// Compress_device_out calls guestfs_compress_device_out, https://libguestfs.org/guestfs.3.html#guestfs_compress_device_out
 func (g *Guestfs) Compress_device_out(ctype string, device string, zdevice string, optargs *OptargsCompress_device_out) error {
-	msg := &rpc.CompressDeviceOutArgs{Ctype: ctype, Device: device}
-	if optargs != nil {
-		msg.Level = rpc.Opt[int]{Value: optargs.Level, Set: optargs.Level_is_set}
-	}
-	rq := call{name: "compress_device_out", proc: rpc.ProcCompressDeviceOut, params: []any{ctype, device, zdevice, optargs}, args: msg, fileout: zdevice}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcCompressDeviceOut, &rpc.CompressDeviceOutArgs{Ctype: ctype, Device: device,
+		Level: opt(o.Level, o.Level_is_set),
+	}, zdevice, ctype, device, zdevice, optargs)
 }
 
-// Part_to_partnum calls [guestfs_part_to_partnum].
-//
-// [guestfs_part_to_partnum]: https://libguestfs.org/guestfs.3.html#guestfs_part_to_partnum
-func (g *Guestfs) Part_to_partnum(partition string) (r int, err error) {
-	msg := &rpc.PartToPartnumArgs{Partition: partition}
-	rq := call{name: "part_to_partnum", proc: rpc.ProcPartToPartnum, params: []any{partition}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Part_to_partnum calls guestfs_part_to_partnum, https://libguestfs.org/guestfs.3.html#guestfs_part_to_partnum
+func (g *Guestfs) Part_to_partnum(partition string) (int, error) {
+	return result(g, rpc.ProcPartToPartnum, &rpc.PartToPartnumArgs{Partition: partition}, (*xdr.Codec).Int, partition)
 }
 
-// Copy_device_to_device calls [guestfs_copy_device_to_device].
-//
-// [guestfs_copy_device_to_device]: https://libguestfs.org/guestfs.3.html#guestfs_copy_device_to_device
+// Copy_device_to_device calls guestfs_copy_device_to_device, https://libguestfs.org/guestfs.3.html#guestfs_copy_device_to_device
 func (g *Guestfs) Copy_device_to_device(src string, dest string, optargs *OptargsCopy_device_to_device) error {
-	msg := &rpc.CopyDeviceToDeviceArgs{Src: src, Dest: dest}
-	if optargs != nil {
-		msg.Srcoffset = rpc.Opt[int64]{Value: optargs.Srcoffset, Set: optargs.Srcoffset_is_set}
-		msg.Destoffset = rpc.Opt[int64]{Value: optargs.Destoffset, Set: optargs.Destoffset_is_set}
-		msg.Size = rpc.Opt[int64]{Value: optargs.Size, Set: optargs.Size_is_set}
-		msg.Sparse = rpc.Opt[bool]{Value: optargs.Sparse, Set: optargs.Sparse_is_set}
-		msg.Append = rpc.Opt[bool]{Value: optargs.Append, Set: optargs.Append_is_set}
-	}
-	rq := call{name: "copy_device_to_device", proc: rpc.ProcCopyDeviceToDevice, params: []any{src, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcCopyDeviceToDevice, &rpc.CopyDeviceToDeviceArgs{Src: src, Dest: dest,
+		Srcoffset:  opt(o.Srcoffset, o.Srcoffset_is_set),
+		Destoffset: opt(o.Destoffset, o.Destoffset_is_set),
+		Size:       opt(o.Size, o.Size_is_set),
+		Sparse:     opt(o.Sparse, o.Sparse_is_set),
+		Append:     opt(o.Append, o.Append_is_set),
+	}, src, dest, optargs)
 }
 
-// Copy_device_to_file calls [guestfs_copy_device_to_file].
-//
-// [guestfs_copy_device_to_file]: https://libguestfs.org/guestfs.3.html#guestfs_copy_device_to_file
+// Copy_device_to_file calls guestfs_copy_device_to_file, https://libguestfs.org/guestfs.3.html#guestfs_copy_device_to_file
 func (g *Guestfs) Copy_device_to_file(src string, dest string, optargs *OptargsCopy_device_to_file) error {
-	msg := &rpc.CopyDeviceToFileArgs{Src: src, Dest: dest}
-	if optargs != nil {
-		msg.Srcoffset = rpc.Opt[int64]{Value: optargs.Srcoffset, Set: optargs.Srcoffset_is_set}
-		msg.Destoffset = rpc.Opt[int64]{Value: optargs.Destoffset, Set: optargs.Destoffset_is_set}
-		msg.Size = rpc.Opt[int64]{Value: optargs.Size, Set: optargs.Size_is_set}
-		msg.Sparse = rpc.Opt[bool]{Value: optargs.Sparse, Set: optargs.Sparse_is_set}
-		msg.Append = rpc.Opt[bool]{Value: optargs.Append, Set: optargs.Append_is_set}
-	}
-	rq := call{name: "copy_device_to_file", proc: rpc.ProcCopyDeviceToFile, params: []any{src, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcCopyDeviceToFile, &rpc.CopyDeviceToFileArgs{Src: src, Dest: dest,
+		Srcoffset:  opt(o.Srcoffset, o.Srcoffset_is_set),
+		Destoffset: opt(o.Destoffset, o.Destoffset_is_set),
+		Size:       opt(o.Size, o.Size_is_set),
+		Sparse:     opt(o.Sparse, o.Sparse_is_set),
+		Append:     opt(o.Append, o.Append_is_set),
+	}, src, dest, optargs)
 }
 
-// Copy_file_to_device calls [guestfs_copy_file_to_device].
-//
-// [guestfs_copy_file_to_device]: https://libguestfs.org/guestfs.3.html#guestfs_copy_file_to_device
+// Copy_file_to_device calls guestfs_copy_file_to_device, https://libguestfs.org/guestfs.3.html#guestfs_copy_file_to_device
 func (g *Guestfs) Copy_file_to_device(src string, dest string, optargs *OptargsCopy_file_to_device) error {
-	msg := &rpc.CopyFileToDeviceArgs{Src: src, Dest: dest}
-	if optargs != nil {
-		msg.Srcoffset = rpc.Opt[int64]{Value: optargs.Srcoffset, Set: optargs.Srcoffset_is_set}
-		msg.Destoffset = rpc.Opt[int64]{Value: optargs.Destoffset, Set: optargs.Destoffset_is_set}
-		msg.Size = rpc.Opt[int64]{Value: optargs.Size, Set: optargs.Size_is_set}
-		msg.Sparse = rpc.Opt[bool]{Value: optargs.Sparse, Set: optargs.Sparse_is_set}
-		msg.Append = rpc.Opt[bool]{Value: optargs.Append, Set: optargs.Append_is_set}
-	}
-	rq := call{name: "copy_file_to_device", proc: rpc.ProcCopyFileToDevice, params: []any{src, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcCopyFileToDevice, &rpc.CopyFileToDeviceArgs{Src: src, Dest: dest,
+		Srcoffset:  opt(o.Srcoffset, o.Srcoffset_is_set),
+		Destoffset: opt(o.Destoffset, o.Destoffset_is_set),
+		Size:       opt(o.Size, o.Size_is_set),
+		Sparse:     opt(o.Sparse, o.Sparse_is_set),
+		Append:     opt(o.Append, o.Append_is_set),
+	}, src, dest, optargs)
 }
 
-// Copy_file_to_file calls [guestfs_copy_file_to_file].
-//
-// [guestfs_copy_file_to_file]: https://libguestfs.org/guestfs.3.html#guestfs_copy_file_to_file
+// Copy_file_to_file calls guestfs_copy_file_to_file, https://libguestfs.org/guestfs.3.html#guestfs_copy_file_to_file
 func (g *Guestfs) Copy_file_to_file(src string, dest string, optargs *OptargsCopy_file_to_file) error {
-	msg := &rpc.CopyFileToFileArgs{Src: src, Dest: dest}
-	if optargs != nil {
-		msg.Srcoffset = rpc.Opt[int64]{Value: optargs.Srcoffset, Set: optargs.Srcoffset_is_set}
-		msg.Destoffset = rpc.Opt[int64]{Value: optargs.Destoffset, Set: optargs.Destoffset_is_set}
-		msg.Size = rpc.Opt[int64]{Value: optargs.Size, Set: optargs.Size_is_set}
-		msg.Sparse = rpc.Opt[bool]{Value: optargs.Sparse, Set: optargs.Sparse_is_set}
-		msg.Append = rpc.Opt[bool]{Value: optargs.Append, Set: optargs.Append_is_set}
-	}
-	rq := call{name: "copy_file_to_file", proc: rpc.ProcCopyFileToFile, params: []any{src, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcCopyFileToFile, &rpc.CopyFileToFileArgs{Src: src, Dest: dest,
+		Srcoffset:  opt(o.Srcoffset, o.Srcoffset_is_set),
+		Destoffset: opt(o.Destoffset, o.Destoffset_is_set),
+		Size:       opt(o.Size, o.Size_is_set),
+		Sparse:     opt(o.Sparse, o.Sparse_is_set),
+		Append:     opt(o.Append, o.Append_is_set),
+	}, src, dest, optargs)
 }
 
-// Tune2fs calls [guestfs_tune2fs].
-//
-// [guestfs_tune2fs]: https://libguestfs.org/guestfs.3.html#guestfs_tune2fs
+// Tune2fs calls guestfs_tune2fs, https://libguestfs.org/guestfs.3.html#guestfs_tune2fs
 func (g *Guestfs) Tune2fs(device string, optargs *OptargsTune2fs) error {
-	msg := &rpc.Tune2fsArgs{Device: device}
-	if optargs != nil {
-		msg.Force = rpc.Opt[bool]{Value: optargs.Force, Set: optargs.Force_is_set}
-		msg.Maxmountcount = rpc.Opt[int]{Value: optargs.Maxmountcount, Set: optargs.Maxmountcount_is_set}
-		msg.Mountcount = rpc.Opt[int]{Value: optargs.Mountcount, Set: optargs.Mountcount_is_set}
-		msg.Errorbehavior = rpc.Opt[string]{Value: optargs.Errorbehavior, Set: optargs.Errorbehavior_is_set}
-		msg.Group = rpc.Opt[int64]{Value: optargs.Group, Set: optargs.Group_is_set}
-		msg.Intervalbetweenchecks = rpc.Opt[int]{Value: optargs.Intervalbetweenchecks, Set: optargs.Intervalbetweenchecks_is_set}
-		msg.Reservedblockspercentage = rpc.Opt[int]{Value: optargs.Reservedblockspercentage, Set: optargs.Reservedblockspercentage_is_set}
-		msg.Lastmounteddirectory = rpc.Opt[string]{Value: optargs.Lastmounteddirectory, Set: optargs.Lastmounteddirectory_is_set}
-		msg.Reservedblockscount = rpc.Opt[int64]{Value: optargs.Reservedblockscount, Set: optargs.Reservedblockscount_is_set}
-		msg.User = rpc.Opt[int64]{Value: optargs.User, Set: optargs.User_is_set}
-	}
-	rq := call{name: "tune2fs", proc: rpc.ProcTune2fs, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcTune2fs, &rpc.Tune2fsArgs{Device: device,
+		Force:                    opt(o.Force, o.Force_is_set),
+		Maxmountcount:            opt(o.Maxmountcount, o.Maxmountcount_is_set),
+		Mountcount:               opt(o.Mountcount, o.Mountcount_is_set),
+		Errorbehavior:            opt(o.Errorbehavior, o.Errorbehavior_is_set),
+		Group:                    opt(o.Group, o.Group_is_set),
+		Intervalbetweenchecks:    opt(o.Intervalbetweenchecks, o.Intervalbetweenchecks_is_set),
+		Reservedblockspercentage: opt(o.Reservedblockspercentage, o.Reservedblockspercentage_is_set),
+		Lastmounteddirectory:     opt(o.Lastmounteddirectory, o.Lastmounteddirectory_is_set),
+		Reservedblockscount:      opt(o.Reservedblockscount, o.Reservedblockscount_is_set),
+		User:                     opt(o.User, o.User_is_set),
+	}, device, optargs)
 }
 
-// Md_create calls [guestfs_md_create].
-// It is in the optional group mdadm.
-//
-// [guestfs_md_create]: https://libguestfs.org/guestfs.3.html#guestfs_md_create
+// Md_create calls guestfs_md_create of the optional group mdadm, https://libguestfs.org/guestfs.3.html#guestfs_md_create
 func (g *Guestfs) Md_create(name string, devices []string, optargs *OptargsMd_create) error {
-	msg := &rpc.MdCreateArgs{Name: name, Devices: devices}
-	if optargs != nil {
-		msg.Missingbitmap = rpc.Opt[int64]{Value: optargs.Missingbitmap, Set: optargs.Missingbitmap_is_set}
-		msg.Nrdevices = rpc.Opt[int]{Value: optargs.Nrdevices, Set: optargs.Nrdevices_is_set}
-		msg.Spare = rpc.Opt[int]{Value: optargs.Spare, Set: optargs.Spare_is_set}
-		msg.Chunk = rpc.Opt[int64]{Value: optargs.Chunk, Set: optargs.Chunk_is_set}
-		msg.Level = rpc.Opt[string]{Value: optargs.Level, Set: optargs.Level_is_set}
-	}
-	rq := call{name: "md_create", proc: rpc.ProcMdCreate, params: []any{name, devices, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcMdCreate, &rpc.MdCreateArgs{Name: name, Devices: devices,
+		Missingbitmap: opt(o.Missingbitmap, o.Missingbitmap_is_set),
+		Nrdevices:     opt(o.Nrdevices, o.Nrdevices_is_set),
+		Spare:         opt(o.Spare, o.Spare_is_set),
+		Chunk:         opt(o.Chunk, o.Chunk_is_set),
+		Level:         opt(o.Level, o.Level_is_set),
+	}, name, devices, optargs)
 }
 
-// List_md_devices calls [guestfs_list_md_devices].
-//
-// [guestfs_list_md_devices]: https://libguestfs.org/guestfs.3.html#guestfs_list_md_devices
-func (g *Guestfs) List_md_devices() (r []string, err error) {
-	rq := call{name: "list_md_devices", proc: rpc.ProcListMdDevices, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_md_devices calls guestfs_list_md_devices, https://libguestfs.org/guestfs.3.html#guestfs_list_md_devices
+func (g *Guestfs) List_md_devices() ([]string, error) {
+	return result(g, rpc.ProcListMdDevices, nil, decodeStrings)
 }
 
-// Md_detail calls [guestfs_md_detail].
-// It is in the optional group mdadm.
-//
-// [guestfs_md_detail]: https://libguestfs.org/guestfs.3.html#guestfs_md_detail
-func (g *Guestfs) Md_detail(md string) (r map[string]string, err error) {
-	msg := &rpc.MdDetailArgs{Md: md}
-	rq := call{name: "md_detail", proc: rpc.ProcMdDetail, params: []any{md}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Md_detail calls guestfs_md_detail of the optional group mdadm, https://libguestfs.org/guestfs.3.html#guestfs_md_detail
+func (g *Guestfs) Md_detail(md string) (map[string]string, error) {
+	return result(g, rpc.ProcMdDetail, &rpc.MdDetailArgs{Md: md}, decodeMap, md)
 }
 
-// Md_stop calls [guestfs_md_stop].
-// It is in the optional group mdadm.
-//
-// [guestfs_md_stop]: https://libguestfs.org/guestfs.3.html#guestfs_md_stop
+// Md_stop calls guestfs_md_stop of the optional group mdadm, https://libguestfs.org/guestfs.3.html#guestfs_md_stop
 func (g *Guestfs) Md_stop(md string) error {
-	msg := &rpc.MdStopArgs{Md: md}
-	rq := call{name: "md_stop", proc: rpc.ProcMdStop, params: []any{md}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMdStop, &rpc.MdStopArgs{Md: md}, md)
 }
 
-// Blkid calls [guestfs_blkid].
-//
-// [guestfs_blkid]: https://libguestfs.org/guestfs.3.html#guestfs_blkid
-func (g *Guestfs) Blkid(device string) (r map[string]string, err error) {
-	msg := &rpc.BlkidArgs{Device: device}
-	rq := call{name: "blkid", proc: rpc.ProcBlkid, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Blkid calls guestfs_blkid, https://libguestfs.org/guestfs.3.html#guestfs_blkid
+func (g *Guestfs) Blkid(device string) (map[string]string, error) {
+	return result(g, rpc.ProcBlkid, &rpc.BlkidArgs{Device: device}, decodeMap, device)
 }
 
-// E2fsck calls [guestfs_e2fsck].
-//
-// [guestfs_e2fsck]: https://libguestfs.org/guestfs.3.html#guestfs_e2fsck
+// E2fsck calls guestfs_e2fsck, https://libguestfs.org/guestfs.3.html#guestfs_e2fsck
 func (g *Guestfs) E2fsck(device string, optargs *OptargsE2fsck) error {
-	msg := &rpc.E2fsckArgs{Device: device}
-	if optargs != nil {
-		msg.Correct = rpc.Opt[bool]{Value: optargs.Correct, Set: optargs.Correct_is_set}
-		msg.Forceall = rpc.Opt[bool]{Value: optargs.Forceall, Set: optargs.Forceall_is_set}
-	}
-	rq := call{name: "e2fsck", proc: rpc.ProcE2fsck, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcE2fsck, &rpc.E2fsckArgs{Device: device,
+		Correct:  opt(o.Correct, o.Correct_is_set),
+		Forceall: opt(o.Forceall, o.Forceall_is_set),
+	}, device, optargs)
 }
 
-// Llz calls [guestfs_llz].
+// Llz calls guestfs_llz, https://libguestfs.org/guestfs.3.html#guestfs_llz
 //
 // Deprecated: use [Guestfs.Lgetxattrs].
-//
-// [guestfs_llz]: https://libguestfs.org/guestfs.3.html#guestfs_llz
-func (g *Guestfs) Llz(directory string) (r string, err error) {
-	msg := &rpc.LlzArgs{Directory: directory}
-	rq := call{name: "llz", proc: rpc.ProcLlz, params: []any{directory}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Llz(directory string) (string, error) {
+	return result(g, rpc.ProcLlz, &rpc.LlzArgs{Directory: directory}, (*xdr.Codec).String, directory)
 }
 
-// Wipefs calls [guestfs_wipefs].
-// It is in the optional group wipefs.
-//
-// [guestfs_wipefs]: https://libguestfs.org/guestfs.3.html#guestfs_wipefs
+// Wipefs calls guestfs_wipefs of the optional group wipefs, https://libguestfs.org/guestfs.3.html#guestfs_wipefs
 func (g *Guestfs) Wipefs(device string) error {
-	msg := &rpc.WipefsArgs{Device: device}
-	rq := call{name: "wipefs", proc: rpc.ProcWipefs, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcWipefs, &rpc.WipefsArgs{Device: device}, device)
 }
 
-// Ntfsfix calls [guestfs_ntfsfix].
-// It is in the optional group ntfs3g.
-//
-// [guestfs_ntfsfix]: https://libguestfs.org/guestfs.3.html#guestfs_ntfsfix
+// Ntfsfix calls guestfs_ntfsfix of the optional group ntfs3g, https://libguestfs.org/guestfs.3.html#guestfs_ntfsfix
 func (g *Guestfs) Ntfsfix(device string, optargs *OptargsNtfsfix) error {
-	msg := &rpc.NtfsfixArgs{Device: device}
-	if optargs != nil {
-		msg.Clearbadsectors = rpc.Opt[bool]{Value: optargs.Clearbadsectors, Set: optargs.Clearbadsectors_is_set}
-	}
-	rq := call{name: "ntfsfix", proc: rpc.ProcNtfsfix, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcNtfsfix, &rpc.NtfsfixArgs{Device: device,
+		Clearbadsectors: opt(o.Clearbadsectors, o.Clearbadsectors_is_set),
+	}, device, optargs)
 }
 
-// Ntfsclone_out calls [guestfs_ntfsclone_out].
-// It is in the optional group ntfs3g.
-//
-// [guestfs_ntfsclone_out]: https://libguestfs.org/guestfs.3.html#guestfs_ntfsclone_out
+// Ntfsclone_out calls guestfs_ntfsclone_out of the optional group ntfs3g, https://libguestfs.org/guestfs.3.html#guestfs_ntfsclone_out
 func (g *Guestfs) Ntfsclone_out(device string, backupfile string, optargs *OptargsNtfsclone_out) error {
-	msg := &rpc.NtfscloneOutArgs{Device: device}
-	if optargs != nil {
-		msg.Metadataonly = rpc.Opt[bool]{Value: optargs.Metadataonly, Set: optargs.Metadataonly_is_set}
-		msg.Rescue = rpc.Opt[bool]{Value: optargs.Rescue, Set: optargs.Rescue_is_set}
-		msg.Ignorefscheck = rpc.Opt[bool]{Value: optargs.Ignorefscheck, Set: optargs.Ignorefscheck_is_set}
-		msg.Preservetimestamps = rpc.Opt[bool]{Value: optargs.Preservetimestamps, Set: optargs.Preservetimestamps_is_set}
-		msg.Force = rpc.Opt[bool]{Value: optargs.Force, Set: optargs.Force_is_set}
-	}
-	rq := call{name: "ntfsclone_out", proc: rpc.ProcNtfscloneOut, params: []any{device, backupfile, optargs}, args: msg, fileout: backupfile}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcNtfscloneOut, &rpc.NtfscloneOutArgs{Device: device,
+		Metadataonly:       opt(o.Metadataonly, o.Metadataonly_is_set),
+		Rescue:             opt(o.Rescue, o.Rescue_is_set),
+		Ignorefscheck:      opt(o.Ignorefscheck, o.Ignorefscheck_is_set),
+		Preservetimestamps: opt(o.Preservetimestamps, o.Preservetimestamps_is_set),
+		Force:              opt(o.Force, o.Force_is_set),
+	}, backupfile, device, backupfile, optargs)
 }
 
-// Ntfsclone_in calls [guestfs_ntfsclone_in].
-// It is in the optional group ntfs3g.
-//
-// [guestfs_ntfsclone_in]: https://libguestfs.org/guestfs.3.html#guestfs_ntfsclone_in
+// Ntfsclone_in calls guestfs_ntfsclone_in of the optional group ntfs3g, https://libguestfs.org/guestfs.3.html#guestfs_ntfsclone_in
 func (g *Guestfs) Ntfsclone_in(backupfile string, device string) error {
-	msg := &rpc.NtfscloneInArgs{Device: device}
-	rq := call{name: "ntfsclone_in", proc: rpc.ProcNtfscloneIn, params: []any{backupfile, device}, args: msg, filein: backupfile}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcNtfscloneIn, &rpc.NtfscloneInArgs{Device: device}, backupfile, backupfile, device)
 }
 
-// Set_label calls [guestfs_set_label].
-//
-// [guestfs_set_label]: https://libguestfs.org/guestfs.3.html#guestfs_set_label
+// Set_label calls guestfs_set_label, https://libguestfs.org/guestfs.3.html#guestfs_set_label
 func (g *Guestfs) Set_label(mountable string, label string) error {
-	msg := &rpc.SetLabelArgs{Mountable: mountable, Label: label}
-	rq := call{name: "set_label", proc: rpc.ProcSetLabel, params: []any{mountable, label}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetLabel, &rpc.SetLabelArgs{Mountable: mountable, Label: label}, mountable, label)
 }
 
-// Zero_free_space calls [guestfs_zero_free_space].
-//
-// [guestfs_zero_free_space]: https://libguestfs.org/guestfs.3.html#guestfs_zero_free_space
+// Zero_free_space calls guestfs_zero_free_space, https://libguestfs.org/guestfs.3.html#guestfs_zero_free_space
 func (g *Guestfs) Zero_free_space(directory string) error {
-	msg := &rpc.ZeroFreeSpaceArgs{Directory: directory}
-	rq := call{name: "zero_free_space", proc: rpc.ProcZeroFreeSpace, params: []any{directory}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcZeroFreeSpace, &rpc.ZeroFreeSpaceArgs{Directory: directory}, directory)
 }
 
-// Lvcreate_free calls [guestfs_lvcreate_free].
-// It is in the optional group lvm2.
-//
-// [guestfs_lvcreate_free]: https://libguestfs.org/guestfs.3.html#guestfs_lvcreate_free
+// Lvcreate_free calls guestfs_lvcreate_free of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_lvcreate_free
 func (g *Guestfs) Lvcreate_free(logvol string, volgroup string, percent int) error {
-	msg := &rpc.LvcreateFreeArgs{Logvol: logvol, Volgroup: volgroup, Percent: percent}
-	rq := call{name: "lvcreate_free", proc: rpc.ProcLvcreateFree, params: []any{logvol, volgroup, percent}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvcreateFree, &rpc.LvcreateFreeArgs{Logvol: logvol, Volgroup: volgroup, Percent: percent}, logvol, volgroup, percent)
 }
 
-// Isoinfo_device calls [guestfs_isoinfo_device].
-//
-// [guestfs_isoinfo_device]: https://libguestfs.org/guestfs.3.html#guestfs_isoinfo_device
-func (g *Guestfs) Isoinfo_device(device string) (r *ISOInfo, err error) {
-	msg := &rpc.IsoinfoDeviceArgs{Device: device}
-	r = &ISOInfo{}
-	rq := call{name: "isoinfo_device", proc: rpc.ProcIsoinfoDevice, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeISOInfo(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &ISOInfo{}, err
-	}
-	return r, nil
+// Isoinfo_device calls guestfs_isoinfo_device, https://libguestfs.org/guestfs.3.html#guestfs_isoinfo_device
+func (g *Guestfs) Isoinfo_device(device string) (*ISOInfo, error) {
+	return record(g, rpc.ProcIsoinfoDevice, &rpc.IsoinfoDeviceArgs{Device: device}, codeISOInfo, device)
 }
 
-// Isoinfo calls [guestfs_isoinfo].
-//
-// [guestfs_isoinfo]: https://libguestfs.org/guestfs.3.html#guestfs_isoinfo
-func (g *Guestfs) Isoinfo(isofile string) (r *ISOInfo, err error) {
-	msg := &rpc.IsoinfoArgs{Isofile: isofile}
-	r = &ISOInfo{}
-	rq := call{name: "isoinfo", proc: rpc.ProcIsoinfo, params: []any{isofile}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeISOInfo(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &ISOInfo{}, err
-	}
-	return r, nil
+// Isoinfo calls guestfs_isoinfo, https://libguestfs.org/guestfs.3.html#guestfs_isoinfo
+func (g *Guestfs) Isoinfo(isofile string) (*ISOInfo, error) {
+	return record(g, rpc.ProcIsoinfo, &rpc.IsoinfoArgs{Isofile: isofile}, codeISOInfo, isofile)
 }
 
-// Vgmeta calls [guestfs_vgmeta].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgmeta]: https://libguestfs.org/guestfs.3.html#guestfs_vgmeta
-func (g *Guestfs) Vgmeta(vgname string) (r []byte, err error) {
-	msg := &rpc.VgmetaArgs{Vgname: vgname}
-	rq := call{name: "vgmeta", proc: rpc.ProcVgmeta, params: []any{vgname}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Vgmeta calls guestfs_vgmeta of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgmeta
+func (g *Guestfs) Vgmeta(vgname string) ([]byte, error) {
+	return result(g, rpc.ProcVgmeta, &rpc.VgmetaArgs{Vgname: vgname}, (*xdr.Codec).Bytes, vgname)
 }
 
-// Md_stat calls [guestfs_md_stat].
-// It is in the optional group mdadm.
-//
-// [guestfs_md_stat]: https://libguestfs.org/guestfs.3.html#guestfs_md_stat
-func (g *Guestfs) Md_stat(md string) (r *[]MDStat, err error) {
-	msg := &rpc.MdStatArgs{Md: md}
-	rq := call{name: "md_stat", proc: rpc.ProcMdStat, params: []any{md}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 12, codeMDStat) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Md_stat calls guestfs_md_stat of the optional group mdadm, https://libguestfs.org/guestfs.3.html#guestfs_md_stat
+func (g *Guestfs) Md_stat(md string) (*[]MDStat, error) {
+	return result(g, rpc.ProcMdStat, &rpc.MdStatArgs{Md: md}, list(12, codeMDStat), md)
 }
 
-// Mkfs_btrfs calls [guestfs_mkfs_btrfs].
-// It is in the optional group btrfs.
-//
-// [guestfs_mkfs_btrfs]: https://libguestfs.org/guestfs.3.html#guestfs_mkfs_btrfs
+// Mkfs_btrfs calls guestfs_mkfs_btrfs of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_mkfs_btrfs
 func (g *Guestfs) Mkfs_btrfs(devices []string, optargs *OptargsMkfs_btrfs) error {
-	msg := &rpc.MkfsBtrfsArgs{Devices: devices}
-	if optargs != nil {
-		msg.Allocstart = rpc.Opt[int64]{Value: optargs.Allocstart, Set: optargs.Allocstart_is_set}
-		msg.Bytecount = rpc.Opt[int64]{Value: optargs.Bytecount, Set: optargs.Bytecount_is_set}
-		msg.Datatype = rpc.Opt[string]{Value: optargs.Datatype, Set: optargs.Datatype_is_set}
-		msg.Leafsize = rpc.Opt[int]{Value: optargs.Leafsize, Set: optargs.Leafsize_is_set}
-		msg.Label = rpc.Opt[string]{Value: optargs.Label, Set: optargs.Label_is_set}
-		msg.Metadata = rpc.Opt[string]{Value: optargs.Metadata, Set: optargs.Metadata_is_set}
-		msg.Nodesize = rpc.Opt[int]{Value: optargs.Nodesize, Set: optargs.Nodesize_is_set}
-		msg.Sectorsize = rpc.Opt[int]{Value: optargs.Sectorsize, Set: optargs.Sectorsize_is_set}
-	}
-	rq := call{name: "mkfs_btrfs", proc: rpc.ProcMkfsBtrfs, params: []any{devices, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcMkfsBtrfs, &rpc.MkfsBtrfsArgs{Devices: devices,
+		Allocstart: opt(o.Allocstart, o.Allocstart_is_set),
+		Bytecount:  opt(o.Bytecount, o.Bytecount_is_set),
+		Datatype:   opt(o.Datatype, o.Datatype_is_set),
+		Leafsize:   opt(o.Leafsize, o.Leafsize_is_set),
+		Label:      opt(o.Label, o.Label_is_set),
+		Metadata:   opt(o.Metadata, o.Metadata_is_set),
+		Nodesize:   opt(o.Nodesize, o.Nodesize_is_set),
+		Sectorsize: opt(o.Sectorsize, o.Sectorsize_is_set),
+	}, devices, optargs)
 }
 
-// Get_e2attrs calls [guestfs_get_e2attrs].
-//
-// [guestfs_get_e2attrs]: https://libguestfs.org/guestfs.3.html#guestfs_get_e2attrs
-func (g *Guestfs) Get_e2attrs(file string) (r string, err error) {
-	msg := &rpc.GetE2attrsArgs{File: file}
-	rq := call{name: "get_e2attrs", proc: rpc.ProcGetE2attrs, params: []any{file}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_e2attrs calls guestfs_get_e2attrs, https://libguestfs.org/guestfs.3.html#guestfs_get_e2attrs
+func (g *Guestfs) Get_e2attrs(file string) (string, error) {
+	return result(g, rpc.ProcGetE2attrs, &rpc.GetE2attrsArgs{File: file}, (*xdr.Codec).String, file)
 }
 
-// Set_e2attrs calls [guestfs_set_e2attrs].
-//
-// [guestfs_set_e2attrs]: https://libguestfs.org/guestfs.3.html#guestfs_set_e2attrs
+// Set_e2attrs calls guestfs_set_e2attrs, https://libguestfs.org/guestfs.3.html#guestfs_set_e2attrs
 func (g *Guestfs) Set_e2attrs(file string, attrs string, optargs *OptargsSet_e2attrs) error {
-	msg := &rpc.SetE2attrsArgs{File: file, Attrs: attrs}
-	if optargs != nil {
-		msg.Clear = rpc.Opt[bool]{Value: optargs.Clear, Set: optargs.Clear_is_set}
-	}
-	rq := call{name: "set_e2attrs", proc: rpc.ProcSetE2attrs, params: []any{file, attrs, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcSetE2attrs, &rpc.SetE2attrsArgs{File: file, Attrs: attrs,
+		Clear: opt(o.Clear, o.Clear_is_set),
+	}, file, attrs, optargs)
 }
 
-// Get_e2generation calls [guestfs_get_e2generation].
-//
-// [guestfs_get_e2generation]: https://libguestfs.org/guestfs.3.html#guestfs_get_e2generation
-func (g *Guestfs) Get_e2generation(file string) (r int64, err error) {
-	msg := &rpc.GetE2generationArgs{File: file}
-	rq := call{name: "get_e2generation", proc: rpc.ProcGetE2generation, params: []any{file}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Get_e2generation calls guestfs_get_e2generation, https://libguestfs.org/guestfs.3.html#guestfs_get_e2generation
+func (g *Guestfs) Get_e2generation(file string) (int64, error) {
+	return result(g, rpc.ProcGetE2generation, &rpc.GetE2generationArgs{File: file}, (*xdr.Codec).Int64, file)
 }
 
-// Set_e2generation calls [guestfs_set_e2generation].
-//
-// [guestfs_set_e2generation]: https://libguestfs.org/guestfs.3.html#guestfs_set_e2generation
+// Set_e2generation calls guestfs_set_e2generation, https://libguestfs.org/guestfs.3.html#guestfs_set_e2generation
 func (g *Guestfs) Set_e2generation(file string, generation int64) error {
-	msg := &rpc.SetE2generationArgs{File: file, Generation: generation}
-	rq := call{name: "set_e2generation", proc: rpc.ProcSetE2generation, params: []any{file, generation}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetE2generation, &rpc.SetE2generationArgs{File: file, Generation: generation}, file, generation)
 }
 
-// Btrfs_subvolume_snapshot calls [guestfs_btrfs_subvolume_snapshot].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_snapshot]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_snapshot
+// Btrfs_subvolume_snapshot calls guestfs_btrfs_subvolume_snapshot of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_snapshot
 func (g *Guestfs) Btrfs_subvolume_snapshot(source string, dest string, optargs *OptargsBtrfs_subvolume_snapshot) error {
-	msg := &rpc.BtrfsSubvolumeSnapshotArgs{Source: source, Dest: dest}
-	if optargs != nil {
-		msg.Ro = rpc.Opt[bool]{Value: optargs.Ro, Set: optargs.Ro_is_set}
-		msg.Qgroupid = rpc.Opt[string]{Value: optargs.Qgroupid, Set: optargs.Qgroupid_is_set}
-	}
-	rq := call{name: "btrfs_subvolume_snapshot", proc: rpc.ProcBtrfsSubvolumeSnapshot, params: []any{source, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsSubvolumeSnapshot, &rpc.BtrfsSubvolumeSnapshotArgs{Source: source, Dest: dest,
+		Ro:       opt(o.Ro, o.Ro_is_set),
+		Qgroupid: opt(o.Qgroupid, o.Qgroupid_is_set),
+	}, source, dest, optargs)
 }
 
-// Btrfs_subvolume_delete calls [guestfs_btrfs_subvolume_delete].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_delete]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_delete
+// Btrfs_subvolume_delete calls guestfs_btrfs_subvolume_delete of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_delete
 func (g *Guestfs) Btrfs_subvolume_delete(subvolume string) error {
-	msg := &rpc.BtrfsSubvolumeDeleteArgs{Subvolume: subvolume}
-	rq := call{name: "btrfs_subvolume_delete", proc: rpc.ProcBtrfsSubvolumeDelete, params: []any{subvolume}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsSubvolumeDelete, &rpc.BtrfsSubvolumeDeleteArgs{Subvolume: subvolume}, subvolume)
 }
 
-// Btrfs_subvolume_create calls [guestfs_btrfs_subvolume_create].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_create]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_create
+// Btrfs_subvolume_create calls guestfs_btrfs_subvolume_create of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_create
 func (g *Guestfs) Btrfs_subvolume_create(dest string, optargs *OptargsBtrfs_subvolume_create) error {
-	msg := &rpc.BtrfsSubvolumeCreateArgs{Dest: dest}
-	if optargs != nil {
-		msg.Qgroupid = rpc.Opt[string]{Value: optargs.Qgroupid, Set: optargs.Qgroupid_is_set}
-	}
-	rq := call{name: "btrfs_subvolume_create", proc: rpc.ProcBtrfsSubvolumeCreate, params: []any{dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsSubvolumeCreate, &rpc.BtrfsSubvolumeCreateArgs{Dest: dest,
+		Qgroupid: opt(o.Qgroupid, o.Qgroupid_is_set),
+	}, dest, optargs)
 }
 
-// Btrfs_subvolume_list calls [guestfs_btrfs_subvolume_list].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_list]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_list
-func (g *Guestfs) Btrfs_subvolume_list(fs string) (r *[]BTRFSSubvolume, err error) {
-	msg := &rpc.BtrfsSubvolumeListArgs{Fs: fs}
-	rq := call{name: "btrfs_subvolume_list", proc: rpc.ProcBtrfsSubvolumeList, params: []any{fs}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 20, codeBTRFSSubvolume) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Btrfs_subvolume_list calls guestfs_btrfs_subvolume_list of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_list
+func (g *Guestfs) Btrfs_subvolume_list(fs string) (*[]BTRFSSubvolume, error) {
+	return result(g, rpc.ProcBtrfsSubvolumeList, &rpc.BtrfsSubvolumeListArgs{Fs: fs}, list(20, codeBTRFSSubvolume), fs)
 }
 
-// Btrfs_subvolume_set_default calls [guestfs_btrfs_subvolume_set_default].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_set_default]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_set_default
+// Btrfs_subvolume_set_default calls guestfs_btrfs_subvolume_set_default of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_set_default
 func (g *Guestfs) Btrfs_subvolume_set_default(id int64, fs string) error {
-	msg := &rpc.BtrfsSubvolumeSetDefaultArgs{Id: id, Fs: fs}
-	rq := call{name: "btrfs_subvolume_set_default", proc: rpc.ProcBtrfsSubvolumeSetDefault, params: []any{id, fs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsSubvolumeSetDefault, &rpc.BtrfsSubvolumeSetDefaultArgs{Id: id, Fs: fs}, id, fs)
 }
 
-// Btrfs_filesystem_sync calls [guestfs_btrfs_filesystem_sync].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_filesystem_sync]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_sync
+// Btrfs_filesystem_sync calls guestfs_btrfs_filesystem_sync of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_sync
 func (g *Guestfs) Btrfs_filesystem_sync(fs string) error {
-	msg := &rpc.BtrfsFilesystemSyncArgs{Fs: fs}
-	rq := call{name: "btrfs_filesystem_sync", proc: rpc.ProcBtrfsFilesystemSync, params: []any{fs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsFilesystemSync, &rpc.BtrfsFilesystemSyncArgs{Fs: fs}, fs)
 }
 
-// Btrfs_filesystem_balance calls [guestfs_btrfs_filesystem_balance].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_filesystem_balance]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_balance
+// Btrfs_filesystem_balance calls guestfs_btrfs_filesystem_balance of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_balance
 func (g *Guestfs) Btrfs_filesystem_balance(fs string) error {
-	msg := &rpc.BtrfsFilesystemBalanceArgs{Fs: fs}
-	rq := call{name: "btrfs_filesystem_balance", proc: rpc.ProcBtrfsFilesystemBalance, params: []any{fs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsFilesystemBalance, &rpc.BtrfsFilesystemBalanceArgs{Fs: fs}, fs)
 }
 
-// Btrfs_device_add calls [guestfs_btrfs_device_add].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_device_add]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_device_add
+// Btrfs_device_add calls guestfs_btrfs_device_add of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_device_add
 func (g *Guestfs) Btrfs_device_add(devices []string, fs string) error {
-	msg := &rpc.BtrfsDeviceAddArgs{Devices: devices, Fs: fs}
-	rq := call{name: "btrfs_device_add", proc: rpc.ProcBtrfsDeviceAdd, params: []any{devices, fs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsDeviceAdd, &rpc.BtrfsDeviceAddArgs{Devices: devices, Fs: fs}, devices, fs)
 }
 
-// Btrfs_device_delete calls [guestfs_btrfs_device_delete].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_device_delete]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_device_delete
+// Btrfs_device_delete calls guestfs_btrfs_device_delete of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_device_delete
 func (g *Guestfs) Btrfs_device_delete(devices []string, fs string) error {
-	msg := &rpc.BtrfsDeviceDeleteArgs{Devices: devices, Fs: fs}
-	rq := call{name: "btrfs_device_delete", proc: rpc.ProcBtrfsDeviceDelete, params: []any{devices, fs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsDeviceDelete, &rpc.BtrfsDeviceDeleteArgs{Devices: devices, Fs: fs}, devices, fs)
 }
 
-// Btrfs_set_seeding calls [guestfs_btrfs_set_seeding].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_set_seeding]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_set_seeding
+// Btrfs_set_seeding calls guestfs_btrfs_set_seeding of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_set_seeding
 func (g *Guestfs) Btrfs_set_seeding(device string, seeding bool) error {
-	msg := &rpc.BtrfsSetSeedingArgs{Device: device, Seeding: seeding}
-	rq := call{name: "btrfs_set_seeding", proc: rpc.ProcBtrfsSetSeeding, params: []any{device, seeding}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsSetSeeding, &rpc.BtrfsSetSeedingArgs{Device: device, Seeding: seeding}, device, seeding)
 }
 
-// Btrfs_fsck calls [guestfs_btrfs_fsck].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_fsck]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_fsck
+// Btrfs_fsck calls guestfs_btrfs_fsck of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_fsck
 func (g *Guestfs) Btrfs_fsck(device string, optargs *OptargsBtrfs_fsck) error {
-	msg := &rpc.BtrfsFsckArgs{Device: device}
-	if optargs != nil {
-		msg.Superblock = rpc.Opt[int64]{Value: optargs.Superblock, Set: optargs.Superblock_is_set}
-		msg.Repair = rpc.Opt[bool]{Value: optargs.Repair, Set: optargs.Repair_is_set}
-	}
-	rq := call{name: "btrfs_fsck", proc: rpc.ProcBtrfsFsck, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsFsck, &rpc.BtrfsFsckArgs{Device: device,
+		Superblock: opt(o.Superblock, o.Superblock_is_set),
+		Repair:     opt(o.Repair, o.Repair_is_set),
+	}, device, optargs)
 }
 
-// Filesystem_available calls [guestfs_filesystem_available].
-//
-// [guestfs_filesystem_available]: https://libguestfs.org/guestfs.3.html#guestfs_filesystem_available
-func (g *Guestfs) Filesystem_available(filesystem string) (r bool, err error) {
-	msg := &rpc.FilesystemAvailableArgs{Filesystem: filesystem}
-	rq := call{name: "filesystem_available", proc: rpc.ProcFilesystemAvailable, params: []any{filesystem}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Filesystem_available calls guestfs_filesystem_available, https://libguestfs.org/guestfs.3.html#guestfs_filesystem_available
+func (g *Guestfs) Filesystem_available(filesystem string) (bool, error) {
+	return result(g, rpc.ProcFilesystemAvailable, &rpc.FilesystemAvailableArgs{Filesystem: filesystem}, (*xdr.Codec).Bool, filesystem)
 }
 
-// Fstrim calls [guestfs_fstrim].
-// It is in the optional group fstrim.
-//
-// [guestfs_fstrim]: https://libguestfs.org/guestfs.3.html#guestfs_fstrim
+// Fstrim calls guestfs_fstrim of the optional group fstrim, https://libguestfs.org/guestfs.3.html#guestfs_fstrim
 func (g *Guestfs) Fstrim(mountpoint string, optargs *OptargsFstrim) error {
-	msg := &rpc.FstrimArgs{Mountpoint: mountpoint}
-	if optargs != nil {
-		msg.Offset = rpc.Opt[int64]{Value: optargs.Offset, Set: optargs.Offset_is_set}
-		msg.Length = rpc.Opt[int64]{Value: optargs.Length, Set: optargs.Length_is_set}
-		msg.Minimumfreeextent = rpc.Opt[int64]{Value: optargs.Minimumfreeextent, Set: optargs.Minimumfreeextent_is_set}
-	}
-	rq := call{name: "fstrim", proc: rpc.ProcFstrim, params: []any{mountpoint, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcFstrim, &rpc.FstrimArgs{Mountpoint: mountpoint,
+		Offset:            opt(o.Offset, o.Offset_is_set),
+		Length:            opt(o.Length, o.Length_is_set),
+		Minimumfreeextent: opt(o.Minimumfreeextent, o.Minimumfreeextent_is_set),
+	}, mountpoint, optargs)
 }
 
-// Nr_devices calls [guestfs_nr_devices].
-//
-// [guestfs_nr_devices]: https://libguestfs.org/guestfs.3.html#guestfs_nr_devices
-func (g *Guestfs) Nr_devices() (r int, err error) {
-	rq := call{name: "nr_devices", proc: rpc.ProcNrDevices, params: nil, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Nr_devices calls guestfs_nr_devices, https://libguestfs.org/guestfs.3.html#guestfs_nr_devices
+func (g *Guestfs) Nr_devices() (int, error) {
+	return result(g, rpc.ProcNrDevices, nil, (*xdr.Codec).Int)
 }
 
-// Xfs_info calls [guestfs_xfs_info].
-// It is in the optional group xfs.
-//
-// [guestfs_xfs_info]: https://libguestfs.org/guestfs.3.html#guestfs_xfs_info
-func (g *Guestfs) Xfs_info(pathordevice string) (r *XFSInfo, err error) {
-	msg := &rpc.XfsInfoArgs{Pathordevice: pathordevice}
-	r = &XFSInfo{}
-	rq := call{name: "xfs_info", proc: rpc.ProcXfsInfo, params: []any{pathordevice}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeXFSInfo(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &XFSInfo{}, err
-	}
-	return r, nil
+// Xfs_info calls guestfs_xfs_info of the optional group xfs, https://libguestfs.org/guestfs.3.html#guestfs_xfs_info
+func (g *Guestfs) Xfs_info(pathordevice string) (*XFSInfo, error) {
+	return record(g, rpc.ProcXfsInfo, &rpc.XfsInfoArgs{Pathordevice: pathordevice}, codeXFSInfo, pathordevice)
 }
 
-// Pvchange_uuid calls [guestfs_pvchange_uuid].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvchange_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_pvchange_uuid
+// Pvchange_uuid calls guestfs_pvchange_uuid of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvchange_uuid
 func (g *Guestfs) Pvchange_uuid(device string) error {
-	msg := &rpc.PvchangeUuidArgs{Device: device}
-	rq := call{name: "pvchange_uuid", proc: rpc.ProcPvchangeUuid, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPvchangeUuid, &rpc.PvchangeUuidArgs{Device: device}, device)
 }
 
-// Pvchange_uuid_all calls [guestfs_pvchange_uuid_all].
-// It is in the optional group lvm2.
-//
-// [guestfs_pvchange_uuid_all]: https://libguestfs.org/guestfs.3.html#guestfs_pvchange_uuid_all
+// Pvchange_uuid_all calls guestfs_pvchange_uuid_all of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_pvchange_uuid_all
 func (g *Guestfs) Pvchange_uuid_all() error {
-	rq := call{name: "pvchange_uuid_all", proc: rpc.ProcPvchangeUuidAll, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcPvchangeUuidAll, nil)
 }
 
-// Vgchange_uuid calls [guestfs_vgchange_uuid].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgchange_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_vgchange_uuid
+// Vgchange_uuid calls guestfs_vgchange_uuid of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgchange_uuid
 func (g *Guestfs) Vgchange_uuid(vg string) error {
-	msg := &rpc.VgchangeUuidArgs{Vg: vg}
-	rq := call{name: "vgchange_uuid", proc: rpc.ProcVgchangeUuid, params: []any{vg}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgchangeUuid, &rpc.VgchangeUuidArgs{Vg: vg}, vg)
 }
 
-// Vgchange_uuid_all calls [guestfs_vgchange_uuid_all].
-// It is in the optional group lvm2.
-//
-// [guestfs_vgchange_uuid_all]: https://libguestfs.org/guestfs.3.html#guestfs_vgchange_uuid_all
+// Vgchange_uuid_all calls guestfs_vgchange_uuid_all of the optional group lvm2, https://libguestfs.org/guestfs.3.html#guestfs_vgchange_uuid_all
 func (g *Guestfs) Vgchange_uuid_all() error {
-	rq := call{name: "vgchange_uuid_all", proc: rpc.ProcVgchangeUuidAll, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcVgchangeUuidAll, nil)
 }
 
-// Utsname calls [guestfs_utsname].
-//
-// [guestfs_utsname]: https://libguestfs.org/guestfs.3.html#guestfs_utsname
-func (g *Guestfs) Utsname() (r *UTSName, err error) {
-	r = &UTSName{}
-	rq := call{name: "utsname", proc: rpc.ProcUtsname, params: nil, ret: &r, result: func(c *xdr.Codec) { codeUTSName(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &UTSName{}, err
-	}
-	return r, nil
+// Utsname calls guestfs_utsname, https://libguestfs.org/guestfs.3.html#guestfs_utsname
+func (g *Guestfs) Utsname() (*UTSName, error) {
+	return record(g, rpc.ProcUtsname, nil, codeUTSName)
 }
 
-// Xfs_growfs calls [guestfs_xfs_growfs].
-// It is in the optional group xfs.
-//
-// [guestfs_xfs_growfs]: https://libguestfs.org/guestfs.3.html#guestfs_xfs_growfs
+// Xfs_growfs calls guestfs_xfs_growfs of the optional group xfs, https://libguestfs.org/guestfs.3.html#guestfs_xfs_growfs
 func (g *Guestfs) Xfs_growfs(path string, optargs *OptargsXfs_growfs) error {
-	msg := &rpc.XfsGrowfsArgs{Path: path}
-	if optargs != nil {
-		msg.Datasec = rpc.Opt[bool]{Value: optargs.Datasec, Set: optargs.Datasec_is_set}
-		msg.Logsec = rpc.Opt[bool]{Value: optargs.Logsec, Set: optargs.Logsec_is_set}
-		msg.Rtsec = rpc.Opt[bool]{Value: optargs.Rtsec, Set: optargs.Rtsec_is_set}
-		msg.Datasize = rpc.Opt[int64]{Value: optargs.Datasize, Set: optargs.Datasize_is_set}
-		msg.Logsize = rpc.Opt[int64]{Value: optargs.Logsize, Set: optargs.Logsize_is_set}
-		msg.Rtsize = rpc.Opt[int64]{Value: optargs.Rtsize, Set: optargs.Rtsize_is_set}
-		msg.Rtextsize = rpc.Opt[int64]{Value: optargs.Rtextsize, Set: optargs.Rtextsize_is_set}
-		msg.Maxpct = rpc.Opt[int]{Value: optargs.Maxpct, Set: optargs.Maxpct_is_set}
-	}
-	rq := call{name: "xfs_growfs", proc: rpc.ProcXfsGrowfs, params: []any{path, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcXfsGrowfs, &rpc.XfsGrowfsArgs{Path: path,
+		Datasec:   opt(o.Datasec, o.Datasec_is_set),
+		Logsec:    opt(o.Logsec, o.Logsec_is_set),
+		Rtsec:     opt(o.Rtsec, o.Rtsec_is_set),
+		Datasize:  opt(o.Datasize, o.Datasize_is_set),
+		Logsize:   opt(o.Logsize, o.Logsize_is_set),
+		Rtsize:    opt(o.Rtsize, o.Rtsize_is_set),
+		Rtextsize: opt(o.Rtextsize, o.Rtextsize_is_set),
+		Maxpct:    opt(o.Maxpct, o.Maxpct_is_set),
+	}, path, optargs)
 }
 
-// Rsync calls [guestfs_rsync].
-// It is in the optional group rsync.
-//
-// [guestfs_rsync]: https://libguestfs.org/guestfs.3.html#guestfs_rsync
+// Rsync calls guestfs_rsync of the optional group rsync, https://libguestfs.org/guestfs.3.html#guestfs_rsync
 func (g *Guestfs) Rsync(src string, dest string, optargs *OptargsRsync) error {
-	msg := &rpc.RsyncArgs{Src: src, Dest: dest}
-	if optargs != nil {
-		msg.Archive = rpc.Opt[bool]{Value: optargs.Archive, Set: optargs.Archive_is_set}
-		msg.Deletedest = rpc.Opt[bool]{Value: optargs.Deletedest, Set: optargs.Deletedest_is_set}
-	}
-	rq := call{name: "rsync", proc: rpc.ProcRsync, params: []any{src, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcRsync, &rpc.RsyncArgs{Src: src, Dest: dest,
+		Archive:    opt(o.Archive, o.Archive_is_set),
+		Deletedest: opt(o.Deletedest, o.Deletedest_is_set),
+	}, src, dest, optargs)
 }
 
-// Rsync_in calls [guestfs_rsync_in].
-// It is in the optional group rsync.
-//
-// [guestfs_rsync_in]: https://libguestfs.org/guestfs.3.html#guestfs_rsync_in
+// Rsync_in calls guestfs_rsync_in of the optional group rsync, https://libguestfs.org/guestfs.3.html#guestfs_rsync_in
 func (g *Guestfs) Rsync_in(remote string, dest string, optargs *OptargsRsync_in) error {
-	msg := &rpc.RsyncInArgs{Remote: remote, Dest: dest}
-	if optargs != nil {
-		msg.Archive = rpc.Opt[bool]{Value: optargs.Archive, Set: optargs.Archive_is_set}
-		msg.Deletedest = rpc.Opt[bool]{Value: optargs.Deletedest, Set: optargs.Deletedest_is_set}
-	}
-	rq := call{name: "rsync_in", proc: rpc.ProcRsyncIn, params: []any{remote, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcRsyncIn, &rpc.RsyncInArgs{Remote: remote, Dest: dest,
+		Archive:    opt(o.Archive, o.Archive_is_set),
+		Deletedest: opt(o.Deletedest, o.Deletedest_is_set),
+	}, remote, dest, optargs)
 }
 
-// Rsync_out calls [guestfs_rsync_out].
-// It is in the optional group rsync.
-//
-// [guestfs_rsync_out]: https://libguestfs.org/guestfs.3.html#guestfs_rsync_out
+// Rsync_out calls guestfs_rsync_out of the optional group rsync, https://libguestfs.org/guestfs.3.html#guestfs_rsync_out
 func (g *Guestfs) Rsync_out(src string, remote string, optargs *OptargsRsync_out) error {
-	msg := &rpc.RsyncOutArgs{Src: src, Remote: remote}
-	if optargs != nil {
-		msg.Archive = rpc.Opt[bool]{Value: optargs.Archive, Set: optargs.Archive_is_set}
-		msg.Deletedest = rpc.Opt[bool]{Value: optargs.Deletedest, Set: optargs.Deletedest_is_set}
-	}
-	rq := call{name: "rsync_out", proc: rpc.ProcRsyncOut, params: []any{src, remote, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcRsyncOut, &rpc.RsyncOutArgs{Src: src, Remote: remote,
+		Archive:    opt(o.Archive, o.Archive_is_set),
+		Deletedest: opt(o.Deletedest, o.Deletedest_is_set),
+	}, src, remote, optargs)
 }
 
-// Ls0 calls [guestfs_ls0].
-//
-// [guestfs_ls0]: https://libguestfs.org/guestfs.3.html#guestfs_ls0
+// Ls0 calls guestfs_ls0, https://libguestfs.org/guestfs.3.html#guestfs_ls0
 func (g *Guestfs) Ls0(dir string, filenames string) error {
-	msg := &rpc.Ls0Args{Dir: dir}
-	rq := call{name: "ls0", proc: rpc.ProcLs0, params: []any{dir, filenames}, args: msg, fileout: filenames}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcLs0, &rpc.Ls0Args{Dir: dir}, filenames, dir, filenames)
 }
 
-// Fill_dir calls [guestfs_fill_dir].
-//
-// [guestfs_fill_dir]: https://libguestfs.org/guestfs.3.html#guestfs_fill_dir
+// Fill_dir calls guestfs_fill_dir, https://libguestfs.org/guestfs.3.html#guestfs_fill_dir
 func (g *Guestfs) Fill_dir(dir string, nr int) error {
-	msg := &rpc.FillDirArgs{Dir: dir, Nr: nr}
-	rq := call{name: "fill_dir", proc: rpc.ProcFillDir, params: []any{dir, nr}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcFillDir, &rpc.FillDirArgs{Dir: dir, Nr: nr}, dir, nr)
 }
 
-// Xfs_admin calls [guestfs_xfs_admin].
-// It is in the optional group xfs.
-//
-// [guestfs_xfs_admin]: https://libguestfs.org/guestfs.3.html#guestfs_xfs_admin
+// Xfs_admin calls guestfs_xfs_admin of the optional group xfs, https://libguestfs.org/guestfs.3.html#guestfs_xfs_admin
 func (g *Guestfs) Xfs_admin(device string, optargs *OptargsXfs_admin) error {
-	msg := &rpc.XfsAdminArgs{Device: device}
-	if optargs != nil {
-		msg.Extunwritten = rpc.Opt[bool]{Value: optargs.Extunwritten, Set: optargs.Extunwritten_is_set}
-		msg.Imgfile = rpc.Opt[bool]{Value: optargs.Imgfile, Set: optargs.Imgfile_is_set}
-		msg.V2log = rpc.Opt[bool]{Value: optargs.V2log, Set: optargs.V2log_is_set}
-		msg.Projid32bit = rpc.Opt[bool]{Value: optargs.Projid32bit, Set: optargs.Projid32bit_is_set}
-		msg.Lazycounter = rpc.Opt[bool]{Value: optargs.Lazycounter, Set: optargs.Lazycounter_is_set}
-		msg.Label = rpc.Opt[string]{Value: optargs.Label, Set: optargs.Label_is_set}
-		msg.Uuid = rpc.Opt[string]{Value: optargs.Uuid, Set: optargs.Uuid_is_set}
-	}
-	rq := call{name: "xfs_admin", proc: rpc.ProcXfsAdmin, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcXfsAdmin, &rpc.XfsAdminArgs{Device: device,
+		Extunwritten: opt(o.Extunwritten, o.Extunwritten_is_set),
+		Imgfile:      opt(o.Imgfile, o.Imgfile_is_set),
+		V2log:        opt(o.V2log, o.V2log_is_set),
+		Projid32bit:  opt(o.Projid32bit, o.Projid32bit_is_set),
+		Lazycounter:  opt(o.Lazycounter, o.Lazycounter_is_set),
+		Label:        opt(o.Label, o.Label_is_set),
+		Uuid:         opt(o.Uuid, o.Uuid_is_set),
+	}, device, optargs)
 }
 
-// Hivex_open calls [guestfs_hivex_open].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_open]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_open
+// Hivex_open calls guestfs_hivex_open of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_open
 func (g *Guestfs) Hivex_open(filename string, optargs *OptargsHivex_open) error {
-	msg := &rpc.HivexOpenArgs{Filename: filename}
-	if optargs != nil {
-		msg.Verbose = rpc.Opt[bool]{Value: optargs.Verbose, Set: optargs.Verbose_is_set}
-		msg.Debug = rpc.Opt[bool]{Value: optargs.Debug, Set: optargs.Debug_is_set}
-		msg.Write = rpc.Opt[bool]{Value: optargs.Write, Set: optargs.Write_is_set}
-		msg.Unsafe = rpc.Opt[bool]{Value: optargs.Unsafe, Set: optargs.Unsafe_is_set}
-	}
-	rq := call{name: "hivex_open", proc: rpc.ProcHivexOpen, params: []any{filename, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcHivexOpen, &rpc.HivexOpenArgs{Filename: filename,
+		Verbose: opt(o.Verbose, o.Verbose_is_set),
+		Debug:   opt(o.Debug, o.Debug_is_set),
+		Write:   opt(o.Write, o.Write_is_set),
+		Unsafe:  opt(o.Unsafe, o.Unsafe_is_set),
+	}, filename, optargs)
 }
 
-// Hivex_close calls [guestfs_hivex_close].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_close]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_close
+// Hivex_close calls guestfs_hivex_close of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_close
 func (g *Guestfs) Hivex_close() error {
-	rq := call{name: "hivex_close", proc: rpc.ProcHivexClose, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcHivexClose, nil)
 }
 
-// Hivex_root calls [guestfs_hivex_root].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_root]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_root
-func (g *Guestfs) Hivex_root() (r int64, err error) {
-	rq := call{name: "hivex_root", proc: rpc.ProcHivexRoot, params: nil, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Hivex_root calls guestfs_hivex_root of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_root
+func (g *Guestfs) Hivex_root() (int64, error) {
+	return result(g, rpc.ProcHivexRoot, nil, (*xdr.Codec).Int64)
 }
 
-// Hivex_node_name calls [guestfs_hivex_node_name].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_name]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_name
-func (g *Guestfs) Hivex_node_name(nodeh int64) (r string, err error) {
-	msg := &rpc.HivexNodeNameArgs{Nodeh: nodeh}
-	rq := call{name: "hivex_node_name", proc: rpc.ProcHivexNodeName, params: []any{nodeh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Hivex_node_name calls guestfs_hivex_node_name of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_name
+func (g *Guestfs) Hivex_node_name(nodeh int64) (string, error) {
+	return result(g, rpc.ProcHivexNodeName, &rpc.HivexNodeNameArgs{Nodeh: nodeh}, (*xdr.Codec).String, nodeh)
 }
 
-// Hivex_node_children calls [guestfs_hivex_node_children].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_children]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_children
-func (g *Guestfs) Hivex_node_children(nodeh int64) (r *[]HivexNode, err error) {
-	msg := &rpc.HivexNodeChildrenArgs{Nodeh: nodeh}
-	rq := call{name: "hivex_node_children", proc: rpc.ProcHivexNodeChildren, params: []any{nodeh}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 8, codeHivexNode) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Hivex_node_children calls guestfs_hivex_node_children of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_children
+func (g *Guestfs) Hivex_node_children(nodeh int64) (*[]HivexNode, error) {
+	return result(g, rpc.ProcHivexNodeChildren, &rpc.HivexNodeChildrenArgs{Nodeh: nodeh}, list(8, codeHivexNode), nodeh)
 }
 
-// Hivex_node_get_child calls [guestfs_hivex_node_get_child].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_get_child]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_get_child
-func (g *Guestfs) Hivex_node_get_child(nodeh int64, name string) (r int64, err error) {
-	msg := &rpc.HivexNodeGetChildArgs{Nodeh: nodeh, Name: name}
-	rq := call{name: "hivex_node_get_child", proc: rpc.ProcHivexNodeGetChild, params: []any{nodeh, name}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Hivex_node_get_child calls guestfs_hivex_node_get_child of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_get_child
+func (g *Guestfs) Hivex_node_get_child(nodeh int64, name string) (int64, error) {
+	return result(g, rpc.ProcHivexNodeGetChild, &rpc.HivexNodeGetChildArgs{Nodeh: nodeh, Name: name}, (*xdr.Codec).Int64, nodeh, name)
 }
 
-// Hivex_node_parent calls [guestfs_hivex_node_parent].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_parent]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_parent
-func (g *Guestfs) Hivex_node_parent(nodeh int64) (r int64, err error) {
-	msg := &rpc.HivexNodeParentArgs{Nodeh: nodeh}
-	rq := call{name: "hivex_node_parent", proc: rpc.ProcHivexNodeParent, params: []any{nodeh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Hivex_node_parent calls guestfs_hivex_node_parent of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_parent
+func (g *Guestfs) Hivex_node_parent(nodeh int64) (int64, error) {
+	return result(g, rpc.ProcHivexNodeParent, &rpc.HivexNodeParentArgs{Nodeh: nodeh}, (*xdr.Codec).Int64, nodeh)
 }
 
-// Hivex_node_values calls [guestfs_hivex_node_values].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_values]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_values
-func (g *Guestfs) Hivex_node_values(nodeh int64) (r *[]HivexValue, err error) {
-	msg := &rpc.HivexNodeValuesArgs{Nodeh: nodeh}
-	rq := call{name: "hivex_node_values", proc: rpc.ProcHivexNodeValues, params: []any{nodeh}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 8, codeHivexValue) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Hivex_node_values calls guestfs_hivex_node_values of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_values
+func (g *Guestfs) Hivex_node_values(nodeh int64) (*[]HivexValue, error) {
+	return result(g, rpc.ProcHivexNodeValues, &rpc.HivexNodeValuesArgs{Nodeh: nodeh}, list(8, codeHivexValue), nodeh)
 }
 
-// Hivex_node_get_value calls [guestfs_hivex_node_get_value].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_get_value]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_get_value
-func (g *Guestfs) Hivex_node_get_value(nodeh int64, key string) (r int64, err error) {
-	msg := &rpc.HivexNodeGetValueArgs{Nodeh: nodeh, Key: key}
-	rq := call{name: "hivex_node_get_value", proc: rpc.ProcHivexNodeGetValue, params: []any{nodeh, secret{}}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Hivex_node_get_value calls guestfs_hivex_node_get_value of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_get_value
+func (g *Guestfs) Hivex_node_get_value(nodeh int64, key string) (int64, error) {
+	return result(g, rpc.ProcHivexNodeGetValue, &rpc.HivexNodeGetValueArgs{Nodeh: nodeh, Key: key}, (*xdr.Codec).Int64, nodeh, secret{})
 }
 
-// Hivex_value_key calls [guestfs_hivex_value_key].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_value_key]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_key
-func (g *Guestfs) Hivex_value_key(valueh int64) (r string, err error) {
-	msg := &rpc.HivexValueKeyArgs{Valueh: valueh}
-	rq := call{name: "hivex_value_key", proc: rpc.ProcHivexValueKey, params: []any{valueh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Hivex_value_key calls guestfs_hivex_value_key of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_key
+func (g *Guestfs) Hivex_value_key(valueh int64) (string, error) {
+	return result(g, rpc.ProcHivexValueKey, &rpc.HivexValueKeyArgs{Valueh: valueh}, (*xdr.Codec).String, valueh)
 }
 
-// Hivex_value_type calls [guestfs_hivex_value_type].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_value_type]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_type
-func (g *Guestfs) Hivex_value_type(valueh int64) (r int64, err error) {
-	msg := &rpc.HivexValueTypeArgs{Valueh: valueh}
-	rq := call{name: "hivex_value_type", proc: rpc.ProcHivexValueType, params: []any{valueh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Hivex_value_type calls guestfs_hivex_value_type of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_type
+func (g *Guestfs) Hivex_value_type(valueh int64) (int64, error) {
+	return result(g, rpc.ProcHivexValueType, &rpc.HivexValueTypeArgs{Valueh: valueh}, (*xdr.Codec).Int64, valueh)
 }
 
-// Hivex_value_value calls [guestfs_hivex_value_value].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_value_value]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_value
-func (g *Guestfs) Hivex_value_value(valueh int64) (r []byte, err error) {
-	msg := &rpc.HivexValueValueArgs{Valueh: valueh}
-	rq := call{name: "hivex_value_value", proc: rpc.ProcHivexValueValue, params: []any{valueh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bytes(&r) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Hivex_value_value calls guestfs_hivex_value_value of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_value
+func (g *Guestfs) Hivex_value_value(valueh int64) ([]byte, error) {
+	return result(g, rpc.ProcHivexValueValue, &rpc.HivexValueValueArgs{Valueh: valueh}, (*xdr.Codec).Bytes, valueh)
 }
 
-// Hivex_commit calls [guestfs_hivex_commit].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_commit]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_commit
+// Hivex_commit calls guestfs_hivex_commit of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_commit
 func (g *Guestfs) Hivex_commit(filename *string) error {
-	msg := &rpc.HivexCommitArgs{Filename: filename}
-	rq := call{name: "hivex_commit", proc: rpc.ProcHivexCommit, params: []any{filename}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcHivexCommit, &rpc.HivexCommitArgs{Filename: filename}, filename)
 }
 
-// Hivex_node_add_child calls [guestfs_hivex_node_add_child].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_add_child]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_add_child
-func (g *Guestfs) Hivex_node_add_child(parent int64, name string) (r int64, err error) {
-	msg := &rpc.HivexNodeAddChildArgs{Parent: parent, Name: name}
-	rq := call{name: "hivex_node_add_child", proc: rpc.ProcHivexNodeAddChild, params: []any{parent, name}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Hivex_node_add_child calls guestfs_hivex_node_add_child of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_add_child
+func (g *Guestfs) Hivex_node_add_child(parent int64, name string) (int64, error) {
+	return result(g, rpc.ProcHivexNodeAddChild, &rpc.HivexNodeAddChildArgs{Parent: parent, Name: name}, (*xdr.Codec).Int64, parent, name)
 }
 
-// Hivex_node_delete_child calls [guestfs_hivex_node_delete_child].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_delete_child]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_delete_child
+// Hivex_node_delete_child calls guestfs_hivex_node_delete_child of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_delete_child
 func (g *Guestfs) Hivex_node_delete_child(nodeh int64) error {
-	msg := &rpc.HivexNodeDeleteChildArgs{Nodeh: nodeh}
-	rq := call{name: "hivex_node_delete_child", proc: rpc.ProcHivexNodeDeleteChild, params: []any{nodeh}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcHivexNodeDeleteChild, &rpc.HivexNodeDeleteChildArgs{Nodeh: nodeh}, nodeh)
 }
 
-// Hivex_node_set_value calls [guestfs_hivex_node_set_value].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_node_set_value]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_set_value
+// Hivex_node_set_value calls guestfs_hivex_node_set_value of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_node_set_value
 func (g *Guestfs) Hivex_node_set_value(nodeh int64, key string, t int64, val []byte) error {
-	msg := &rpc.HivexNodeSetValueArgs{Nodeh: nodeh, Key: key, T: t, Val: val}
-	rq := call{name: "hivex_node_set_value", proc: rpc.ProcHivexNodeSetValue, params: []any{nodeh, secret{}, t, val}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcHivexNodeSetValue, &rpc.HivexNodeSetValueArgs{Nodeh: nodeh, Key: key, T: t, Val: val}, nodeh, secret{}, t, val)
 }
 
-// Xfs_repair calls [guestfs_xfs_repair].
-// It is in the optional group xfs.
-//
-// [guestfs_xfs_repair]: https://libguestfs.org/guestfs.3.html#guestfs_xfs_repair
-func (g *Guestfs) Xfs_repair(device string, optargs *OptargsXfs_repair) (r int, err error) {
-	msg := &rpc.XfsRepairArgs{Device: device}
-	if optargs != nil {
-		msg.Forcelogzero = rpc.Opt[bool]{Value: optargs.Forcelogzero, Set: optargs.Forcelogzero_is_set}
-		msg.Nomodify = rpc.Opt[bool]{Value: optargs.Nomodify, Set: optargs.Nomodify_is_set}
-		msg.Noprefetch = rpc.Opt[bool]{Value: optargs.Noprefetch, Set: optargs.Noprefetch_is_set}
-		msg.Forcegeometry = rpc.Opt[bool]{Value: optargs.Forcegeometry, Set: optargs.Forcegeometry_is_set}
-		msg.Maxmem = rpc.Opt[int64]{Value: optargs.Maxmem, Set: optargs.Maxmem_is_set}
-		msg.Ihashsize = rpc.Opt[int64]{Value: optargs.Ihashsize, Set: optargs.Ihashsize_is_set}
-		msg.Bhashsize = rpc.Opt[int64]{Value: optargs.Bhashsize, Set: optargs.Bhashsize_is_set}
-		msg.Agstride = rpc.Opt[int64]{Value: optargs.Agstride, Set: optargs.Agstride_is_set}
-		msg.Logdev = rpc.Opt[string]{Value: optargs.Logdev, Set: optargs.Logdev_is_set}
-		msg.Rtdev = rpc.Opt[string]{Value: optargs.Rtdev, Set: optargs.Rtdev_is_set}
-	}
-	rq := call{name: "xfs_repair", proc: rpc.ProcXfsRepair, params: []any{device, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Xfs_repair calls guestfs_xfs_repair of the optional group xfs, https://libguestfs.org/guestfs.3.html#guestfs_xfs_repair
+func (g *Guestfs) Xfs_repair(device string, optargs *OptargsXfs_repair) (int, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcXfsRepair, &rpc.XfsRepairArgs{Device: device,
+		Forcelogzero:  opt(o.Forcelogzero, o.Forcelogzero_is_set),
+		Nomodify:      opt(o.Nomodify, o.Nomodify_is_set),
+		Noprefetch:    opt(o.Noprefetch, o.Noprefetch_is_set),
+		Forcegeometry: opt(o.Forcegeometry, o.Forcegeometry_is_set),
+		Maxmem:        opt(o.Maxmem, o.Maxmem_is_set),
+		Ihashsize:     opt(o.Ihashsize, o.Ihashsize_is_set),
+		Bhashsize:     opt(o.Bhashsize, o.Bhashsize_is_set),
+		Agstride:      opt(o.Agstride, o.Agstride_is_set),
+		Logdev:        opt(o.Logdev, o.Logdev_is_set),
+		Rtdev:         opt(o.Rtdev, o.Rtdev_is_set),
+	}, (*xdr.Codec).Int, device, optargs)
 }
 
-// Rm_f calls [guestfs_rm_f].
-//
-// [guestfs_rm_f]: https://libguestfs.org/guestfs.3.html#guestfs_rm_f
+// Rm_f calls guestfs_rm_f, https://libguestfs.org/guestfs.3.html#guestfs_rm_f
 func (g *Guestfs) Rm_f(path string) error {
-	msg := &rpc.RmFArgs{Path: path}
-	rq := call{name: "rm_f", proc: rpc.ProcRmF, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRmF, &rpc.RmFArgs{Path: path}, path)
 }
 
-// Mke2fs calls [guestfs_mke2fs].
-//
-// [guestfs_mke2fs]: https://libguestfs.org/guestfs.3.html#guestfs_mke2fs
+// Mke2fs calls guestfs_mke2fs, https://libguestfs.org/guestfs.3.html#guestfs_mke2fs
 func (g *Guestfs) Mke2fs(device string, optargs *OptargsMke2fs) error {
-	msg := &rpc.Mke2fsArgs{Device: device}
-	if optargs != nil {
-		msg.Blockscount = rpc.Opt[int64]{Value: optargs.Blockscount, Set: optargs.Blockscount_is_set}
-		msg.Blocksize = rpc.Opt[int64]{Value: optargs.Blocksize, Set: optargs.Blocksize_is_set}
-		msg.Fragsize = rpc.Opt[int64]{Value: optargs.Fragsize, Set: optargs.Fragsize_is_set}
-		msg.Blockspergroup = rpc.Opt[int64]{Value: optargs.Blockspergroup, Set: optargs.Blockspergroup_is_set}
-		msg.Numberofgroups = rpc.Opt[int64]{Value: optargs.Numberofgroups, Set: optargs.Numberofgroups_is_set}
-		msg.Bytesperinode = rpc.Opt[int64]{Value: optargs.Bytesperinode, Set: optargs.Bytesperinode_is_set}
-		msg.Inodesize = rpc.Opt[int64]{Value: optargs.Inodesize, Set: optargs.Inodesize_is_set}
-		msg.Journalsize = rpc.Opt[int64]{Value: optargs.Journalsize, Set: optargs.Journalsize_is_set}
-		msg.Numberofinodes = rpc.Opt[int64]{Value: optargs.Numberofinodes, Set: optargs.Numberofinodes_is_set}
-		msg.Stridesize = rpc.Opt[int64]{Value: optargs.Stridesize, Set: optargs.Stridesize_is_set}
-		msg.Stripewidth = rpc.Opt[int64]{Value: optargs.Stripewidth, Set: optargs.Stripewidth_is_set}
-		msg.Maxonlineresize = rpc.Opt[int64]{Value: optargs.Maxonlineresize, Set: optargs.Maxonlineresize_is_set}
-		msg.Reservedblockspercentage = rpc.Opt[int]{Value: optargs.Reservedblockspercentage, Set: optargs.Reservedblockspercentage_is_set}
-		msg.Mmpupdateinterval = rpc.Opt[int]{Value: optargs.Mmpupdateinterval, Set: optargs.Mmpupdateinterval_is_set}
-		msg.Journaldevice = rpc.Opt[string]{Value: optargs.Journaldevice, Set: optargs.Journaldevice_is_set}
-		msg.Label = rpc.Opt[string]{Value: optargs.Label, Set: optargs.Label_is_set}
-		msg.Lastmounteddir = rpc.Opt[string]{Value: optargs.Lastmounteddir, Set: optargs.Lastmounteddir_is_set}
-		msg.Creatoros = rpc.Opt[string]{Value: optargs.Creatoros, Set: optargs.Creatoros_is_set}
-		msg.Fstype = rpc.Opt[string]{Value: optargs.Fstype, Set: optargs.Fstype_is_set}
-		msg.Usagetype = rpc.Opt[string]{Value: optargs.Usagetype, Set: optargs.Usagetype_is_set}
-		msg.Uuid = rpc.Opt[string]{Value: optargs.Uuid, Set: optargs.Uuid_is_set}
-		msg.Forcecreate = rpc.Opt[bool]{Value: optargs.Forcecreate, Set: optargs.Forcecreate_is_set}
-		msg.Writesbandgrouponly = rpc.Opt[bool]{Value: optargs.Writesbandgrouponly, Set: optargs.Writesbandgrouponly_is_set}
-		msg.Lazyitableinit = rpc.Opt[bool]{Value: optargs.Lazyitableinit, Set: optargs.Lazyitableinit_is_set}
-		msg.Lazyjournalinit = rpc.Opt[bool]{Value: optargs.Lazyjournalinit, Set: optargs.Lazyjournalinit_is_set}
-		msg.Testfs = rpc.Opt[bool]{Value: optargs.Testfs, Set: optargs.Testfs_is_set}
-		msg.Discard = rpc.Opt[bool]{Value: optargs.Discard, Set: optargs.Discard_is_set}
-		msg.Quotatype = rpc.Opt[bool]{Value: optargs.Quotatype, Set: optargs.Quotatype_is_set}
-		msg.Extent = rpc.Opt[bool]{Value: optargs.Extent, Set: optargs.Extent_is_set}
-		msg.Filetype = rpc.Opt[bool]{Value: optargs.Filetype, Set: optargs.Filetype_is_set}
-		msg.Flexbg = rpc.Opt[bool]{Value: optargs.Flexbg, Set: optargs.Flexbg_is_set}
-		msg.Hasjournal = rpc.Opt[bool]{Value: optargs.Hasjournal, Set: optargs.Hasjournal_is_set}
-		msg.Journaldev = rpc.Opt[bool]{Value: optargs.Journaldev, Set: optargs.Journaldev_is_set}
-		msg.Largefile = rpc.Opt[bool]{Value: optargs.Largefile, Set: optargs.Largefile_is_set}
-		msg.Quota = rpc.Opt[bool]{Value: optargs.Quota, Set: optargs.Quota_is_set}
-		msg.Resizeinode = rpc.Opt[bool]{Value: optargs.Resizeinode, Set: optargs.Resizeinode_is_set}
-		msg.Sparsesuper = rpc.Opt[bool]{Value: optargs.Sparsesuper, Set: optargs.Sparsesuper_is_set}
-		msg.Uninitbg = rpc.Opt[bool]{Value: optargs.Uninitbg, Set: optargs.Uninitbg_is_set}
-	}
-	rq := call{name: "mke2fs", proc: rpc.ProcMke2fs, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcMke2fs, &rpc.Mke2fsArgs{Device: device,
+		Blockscount:              opt(o.Blockscount, o.Blockscount_is_set),
+		Blocksize:                opt(o.Blocksize, o.Blocksize_is_set),
+		Fragsize:                 opt(o.Fragsize, o.Fragsize_is_set),
+		Blockspergroup:           opt(o.Blockspergroup, o.Blockspergroup_is_set),
+		Numberofgroups:           opt(o.Numberofgroups, o.Numberofgroups_is_set),
+		Bytesperinode:            opt(o.Bytesperinode, o.Bytesperinode_is_set),
+		Inodesize:                opt(o.Inodesize, o.Inodesize_is_set),
+		Journalsize:              opt(o.Journalsize, o.Journalsize_is_set),
+		Numberofinodes:           opt(o.Numberofinodes, o.Numberofinodes_is_set),
+		Stridesize:               opt(o.Stridesize, o.Stridesize_is_set),
+		Stripewidth:              opt(o.Stripewidth, o.Stripewidth_is_set),
+		Maxonlineresize:          opt(o.Maxonlineresize, o.Maxonlineresize_is_set),
+		Reservedblockspercentage: opt(o.Reservedblockspercentage, o.Reservedblockspercentage_is_set),
+		Mmpupdateinterval:        opt(o.Mmpupdateinterval, o.Mmpupdateinterval_is_set),
+		Journaldevice:            opt(o.Journaldevice, o.Journaldevice_is_set),
+		Label:                    opt(o.Label, o.Label_is_set),
+		Lastmounteddir:           opt(o.Lastmounteddir, o.Lastmounteddir_is_set),
+		Creatoros:                opt(o.Creatoros, o.Creatoros_is_set),
+		Fstype:                   opt(o.Fstype, o.Fstype_is_set),
+		Usagetype:                opt(o.Usagetype, o.Usagetype_is_set),
+		Uuid:                     opt(o.Uuid, o.Uuid_is_set),
+		Forcecreate:              opt(o.Forcecreate, o.Forcecreate_is_set),
+		Writesbandgrouponly:      opt(o.Writesbandgrouponly, o.Writesbandgrouponly_is_set),
+		Lazyitableinit:           opt(o.Lazyitableinit, o.Lazyitableinit_is_set),
+		Lazyjournalinit:          opt(o.Lazyjournalinit, o.Lazyjournalinit_is_set),
+		Testfs:                   opt(o.Testfs, o.Testfs_is_set),
+		Discard:                  opt(o.Discard, o.Discard_is_set),
+		Quotatype:                opt(o.Quotatype, o.Quotatype_is_set),
+		Extent:                   opt(o.Extent, o.Extent_is_set),
+		Filetype:                 opt(o.Filetype, o.Filetype_is_set),
+		Flexbg:                   opt(o.Flexbg, o.Flexbg_is_set),
+		Hasjournal:               opt(o.Hasjournal, o.Hasjournal_is_set),
+		Journaldev:               opt(o.Journaldev, o.Journaldev_is_set),
+		Largefile:                opt(o.Largefile, o.Largefile_is_set),
+		Quota:                    opt(o.Quota, o.Quota_is_set),
+		Resizeinode:              opt(o.Resizeinode, o.Resizeinode_is_set),
+		Sparsesuper:              opt(o.Sparsesuper, o.Sparsesuper_is_set),
+		Uninitbg:                 opt(o.Uninitbg, o.Uninitbg_is_set),
+	}, device, optargs)
 }
 
-// List_disk_labels calls [guestfs_list_disk_labels].
-//
-// [guestfs_list_disk_labels]: https://libguestfs.org/guestfs.3.html#guestfs_list_disk_labels
-func (g *Guestfs) List_disk_labels() (r map[string]string, err error) {
-	rq := call{name: "list_disk_labels", proc: rpc.ProcListDiskLabels, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_disk_labels calls guestfs_list_disk_labels, https://libguestfs.org/guestfs.3.html#guestfs_list_disk_labels
+func (g *Guestfs) List_disk_labels() (map[string]string, error) {
+	return result(g, rpc.ProcListDiskLabels, nil, decodeMap)
 }
 
-// Mktemp calls [guestfs_mktemp].
-//
-// [guestfs_mktemp]: https://libguestfs.org/guestfs.3.html#guestfs_mktemp
-func (g *Guestfs) Mktemp(tmpl string, optargs *OptargsMktemp) (r string, err error) {
-	msg := &rpc.MktempArgs{Tmpl: tmpl}
-	if optargs != nil {
-		msg.Suffix = rpc.Opt[string]{Value: optargs.Suffix, Set: optargs.Suffix_is_set}
-	}
-	rq := call{name: "mktemp", proc: rpc.ProcMktemp, params: []any{tmpl, optargs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Mktemp calls guestfs_mktemp, https://libguestfs.org/guestfs.3.html#guestfs_mktemp
+func (g *Guestfs) Mktemp(tmpl string, optargs *OptargsMktemp) (string, error) {
+	o := orNone(optargs)
+	return result(g, rpc.ProcMktemp, &rpc.MktempArgs{Tmpl: tmpl,
+		Suffix: opt(o.Suffix, o.Suffix_is_set),
+	}, (*xdr.Codec).String, tmpl, optargs)
 }
 
-// Mklost_and_found calls [guestfs_mklost_and_found].
-//
-// [guestfs_mklost_and_found]: https://libguestfs.org/guestfs.3.html#guestfs_mklost_and_found
+// Mklost_and_found calls guestfs_mklost_and_found, https://libguestfs.org/guestfs.3.html#guestfs_mklost_and_found
 func (g *Guestfs) Mklost_and_found(mountpoint string) error {
-	msg := &rpc.MklostAndFoundArgs{Mountpoint: mountpoint}
-	rq := call{name: "mklost_and_found", proc: rpc.ProcMklostAndFound, params: []any{mountpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcMklostAndFound, &rpc.MklostAndFoundArgs{Mountpoint: mountpoint}, mountpoint)
 }
 
-// Acl_get_file calls [guestfs_acl_get_file].
-// It is in the optional group acl.
-//
-// [guestfs_acl_get_file]: https://libguestfs.org/guestfs.3.html#guestfs_acl_get_file
-func (g *Guestfs) Acl_get_file(path string, acltype string) (r string, err error) {
-	msg := &rpc.AclGetFileArgs{Path: path, Acltype: acltype}
-	rq := call{name: "acl_get_file", proc: rpc.ProcAclGetFile, params: []any{path, acltype}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Acl_get_file calls guestfs_acl_get_file of the optional group acl, https://libguestfs.org/guestfs.3.html#guestfs_acl_get_file
+func (g *Guestfs) Acl_get_file(path string, acltype string) (string, error) {
+	return result(g, rpc.ProcAclGetFile, &rpc.AclGetFileArgs{Path: path, Acltype: acltype}, (*xdr.Codec).String, path, acltype)
 }
 
-// Acl_set_file calls [guestfs_acl_set_file].
-// It is in the optional group acl.
-//
-// [guestfs_acl_set_file]: https://libguestfs.org/guestfs.3.html#guestfs_acl_set_file
+// Acl_set_file calls guestfs_acl_set_file of the optional group acl, https://libguestfs.org/guestfs.3.html#guestfs_acl_set_file
 func (g *Guestfs) Acl_set_file(path string, acltype string, acl string) error {
-	msg := &rpc.AclSetFileArgs{Path: path, Acltype: acltype, Acl: acl}
-	rq := call{name: "acl_set_file", proc: rpc.ProcAclSetFile, params: []any{path, acltype, acl}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAclSetFile, &rpc.AclSetFileArgs{Path: path, Acltype: acltype, Acl: acl}, path, acltype, acl)
 }
 
-// Acl_delete_def_file calls [guestfs_acl_delete_def_file].
-// It is in the optional group acl.
-//
-// [guestfs_acl_delete_def_file]: https://libguestfs.org/guestfs.3.html#guestfs_acl_delete_def_file
+// Acl_delete_def_file calls guestfs_acl_delete_def_file of the optional group acl, https://libguestfs.org/guestfs.3.html#guestfs_acl_delete_def_file
 func (g *Guestfs) Acl_delete_def_file(dir string) error {
-	msg := &rpc.AclDeleteDefFileArgs{Dir: dir}
-	rq := call{name: "acl_delete_def_file", proc: rpc.ProcAclDeleteDefFile, params: []any{dir}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcAclDeleteDefFile, &rpc.AclDeleteDefFileArgs{Dir: dir}, dir)
 }
 
-// Cap_get_file calls [guestfs_cap_get_file].
-// It is in the optional group linuxcaps.
-//
-// [guestfs_cap_get_file]: https://libguestfs.org/guestfs.3.html#guestfs_cap_get_file
-func (g *Guestfs) Cap_get_file(path string) (r string, err error) {
-	msg := &rpc.CapGetFileArgs{Path: path}
-	rq := call{name: "cap_get_file", proc: rpc.ProcCapGetFile, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Cap_get_file calls guestfs_cap_get_file of the optional group linuxcaps, https://libguestfs.org/guestfs.3.html#guestfs_cap_get_file
+func (g *Guestfs) Cap_get_file(path string) (string, error) {
+	return result(g, rpc.ProcCapGetFile, &rpc.CapGetFileArgs{Path: path}, (*xdr.Codec).String, path)
 }
 
-// Cap_set_file calls [guestfs_cap_set_file].
-// It is in the optional group linuxcaps.
-//
-// [guestfs_cap_set_file]: https://libguestfs.org/guestfs.3.html#guestfs_cap_set_file
+// Cap_set_file calls guestfs_cap_set_file of the optional group linuxcaps, https://libguestfs.org/guestfs.3.html#guestfs_cap_set_file
 func (g *Guestfs) Cap_set_file(path string, cap string) error {
-	msg := &rpc.CapSetFileArgs{Path: path, Cap: cap}
-	rq := call{name: "cap_set_file", proc: rpc.ProcCapSetFile, params: []any{path, cap}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcCapSetFile, &rpc.CapSetFileArgs{Path: path, Cap: cap}, path, cap)
 }
 
-// List_ldm_volumes calls [guestfs_list_ldm_volumes].
-// It is in the optional group ldm.
-//
-// [guestfs_list_ldm_volumes]: https://libguestfs.org/guestfs.3.html#guestfs_list_ldm_volumes
-func (g *Guestfs) List_ldm_volumes() (r []string, err error) {
-	rq := call{name: "list_ldm_volumes", proc: rpc.ProcListLdmVolumes, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_ldm_volumes calls guestfs_list_ldm_volumes of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_list_ldm_volumes
+func (g *Guestfs) List_ldm_volumes() ([]string, error) {
+	return result(g, rpc.ProcListLdmVolumes, nil, decodeStrings)
 }
 
-// List_ldm_partitions calls [guestfs_list_ldm_partitions].
-// It is in the optional group ldm.
-//
-// [guestfs_list_ldm_partitions]: https://libguestfs.org/guestfs.3.html#guestfs_list_ldm_partitions
-func (g *Guestfs) List_ldm_partitions() (r []string, err error) {
-	rq := call{name: "list_ldm_partitions", proc: rpc.ProcListLdmPartitions, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_ldm_partitions calls guestfs_list_ldm_partitions of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_list_ldm_partitions
+func (g *Guestfs) List_ldm_partitions() ([]string, error) {
+	return result(g, rpc.ProcListLdmPartitions, nil, decodeStrings)
 }
 
-// Ldmtool_create_all calls [guestfs_ldmtool_create_all].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_create_all]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_create_all
+// Ldmtool_create_all calls guestfs_ldmtool_create_all of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_create_all
 func (g *Guestfs) Ldmtool_create_all() error {
-	rq := call{name: "ldmtool_create_all", proc: rpc.ProcLdmtoolCreateAll, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcLdmtoolCreateAll, nil)
 }
 
-// Ldmtool_remove_all calls [guestfs_ldmtool_remove_all].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_remove_all]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_remove_all
+// Ldmtool_remove_all calls guestfs_ldmtool_remove_all of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_remove_all
 func (g *Guestfs) Ldmtool_remove_all() error {
-	rq := call{name: "ldmtool_remove_all", proc: rpc.ProcLdmtoolRemoveAll, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcLdmtoolRemoveAll, nil)
 }
 
-// Ldmtool_scan calls [guestfs_ldmtool_scan].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_scan]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_scan
-func (g *Guestfs) Ldmtool_scan() (r []string, err error) {
-	rq := call{name: "ldmtool_scan", proc: rpc.ProcLdmtoolScan, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Ldmtool_scan calls guestfs_ldmtool_scan of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_scan
+func (g *Guestfs) Ldmtool_scan() ([]string, error) {
+	return result(g, rpc.ProcLdmtoolScan, nil, decodeStrings)
 }
 
-// Ldmtool_scan_devices calls [guestfs_ldmtool_scan_devices].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_scan_devices]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_scan_devices
-func (g *Guestfs) Ldmtool_scan_devices(devices []string) (r []string, err error) {
-	msg := &rpc.LdmtoolScanDevicesArgs{Devices: devices}
-	rq := call{name: "ldmtool_scan_devices", proc: rpc.ProcLdmtoolScanDevices, params: []any{devices}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Ldmtool_scan_devices calls guestfs_ldmtool_scan_devices of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_scan_devices
+func (g *Guestfs) Ldmtool_scan_devices(devices []string) ([]string, error) {
+	return result(g, rpc.ProcLdmtoolScanDevices, &rpc.LdmtoolScanDevicesArgs{Devices: devices}, decodeStrings, devices)
 }
 
-// Ldmtool_diskgroup_name calls [guestfs_ldmtool_diskgroup_name].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_diskgroup_name]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_diskgroup_name
-func (g *Guestfs) Ldmtool_diskgroup_name(diskgroup string) (r string, err error) {
-	msg := &rpc.LdmtoolDiskgroupNameArgs{Diskgroup: diskgroup}
-	rq := call{name: "ldmtool_diskgroup_name", proc: rpc.ProcLdmtoolDiskgroupName, params: []any{diskgroup}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Ldmtool_diskgroup_name calls guestfs_ldmtool_diskgroup_name of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_diskgroup_name
+func (g *Guestfs) Ldmtool_diskgroup_name(diskgroup string) (string, error) {
+	return result(g, rpc.ProcLdmtoolDiskgroupName, &rpc.LdmtoolDiskgroupNameArgs{Diskgroup: diskgroup}, (*xdr.Codec).String, diskgroup)
 }
 
-// Ldmtool_diskgroup_volumes calls [guestfs_ldmtool_diskgroup_volumes].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_diskgroup_volumes]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_diskgroup_volumes
-func (g *Guestfs) Ldmtool_diskgroup_volumes(diskgroup string) (r []string, err error) {
-	msg := &rpc.LdmtoolDiskgroupVolumesArgs{Diskgroup: diskgroup}
-	rq := call{name: "ldmtool_diskgroup_volumes", proc: rpc.ProcLdmtoolDiskgroupVolumes, params: []any{diskgroup}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Ldmtool_diskgroup_volumes calls guestfs_ldmtool_diskgroup_volumes of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_diskgroup_volumes
+func (g *Guestfs) Ldmtool_diskgroup_volumes(diskgroup string) ([]string, error) {
+	return result(g, rpc.ProcLdmtoolDiskgroupVolumes, &rpc.LdmtoolDiskgroupVolumesArgs{Diskgroup: diskgroup}, decodeStrings, diskgroup)
 }
 
-// Ldmtool_diskgroup_disks calls [guestfs_ldmtool_diskgroup_disks].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_diskgroup_disks]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_diskgroup_disks
-func (g *Guestfs) Ldmtool_diskgroup_disks(diskgroup string) (r []string, err error) {
-	msg := &rpc.LdmtoolDiskgroupDisksArgs{Diskgroup: diskgroup}
-	rq := call{name: "ldmtool_diskgroup_disks", proc: rpc.ProcLdmtoolDiskgroupDisks, params: []any{diskgroup}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Ldmtool_diskgroup_disks calls guestfs_ldmtool_diskgroup_disks of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_diskgroup_disks
+func (g *Guestfs) Ldmtool_diskgroup_disks(diskgroup string) ([]string, error) {
+	return result(g, rpc.ProcLdmtoolDiskgroupDisks, &rpc.LdmtoolDiskgroupDisksArgs{Diskgroup: diskgroup}, decodeStrings, diskgroup)
 }
 
-// Ldmtool_volume_type calls [guestfs_ldmtool_volume_type].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_volume_type]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_volume_type
-func (g *Guestfs) Ldmtool_volume_type(diskgroup string, volume string) (r string, err error) {
-	msg := &rpc.LdmtoolVolumeTypeArgs{Diskgroup: diskgroup, Volume: volume}
-	rq := call{name: "ldmtool_volume_type", proc: rpc.ProcLdmtoolVolumeType, params: []any{diskgroup, volume}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Ldmtool_volume_type calls guestfs_ldmtool_volume_type of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_volume_type
+func (g *Guestfs) Ldmtool_volume_type(diskgroup string, volume string) (string, error) {
+	return result(g, rpc.ProcLdmtoolVolumeType, &rpc.LdmtoolVolumeTypeArgs{Diskgroup: diskgroup, Volume: volume}, (*xdr.Codec).String, diskgroup, volume)
 }
 
-// Ldmtool_volume_hint calls [guestfs_ldmtool_volume_hint].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_volume_hint]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_volume_hint
-func (g *Guestfs) Ldmtool_volume_hint(diskgroup string, volume string) (r string, err error) {
-	msg := &rpc.LdmtoolVolumeHintArgs{Diskgroup: diskgroup, Volume: volume}
-	rq := call{name: "ldmtool_volume_hint", proc: rpc.ProcLdmtoolVolumeHint, params: []any{diskgroup, volume}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Ldmtool_volume_hint calls guestfs_ldmtool_volume_hint of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_volume_hint
+func (g *Guestfs) Ldmtool_volume_hint(diskgroup string, volume string) (string, error) {
+	return result(g, rpc.ProcLdmtoolVolumeHint, &rpc.LdmtoolVolumeHintArgs{Diskgroup: diskgroup, Volume: volume}, (*xdr.Codec).String, diskgroup, volume)
 }
 
-// Ldmtool_volume_partitions calls [guestfs_ldmtool_volume_partitions].
-// It is in the optional group ldm.
-//
-// [guestfs_ldmtool_volume_partitions]: https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_volume_partitions
-func (g *Guestfs) Ldmtool_volume_partitions(diskgroup string, volume string) (r []string, err error) {
-	msg := &rpc.LdmtoolVolumePartitionsArgs{Diskgroup: diskgroup, Volume: volume}
-	rq := call{name: "ldmtool_volume_partitions", proc: rpc.ProcLdmtoolVolumePartitions, params: []any{diskgroup, volume}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Ldmtool_volume_partitions calls guestfs_ldmtool_volume_partitions of the optional group ldm, https://libguestfs.org/guestfs.3.html#guestfs_ldmtool_volume_partitions
+func (g *Guestfs) Ldmtool_volume_partitions(diskgroup string, volume string) ([]string, error) {
+	return result(g, rpc.ProcLdmtoolVolumePartitions, &rpc.LdmtoolVolumePartitionsArgs{Diskgroup: diskgroup, Volume: volume}, decodeStrings, diskgroup, volume)
 }
 
-// Part_set_gpt_type calls [guestfs_part_set_gpt_type].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_set_gpt_type]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_gpt_type
+// Part_set_gpt_type calls guestfs_part_set_gpt_type of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_set_gpt_type
 func (g *Guestfs) Part_set_gpt_type(device string, partnum int, guid string) error {
-	msg := &rpc.PartSetGptTypeArgs{Device: device, Partnum: partnum, Guid: guid}
-	rq := call{name: "part_set_gpt_type", proc: rpc.ProcPartSetGptType, params: []any{device, partnum, guid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetGptType, &rpc.PartSetGptTypeArgs{Device: device, Partnum: partnum, Guid: guid}, device, partnum, guid)
 }
 
-// Part_get_gpt_type calls [guestfs_part_get_gpt_type].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_get_gpt_type]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_gpt_type
-func (g *Guestfs) Part_get_gpt_type(device string, partnum int) (r string, err error) {
-	msg := &rpc.PartGetGptTypeArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_gpt_type", proc: rpc.ProcPartGetGptType, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_get_gpt_type calls guestfs_part_get_gpt_type of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_get_gpt_type
+func (g *Guestfs) Part_get_gpt_type(device string, partnum int) (string, error) {
+	return result(g, rpc.ProcPartGetGptType, &rpc.PartGetGptTypeArgs{Device: device, Partnum: partnum}, (*xdr.Codec).String, device, partnum)
 }
 
-// Rename calls [guestfs_rename].
-//
-// [guestfs_rename]: https://libguestfs.org/guestfs.3.html#guestfs_rename
+// Rename calls guestfs_rename, https://libguestfs.org/guestfs.3.html#guestfs_rename
 func (g *Guestfs) Rename(oldpath string, newpath string) error {
-	msg := &rpc.RenameArgs{Oldpath: oldpath, Newpath: newpath}
-	rq := call{name: "rename", proc: rpc.ProcRename, params: []any{oldpath, newpath}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcRename, &rpc.RenameArgs{Oldpath: oldpath, Newpath: newpath}, oldpath, newpath)
 }
 
-// Is_whole_device calls [guestfs_is_whole_device].
-//
-// [guestfs_is_whole_device]: https://libguestfs.org/guestfs.3.html#guestfs_is_whole_device
-func (g *Guestfs) Is_whole_device(device string) (r bool, err error) {
-	msg := &rpc.IsWholeDeviceArgs{Device: device}
-	rq := call{name: "is_whole_device", proc: rpc.ProcIsWholeDevice, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_whole_device calls guestfs_is_whole_device, https://libguestfs.org/guestfs.3.html#guestfs_is_whole_device
+func (g *Guestfs) Is_whole_device(device string) (bool, error) {
+	return result(g, rpc.ProcIsWholeDevice, &rpc.IsWholeDeviceArgs{Device: device}, (*xdr.Codec).Bool, device)
 }
 
-// Syslinux calls [guestfs_syslinux].
-// It is in the optional group syslinux.
-//
-// [guestfs_syslinux]: https://libguestfs.org/guestfs.3.html#guestfs_syslinux
+// Syslinux calls guestfs_syslinux of the optional group syslinux, https://libguestfs.org/guestfs.3.html#guestfs_syslinux
 func (g *Guestfs) Syslinux(device string, optargs *OptargsSyslinux) error {
-	msg := &rpc.SyslinuxArgs{Device: device}
-	if optargs != nil {
-		msg.Directory = rpc.Opt[string]{Value: optargs.Directory, Set: optargs.Directory_is_set}
-	}
-	rq := call{name: "syslinux", proc: rpc.ProcSyslinux, params: []any{device, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcSyslinux, &rpc.SyslinuxArgs{Device: device,
+		Directory: opt(o.Directory, o.Directory_is_set),
+	}, device, optargs)
 }
 
-// Extlinux calls [guestfs_extlinux].
-// It is in the optional group extlinux.
-//
-// [guestfs_extlinux]: https://libguestfs.org/guestfs.3.html#guestfs_extlinux
+// Extlinux calls guestfs_extlinux of the optional group extlinux, https://libguestfs.org/guestfs.3.html#guestfs_extlinux
 func (g *Guestfs) Extlinux(directory string) error {
-	msg := &rpc.ExtlinuxArgs{Directory: directory}
-	rq := call{name: "extlinux", proc: rpc.ProcExtlinux, params: []any{directory}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcExtlinux, &rpc.ExtlinuxArgs{Directory: directory}, directory)
 }
 
-// Cp_r calls [guestfs_cp_r].
-//
-// [guestfs_cp_r]: https://libguestfs.org/guestfs.3.html#guestfs_cp_r
+// Cp_r calls guestfs_cp_r, https://libguestfs.org/guestfs.3.html#guestfs_cp_r
 func (g *Guestfs) Cp_r(src string, dest string) error {
-	msg := &rpc.CpRArgs{Src: src, Dest: dest}
-	rq := call{name: "cp_r", proc: rpc.ProcCpR, params: []any{src, dest}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcCpR, &rpc.CpRArgs{Src: src, Dest: dest}, src, dest)
 }
 
-// Remount calls [guestfs_remount].
-//
-// [guestfs_remount]: https://libguestfs.org/guestfs.3.html#guestfs_remount
+// Remount calls guestfs_remount, https://libguestfs.org/guestfs.3.html#guestfs_remount
 func (g *Guestfs) Remount(mountpoint string, optargs *OptargsRemount) error {
-	msg := &rpc.RemountArgs{Mountpoint: mountpoint}
-	if optargs != nil {
-		msg.Rw = rpc.Opt[bool]{Value: optargs.Rw, Set: optargs.Rw_is_set}
-	}
-	rq := call{name: "remount", proc: rpc.ProcRemount, params: []any{mountpoint, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcRemount, &rpc.RemountArgs{Mountpoint: mountpoint,
+		Rw: opt(o.Rw, o.Rw_is_set),
+	}, mountpoint, optargs)
 }
 
-// Set_uuid calls [guestfs_set_uuid].
-//
-// [guestfs_set_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_set_uuid
+// Set_uuid calls guestfs_set_uuid, https://libguestfs.org/guestfs.3.html#guestfs_set_uuid
 func (g *Guestfs) Set_uuid(device string, uuid string) error {
-	msg := &rpc.SetUuidArgs{Device: device, Uuid: uuid}
-	rq := call{name: "set_uuid", proc: rpc.ProcSetUuid, params: []any{device, uuid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetUuid, &rpc.SetUuidArgs{Device: device, Uuid: uuid}, device, uuid)
 }
 
-// Journal_open calls [guestfs_journal_open].
-// It is in the optional group journal.
-//
-// [guestfs_journal_open]: https://libguestfs.org/guestfs.3.html#guestfs_journal_open
+// Journal_open calls guestfs_journal_open of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_open
 func (g *Guestfs) Journal_open(directory string) error {
-	msg := &rpc.JournalOpenArgs{Directory: directory}
-	rq := call{name: "journal_open", proc: rpc.ProcJournalOpen, params: []any{directory}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcJournalOpen, &rpc.JournalOpenArgs{Directory: directory}, directory)
 }
 
-// Journal_close calls [guestfs_journal_close].
-// It is in the optional group journal.
-//
-// [guestfs_journal_close]: https://libguestfs.org/guestfs.3.html#guestfs_journal_close
+// Journal_close calls guestfs_journal_close of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_close
 func (g *Guestfs) Journal_close() error {
-	rq := call{name: "journal_close", proc: rpc.ProcJournalClose, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcJournalClose, nil)
 }
 
-// Journal_next calls [guestfs_journal_next].
-// It is in the optional group journal.
-//
-// [guestfs_journal_next]: https://libguestfs.org/guestfs.3.html#guestfs_journal_next
-func (g *Guestfs) Journal_next() (r bool, err error) {
-	rq := call{name: "journal_next", proc: rpc.ProcJournalNext, params: nil, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Journal_next calls guestfs_journal_next of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_next
+func (g *Guestfs) Journal_next() (bool, error) {
+	return result(g, rpc.ProcJournalNext, nil, (*xdr.Codec).Bool)
 }
 
-// Journal_skip calls [guestfs_journal_skip].
-// It is in the optional group journal.
-//
-// [guestfs_journal_skip]: https://libguestfs.org/guestfs.3.html#guestfs_journal_skip
-func (g *Guestfs) Journal_skip(skip int64) (r int64, err error) {
-	msg := &rpc.JournalSkipArgs{Skip: skip}
-	rq := call{name: "journal_skip", proc: rpc.ProcJournalSkip, params: []any{skip}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Journal_skip calls guestfs_journal_skip of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_skip
+func (g *Guestfs) Journal_skip(skip int64) (int64, error) {
+	return result(g, rpc.ProcJournalSkip, &rpc.JournalSkipArgs{Skip: skip}, (*xdr.Codec).Int64, skip)
 }
 
-// Journal_get_data_threshold calls [guestfs_journal_get_data_threshold].
-// It is in the optional group journal.
-//
-// [guestfs_journal_get_data_threshold]: https://libguestfs.org/guestfs.3.html#guestfs_journal_get_data_threshold
-func (g *Guestfs) Journal_get_data_threshold() (r int64, err error) {
-	rq := call{name: "journal_get_data_threshold", proc: rpc.ProcJournalGetDataThreshold, params: nil, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Journal_get_data_threshold calls guestfs_journal_get_data_threshold of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_get_data_threshold
+func (g *Guestfs) Journal_get_data_threshold() (int64, error) {
+	return result(g, rpc.ProcJournalGetDataThreshold, nil, (*xdr.Codec).Int64)
 }
 
-// Journal_set_data_threshold calls [guestfs_journal_set_data_threshold].
-// It is in the optional group journal.
-//
-// [guestfs_journal_set_data_threshold]: https://libguestfs.org/guestfs.3.html#guestfs_journal_set_data_threshold
+// Journal_set_data_threshold calls guestfs_journal_set_data_threshold of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_set_data_threshold
 func (g *Guestfs) Journal_set_data_threshold(threshold int64) error {
-	msg := &rpc.JournalSetDataThresholdArgs{Threshold: threshold}
-	rq := call{name: "journal_set_data_threshold", proc: rpc.ProcJournalSetDataThreshold, params: []any{threshold}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcJournalSetDataThreshold, &rpc.JournalSetDataThresholdArgs{Threshold: threshold}, threshold)
 }
 
-// Aug_setm calls [guestfs_aug_setm].
-//
-// [guestfs_aug_setm]: https://libguestfs.org/guestfs.3.html#guestfs_aug_setm
-func (g *Guestfs) Aug_setm(base string, sub *string, val string) (r int, err error) {
-	msg := &rpc.AugSetmArgs{Base: base, Sub: sub, Val: val}
-	rq := call{name: "aug_setm", proc: rpc.ProcAugSetm, params: []any{base, sub, val}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Aug_setm calls guestfs_aug_setm, https://libguestfs.org/guestfs.3.html#guestfs_aug_setm
+func (g *Guestfs) Aug_setm(base string, sub *string, val string) (int, error) {
+	return result(g, rpc.ProcAugSetm, &rpc.AugSetmArgs{Base: base, Sub: sub, Val: val}, (*xdr.Codec).Int, base, sub, val)
 }
 
-// Aug_label calls [guestfs_aug_label].
-//
-// [guestfs_aug_label]: https://libguestfs.org/guestfs.3.html#guestfs_aug_label
-func (g *Guestfs) Aug_label(augpath string) (r string, err error) {
-	msg := &rpc.AugLabelArgs{Augpath: augpath}
-	rq := call{name: "aug_label", proc: rpc.ProcAugLabel, params: []any{augpath}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Aug_label calls guestfs_aug_label, https://libguestfs.org/guestfs.3.html#guestfs_aug_label
+func (g *Guestfs) Aug_label(augpath string) (string, error) {
+	return result(g, rpc.ProcAugLabel, &rpc.AugLabelArgs{Augpath: augpath}, (*xdr.Codec).String, augpath)
 }
 
-// Copy_attributes calls [guestfs_copy_attributes].
-//
-// [guestfs_copy_attributes]: https://libguestfs.org/guestfs.3.html#guestfs_copy_attributes
+// Copy_attributes calls guestfs_copy_attributes, https://libguestfs.org/guestfs.3.html#guestfs_copy_attributes
 func (g *Guestfs) Copy_attributes(src string, dest string, optargs *OptargsCopy_attributes) error {
-	msg := &rpc.CopyAttributesArgs{Src: src, Dest: dest}
-	if optargs != nil {
-		msg.All = rpc.Opt[bool]{Value: optargs.All, Set: optargs.All_is_set}
-		msg.Mode = rpc.Opt[bool]{Value: optargs.Mode, Set: optargs.Mode_is_set}
-		msg.Xattributes = rpc.Opt[bool]{Value: optargs.Xattributes, Set: optargs.Xattributes_is_set}
-		msg.Ownership = rpc.Opt[bool]{Value: optargs.Ownership, Set: optargs.Ownership_is_set}
-	}
-	rq := call{name: "copy_attributes", proc: rpc.ProcCopyAttributes, params: []any{src, dest, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcCopyAttributes, &rpc.CopyAttributesArgs{Src: src, Dest: dest,
+		All:         opt(o.All, o.All_is_set),
+		Mode:        opt(o.Mode, o.Mode_is_set),
+		Xattributes: opt(o.Xattributes, o.Xattributes_is_set),
+		Ownership:   opt(o.Ownership, o.Ownership_is_set),
+	}, src, dest, optargs)
 }
 
-// Part_get_name calls [guestfs_part_get_name].
-//
-// [guestfs_part_get_name]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_name
-func (g *Guestfs) Part_get_name(device string, partnum int) (r string, err error) {
-	msg := &rpc.PartGetNameArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_name", proc: rpc.ProcPartGetName, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_get_name calls guestfs_part_get_name, https://libguestfs.org/guestfs.3.html#guestfs_part_get_name
+func (g *Guestfs) Part_get_name(device string, partnum int) (string, error) {
+	return result(g, rpc.ProcPartGetName, &rpc.PartGetNameArgs{Device: device, Partnum: partnum}, (*xdr.Codec).String, device, partnum)
 }
 
-// Blkdiscard calls [guestfs_blkdiscard].
-// It is in the optional group blkdiscard.
-//
-// [guestfs_blkdiscard]: https://libguestfs.org/guestfs.3.html#guestfs_blkdiscard
+// Blkdiscard calls guestfs_blkdiscard of the optional group blkdiscard, https://libguestfs.org/guestfs.3.html#guestfs_blkdiscard
 func (g *Guestfs) Blkdiscard(device string) error {
-	msg := &rpc.BlkdiscardArgs{Device: device}
-	rq := call{name: "blkdiscard", proc: rpc.ProcBlkdiscard, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlkdiscard, &rpc.BlkdiscardArgs{Device: device}, device)
 }
 
-// Blkdiscardzeroes calls [guestfs_blkdiscardzeroes].
-// It is in the optional group blkdiscardzeroes.
-//
-// [guestfs_blkdiscardzeroes]: https://libguestfs.org/guestfs.3.html#guestfs_blkdiscardzeroes
-func (g *Guestfs) Blkdiscardzeroes(device string) (r bool, err error) {
-	msg := &rpc.BlkdiscardzeroesArgs{Device: device}
-	rq := call{name: "blkdiscardzeroes", proc: rpc.ProcBlkdiscardzeroes, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Blkdiscardzeroes calls guestfs_blkdiscardzeroes of the optional group blkdiscardzeroes, https://libguestfs.org/guestfs.3.html#guestfs_blkdiscardzeroes
+func (g *Guestfs) Blkdiscardzeroes(device string) (bool, error) {
+	return result(g, rpc.ProcBlkdiscardzeroes, &rpc.BlkdiscardzeroesArgs{Device: device}, (*xdr.Codec).Bool, device)
 }
 
-// Cpio_out calls [guestfs_cpio_out].
-//
-// [guestfs_cpio_out]: https://libguestfs.org/guestfs.3.html#guestfs_cpio_out
+// Cpio_out calls guestfs_cpio_out, https://libguestfs.org/guestfs.3.html#guestfs_cpio_out
 func (g *Guestfs) Cpio_out(directory string, cpiofile string, optargs *OptargsCpio_out) error {
-	msg := &rpc.CpioOutArgs{Directory: directory}
-	if optargs != nil {
-		msg.Format = rpc.Opt[string]{Value: optargs.Format, Set: optargs.Format_is_set}
-	}
-	rq := call{name: "cpio_out", proc: rpc.ProcCpioOut, params: []any{directory, cpiofile, optargs}, args: msg, fileout: cpiofile}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcCpioOut, &rpc.CpioOutArgs{Directory: directory,
+		Format: opt(o.Format, o.Format_is_set),
+	}, cpiofile, directory, cpiofile, optargs)
 }
 
-// Journal_get_realtime_usec calls [guestfs_journal_get_realtime_usec].
-// It is in the optional group journal.
-//
-// [guestfs_journal_get_realtime_usec]: https://libguestfs.org/guestfs.3.html#guestfs_journal_get_realtime_usec
-func (g *Guestfs) Journal_get_realtime_usec() (r int64, err error) {
-	rq := call{name: "journal_get_realtime_usec", proc: rpc.ProcJournalGetRealtimeUsec, params: nil, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Journal_get_realtime_usec calls guestfs_journal_get_realtime_usec of the optional group journal, https://libguestfs.org/guestfs.3.html#guestfs_journal_get_realtime_usec
+func (g *Guestfs) Journal_get_realtime_usec() (int64, error) {
+	return result(g, rpc.ProcJournalGetRealtimeUsec, nil, (*xdr.Codec).Int64)
 }
 
-// Statns calls [guestfs_statns].
-//
-// [guestfs_statns]: https://libguestfs.org/guestfs.3.html#guestfs_statns
-func (g *Guestfs) Statns(path string) (r *StatNS, err error) {
-	msg := &rpc.StatnsArgs{Path: path}
-	r = &StatNS{}
-	rq := call{name: "statns", proc: rpc.ProcStatns, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeStatNS(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &StatNS{}, err
-	}
-	return r, nil
+// Statns calls guestfs_statns, https://libguestfs.org/guestfs.3.html#guestfs_statns
+func (g *Guestfs) Statns(path string) (*StatNS, error) {
+	return record(g, rpc.ProcStatns, &rpc.StatnsArgs{Path: path}, codeStatNS, path)
 }
 
-// Lstatns calls [guestfs_lstatns].
-//
-// [guestfs_lstatns]: https://libguestfs.org/guestfs.3.html#guestfs_lstatns
-func (g *Guestfs) Lstatns(path string) (r *StatNS, err error) {
-	msg := &rpc.LstatnsArgs{Path: path}
-	r = &StatNS{}
-	rq := call{name: "lstatns", proc: rpc.ProcLstatns, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeStatNS(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &StatNS{}, err
-	}
-	return r, nil
+// Lstatns calls guestfs_lstatns, https://libguestfs.org/guestfs.3.html#guestfs_lstatns
+func (g *Guestfs) Lstatns(path string) (*StatNS, error) {
+	return record(g, rpc.ProcLstatns, &rpc.LstatnsArgs{Path: path}, codeStatNS, path)
 }
 
-// Blockdev_setra calls [guestfs_blockdev_setra].
-//
-// [guestfs_blockdev_setra]: https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setra
+// Blockdev_setra calls guestfs_blockdev_setra, https://libguestfs.org/guestfs.3.html#guestfs_blockdev_setra
 func (g *Guestfs) Blockdev_setra(device string, sectors int) error {
-	msg := &rpc.BlockdevSetraArgs{Device: device, Sectors: sectors}
-	rq := call{name: "blockdev_setra", proc: rpc.ProcBlockdevSetra, params: []any{device, sectors}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBlockdevSetra, &rpc.BlockdevSetraArgs{Device: device, Sectors: sectors}, device, sectors)
 }
 
-// Btrfs_subvolume_get_default calls [guestfs_btrfs_subvolume_get_default].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_get_default]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_get_default
-func (g *Guestfs) Btrfs_subvolume_get_default(fs string) (r int64, err error) {
-	msg := &rpc.BtrfsSubvolumeGetDefaultArgs{Fs: fs}
-	rq := call{name: "btrfs_subvolume_get_default", proc: rpc.ProcBtrfsSubvolumeGetDefault, params: []any{fs}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Btrfs_subvolume_get_default calls guestfs_btrfs_subvolume_get_default of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_get_default
+func (g *Guestfs) Btrfs_subvolume_get_default(fs string) (int64, error) {
+	return result(g, rpc.ProcBtrfsSubvolumeGetDefault, &rpc.BtrfsSubvolumeGetDefaultArgs{Fs: fs}, (*xdr.Codec).Int64, fs)
 }
 
-// Btrfs_subvolume_show calls [guestfs_btrfs_subvolume_show].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_subvolume_show]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_show
-func (g *Guestfs) Btrfs_subvolume_show(subvolume string) (r map[string]string, err error) {
-	msg := &rpc.BtrfsSubvolumeShowArgs{Subvolume: subvolume}
-	rq := call{name: "btrfs_subvolume_show", proc: rpc.ProcBtrfsSubvolumeShow, params: []any{subvolume}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Btrfs_subvolume_show calls guestfs_btrfs_subvolume_show of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_subvolume_show
+func (g *Guestfs) Btrfs_subvolume_show(subvolume string) (map[string]string, error) {
+	return result(g, rpc.ProcBtrfsSubvolumeShow, &rpc.BtrfsSubvolumeShowArgs{Subvolume: subvolume}, decodeMap, subvolume)
 }
 
-// Btrfs_quota_enable calls [guestfs_btrfs_quota_enable].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_quota_enable]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_quota_enable
+// Btrfs_quota_enable calls guestfs_btrfs_quota_enable of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_quota_enable
 func (g *Guestfs) Btrfs_quota_enable(fs string, enable bool) error {
-	msg := &rpc.BtrfsQuotaEnableArgs{Fs: fs, Enable: enable}
-	rq := call{name: "btrfs_quota_enable", proc: rpc.ProcBtrfsQuotaEnable, params: []any{fs, enable}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQuotaEnable, &rpc.BtrfsQuotaEnableArgs{Fs: fs, Enable: enable}, fs, enable)
 }
 
-// Btrfs_quota_rescan calls [guestfs_btrfs_quota_rescan].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_quota_rescan]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_quota_rescan
+// Btrfs_quota_rescan calls guestfs_btrfs_quota_rescan of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_quota_rescan
 func (g *Guestfs) Btrfs_quota_rescan(fs string) error {
-	msg := &rpc.BtrfsQuotaRescanArgs{Fs: fs}
-	rq := call{name: "btrfs_quota_rescan", proc: rpc.ProcBtrfsQuotaRescan, params: []any{fs}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQuotaRescan, &rpc.BtrfsQuotaRescanArgs{Fs: fs}, fs)
 }
 
-// Btrfs_qgroup_limit calls [guestfs_btrfs_qgroup_limit].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_qgroup_limit]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_limit
+// Btrfs_qgroup_limit calls guestfs_btrfs_qgroup_limit of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_limit
 func (g *Guestfs) Btrfs_qgroup_limit(subvolume string, size int64) error {
-	msg := &rpc.BtrfsQgroupLimitArgs{Subvolume: subvolume, Size: size}
-	rq := call{name: "btrfs_qgroup_limit", proc: rpc.ProcBtrfsQgroupLimit, params: []any{subvolume, size}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQgroupLimit, &rpc.BtrfsQgroupLimitArgs{Subvolume: subvolume, Size: size}, subvolume, size)
 }
 
-// Btrfs_qgroup_create calls [guestfs_btrfs_qgroup_create].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_qgroup_create]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_create
+// Btrfs_qgroup_create calls guestfs_btrfs_qgroup_create of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_create
 func (g *Guestfs) Btrfs_qgroup_create(qgroupid string, subvolume string) error {
-	msg := &rpc.BtrfsQgroupCreateArgs{Qgroupid: qgroupid, Subvolume: subvolume}
-	rq := call{name: "btrfs_qgroup_create", proc: rpc.ProcBtrfsQgroupCreate, params: []any{qgroupid, subvolume}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQgroupCreate, &rpc.BtrfsQgroupCreateArgs{Qgroupid: qgroupid, Subvolume: subvolume}, qgroupid, subvolume)
 }
 
-// Btrfs_qgroup_destroy calls [guestfs_btrfs_qgroup_destroy].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_qgroup_destroy]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_destroy
+// Btrfs_qgroup_destroy calls guestfs_btrfs_qgroup_destroy of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_destroy
 func (g *Guestfs) Btrfs_qgroup_destroy(qgroupid string, subvolume string) error {
-	msg := &rpc.BtrfsQgroupDestroyArgs{Qgroupid: qgroupid, Subvolume: subvolume}
-	rq := call{name: "btrfs_qgroup_destroy", proc: rpc.ProcBtrfsQgroupDestroy, params: []any{qgroupid, subvolume}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQgroupDestroy, &rpc.BtrfsQgroupDestroyArgs{Qgroupid: qgroupid, Subvolume: subvolume}, qgroupid, subvolume)
 }
 
-// Btrfs_qgroup_show calls [guestfs_btrfs_qgroup_show].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_qgroup_show]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_show
-func (g *Guestfs) Btrfs_qgroup_show(path string) (r *[]BTRFSQgroup, err error) {
-	msg := &rpc.BtrfsQgroupShowArgs{Path: path}
-	rq := call{name: "btrfs_qgroup_show", proc: rpc.ProcBtrfsQgroupShow, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeList(c, 20, codeBTRFSQgroup) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Btrfs_qgroup_show calls guestfs_btrfs_qgroup_show of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_show
+func (g *Guestfs) Btrfs_qgroup_show(path string) (*[]BTRFSQgroup, error) {
+	return result(g, rpc.ProcBtrfsQgroupShow, &rpc.BtrfsQgroupShowArgs{Path: path}, list(20, codeBTRFSQgroup), path)
 }
 
-// Btrfs_qgroup_assign calls [guestfs_btrfs_qgroup_assign].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_qgroup_assign]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_assign
+// Btrfs_qgroup_assign calls guestfs_btrfs_qgroup_assign of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_assign
 func (g *Guestfs) Btrfs_qgroup_assign(src string, dst string, path string) error {
-	msg := &rpc.BtrfsQgroupAssignArgs{Src: src, Dst: dst, Path: path}
-	rq := call{name: "btrfs_qgroup_assign", proc: rpc.ProcBtrfsQgroupAssign, params: []any{src, dst, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQgroupAssign, &rpc.BtrfsQgroupAssignArgs{Src: src, Dst: dst, Path: path}, src, dst, path)
 }
 
-// Btrfs_qgroup_remove calls [guestfs_btrfs_qgroup_remove].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_qgroup_remove]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_remove
+// Btrfs_qgroup_remove calls guestfs_btrfs_qgroup_remove of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_qgroup_remove
 func (g *Guestfs) Btrfs_qgroup_remove(src string, dst string, path string) error {
-	msg := &rpc.BtrfsQgroupRemoveArgs{Src: src, Dst: dst, Path: path}
-	rq := call{name: "btrfs_qgroup_remove", proc: rpc.ProcBtrfsQgroupRemove, params: []any{src, dst, path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsQgroupRemove, &rpc.BtrfsQgroupRemoveArgs{Src: src, Dst: dst, Path: path}, src, dst, path)
 }
 
-// Btrfs_scrub_start calls [guestfs_btrfs_scrub_start].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_scrub_start]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_start
+// Btrfs_scrub_start calls guestfs_btrfs_scrub_start of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_start
 func (g *Guestfs) Btrfs_scrub_start(path string) error {
-	msg := &rpc.BtrfsScrubStartArgs{Path: path}
-	rq := call{name: "btrfs_scrub_start", proc: rpc.ProcBtrfsScrubStart, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsScrubStart, &rpc.BtrfsScrubStartArgs{Path: path}, path)
 }
 
-// Btrfs_scrub_cancel calls [guestfs_btrfs_scrub_cancel].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_scrub_cancel]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_cancel
+// Btrfs_scrub_cancel calls guestfs_btrfs_scrub_cancel of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_cancel
 func (g *Guestfs) Btrfs_scrub_cancel(path string) error {
-	msg := &rpc.BtrfsScrubCancelArgs{Path: path}
-	rq := call{name: "btrfs_scrub_cancel", proc: rpc.ProcBtrfsScrubCancel, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsScrubCancel, &rpc.BtrfsScrubCancelArgs{Path: path}, path)
 }
 
-// Btrfs_scrub_resume calls [guestfs_btrfs_scrub_resume].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_scrub_resume]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_resume
+// Btrfs_scrub_resume calls guestfs_btrfs_scrub_resume of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_resume
 func (g *Guestfs) Btrfs_scrub_resume(path string) error {
-	msg := &rpc.BtrfsScrubResumeArgs{Path: path}
-	rq := call{name: "btrfs_scrub_resume", proc: rpc.ProcBtrfsScrubResume, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsScrubResume, &rpc.BtrfsScrubResumeArgs{Path: path}, path)
 }
 
-// Btrfs_balance_pause calls [guestfs_btrfs_balance_pause].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_balance_pause]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_pause
+// Btrfs_balance_pause calls guestfs_btrfs_balance_pause of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_pause
 func (g *Guestfs) Btrfs_balance_pause(path string) error {
-	msg := &rpc.BtrfsBalancePauseArgs{Path: path}
-	rq := call{name: "btrfs_balance_pause", proc: rpc.ProcBtrfsBalancePause, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsBalancePause, &rpc.BtrfsBalancePauseArgs{Path: path}, path)
 }
 
-// Btrfs_balance_cancel calls [guestfs_btrfs_balance_cancel].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_balance_cancel]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_cancel
+// Btrfs_balance_cancel calls guestfs_btrfs_balance_cancel of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_cancel
 func (g *Guestfs) Btrfs_balance_cancel(path string) error {
-	msg := &rpc.BtrfsBalanceCancelArgs{Path: path}
-	rq := call{name: "btrfs_balance_cancel", proc: rpc.ProcBtrfsBalanceCancel, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsBalanceCancel, &rpc.BtrfsBalanceCancelArgs{Path: path}, path)
 }
 
-// Btrfs_balance_resume calls [guestfs_btrfs_balance_resume].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_balance_resume]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_resume
+// Btrfs_balance_resume calls guestfs_btrfs_balance_resume of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_resume
 func (g *Guestfs) Btrfs_balance_resume(path string) error {
-	msg := &rpc.BtrfsBalanceResumeArgs{Path: path}
-	rq := call{name: "btrfs_balance_resume", proc: rpc.ProcBtrfsBalanceResume, params: []any{path}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsBalanceResume, &rpc.BtrfsBalanceResumeArgs{Path: path}, path)
 }
 
-// Btrfs_filesystem_defragment calls [guestfs_btrfs_filesystem_defragment].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_filesystem_defragment]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_defragment
+// Btrfs_filesystem_defragment calls guestfs_btrfs_filesystem_defragment of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_defragment
 func (g *Guestfs) Btrfs_filesystem_defragment(path string, optargs *OptargsBtrfs_filesystem_defragment) error {
-	msg := &rpc.BtrfsFilesystemDefragmentArgs{Path: path}
-	if optargs != nil {
-		msg.Flush = rpc.Opt[bool]{Value: optargs.Flush, Set: optargs.Flush_is_set}
-		msg.Compress = rpc.Opt[string]{Value: optargs.Compress, Set: optargs.Compress_is_set}
-	}
-	rq := call{name: "btrfs_filesystem_defragment", proc: rpc.ProcBtrfsFilesystemDefragment, params: []any{path, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsFilesystemDefragment, &rpc.BtrfsFilesystemDefragmentArgs{Path: path,
+		Flush:    opt(o.Flush, o.Flush_is_set),
+		Compress: opt(o.Compress, o.Compress_is_set),
+	}, path, optargs)
 }
 
-// Btrfs_rescue_chunk_recover calls [guestfs_btrfs_rescue_chunk_recover].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_rescue_chunk_recover]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_rescue_chunk_recover
+// Btrfs_rescue_chunk_recover calls guestfs_btrfs_rescue_chunk_recover of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_rescue_chunk_recover
 func (g *Guestfs) Btrfs_rescue_chunk_recover(device string) error {
-	msg := &rpc.BtrfsRescueChunkRecoverArgs{Device: device}
-	rq := call{name: "btrfs_rescue_chunk_recover", proc: rpc.ProcBtrfsRescueChunkRecover, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsRescueChunkRecover, &rpc.BtrfsRescueChunkRecoverArgs{Device: device}, device)
 }
 
-// Btrfs_rescue_super_recover calls [guestfs_btrfs_rescue_super_recover].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_rescue_super_recover]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_rescue_super_recover
+// Btrfs_rescue_super_recover calls guestfs_btrfs_rescue_super_recover of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_rescue_super_recover
 func (g *Guestfs) Btrfs_rescue_super_recover(device string) error {
-	msg := &rpc.BtrfsRescueSuperRecoverArgs{Device: device}
-	rq := call{name: "btrfs_rescue_super_recover", proc: rpc.ProcBtrfsRescueSuperRecover, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsRescueSuperRecover, &rpc.BtrfsRescueSuperRecoverArgs{Device: device}, device)
 }
 
-// Part_set_gpt_guid calls [guestfs_part_set_gpt_guid].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_set_gpt_guid]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_gpt_guid
+// Part_set_gpt_guid calls guestfs_part_set_gpt_guid of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_set_gpt_guid
 func (g *Guestfs) Part_set_gpt_guid(device string, partnum int, guid string) error {
-	msg := &rpc.PartSetGptGuidArgs{Device: device, Partnum: partnum, Guid: guid}
-	rq := call{name: "part_set_gpt_guid", proc: rpc.ProcPartSetGptGuid, params: []any{device, partnum, guid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetGptGuid, &rpc.PartSetGptGuidArgs{Device: device, Partnum: partnum, Guid: guid}, device, partnum, guid)
 }
 
-// Part_get_gpt_guid calls [guestfs_part_get_gpt_guid].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_get_gpt_guid]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_gpt_guid
-func (g *Guestfs) Part_get_gpt_guid(device string, partnum int) (r string, err error) {
-	msg := &rpc.PartGetGptGuidArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_gpt_guid", proc: rpc.ProcPartGetGptGuid, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_get_gpt_guid calls guestfs_part_get_gpt_guid of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_get_gpt_guid
+func (g *Guestfs) Part_get_gpt_guid(device string, partnum int) (string, error) {
+	return result(g, rpc.ProcPartGetGptGuid, &rpc.PartGetGptGuidArgs{Device: device, Partnum: partnum}, (*xdr.Codec).String, device, partnum)
 }
 
-// Btrfs_balance_status calls [guestfs_btrfs_balance_status].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_balance_status]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_status
-func (g *Guestfs) Btrfs_balance_status(path string) (r *BTRFSBalance, err error) {
-	msg := &rpc.BtrfsBalanceStatusArgs{Path: path}
-	r = &BTRFSBalance{}
-	rq := call{name: "btrfs_balance_status", proc: rpc.ProcBtrfsBalanceStatus, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeBTRFSBalance(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &BTRFSBalance{}, err
-	}
-	return r, nil
+// Btrfs_balance_status calls guestfs_btrfs_balance_status of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_balance_status
+func (g *Guestfs) Btrfs_balance_status(path string) (*BTRFSBalance, error) {
+	return record(g, rpc.ProcBtrfsBalanceStatus, &rpc.BtrfsBalanceStatusArgs{Path: path}, codeBTRFSBalance, path)
 }
 
-// Btrfs_scrub_status calls [guestfs_btrfs_scrub_status].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_scrub_status]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_status
-func (g *Guestfs) Btrfs_scrub_status(path string) (r *BTRFSScrub, err error) {
-	msg := &rpc.BtrfsScrubStatusArgs{Path: path}
-	r = &BTRFSScrub{}
-	rq := call{name: "btrfs_scrub_status", proc: rpc.ProcBtrfsScrubStatus, params: []any{path}, args: msg, ret: &r, result: func(c *xdr.Codec) { codeBTRFSScrub(c, r) }}
-	if err = g.do(&rq); err != nil {
-		return &BTRFSScrub{}, err
-	}
-	return r, nil
+// Btrfs_scrub_status calls guestfs_btrfs_scrub_status of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_status
+func (g *Guestfs) Btrfs_scrub_status(path string) (*BTRFSScrub, error) {
+	return record(g, rpc.ProcBtrfsScrubStatus, &rpc.BtrfsScrubStatusArgs{Path: path}, codeBTRFSScrub, path)
 }
 
-// Btrfstune_seeding calls [guestfs_btrfstune_seeding].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfstune_seeding]: https://libguestfs.org/guestfs.3.html#guestfs_btrfstune_seeding
+// Btrfstune_seeding calls guestfs_btrfstune_seeding of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfstune_seeding
 func (g *Guestfs) Btrfstune_seeding(device string, seeding bool) error {
-	msg := &rpc.BtrfstuneSeedingArgs{Device: device, Seeding: seeding}
-	rq := call{name: "btrfstune_seeding", proc: rpc.ProcBtrfstuneSeeding, params: []any{device, seeding}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfstuneSeeding, &rpc.BtrfstuneSeedingArgs{Device: device, Seeding: seeding}, device, seeding)
 }
 
-// Btrfstune_enable_extended_inode_refs calls [guestfs_btrfstune_enable_extended_inode_refs].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfstune_enable_extended_inode_refs]: https://libguestfs.org/guestfs.3.html#guestfs_btrfstune_enable_extended_inode_refs
+// Btrfstune_enable_extended_inode_refs calls guestfs_btrfstune_enable_extended_inode_refs of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfstune_enable_extended_inode_refs
 func (g *Guestfs) Btrfstune_enable_extended_inode_refs(device string) error {
-	msg := &rpc.BtrfstuneEnableExtendedInodeRefsArgs{Device: device}
-	rq := call{name: "btrfstune_enable_extended_inode_refs", proc: rpc.ProcBtrfstuneEnableExtendedInodeRefs, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfstuneEnableExtendedInodeRefs, &rpc.BtrfstuneEnableExtendedInodeRefsArgs{Device: device}, device)
 }
 
-// Btrfstune_enable_skinny_metadata_extent_refs calls [guestfs_btrfstune_enable_skinny_metadata_extent_refs].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfstune_enable_skinny_metadata_extent_refs]: https://libguestfs.org/guestfs.3.html#guestfs_btrfstune_enable_skinny_metadata_extent_refs
+// Btrfstune_enable_skinny_metadata_extent_refs calls guestfs_btrfstune_enable_skinny_metadata_extent_refs of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfstune_enable_skinny_metadata_extent_refs
 func (g *Guestfs) Btrfstune_enable_skinny_metadata_extent_refs(device string) error {
-	msg := &rpc.BtrfstuneEnableSkinnyMetadataExtentRefsArgs{Device: device}
-	rq := call{name: "btrfstune_enable_skinny_metadata_extent_refs", proc: rpc.ProcBtrfstuneEnableSkinnyMetadataExtentRefs, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfstuneEnableSkinnyMetadataExtentRefs, &rpc.BtrfstuneEnableSkinnyMetadataExtentRefsArgs{Device: device}, device)
 }
 
-// Btrfs_image calls [guestfs_btrfs_image].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_image]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_image
+// Btrfs_image calls guestfs_btrfs_image of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_image
 func (g *Guestfs) Btrfs_image(source []string, image string, optargs *OptargsBtrfs_image) error {
-	msg := &rpc.BtrfsImageArgs{Source: source, Image: image}
-	if optargs != nil {
-		msg.Compresslevel = rpc.Opt[int]{Value: optargs.Compresslevel, Set: optargs.Compresslevel_is_set}
-	}
-	rq := call{name: "btrfs_image", proc: rpc.ProcBtrfsImage, params: []any{source, image, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsImage, &rpc.BtrfsImageArgs{Source: source, Image: image,
+		Compresslevel: opt(o.Compresslevel, o.Compresslevel_is_set),
+	}, source, image, optargs)
 }
 
-// Part_get_mbr_part_type calls [guestfs_part_get_mbr_part_type].
-//
-// [guestfs_part_get_mbr_part_type]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_mbr_part_type
-func (g *Guestfs) Part_get_mbr_part_type(device string, partnum int) (r string, err error) {
-	msg := &rpc.PartGetMbrPartTypeArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_mbr_part_type", proc: rpc.ProcPartGetMbrPartType, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_get_mbr_part_type calls guestfs_part_get_mbr_part_type, https://libguestfs.org/guestfs.3.html#guestfs_part_get_mbr_part_type
+func (g *Guestfs) Part_get_mbr_part_type(device string, partnum int) (string, error) {
+	return result(g, rpc.ProcPartGetMbrPartType, &rpc.PartGetMbrPartTypeArgs{Device: device, Partnum: partnum}, (*xdr.Codec).String, device, partnum)
 }
 
-// Btrfs_replace calls [guestfs_btrfs_replace].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_replace]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_replace
+// Btrfs_replace calls guestfs_btrfs_replace of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_replace
 func (g *Guestfs) Btrfs_replace(srcdev string, targetdev string, mntpoint string) error {
-	msg := &rpc.BtrfsReplaceArgs{Srcdev: srcdev, Targetdev: targetdev, Mntpoint: mntpoint}
-	rq := call{name: "btrfs_replace", proc: rpc.ProcBtrfsReplace, params: []any{srcdev, targetdev, mntpoint}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcBtrfsReplace, &rpc.BtrfsReplaceArgs{Srcdev: srcdev, Targetdev: targetdev, Mntpoint: mntpoint}, srcdev, targetdev, mntpoint)
 }
 
-// Set_uuid_random calls [guestfs_set_uuid_random].
-//
-// [guestfs_set_uuid_random]: https://libguestfs.org/guestfs.3.html#guestfs_set_uuid_random
+// Set_uuid_random calls guestfs_set_uuid_random, https://libguestfs.org/guestfs.3.html#guestfs_set_uuid_random
 func (g *Guestfs) Set_uuid_random(device string) error {
-	msg := &rpc.SetUuidRandomArgs{Device: device}
-	rq := call{name: "set_uuid_random", proc: rpc.ProcSetUuidRandom, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcSetUuidRandom, &rpc.SetUuidRandomArgs{Device: device}, device)
 }
 
-// Vfs_minimum_size calls [guestfs_vfs_minimum_size].
-//
-// [guestfs_vfs_minimum_size]: https://libguestfs.org/guestfs.3.html#guestfs_vfs_minimum_size
-func (g *Guestfs) Vfs_minimum_size(mountable string) (r int64, err error) {
-	msg := &rpc.VfsMinimumSizeArgs{Mountable: mountable}
-	rq := call{name: "vfs_minimum_size", proc: rpc.ProcVfsMinimumSize, params: []any{mountable}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Vfs_minimum_size calls guestfs_vfs_minimum_size, https://libguestfs.org/guestfs.3.html#guestfs_vfs_minimum_size
+func (g *Guestfs) Vfs_minimum_size(mountable string) (int64, error) {
+	return result(g, rpc.ProcVfsMinimumSize, &rpc.VfsMinimumSizeArgs{Mountable: mountable}, (*xdr.Codec).Int64, mountable)
 }
 
-// Part_set_disk_guid calls [guestfs_part_set_disk_guid].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_set_disk_guid]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_disk_guid
+// Part_set_disk_guid calls guestfs_part_set_disk_guid of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_set_disk_guid
 func (g *Guestfs) Part_set_disk_guid(device string, guid string) error {
-	msg := &rpc.PartSetDiskGuidArgs{Device: device, Guid: guid}
-	rq := call{name: "part_set_disk_guid", proc: rpc.ProcPartSetDiskGuid, params: []any{device, guid}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetDiskGuid, &rpc.PartSetDiskGuidArgs{Device: device, Guid: guid}, device, guid)
 }
 
-// Part_get_disk_guid calls [guestfs_part_get_disk_guid].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_get_disk_guid]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_disk_guid
-func (g *Guestfs) Part_get_disk_guid(device string) (r string, err error) {
-	msg := &rpc.PartGetDiskGuidArgs{Device: device}
-	rq := call{name: "part_get_disk_guid", proc: rpc.ProcPartGetDiskGuid, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Part_get_disk_guid calls guestfs_part_get_disk_guid of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_get_disk_guid
+func (g *Guestfs) Part_get_disk_guid(device string) (string, error) {
+	return result(g, rpc.ProcPartGetDiskGuid, &rpc.PartGetDiskGuidArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Part_set_disk_guid_random calls [guestfs_part_set_disk_guid_random].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_set_disk_guid_random]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_disk_guid_random
+// Part_set_disk_guid_random calls guestfs_part_set_disk_guid_random of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_set_disk_guid_random
 func (g *Guestfs) Part_set_disk_guid_random(device string) error {
-	msg := &rpc.PartSetDiskGuidRandomArgs{Device: device}
-	rq := call{name: "part_set_disk_guid_random", proc: rpc.ProcPartSetDiskGuidRandom, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetDiskGuidRandom, &rpc.PartSetDiskGuidRandomArgs{Device: device}, device)
 }
 
-// Part_expand_gpt calls [guestfs_part_expand_gpt].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_expand_gpt]: https://libguestfs.org/guestfs.3.html#guestfs_part_expand_gpt
+// Part_expand_gpt calls guestfs_part_expand_gpt of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_expand_gpt
 func (g *Guestfs) Part_expand_gpt(device string) error {
-	msg := &rpc.PartExpandGptArgs{Device: device}
-	rq := call{name: "part_expand_gpt", proc: rpc.ProcPartExpandGpt, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartExpandGpt, &rpc.PartExpandGptArgs{Device: device}, device)
 }
 
-// Ntfscat_i calls [guestfs_ntfscat_i].
-//
-// [guestfs_ntfscat_i]: https://libguestfs.org/guestfs.3.html#guestfs_ntfscat_i
+// Ntfscat_i calls guestfs_ntfscat_i, https://libguestfs.org/guestfs.3.html#guestfs_ntfscat_i
 func (g *Guestfs) Ntfscat_i(device string, inode int64, filename string) error {
-	msg := &rpc.NtfscatIArgs{Device: device, Inode: inode}
-	rq := call{name: "ntfscat_i", proc: rpc.ProcNtfscatI, params: []any{device, inode, filename}, args: msg, fileout: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcNtfscatI, &rpc.NtfscatIArgs{Device: device, Inode: inode}, filename, device, inode, filename)
 }
 
-// Download_inode calls [guestfs_download_inode].
-// It is in the optional group sleuthkit.
-//
-// [guestfs_download_inode]: https://libguestfs.org/guestfs.3.html#guestfs_download_inode
+// Download_inode calls guestfs_download_inode of the optional group sleuthkit, https://libguestfs.org/guestfs.3.html#guestfs_download_inode
 func (g *Guestfs) Download_inode(device string, inode int64, filename string) error {
-	msg := &rpc.DownloadInodeArgs{Device: device, Inode: inode}
-	rq := call{name: "download_inode", proc: rpc.ProcDownloadInode, params: []any{device, inode, filename}, args: msg, fileout: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcDownloadInode, &rpc.DownloadInodeArgs{Device: device, Inode: inode}, filename, device, inode, filename)
 }
 
-// Btrfs_filesystem_show calls [guestfs_btrfs_filesystem_show].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_filesystem_show]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_show
-func (g *Guestfs) Btrfs_filesystem_show(device string) (r []string, err error) {
-	msg := &rpc.BtrfsFilesystemShowArgs{Device: device}
-	rq := call{name: "btrfs_filesystem_show", proc: rpc.ProcBtrfsFilesystemShow, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Btrfs_filesystem_show calls guestfs_btrfs_filesystem_show of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_filesystem_show
+func (g *Guestfs) Btrfs_filesystem_show(device string) ([]string, error) {
+	return result(g, rpc.ProcBtrfsFilesystemShow, &rpc.BtrfsFilesystemShowArgs{Device: device}, decodeStrings, device)
 }
 
-// Selinux_relabel calls [guestfs_selinux_relabel].
-// It is in the optional group selinuxrelabel.
-//
-// [guestfs_selinux_relabel]: https://libguestfs.org/guestfs.3.html#guestfs_selinux_relabel
+// Selinux_relabel calls guestfs_selinux_relabel of the optional group selinuxrelabel, https://libguestfs.org/guestfs.3.html#guestfs_selinux_relabel
 func (g *Guestfs) Selinux_relabel(specfile string, path string, optargs *OptargsSelinux_relabel) error {
-	msg := &rpc.SelinuxRelabelArgs{Specfile: specfile, Path: path}
-	if optargs != nil {
-		msg.Force = rpc.Opt[bool]{Value: optargs.Force, Set: optargs.Force_is_set}
-	}
-	rq := call{name: "selinux_relabel", proc: rpc.ProcSelinuxRelabel, params: []any{specfile, path, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcSelinuxRelabel, &rpc.SelinuxRelabelArgs{Specfile: specfile, Path: path,
+		Force: opt(o.Force, o.Force_is_set),
+	}, specfile, path, optargs)
 }
 
-// Download_blocks calls [guestfs_download_blocks].
-// It is in the optional group sleuthkit.
-//
-// [guestfs_download_blocks]: https://libguestfs.org/guestfs.3.html#guestfs_download_blocks
+// Download_blocks calls guestfs_download_blocks of the optional group sleuthkit, https://libguestfs.org/guestfs.3.html#guestfs_download_blocks
 func (g *Guestfs) Download_blocks(device string, start int64, stop int64, filename string, optargs *OptargsDownload_blocks) error {
-	msg := &rpc.DownloadBlocksArgs{Device: device, Start: start, Stop: stop}
-	if optargs != nil {
-		msg.Unallocated = rpc.Opt[bool]{Value: optargs.Unallocated, Set: optargs.Unallocated_is_set}
-	}
-	rq := call{name: "download_blocks", proc: rpc.ProcDownloadBlocks, params: []any{device, start, stop, filename, optargs}, args: msg, fileout: filename}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcDownloadBlocks, &rpc.DownloadBlocksArgs{Device: device, Start: start, Stop: stop,
+		Unallocated: opt(o.Unallocated, o.Unallocated_is_set),
+	}, filename, device, start, stop, filename, optargs)
 }
 
-// Aug_transform calls [guestfs_aug_transform].
-//
-// [guestfs_aug_transform]: https://libguestfs.org/guestfs.3.html#guestfs_aug_transform
+// Aug_transform calls guestfs_aug_transform, https://libguestfs.org/guestfs.3.html#guestfs_aug_transform
 func (g *Guestfs) Aug_transform(lens string, file string, optargs *OptargsAug_transform) error {
-	msg := &rpc.AugTransformArgs{Lens: lens, File: file}
-	if optargs != nil {
-		msg.Remove = rpc.Opt[bool]{Value: optargs.Remove, Set: optargs.Remove_is_set}
-	}
-	rq := call{name: "aug_transform", proc: rpc.ProcAugTransform, params: []any{lens, file, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcAugTransform, &rpc.AugTransformArgs{Lens: lens, File: file,
+		Remove: opt(o.Remove, o.Remove_is_set),
+	}, lens, file, optargs)
 }
 
-// Mksquashfs calls [guestfs_mksquashfs].
-// It is in the optional group squashfs.
-//
-// [guestfs_mksquashfs]: https://libguestfs.org/guestfs.3.html#guestfs_mksquashfs
+// Mksquashfs calls guestfs_mksquashfs of the optional group squashfs, https://libguestfs.org/guestfs.3.html#guestfs_mksquashfs
 func (g *Guestfs) Mksquashfs(path string, filename string, optargs *OptargsMksquashfs) error {
-	msg := &rpc.MksquashfsArgs{Path: path}
-	if optargs != nil {
-		msg.Compress = rpc.Opt[string]{Value: optargs.Compress, Set: optargs.Compress_is_set}
-		msg.Excludes = rpc.Opt[[]string]{Value: optargs.Excludes, Set: optargs.Excludes_is_set}
-	}
-	rq := call{name: "mksquashfs", proc: rpc.ProcMksquashfs, params: []any{path, filename, optargs}, args: msg, fileout: filename}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.transfer(rpc.ProcMksquashfs, &rpc.MksquashfsArgs{Path: path,
+		Compress: opt(o.Compress, o.Compress_is_set),
+		Excludes: opt(o.Excludes, o.Excludes_is_set),
+	}, filename, path, filename, optargs)
 }
 
-// Yara_load calls [guestfs_yara_load].
-// It is in the optional group libyara.
-//
-// [guestfs_yara_load]: https://libguestfs.org/guestfs.3.html#guestfs_yara_load
+// Yara_load calls guestfs_yara_load of the optional group libyara, https://libguestfs.org/guestfs.3.html#guestfs_yara_load
 func (g *Guestfs) Yara_load(filename string) error {
-	rq := call{name: "yara_load", proc: rpc.ProcYaraLoad, params: []any{filename}, filein: filename}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcYaraLoad, nil, filename, filename)
 }
 
-// Yara_destroy calls [guestfs_yara_destroy].
-// It is in the optional group libyara.
-//
-// [guestfs_yara_destroy]: https://libguestfs.org/guestfs.3.html#guestfs_yara_destroy
+// Yara_destroy calls guestfs_yara_destroy of the optional group libyara, https://libguestfs.org/guestfs.3.html#guestfs_yara_destroy
 func (g *Guestfs) Yara_destroy() error {
-	rq := call{name: "yara_destroy", proc: rpc.ProcYaraDestroy, params: nil}
-	return g.do(&rq)
+	return g.do(rpc.ProcYaraDestroy, nil)
 }
 
-// File_architecture calls [guestfs_file_architecture].
-//
-// [guestfs_file_architecture]: https://libguestfs.org/guestfs.3.html#guestfs_file_architecture
-func (g *Guestfs) File_architecture(filename string) (r string, err error) {
-	msg := &rpc.FileArchitectureArgs{Filename: filename}
-	rq := call{name: "file_architecture", proc: rpc.ProcFileArchitecture, params: []any{filename}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// File_architecture calls guestfs_file_architecture, https://libguestfs.org/guestfs.3.html#guestfs_file_architecture
+func (g *Guestfs) File_architecture(filename string) (string, error) {
+	return result(g, rpc.ProcFileArchitecture, &rpc.FileArchitectureArgs{Filename: filename}, (*xdr.Codec).String, filename)
 }
 
-// List_filesystems calls [guestfs_list_filesystems].
-//
-// [guestfs_list_filesystems]: https://libguestfs.org/guestfs.3.html#guestfs_list_filesystems
-func (g *Guestfs) List_filesystems() (r map[string]string, err error) {
-	rq := call{name: "list_filesystems", proc: rpc.ProcListFilesystems, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// List_filesystems calls guestfs_list_filesystems, https://libguestfs.org/guestfs.3.html#guestfs_list_filesystems
+func (g *Guestfs) List_filesystems() (map[string]string, error) {
+	return result(g, rpc.ProcListFilesystems, nil, decodeMap)
 }
 
-// Part_resize calls [guestfs_part_resize].
-//
-// [guestfs_part_resize]: https://libguestfs.org/guestfs.3.html#guestfs_part_resize
+// Part_resize calls guestfs_part_resize, https://libguestfs.org/guestfs.3.html#guestfs_part_resize
 func (g *Guestfs) Part_resize(device string, partnum int, endsect int64) error {
-	msg := &rpc.PartResizeArgs{Device: device, Partnum: partnum, Endsect: endsect}
-	rq := call{name: "part_resize", proc: rpc.ProcPartResize, params: []any{device, partnum, endsect}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartResize, &rpc.PartResizeArgs{Device: device, Partnum: partnum, Endsect: endsect}, device, partnum, endsect)
 }
 
-// Hivex_value_utf8 calls [guestfs_hivex_value_utf8].
-// It is in the optional group hivex.
+// Hivex_value_utf8 calls guestfs_hivex_value_utf8 of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_utf8
 //
 // Deprecated: use [Guestfs.Hivex_value_string].
-//
-// [guestfs_hivex_value_utf8]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_utf8
-func (g *Guestfs) Hivex_value_utf8(valueh int64) (r string, err error) {
-	msg := &rpc.HivexValueUtf8Args{Valueh: valueh}
-	rq := call{name: "hivex_value_utf8", proc: rpc.ProcHivexValueUtf8, params: []any{valueh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Hivex_value_utf8(valueh int64) (string, error) {
+	return result(g, rpc.ProcHivexValueUtf8, &rpc.HivexValueUtf8Args{Valueh: valueh}, (*xdr.Codec).String, valueh)
 }
 
-// Hivex_value_string calls [guestfs_hivex_value_string].
-// It is in the optional group hivex.
-//
-// [guestfs_hivex_value_string]: https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_string
-func (g *Guestfs) Hivex_value_string(valueh int64) (r string, err error) {
-	msg := &rpc.HivexValueStringArgs{Valueh: valueh}
-	rq := call{name: "hivex_value_string", proc: rpc.ProcHivexValueString, params: []any{valueh}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Hivex_value_string calls guestfs_hivex_value_string of the optional group hivex, https://libguestfs.org/guestfs.3.html#guestfs_hivex_value_string
+func (g *Guestfs) Hivex_value_string(valueh int64) (string, error) {
+	return result(g, rpc.ProcHivexValueString, &rpc.HivexValueStringArgs{Valueh: valueh}, (*xdr.Codec).String, valueh)
 }
 
-// Inspect_os calls [guestfs_inspect_os].
-//
-// [guestfs_inspect_os]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_os
-func (g *Guestfs) Inspect_os() (r []string, err error) {
-	rq := call{name: "inspect_os", proc: rpc.ProcInspectOs, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_os calls guestfs_inspect_os, https://libguestfs.org/guestfs.3.html#guestfs_inspect_os
+func (g *Guestfs) Inspect_os() ([]string, error) {
+	return result(g, rpc.ProcInspectOs, nil, decodeStrings)
 }
 
-// Inspect_get_roots calls [guestfs_inspect_get_roots].
-//
-// [guestfs_inspect_get_roots]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_roots
-func (g *Guestfs) Inspect_get_roots() (r []string, err error) {
-	rq := call{name: "inspect_get_roots", proc: rpc.ProcInspectGetRoots, params: nil, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_get_roots calls guestfs_inspect_get_roots, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_roots
+func (g *Guestfs) Inspect_get_roots() ([]string, error) {
+	return result(g, rpc.ProcInspectGetRoots, nil, decodeStrings)
 }
 
-// Inspect_get_format calls [guestfs_inspect_get_format].
+// Inspect_get_format calls guestfs_inspect_get_format, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_format
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_inspect_get_format]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_format
-func (g *Guestfs) Inspect_get_format(root string) (r string, err error) {
-	msg := &rpc.InspectGetFormatArgs{Root: root}
-	rq := call{name: "inspect_get_format", proc: rpc.ProcInspectGetFormat, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Inspect_get_format(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetFormat, &rpc.InspectGetFormatArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_type calls [guestfs_inspect_get_type].
-//
-// [guestfs_inspect_get_type]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_type
-func (g *Guestfs) Inspect_get_type(root string) (r string, err error) {
-	msg := &rpc.InspectGetTypeArgs{Root: root}
-	rq := call{name: "inspect_get_type", proc: rpc.ProcInspectGetType, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_type calls guestfs_inspect_get_type, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_type
+func (g *Guestfs) Inspect_get_type(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetType, &rpc.InspectGetTypeArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_distro calls [guestfs_inspect_get_distro].
-//
-// [guestfs_inspect_get_distro]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_distro
-func (g *Guestfs) Inspect_get_distro(root string) (r string, err error) {
-	msg := &rpc.InspectGetDistroArgs{Root: root}
-	rq := call{name: "inspect_get_distro", proc: rpc.ProcInspectGetDistro, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_distro calls guestfs_inspect_get_distro, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_distro
+func (g *Guestfs) Inspect_get_distro(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetDistro, &rpc.InspectGetDistroArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_package_format calls [guestfs_inspect_get_package_format].
-//
-// [guestfs_inspect_get_package_format]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_package_format
-func (g *Guestfs) Inspect_get_package_format(root string) (r string, err error) {
-	msg := &rpc.InspectGetPackageFormatArgs{Root: root}
-	rq := call{name: "inspect_get_package_format", proc: rpc.ProcInspectGetPackageFormat, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_package_format calls guestfs_inspect_get_package_format, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_package_format
+func (g *Guestfs) Inspect_get_package_format(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetPackageFormat, &rpc.InspectGetPackageFormatArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_package_management calls [guestfs_inspect_get_package_management].
-//
-// [guestfs_inspect_get_package_management]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_package_management
-func (g *Guestfs) Inspect_get_package_management(root string) (r string, err error) {
-	msg := &rpc.InspectGetPackageManagementArgs{Root: root}
-	rq := call{name: "inspect_get_package_management", proc: rpc.ProcInspectGetPackageManagement, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_package_management calls guestfs_inspect_get_package_management, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_package_management
+func (g *Guestfs) Inspect_get_package_management(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetPackageManagement, &rpc.InspectGetPackageManagementArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_product_name calls [guestfs_inspect_get_product_name].
-//
-// [guestfs_inspect_get_product_name]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_product_name
-func (g *Guestfs) Inspect_get_product_name(root string) (r string, err error) {
-	msg := &rpc.InspectGetProductNameArgs{Root: root}
-	rq := call{name: "inspect_get_product_name", proc: rpc.ProcInspectGetProductName, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_product_name calls guestfs_inspect_get_product_name, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_product_name
+func (g *Guestfs) Inspect_get_product_name(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetProductName, &rpc.InspectGetProductNameArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_product_variant calls [guestfs_inspect_get_product_variant].
-//
-// [guestfs_inspect_get_product_variant]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_product_variant
-func (g *Guestfs) Inspect_get_product_variant(root string) (r string, err error) {
-	msg := &rpc.InspectGetProductVariantArgs{Root: root}
-	rq := call{name: "inspect_get_product_variant", proc: rpc.ProcInspectGetProductVariant, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_product_variant calls guestfs_inspect_get_product_variant, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_product_variant
+func (g *Guestfs) Inspect_get_product_variant(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetProductVariant, &rpc.InspectGetProductVariantArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_major_version calls [guestfs_inspect_get_major_version].
-//
-// [guestfs_inspect_get_major_version]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_major_version
-func (g *Guestfs) Inspect_get_major_version(root string) (r int, err error) {
-	msg := &rpc.InspectGetMajorVersionArgs{Root: root}
-	rq := call{name: "inspect_get_major_version", proc: rpc.ProcInspectGetMajorVersion, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Inspect_get_major_version calls guestfs_inspect_get_major_version, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_major_version
+func (g *Guestfs) Inspect_get_major_version(root string) (int, error) {
+	return result(g, rpc.ProcInspectGetMajorVersion, &rpc.InspectGetMajorVersionArgs{Root: root}, (*xdr.Codec).Int, root)
 }
 
-// Inspect_get_minor_version calls [guestfs_inspect_get_minor_version].
-//
-// [guestfs_inspect_get_minor_version]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_minor_version
-func (g *Guestfs) Inspect_get_minor_version(root string) (r int, err error) {
-	msg := &rpc.InspectGetMinorVersionArgs{Root: root}
-	rq := call{name: "inspect_get_minor_version", proc: rpc.ProcInspectGetMinorVersion, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Inspect_get_minor_version calls guestfs_inspect_get_minor_version, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_minor_version
+func (g *Guestfs) Inspect_get_minor_version(root string) (int, error) {
+	return result(g, rpc.ProcInspectGetMinorVersion, &rpc.InspectGetMinorVersionArgs{Root: root}, (*xdr.Codec).Int, root)
 }
 
-// Inspect_get_arch calls [guestfs_inspect_get_arch].
-//
-// [guestfs_inspect_get_arch]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_arch
-func (g *Guestfs) Inspect_get_arch(root string) (r string, err error) {
-	msg := &rpc.InspectGetArchArgs{Root: root}
-	rq := call{name: "inspect_get_arch", proc: rpc.ProcInspectGetArch, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_arch calls guestfs_inspect_get_arch, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_arch
+func (g *Guestfs) Inspect_get_arch(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetArch, &rpc.InspectGetArchArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_hostname calls [guestfs_inspect_get_hostname].
-//
-// [guestfs_inspect_get_hostname]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_hostname
-func (g *Guestfs) Inspect_get_hostname(root string) (r string, err error) {
-	msg := &rpc.InspectGetHostnameArgs{Root: root}
-	rq := call{name: "inspect_get_hostname", proc: rpc.ProcInspectGetHostname, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_hostname calls guestfs_inspect_get_hostname, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_hostname
+func (g *Guestfs) Inspect_get_hostname(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetHostname, &rpc.InspectGetHostnameArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_windows_systemroot calls [guestfs_inspect_get_windows_systemroot].
-//
-// [guestfs_inspect_get_windows_systemroot]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_systemroot
-func (g *Guestfs) Inspect_get_windows_systemroot(root string) (r string, err error) {
-	msg := &rpc.InspectGetWindowsSystemrootArgs{Root: root}
-	rq := call{name: "inspect_get_windows_systemroot", proc: rpc.ProcInspectGetWindowsSystemroot, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_windows_systemroot calls guestfs_inspect_get_windows_systemroot, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_systemroot
+func (g *Guestfs) Inspect_get_windows_systemroot(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetWindowsSystemroot, &rpc.InspectGetWindowsSystemrootArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_windows_software_hive calls [guestfs_inspect_get_windows_software_hive].
-//
-// [guestfs_inspect_get_windows_software_hive]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_software_hive
-func (g *Guestfs) Inspect_get_windows_software_hive(root string) (r string, err error) {
-	msg := &rpc.InspectGetWindowsSoftwareHiveArgs{Root: root}
-	rq := call{name: "inspect_get_windows_software_hive", proc: rpc.ProcInspectGetWindowsSoftwareHive, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_windows_software_hive calls guestfs_inspect_get_windows_software_hive, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_software_hive
+func (g *Guestfs) Inspect_get_windows_software_hive(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetWindowsSoftwareHive, &rpc.InspectGetWindowsSoftwareHiveArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_windows_system_hive calls [guestfs_inspect_get_windows_system_hive].
-//
-// [guestfs_inspect_get_windows_system_hive]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_system_hive
-func (g *Guestfs) Inspect_get_windows_system_hive(root string) (r string, err error) {
-	msg := &rpc.InspectGetWindowsSystemHiveArgs{Root: root}
-	rq := call{name: "inspect_get_windows_system_hive", proc: rpc.ProcInspectGetWindowsSystemHive, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_windows_system_hive calls guestfs_inspect_get_windows_system_hive, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_system_hive
+func (g *Guestfs) Inspect_get_windows_system_hive(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetWindowsSystemHive, &rpc.InspectGetWindowsSystemHiveArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_get_windows_current_control_set calls [guestfs_inspect_get_windows_current_control_set].
-//
-// [guestfs_inspect_get_windows_current_control_set]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_current_control_set
-func (g *Guestfs) Inspect_get_windows_current_control_set(root string) (r string, err error) {
-	msg := &rpc.InspectGetWindowsCurrentControlSetArgs{Root: root}
-	rq := call{name: "inspect_get_windows_current_control_set", proc: rpc.ProcInspectGetWindowsCurrentControlSet, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_windows_current_control_set calls guestfs_inspect_get_windows_current_control_set, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_current_control_set
+func (g *Guestfs) Inspect_get_windows_current_control_set(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetWindowsCurrentControlSet, &rpc.InspectGetWindowsCurrentControlSetArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Inspect_is_live calls [guestfs_inspect_is_live].
+// Inspect_is_live calls guestfs_inspect_is_live, https://libguestfs.org/guestfs.3.html#guestfs_inspect_is_live
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_inspect_is_live]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_is_live
-func (g *Guestfs) Inspect_is_live(root string) (r bool, err error) {
-	msg := &rpc.InspectIsLiveArgs{Root: root}
-	rq := call{name: "inspect_is_live", proc: rpc.ProcInspectIsLive, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+func (g *Guestfs) Inspect_is_live(root string) (bool, error) {
+	return result(g, rpc.ProcInspectIsLive, &rpc.InspectIsLiveArgs{Root: root}, (*xdr.Codec).Bool, root)
 }
 
-// Inspect_is_netinst calls [guestfs_inspect_is_netinst].
+// Inspect_is_netinst calls guestfs_inspect_is_netinst, https://libguestfs.org/guestfs.3.html#guestfs_inspect_is_netinst
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_inspect_is_netinst]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_is_netinst
-func (g *Guestfs) Inspect_is_netinst(root string) (r bool, err error) {
-	msg := &rpc.InspectIsNetinstArgs{Root: root}
-	rq := call{name: "inspect_is_netinst", proc: rpc.ProcInspectIsNetinst, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+func (g *Guestfs) Inspect_is_netinst(root string) (bool, error) {
+	return result(g, rpc.ProcInspectIsNetinst, &rpc.InspectIsNetinstArgs{Root: root}, (*xdr.Codec).Bool, root)
 }
 
-// Inspect_is_multipart calls [guestfs_inspect_is_multipart].
+// Inspect_is_multipart calls guestfs_inspect_is_multipart, https://libguestfs.org/guestfs.3.html#guestfs_inspect_is_multipart
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_inspect_is_multipart]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_is_multipart
-func (g *Guestfs) Inspect_is_multipart(root string) (r bool, err error) {
-	msg := &rpc.InspectIsMultipartArgs{Root: root}
-	rq := call{name: "inspect_is_multipart", proc: rpc.ProcInspectIsMultipart, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+func (g *Guestfs) Inspect_is_multipart(root string) (bool, error) {
+	return result(g, rpc.ProcInspectIsMultipart, &rpc.InspectIsMultipartArgs{Root: root}, (*xdr.Codec).Bool, root)
 }
 
-// Inspect_get_mountpoints calls [guestfs_inspect_get_mountpoints].
-//
-// [guestfs_inspect_get_mountpoints]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_mountpoints
-func (g *Guestfs) Inspect_get_mountpoints(root string) (r map[string]string, err error) {
-	msg := &rpc.InspectGetMountpointsArgs{Root: root}
-	rq := call{name: "inspect_get_mountpoints", proc: rpc.ProcInspectGetMountpoints, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_get_mountpoints calls guestfs_inspect_get_mountpoints, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_mountpoints
+func (g *Guestfs) Inspect_get_mountpoints(root string) (map[string]string, error) {
+	return result(g, rpc.ProcInspectGetMountpoints, &rpc.InspectGetMountpointsArgs{Root: root}, decodeMap, root)
 }
 
-// Inspect_get_filesystems calls [guestfs_inspect_get_filesystems].
-//
-// [guestfs_inspect_get_filesystems]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_filesystems
-func (g *Guestfs) Inspect_get_filesystems(root string) (r []string, err error) {
-	msg := &rpc.InspectGetFilesystemsArgs{Root: root}
-	rq := call{name: "inspect_get_filesystems", proc: rpc.ProcInspectGetFilesystems, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeStrings(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_get_filesystems calls guestfs_inspect_get_filesystems, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_filesystems
+func (g *Guestfs) Inspect_get_filesystems(root string) ([]string, error) {
+	return result(g, rpc.ProcInspectGetFilesystems, &rpc.InspectGetFilesystemsArgs{Root: root}, decodeStrings, root)
 }
 
-// Inspect_get_drive_mappings calls [guestfs_inspect_get_drive_mappings].
-//
-// [guestfs_inspect_get_drive_mappings]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_drive_mappings
-func (g *Guestfs) Inspect_get_drive_mappings(root string) (r map[string]string, err error) {
-	msg := &rpc.InspectGetDriveMappingsArgs{Root: root}
-	rq := call{name: "inspect_get_drive_mappings", proc: rpc.ProcInspectGetDriveMappings, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_get_drive_mappings calls guestfs_inspect_get_drive_mappings, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_drive_mappings
+func (g *Guestfs) Inspect_get_drive_mappings(root string) (map[string]string, error) {
+	return result(g, rpc.ProcInspectGetDriveMappings, &rpc.InspectGetDriveMappingsArgs{Root: root}, decodeMap, root)
 }
 
-// Part_set_gpt_attributes calls [guestfs_part_set_gpt_attributes].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_set_gpt_attributes]: https://libguestfs.org/guestfs.3.html#guestfs_part_set_gpt_attributes
+// Part_set_gpt_attributes calls guestfs_part_set_gpt_attributes of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_set_gpt_attributes
 func (g *Guestfs) Part_set_gpt_attributes(device string, partnum int, attributes int64) error {
-	msg := &rpc.PartSetGptAttributesArgs{Device: device, Partnum: partnum, Attributes: attributes}
-	rq := call{name: "part_set_gpt_attributes", proc: rpc.ProcPartSetGptAttributes, params: []any{device, partnum, attributes}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcPartSetGptAttributes, &rpc.PartSetGptAttributesArgs{Device: device, Partnum: partnum, Attributes: attributes}, device, partnum, attributes)
 }
 
-// Part_get_gpt_attributes calls [guestfs_part_get_gpt_attributes].
-// It is in the optional group gdisk.
-//
-// [guestfs_part_get_gpt_attributes]: https://libguestfs.org/guestfs.3.html#guestfs_part_get_gpt_attributes
-func (g *Guestfs) Part_get_gpt_attributes(device string, partnum int) (r int64, err error) {
-	msg := &rpc.PartGetGptAttributesArgs{Device: device, Partnum: partnum}
-	rq := call{name: "part_get_gpt_attributes", proc: rpc.ProcPartGetGptAttributes, params: []any{device, partnum}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Int64(&r) }}
-	if err = g.do(&rq); err != nil {
-		return 0, err
-	}
-	return r, nil
+// Part_get_gpt_attributes calls guestfs_part_get_gpt_attributes of the optional group gdisk, https://libguestfs.org/guestfs.3.html#guestfs_part_get_gpt_attributes
+func (g *Guestfs) Part_get_gpt_attributes(device string, partnum int) (int64, error) {
+	return result(g, rpc.ProcPartGetGptAttributes, &rpc.PartGetGptAttributesArgs{Device: device, Partnum: partnum}, (*xdr.Codec).Int64, device, partnum)
 }
 
-// F2fs_expand calls [guestfs_f2fs_expand].
-// It is in the optional group f2fs.
-//
-// [guestfs_f2fs_expand]: https://libguestfs.org/guestfs.3.html#guestfs_f2fs_expand
+// F2fs_expand calls guestfs_f2fs_expand of the optional group f2fs, https://libguestfs.org/guestfs.3.html#guestfs_f2fs_expand
 func (g *Guestfs) F2fs_expand(device string) error {
-	msg := &rpc.F2fsExpandArgs{Device: device}
-	rq := call{name: "f2fs_expand", proc: rpc.ProcF2fsExpand, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcF2fsExpand, &rpc.F2fsExpandArgs{Device: device}, device)
 }
 
-// Lvm_scan calls [guestfs_lvm_scan].
-//
-// [guestfs_lvm_scan]: https://libguestfs.org/guestfs.3.html#guestfs_lvm_scan
+// Lvm_scan calls guestfs_lvm_scan, https://libguestfs.org/guestfs.3.html#guestfs_lvm_scan
 func (g *Guestfs) Lvm_scan(activate bool) error {
-	msg := &rpc.LvmScanArgs{Activate: activate}
-	rq := call{name: "lvm_scan", proc: rpc.ProcLvmScan, params: []any{activate}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcLvmScan, &rpc.LvmScanArgs{Activate: activate}, activate)
 }
 
-// Luks_uuid calls [guestfs_luks_uuid].
-// It is in the optional group luks.
-//
-// [guestfs_luks_uuid]: https://libguestfs.org/guestfs.3.html#guestfs_luks_uuid
-func (g *Guestfs) Luks_uuid(device string) (r string, err error) {
-	msg := &rpc.LuksUuidArgs{Device: device}
-	rq := call{name: "luks_uuid", proc: rpc.ProcLuksUuid, params: []any{device}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Luks_uuid calls guestfs_luks_uuid of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_luks_uuid
+func (g *Guestfs) Luks_uuid(device string) (string, error) {
+	return result(g, rpc.ProcLuksUuid, &rpc.LuksUuidArgs{Device: device}, (*xdr.Codec).String, device)
 }
 
-// Cryptsetup_open calls [guestfs_cryptsetup_open].
-// It is in the optional group luks.
-//
-// [guestfs_cryptsetup_open]: https://libguestfs.org/guestfs.3.html#guestfs_cryptsetup_open
+// Cryptsetup_open calls guestfs_cryptsetup_open of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_cryptsetup_open
 func (g *Guestfs) Cryptsetup_open(device string, key string, mapname string, optargs *OptargsCryptsetup_open) error {
-	msg := &rpc.CryptsetupOpenArgs{Device: device, Key: key, Mapname: mapname}
-	if optargs != nil {
-		msg.Readonly = rpc.Opt[bool]{Value: optargs.Readonly, Set: optargs.Readonly_is_set}
-		msg.Crypttype = rpc.Opt[string]{Value: optargs.Crypttype, Set: optargs.Crypttype_is_set}
-	}
-	rq := call{name: "cryptsetup_open", proc: rpc.ProcCryptsetupOpen, params: []any{device, secret{}, mapname, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcCryptsetupOpen, &rpc.CryptsetupOpenArgs{Device: device, Key: key, Mapname: mapname,
+		Readonly:  opt(o.Readonly, o.Readonly_is_set),
+		Crypttype: opt(o.Crypttype, o.Crypttype_is_set),
+	}, device, secret{}, mapname, optargs)
 }
 
-// Cryptsetup_close calls [guestfs_cryptsetup_close].
-// It is in the optional group luks.
-//
-// [guestfs_cryptsetup_close]: https://libguestfs.org/guestfs.3.html#guestfs_cryptsetup_close
+// Cryptsetup_close calls guestfs_cryptsetup_close of the optional group luks, https://libguestfs.org/guestfs.3.html#guestfs_cryptsetup_close
 func (g *Guestfs) Cryptsetup_close(device string) error {
-	msg := &rpc.CryptsetupCloseArgs{Device: device}
-	rq := call{name: "cryptsetup_close", proc: rpc.ProcCryptsetupClose, params: []any{device}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcCryptsetupClose, &rpc.CryptsetupCloseArgs{Device: device}, device)
 }
 
-// Clevis_luks_unlock calls [guestfs_clevis_luks_unlock].
-// It is in the optional group clevisluks.
-//
-// [guestfs_clevis_luks_unlock]: https://libguestfs.org/guestfs.3.html#guestfs_clevis_luks_unlock
+// Clevis_luks_unlock calls guestfs_clevis_luks_unlock of the optional group clevisluks, https://libguestfs.org/guestfs.3.html#guestfs_clevis_luks_unlock
 func (g *Guestfs) Clevis_luks_unlock(device string, mapname string) error {
-	msg := &rpc.ClevisLuksUnlockArgs{Device: device, Mapname: mapname}
-	rq := call{name: "clevis_luks_unlock", proc: rpc.ProcClevisLuksUnlock, params: []any{device, mapname}, args: msg}
-	return g.do(&rq)
+	return g.do(rpc.ProcClevisLuksUnlock, &rpc.ClevisLuksUnlockArgs{Device: device, Mapname: mapname}, device, mapname)
 }
 
-// Inspect_get_build_id calls [guestfs_inspect_get_build_id].
-//
-// [guestfs_inspect_get_build_id]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_build_id
-func (g *Guestfs) Inspect_get_build_id(root string) (r string, err error) {
-	msg := &rpc.InspectGetBuildIdArgs{Root: root}
-	rq := call{name: "inspect_get_build_id", proc: rpc.ProcInspectGetBuildId, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_build_id calls guestfs_inspect_get_build_id, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_build_id
+func (g *Guestfs) Inspect_get_build_id(root string) (string, error) {
+	return result(g, rpc.ProcInspectGetBuildId, &rpc.InspectGetBuildIdArgs{Root: root}, (*xdr.Codec).String, root)
 }
 
-// Findfs_partuuid calls [guestfs_findfs_partuuid].
-//
-// [guestfs_findfs_partuuid]: https://libguestfs.org/guestfs.3.html#guestfs_findfs_partuuid
-func (g *Guestfs) Findfs_partuuid(uuid string) (r string, err error) {
-	msg := &rpc.FindfsPartuuidArgs{Uuid: uuid}
-	rq := call{name: "findfs_partuuid", proc: rpc.ProcFindfsPartuuid, params: []any{uuid}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Findfs_partuuid calls guestfs_findfs_partuuid, https://libguestfs.org/guestfs.3.html#guestfs_findfs_partuuid
+func (g *Guestfs) Findfs_partuuid(uuid string) (string, error) {
+	return result(g, rpc.ProcFindfsPartuuid, &rpc.FindfsPartuuidArgs{Uuid: uuid}, (*xdr.Codec).String, uuid)
 }
 
-// Findfs_partlabel calls [guestfs_findfs_partlabel].
-//
-// [guestfs_findfs_partlabel]: https://libguestfs.org/guestfs.3.html#guestfs_findfs_partlabel
-func (g *Guestfs) Findfs_partlabel(label string) (r string, err error) {
-	msg := &rpc.FindfsPartlabelArgs{Label: label}
-	rq := call{name: "findfs_partlabel", proc: rpc.ProcFindfsPartlabel, params: []any{label}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.String(&r) }}
-	if err = g.do(&rq); err != nil {
-		return "", err
-	}
-	return r, nil
+// Findfs_partlabel calls guestfs_findfs_partlabel, https://libguestfs.org/guestfs.3.html#guestfs_findfs_partlabel
+func (g *Guestfs) Findfs_partlabel(label string) (string, error) {
+	return result(g, rpc.ProcFindfsPartlabel, &rpc.FindfsPartlabelArgs{Label: label}, (*xdr.Codec).String, label)
 }
 
-// Command_out calls [guestfs_command_out].
-//
-// [guestfs_command_out]: https://libguestfs.org/guestfs.3.html#guestfs_command_out
+// Command_out calls guestfs_command_out, https://libguestfs.org/guestfs.3.html#guestfs_command_out
 func (g *Guestfs) Command_out(arguments []string, output string) error {
-	msg := &rpc.CommandOutArgs{Arguments: arguments}
-	rq := call{name: "command_out", proc: rpc.ProcCommandOut, params: []any{arguments, output}, args: msg, fileout: output}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcCommandOut, &rpc.CommandOutArgs{Arguments: arguments}, output, arguments, output)
 }
 
-// Sh_out calls [guestfs_sh_out].
-//
-// [guestfs_sh_out]: https://libguestfs.org/guestfs.3.html#guestfs_sh_out
+// Sh_out calls guestfs_sh_out, https://libguestfs.org/guestfs.3.html#guestfs_sh_out
 func (g *Guestfs) Sh_out(command string, output string) error {
-	msg := &rpc.ShOutArgs{Command: command}
-	rq := call{name: "sh_out", proc: rpc.ProcShOut, params: []any{command, output}, args: msg, fileout: output}
-	return g.do(&rq)
+	return g.transfer(rpc.ProcShOut, &rpc.ShOutArgs{Command: command}, output, command, output)
 }
 
-// Btrfs_scrub_full calls [guestfs_btrfs_scrub_full].
-// It is in the optional group btrfs.
-//
-// [guestfs_btrfs_scrub_full]: https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_full
+// Btrfs_scrub_full calls guestfs_btrfs_scrub_full of the optional group btrfs, https://libguestfs.org/guestfs.3.html#guestfs_btrfs_scrub_full
 func (g *Guestfs) Btrfs_scrub_full(path string, optargs *OptargsBtrfs_scrub_full) error {
-	msg := &rpc.BtrfsScrubFullArgs{Path: path}
-	if optargs != nil {
-		msg.Readonly = rpc.Opt[bool]{Value: optargs.Readonly, Set: optargs.Readonly_is_set}
-	}
-	rq := call{name: "btrfs_scrub_full", proc: rpc.ProcBtrfsScrubFull, params: []any{path, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcBtrfsScrubFull, &rpc.BtrfsScrubFullArgs{Path: path,
+		Readonly: opt(o.Readonly, o.Readonly_is_set),
+	}, path, optargs)
 }
 
-// Setfiles calls [guestfs_setfiles].
-// It is in the optional group selinuxrelabel.
-//
-// [guestfs_setfiles]: https://libguestfs.org/guestfs.3.html#guestfs_setfiles
+// Setfiles calls guestfs_setfiles of the optional group selinuxrelabel, https://libguestfs.org/guestfs.3.html#guestfs_setfiles
 func (g *Guestfs) Setfiles(specfile string, paths []string, optargs *OptargsSetfiles) error {
-	msg := &rpc.SetfilesArgs{Specfile: specfile, Paths: paths}
-	if optargs != nil {
-		msg.Force = rpc.Opt[bool]{Value: optargs.Force, Set: optargs.Force_is_set}
-	}
-	rq := call{name: "setfiles", proc: rpc.ProcSetfiles, params: []any{specfile, paths, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcSetfiles, &rpc.SetfilesArgs{Specfile: specfile, Paths: paths,
+		Force: opt(o.Force, o.Force_is_set),
+	}, specfile, paths, optargs)
 }
 
-// Ntfs_chmod calls [guestfs_ntfs_chmod].
-// It is in the optional group ntfs3g.
-//
-// [guestfs_ntfs_chmod]: https://libguestfs.org/guestfs.3.html#guestfs_ntfs_chmod
+// Ntfs_chmod calls guestfs_ntfs_chmod of the optional group ntfs3g, https://libguestfs.org/guestfs.3.html#guestfs_ntfs_chmod
 func (g *Guestfs) Ntfs_chmod(mode int, path string, optargs *OptargsNtfs_chmod) error {
-	msg := &rpc.NtfsChmodArgs{Mode: mode, Path: path}
-	if optargs != nil {
-		msg.Recursive = rpc.Opt[bool]{Value: optargs.Recursive, Set: optargs.Recursive_is_set}
-	}
-	rq := call{name: "ntfs_chmod", proc: rpc.ProcNtfsChmod, params: []any{mode, path, optargs}, args: msg}
-	return g.do(&rq)
+	o := orNone(optargs)
+	return g.do(rpc.ProcNtfsChmod, &rpc.NtfsChmodArgs{Mode: mode, Path: path,
+		Recursive: opt(o.Recursive, o.Recursive_is_set),
+	}, mode, path, optargs)
 }
 
-// Inspect_get_windows_group_policy calls [guestfs_inspect_get_windows_group_policy].
-//
-// [guestfs_inspect_get_windows_group_policy]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_group_policy
-func (g *Guestfs) Inspect_get_windows_group_policy(root string) (r bool, err error) {
-	msg := &rpc.InspectGetWindowsGroupPolicyArgs{Root: root}
-	rq := call{name: "inspect_get_windows_group_policy", proc: rpc.ProcInspectGetWindowsGroupPolicy, params: []any{root}, args: msg, ret: &r, result: func(c *xdr.Codec) { c.Bool(&r) }}
-	if err = g.do(&rq); err != nil {
-		return false, err
-	}
-	return r, nil
+// Inspect_get_windows_group_policy calls guestfs_inspect_get_windows_group_policy, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_windows_group_policy
+func (g *Guestfs) Inspect_get_windows_group_policy(root string) (bool, error) {
+	return result(g, rpc.ProcInspectGetWindowsGroupPolicy, &rpc.InspectGetWindowsGroupPolicyArgs{Root: root}, (*xdr.Codec).Bool, root)
 }
 
-// Xfs_info2 calls [guestfs_xfs_info2].
-// It is in the optional group xfs.
-//
-// [guestfs_xfs_info2]: https://libguestfs.org/guestfs.3.html#guestfs_xfs_info2
-func (g *Guestfs) Xfs_info2(pathordevice string) (r map[string]string, err error) {
-	msg := &rpc.XfsInfo2Args{Pathordevice: pathordevice}
-	rq := call{name: "xfs_info2", proc: rpc.ProcXfsInfo2, params: []any{pathordevice}, args: msg, ret: &r, result: func(c *xdr.Codec) { r = decodeMap(c) }}
-	if err = g.do(&rq); err != nil {
-		return nil, err
-	}
-	return r, nil
+// Xfs_info2 calls guestfs_xfs_info2 of the optional group xfs, https://libguestfs.org/guestfs.3.html#guestfs_xfs_info2
+func (g *Guestfs) Xfs_info2(pathordevice string) (map[string]string, error) {
+	return result(g, rpc.ProcXfsInfo2, &rpc.XfsInfo2Args{Pathordevice: pathordevice}, decodeMap, pathordevice)
 }

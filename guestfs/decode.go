@@ -5,39 +5,39 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
-// decodeStrings returns a list of strings, which is not nil even if it is empty.
-func decodeStrings(c *xdr.Codec) []string {
-	l := []string{}
-	c.Strings(&l)
-	if l == nil {
-		l = []string{}
+// decodeStrings decodes a list of strings, which is not nil even if it is empty.
+func decodeStrings(c *xdr.Codec, v *[]string) {
+	c.Strings(v)
+	if *v == nil {
+		*v = []string{}
 	}
-	return l
 }
 
-// decodeMap returns a hashtable.
-func decodeMap(c *xdr.Codec) map[string]string {
+// decodeMap decodes a hashtable.
+func decodeMap(c *xdr.Codec, v *map[string]string) {
 	var pairs []rpc.Pair
 	rpc.CodePairs(c, &pairs)
-	m := make(map[string]string, len(pairs))
+	*v = make(map[string]string, len(pairs))
 	for _, p := range pairs {
-		m[p.Key] = p.Value
+		(*v)[p.Key] = p.Value
 	}
-	return m
 }
 
-// decodeList returns a list of structures, each of which takes size bytes at least.
-func decodeList[T any](c *xdr.Codec, size int, code func(*xdr.Codec, *T)) *[]T {
-	n := c.Count(0, size)
-	l := make([]T, 0, n)
-	for range n {
-		var v T
-		if code(c, &v); c.Err() != nil {
-			break
+// list returns the function that decodes a list of structures, each of which takes size
+// bytes at least.
+func list[T any](size int, code func(*xdr.Codec, *T)) func(*xdr.Codec, **[]T) {
+	return func(c *xdr.Codec, v **[]T) {
+		n := c.Count(0, size)
+		l := make([]T, 0, n)
+		for range n {
+			var e T
+			if code(c, &e); c.Err() != nil {
+				break
+			}
+			l = append(l, e)
 		}
-		l = append(l, v)
+		*v = &l
 	}
-	return &l
 }
 
 // decodeAll returns structures that follow each other without a count.

@@ -1,31 +1,25 @@
 package guestfs
 
 import (
-	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/devname"
 )
-
-var diskName = regexp.MustCompile(`^/dev/[hsv]d([a-z]+)([0-9]*)$`)
 
 // canonicalDeviceName gives a device the name that programs should see: that of its disk
 // on a SCSI bus, that of a logical volume in its group.
 func (g *Guestfs) canonicalDeviceName(device string) (string, error) {
-	if m := diskName.FindStringSubmatch(device); m != nil {
-		return "/dev/sd" + m[1] + m[2], nil
-	}
 	if strings.HasPrefix(device, "/dev/mapper/") || strings.HasPrefix(device, "/dev/dm-") {
-		name := ""
-		err := g.call(rpc.ProcLvmCanonicalLvName, &rpc.LvmCanonicalLvNameArgs{Lvname: device}, func(c *xdr.Codec) { c.String(&name) })
+		name, err := query(g, rpc.ProcLvmCanonicalLvName, &rpc.LvmCanonicalLvNameArgs{Lvname: device}, (*xdr.Codec).String)
 		if err == nil {
 			return name, nil
 		}
 		// Not a logical volume, but perhaps something else.
 	}
-	return device, nil
+	return devname.Canonical(device), nil
 }
 
 // deviceIndex returns which drive a device is, from 0.
@@ -33,27 +27,19 @@ func (g *Guestfs) deviceIndex(device string) (int, error) {
 	g.mu.Lock()
 	drives := len(g.drives)
 	g.mu.Unlock()
-	m := diskName.FindStringSubmatch(device)
-	if m == nil || m[2] != "" || len(m[1]) > 3 {
+	i, partition, ok := devname.Index(device)
+	if !ok || partition != "" || i >= drives {
 		return -1, errorf(syscall.ENOENT, "%s: device not found", device)
 	}
-	n := 0
-	for _, letter := range m[1] {
-		n = 26*n + int(letter-'a') + 1
-	}
-	if n > drives {
-		return -1, errorf(syscall.ENOENT, "%s: device not found", device)
-	}
-	return n - 1, nil
+	return i, nil
 }
 
 // isVolume is what im_type is of a btrfs subvolume.
 const isVolume = 1
 
-func (g *Guestfs) parseMountable(mountable string) (m rpc.InternalMountable, err error) {
-	err = g.call(rpc.ProcInternalParseMountable, &rpc.InternalParseMountableArgs{Mountable: mountable},
-		func(c *xdr.Codec) { m.Code(c) })
-	return m, err
+func (g *Guestfs) parseMountable(mountable string) (rpc.InternalMountable, error) {
+	return query(g, rpc.ProcInternalParseMountable, &rpc.InternalParseMountableArgs{Mountable: mountable},
+		func(c *xdr.Codec, m *rpc.InternalMountable) { m.Code(c) })
 }
 
 func (g *Guestfs) mountableDevice(mountable string) (string, error) {

@@ -90,14 +90,14 @@ func (g *Guestfs) start(p *process, m *machine) error {
 		return errorf(protocol.Errno(err), "%v", err)
 	}
 	defer l.Close()
-	hv := get(&g.settings, &g.settings.hv)
+	hv := get(g, &g.settings.hv)
 	g.debugf("launch: %s %s", hv, strings.Join(args, " "))
 	p.cmd = exec.Command(hv, args...)
 	p.cmd.Env = append(os.Environ(), "LC_ALL=C", "QEMU_AUDIO_DRV=none")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid: g.settings.getBool(&g.settings.pgroup),
+		Setpgid: get(g, &g.settings.pgroup),
 	}
-	if g.settings.getBool(&g.settings.recovery) {
+	if get(g, &g.settings.recovery) {
 		p.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 	console, w := io.Pipe()
@@ -161,7 +161,7 @@ func (p *process) run(console *io.PipeWriter) error {
 
 // connect waits for the daemon.
 func (p *process) connect(g *Guestfs, l *net.UnixListener) error {
-	ctx, cancel := context.WithTimeout(background(), launchTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), launchTimeout)
 	defer cancel()
 	stop := make(chan struct{})
 	defer close(stop)
@@ -209,7 +209,7 @@ func (g *Guestfs) launchSocket(path string) (session, error) {
 	p := &process{Client: protocol.NewClient(conn), exited: make(chan struct{})}
 	close(p.exited)
 	p.Client.Progress = g.progress()
-	ctx, cancel := context.WithTimeout(background(), launchTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), launchTimeout)
 	defer cancel()
 	if err := p.Client.WaitLaunch(ctx); err != nil {
 		p.Client.Close()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot/guestfs/hv"
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/internal/testimg"
 )
@@ -24,7 +25,7 @@ func direct(t *testing.T, g *Guestfs) {
 	check(t, err)
 	dir := t.TempDir()
 	check(t, os.Symlink(program, filepath.Join(dir, hv.Name)))
-	for _, name := range []string{"vmlinuz." + cpu(), "initramfs." + cpu() + ".img"} {
+	for _, name := range []string{"vmlinuz." + appliance.CPU(), "initramfs." + appliance.CPU() + ".img"} {
 		check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 	check(t, g.Set_backend("direct"))
@@ -154,7 +155,7 @@ func TestUnixBackend(t *testing.T) {
 // TestCommandLine has what we pass to qemu understood by who reads what libguestfs passes.
 func TestCommandLine(t *testing.T) {
 	m := machine{
-		appliance: &appliance{kernel: "/k", initrd: "/i"}, socket: "/tmp/a,b/s", memsize: 1280, smp: 3, verbose: true,
+		appliance: appliance.Files{Kernel: "/k", Initrd: "/i"}, socket: "/tmp/a,b/s", memsize: 1280, smp: 3, verbose: true,
 		network: true, append: "mine", identifier: "id", parameters: [][2]string{{"-foo", "bar"}, {"-baz"}},
 		drives: []drive{
 			{path: "/we,ird.img", label: "boot", blocksize: 4096, discard: "enable", copyonread: true},

@@ -1,68 +1,69 @@
 package guestfs
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/qcow2"
+	"github.com/unboot/unboot/disk/source"
 )
+
+// qemuFormats are those that qemu recognizes and unboot does not read, by the names that
+// package disk has for them, and then qemu's.
+var qemuFormats = map[string]string{
+	"qed": "qed", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx", "parallels": "parallels", "dmg": "dmg",
+}
 
 // diskFormat returns the format of an image as qemu calls it.
 func (g *Guestfs) diskFormat(filename string) (string, error) {
-	raw, err := disk.OpenRaw(filename, disk.Options{NoLock: true})
+	format, err := source.Detect(context.Background(), filename)
 	if err == nil {
-		raw.Close()
-		return "raw", nil
+		return format, nil
 	}
-	var foreign *disk.FormatError
-	switch {
-	case errors.As(err, &foreign):
-		switch f := foreign.Format; f {
-		case "qcow2", "qed", "vmdk", "vdi", "vhdx", "parallels", "dmg":
-			return f, nil
-		case "vhd":
-			return "vpc", nil
-		}
-		return "raw", nil // compressed, or an archive: qemu does not look for those
-	case errors.Is(err, disk.ErrEmpty):
+	if foreign, ok := errors.AsType[*disk.FormatError](err); ok {
+		// What is compressed or an archive is raw: qemu does not look for those.
+		return cmp.Or(qemuFormats[foreign.Format], "raw"), nil
+	}
+	if errors.Is(err, disk.ErrEmpty) {
 		return "raw", nil
 	}
 	return "", pathError(err)
 }
 
-// header returns the header of a qcow2 image, nil if the image is raw.
-func (g *Guestfs) header(filename string) (*qcow2.Header, error) {
+// info returns what an image says of itself, nil if it is raw.
+func (g *Guestfs) info(filename string) (*source.Info, error) {
 	format, err := g.diskFormat(filename)
 	if err != nil || format == "raw" {
 		return nil, err
 	}
-	if format != "qcow2" {
+	if !slices.Contains(source.Names(), format) {
 		return nil, errorf(syscall.ENOTSUP, "%s: format %s is not one that unboot reads", filename, format)
 	}
-	f, err := os.Open(filename)
+	info, err := source.Stat(context.Background(), filename, source.Options{Format: format})
 	if err != nil {
-		return nil, pathError(err)
-	}
-	defer f.Close()
-	h, err := qcow2.ReadHeader(f)
-	if err != nil {
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			err = p.Err
+		}
 		return nil, perror(err, "%s", filename)
 	}
-	return h, nil
+	return info, nil
 }
 
 func (g *Guestfs) diskVirtualSize(filename string) (int64, error) {
-	h, err := g.header(filename)
+	info, err := g.info(filename)
 	switch {
 	case errors.Is(err, syscall.ENOTSUP):
 		info, e := qemuInfo(filename)
@@ -72,8 +73,8 @@ func (g *Guestfs) diskVirtualSize(filename string) (int64, error) {
 		return info.Size, nil
 	case err != nil:
 		return -1, err
-	case h != nil:
-		return h.Size, nil
+	case info != nil:
+		return info.Size, nil
 	}
 	f, err := os.Open(filename)
 	if err != nil {
@@ -88,7 +89,7 @@ func (g *Guestfs) diskVirtualSize(filename string) (int64, error) {
 }
 
 func (g *Guestfs) diskHasBackingFile(filename string) (bool, error) {
-	h, err := g.header(filename)
+	info, err := g.info(filename)
 	switch {
 	case errors.Is(err, syscall.ENOTSUP):
 		info, e := qemuInfo(filename)
@@ -96,10 +97,10 @@ func (g *Guestfs) diskHasBackingFile(filename string) (bool, error) {
 			return false, err
 		}
 		return info.Backing != "", nil
-	case err != nil || h == nil:
+	case err != nil || info == nil:
 		return false, err
 	}
-	return h.BackingFile != "", nil
+	return slices.ContainsFunc(info.References, func(r disk.Reference) bool { return r.Role == disk.BackingFile }), nil
 }
 
 type imageInfo struct {
@@ -122,9 +123,7 @@ func qemuInfo(filename string) (info imageInfo, err error) {
 
 // diskCreate makes an image.
 func (g *Guestfs) diskCreate(filename, format string, size int64, o *OptargsDisk_create) error {
-	if o == nil {
-		o = &OptargsDisk_create{}
-	}
+	o = orNone(o)
 	switch backed := o.Backingfile_is_set; {
 	case backed && size != -1 && size < 0, !backed && size < 0:
 		return errorf(syscall.EINVAL, "invalid size: %d", size)

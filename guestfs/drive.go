@@ -1,6 +1,7 @@
 package guestfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,9 +38,7 @@ type drive struct {
 var protocols = []string{"ftp", "ftps", "http", "https", "iscsi", "nbd", "rbd", "ssh"}
 
 func (g *Guestfs) addDrive(filename string, o *OptargsAdd_drive) error {
-	if o == nil {
-		o = &OptargsAdd_drive{}
-	}
+	o = orNone(o)
 	d := drive{
 		path:       filename,
 		readonly:   o.Readonly_is_set && o.Readonly,
@@ -133,6 +132,9 @@ func (d *drive) check() error {
 	return nil
 }
 
+// discards reports whether what programs discard is given back to the host.
+func (d *drive) discards() bool { return d.discard == "enable" || d.discard == "besteffort" }
+
 // realFile returns the absolute path of an image that can be used.
 func realFile(name string, readonly bool) (string, error) {
 	path, err := filepath.Abs(name)
@@ -158,7 +160,7 @@ func realFile(name string, readonly bool) (string, error) {
 // bare returns the errno of an error, or the error.
 func bare(err error) error {
 	var n syscall.Errno
-	if asErrno(err, &n) {
+	if errors.As(err, &n) {
 		return n
 	}
 	return err
@@ -217,12 +219,10 @@ func (g *Guestfs) addDriveScratch(size int64, o *OptargsAdd_drive_scratch) error
 	if size <= 0 {
 		return errorf(syscall.EINVAL, "invalid size")
 	}
-	var d drive
-	if o != nil {
-		d.name, d.label = given(o.Name_is_set, o.Name), given(o.Label_is_set, o.Label)
-		if o.Blocksize_is_set {
-			d.blocksize = o.Blocksize
-		}
+	o = orNone(o)
+	d := drive{name: given(o.Name_is_set, o.Name), label: given(o.Label_is_set, o.Label)}
+	if o.Blocksize_is_set {
+		d.blocksize = o.Blocksize
 	}
 	if err := d.check(); err != nil {
 		return err
@@ -265,7 +265,7 @@ func (d *drive) describe() string {
 	}{
 		{d.readonly, "readonly"}, {d.format != "", "format=" + d.format}, {d.name != "", "name=" + d.name},
 		{d.label != "", "label=" + d.label}, {d.protocol != "", "protocol=" + d.protocol},
-		{d.cachemode != "", "cache=" + d.cachemode}, {d.discard == "enable" || d.discard == "besteffort", "discard=" + d.discard},
+		{d.cachemode != "", "cache=" + d.cachemode}, {d.discards(), "discard=" + d.discard},
 		{d.copyonread, "copyonread"}, {d.blocksize != 0, fmt.Sprintf("blocksize=%d", d.blocksize)},
 	} {
 		if w.on {

@@ -1,15 +1,12 @@
 package guestfs
 
 import (
-	"context"
 	"errors"
 	"syscall"
 
 	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/server"
 )
-
-func background() context.Context { return context.Background() }
 
 // engine is unboot in this program.
 type engine struct {
@@ -26,7 +23,7 @@ func (g *Guestfs) launchEngine(drives []drive) (session, error) {
 		}
 		c.Drives = append(c.Drives, d)
 	}
-	if g.settings.getBool(&g.settings.verbose) {
+	if get(g, &g.settings.verbose) {
 		c.Log = g.applianceMessages()
 	}
 	s, err := server.New(c)
@@ -45,7 +42,7 @@ func (d *drive) forEngine() (server.Drive, error) {
 	}
 	return server.Drive{
 		Path: d.path, Format: d.format, ReadOnly: d.readonly, Unsafe: d.cachemode == "unsafe",
-		Discard:    d.discard == "enable" || d.discard == "besteffort",
+		Discard:    d.discards(),
 		CopyOnRead: d.copyonread, Label: d.label, LogicalBlock: d.blocksize, PhysicalBlock: d.blocksize,
 	}, nil
 }

@@ -269,3 +269,39 @@ func TestNames(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What does not change is sent by the host from the image: files, devices and parts of
+// them arrive as they are.
+func TestDownloadFromReadOnly(t *testing.T) {
+	image := ext4(t)
+	data := bytes.Repeat([]byte("unboot\x00"), 1_000_000)
+	g := launched(t, image, false)
+	check(t, g.Write("/file", data[:1<<20]))
+	check(t, g.Upload(tempWith(t, data), "/large"))
+	if err := g.Close(); err != nil { // not an error as check takes it
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(image)
+	check(t, err)
+	g = launched(t, image, true)
+	out := filepath.Join(t.TempDir(), "out")
+	for name, want := range map[string][]byte{"/file": data[:1<<20], "/large": data, "/dev/sda": whole} {
+		check(t, g.Download(name, out))
+		if b, err := os.ReadFile(out); err != nil || !bytes.Equal(b, want) {
+			t.Errorf("%s: %d bytes of %d, %v", name, len(b), len(want), err)
+		}
+		check(t, g.Download_offset(name, out, 12345, 400_000))
+		if b, err := os.ReadFile(out); err != nil || !bytes.Equal(b, want[12345:][:400_000]) {
+			t.Errorf("%s: %d bytes from an offset on, %v", name, len(b), err)
+		}
+	}
+	fails(t, g.Download("/large", "/dev/full"), "download", "/dev/full: write: No space left on device", syscall.ENOSPC)
+}
+
+// tempWith returns a file of the host.
+func tempWith(t *testing.T, data []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "in")
+	check(t, os.WriteFile(name, data, 0o600))
+	return name
+}

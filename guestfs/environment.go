@@ -3,35 +3,24 @@ package guestfs
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 )
 
 const (
 	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	digits  = "0123456789"
-	esrch   = syscall.ESRCH
 )
 
-// cpu is what qemu and the files of an appliance call the host's processor.
-func cpu() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH
-}
-
-func hostHV() string { return "/usr/bin/qemu-system-" + cpu() }
+func hostHV() string { return "/usr/bin/qemu-system-" + appliance.CPU() }
 
 // hostPath is where distributions keep what an appliance is made of.
 func hostPath() string {
 	return strings.Join([]string{
-		"/usr/lib/" + cpu() + "-linux-gnu/guestfs", "/usr/lib64/guestfs", "/usr/lib/guestfs",
+		"/usr/lib/" + appliance.CPU() + "-linux-gnu/guestfs", "/usr/lib64/guestfs", "/usr/lib/guestfs",
 	}, ":")
 }
 
@@ -66,8 +55,8 @@ func (g *Guestfs) parse(lookup func(string) (string, bool)) error {
 	}{
 		{"LIBGUESTFS_TRACE", boolean(g.setTrace)},
 		{"LIBGUESTFS_DEBUG", boolean(g.setVerbose)},
-		{"TMPDIR", func(s string) error { set(&g.settings, &g.settings.envTmpdir, s); return nil }},
-		{"XDG_RUNTIME_DIR", func(s string) error { set(&g.settings, &g.settings.sockdir, s); return nil }},
+		{"TMPDIR", func(s string) error { set(g, &g.settings.envTmpdir, s); return nil }},
+		{"XDG_RUNTIME_DIR", func(s string) error { set(g, &g.settings.sockdir, s); return nil }},
 		{"LIBGUESTFS_TMPDIR", func(s string) error { return g.setTmpdir(&s) }},
 		{"LIBGUESTFS_CACHEDIR", func(s string) error { return g.setCachedir(&s) }},
 		{"LIBGUESTFS_PATH", func(s string) error { return g.setPath(&s) }},
@@ -125,7 +114,7 @@ func (g *Guestfs) setDir(dir *string, v *string) error {
 		}
 		s = abs
 	}
-	set(&g.settings, dir, s)
+	set(g, dir, s)
 	return nil
 }
 
@@ -134,17 +123,17 @@ func (g *Guestfs) getCachedir() (string, error) { return g.dir(&g.settings.cache
 
 // getSockdir returns where sockets are made; their names have to be short.
 func (g *Guestfs) getSockdir() (string, error) {
-	if dir := get(&g.settings, &g.settings.sockdir); dir != "" && os.Geteuid() != 0 {
+	if dir := get(g, &g.settings.sockdir); dir != "" && os.Geteuid() != 0 {
 		return dir, nil
 	}
 	return "/tmp", nil
 }
 
 func (g *Guestfs) dir(v *string, def string) string {
-	if dir := get(&g.settings, v); dir != "" {
+	if dir := get(g, v); dir != "" {
 		return dir
 	}
-	if dir := get(&g.settings, &g.settings.envTmpdir); dir != "" {
+	if dir := get(g, &g.settings.envTmpdir); dir != "" {
 		return dir
 	}
 	return def

@@ -94,6 +94,3 @@ func callError(ctx context.Context, name string, err error) error {
 	}
 	return errorf(protocol.Errno(err), "%s: %v", name, err)
 }
-
-// asErrno finds an errno in an error.
-func asErrno(err error, n *syscall.Errno) bool { return errors.As(err, n) }

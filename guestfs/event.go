@@ -110,7 +110,7 @@ func (g *Guestfs) message(event uint64, text string) {
 
 // debugf emits a message if the handle is verbose.
 func (g *Guestfs) debugf(format string, args ...any) {
-	if g.settings.getBool(&g.settings.verbose) {
+	if get(g, &g.settings.verbose) {
 		g.message(EVENT_LIBRARY, fmt.Sprintf(format, args...))
 	}
 }

@@ -2,7 +2,6 @@ package guestfs
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"io/fs"
 	"math"
@@ -10,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
 // inFile is a file of the host that is sent.
@@ -71,14 +72,25 @@ func (f *outFile) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := f.f.Write(p)
-	if err != nil {
-		var e *fs.PathError
-		if errors.As(err, &e) {
-			err = e.Err
-		}
-		err = perror(err, "%s: write", f.name)
+	return n, f.writeError(err)
+}
+
+// ReadFrom implements io.ReaderFrom. What r can write to a file of the host by itself, the
+// host may move without this program.
+func (f *outFile) ReadFrom(r io.Reader) (int64, error) {
+	if err := f.open(); err != nil {
+		return 0, err
 	}
-	return n, err
+	n, err := io.Copy(f.f, r)
+	return n, f.writeError(err)
+}
+
+// writeError words an error of the file; others, of what is read, it returns as they are.
+func (f *outFile) writeError(err error) error {
+	if e, ok := err.(*fs.PathError); ok {
+		return perror(e.Err, "%s: write", f.name)
+	}
+	return err
 }
 
 // close closes the file after a call that returned err. A file without contents is made
@@ -97,10 +109,9 @@ func (f *outFile) close(err error) error {
 }
 
 // receive makes a call with FileOut and returns the file.
-func (g *Guestfs) receive(r request) ([]byte, error) {
+func (g *Guestfs) receive(proc uint32, a rpc.Args) ([]byte, error) {
 	var b limited
-	r.out = &b
-	if err := g.request(&r); err != nil {
+	if err := g.request(&request{proc: proc, args: a, out: &b}); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

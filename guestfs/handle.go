@@ -104,7 +104,7 @@ func (g *Guestfs) end() error {
 	if s == nil {
 		return nil
 	}
-	return s.end(g.settings.getBool(&g.settings.autosync))
+	return s.end(get(g, &g.settings.autosync))
 }
 
 // lost is called when a session has ended by itself.

@@ -1,6 +1,7 @@
 package guestfs
 
 import (
+	"context"
 	"strings"
 	"syscall"
 	"weak"
@@ -30,8 +31,8 @@ func (g *Guestfs) launch() error {
 	g.state = launching
 	drives := g.drives
 	g.mu.Unlock()
-	backend := get(&g.settings, &g.settings.backend)
-	g.debugf("launch: program=%s backend=%s", get(&g.settings, &g.settings.program), backend)
+	backend := get(g, &g.settings.backend)
+	g.debugf("launch: program=%s backend=%s", get(g, &g.settings.program), backend)
 	var s session
 	var err error
 	switch {
@@ -82,7 +83,7 @@ func (g *Guestfs) applianceMessages() func(string) {
 		g := w.Value()
 		switch {
 		case g == nil:
-		case g.settings.getBool(&g.settings.verbose):
+		case get(g, &g.settings.verbose):
 			g.message(EVENT_APPLIANCE, line)
 		default:
 			g.emit(EVENT_APPLIANCE, line, nil)
@@ -92,7 +93,7 @@ func (g *Guestfs) applianceMessages() func(string) {
 
 // autosync has everything written that was.
 func autosync(c protocol.Caller) error {
-	err := c.Call(background(), &protocol.Request{Proc: rpc.ProcInternalAutosync})
+	err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcInternalAutosync})
 	if err != nil {
 		return errorf(protocol.Errno(err), "internal_autosync: %v", err)
 	}

@@ -2,1312 +2,613 @@
 
 package guestfs
 
-// Add_cdrom does what [guestfs_add_cdrom] does.
+// Add_cdrom works like guestfs_add_cdrom, https://libguestfs.org/guestfs.3.html#guestfs_add_cdrom
 //
 // Deprecated: use [Guestfs.Add_drive_ro].
-//
-// [guestfs_add_cdrom]: https://libguestfs.org/guestfs.3.html#guestfs_add_cdrom
 func (g *Guestfs) Add_cdrom(filename string) error {
 	return g.local("add_cdrom", []any{filename}, nil, func() error { return g.addCdrom(filename) })
 }
 
-// Add_domain does what [guestfs_add_domain] does.
-//
-// [guestfs_add_domain]: https://libguestfs.org/guestfs.3.html#guestfs_add_domain
-func (g *Guestfs) Add_domain(dom string, optargs *OptargsAdd_domain) (r int, err error) {
-	err = g.local("add_domain", []any{dom, optargs}, &r, func() (err error) {
-		r, err = g.addDomain(dom, optargs)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Add_domain works like guestfs_add_domain, https://libguestfs.org/guestfs.3.html#guestfs_add_domain
+func (g *Guestfs) Add_domain(dom string, optargs *OptargsAdd_domain) (int, error) {
+	return value(g, "add_domain", []any{dom, optargs}, func() (int, error) { return g.addDomain(dom, optargs) })
 }
 
-// Add_drive does what [guestfs_add_drive] does.
-//
-// [guestfs_add_drive]: https://libguestfs.org/guestfs.3.html#guestfs_add_drive
+// Add_drive works like guestfs_add_drive, https://libguestfs.org/guestfs.3.html#guestfs_add_drive
 func (g *Guestfs) Add_drive(filename string, optargs *OptargsAdd_drive) error {
 	return g.local("add_drive", []any{filename, optargs}, nil, func() error { return g.addDrive(filename, optargs) })
 }
 
-// Add_drive_ro does what [guestfs_add_drive_ro] does.
-//
-// [guestfs_add_drive_ro]: https://libguestfs.org/guestfs.3.html#guestfs_add_drive_ro
+// Add_drive_ro works like guestfs_add_drive_ro, https://libguestfs.org/guestfs.3.html#guestfs_add_drive_ro
 func (g *Guestfs) Add_drive_ro(filename string) error {
 	return g.local("add_drive_ro", []any{filename}, nil, func() error { return g.addDriveRo(filename) })
 }
 
-// Add_drive_ro_with_if does what [guestfs_add_drive_ro_with_if] does.
+// Add_drive_ro_with_if works like guestfs_add_drive_ro_with_if, https://libguestfs.org/guestfs.3.html#guestfs_add_drive_ro_with_if
 //
 // Deprecated: use [Guestfs.Add_drive].
-//
-// [guestfs_add_drive_ro_with_if]: https://libguestfs.org/guestfs.3.html#guestfs_add_drive_ro_with_if
 func (g *Guestfs) Add_drive_ro_with_if(filename string, iface string) error {
 	return g.local("add_drive_ro_with_if", []any{filename, iface}, nil, func() error { return g.addDriveRoWithIf(filename, iface) })
 }
 
-// Add_drive_scratch does what [guestfs_add_drive_scratch] does.
-//
-// [guestfs_add_drive_scratch]: https://libguestfs.org/guestfs.3.html#guestfs_add_drive_scratch
+// Add_drive_scratch works like guestfs_add_drive_scratch, https://libguestfs.org/guestfs.3.html#guestfs_add_drive_scratch
 func (g *Guestfs) Add_drive_scratch(size int64, optargs *OptargsAdd_drive_scratch) error {
 	return g.local("add_drive_scratch", []any{size, optargs}, nil, func() error { return g.addDriveScratch(size, optargs) })
 }
 
-// Add_drive_with_if does what [guestfs_add_drive_with_if] does.
+// Add_drive_with_if works like guestfs_add_drive_with_if, https://libguestfs.org/guestfs.3.html#guestfs_add_drive_with_if
 //
 // Deprecated: use [Guestfs.Add_drive].
-//
-// [guestfs_add_drive_with_if]: https://libguestfs.org/guestfs.3.html#guestfs_add_drive_with_if
 func (g *Guestfs) Add_drive_with_if(filename string, iface string) error {
 	return g.local("add_drive_with_if", []any{filename, iface}, nil, func() error { return g.addDriveWithIf(filename, iface) })
 }
 
-// Add_libvirt_dom does what [guestfs_add_libvirt_dom] does.
-//
-// [guestfs_add_libvirt_dom]: https://libguestfs.org/guestfs.3.html#guestfs_add_libvirt_dom
-func (g *Guestfs) Add_libvirt_dom(dom int64, optargs *OptargsAdd_libvirt_dom) (r int, err error) {
-	err = g.local("add_libvirt_dom", []any{dom, optargs}, &r, func() (err error) {
-		r, err = g.addLibvirtDom(dom, optargs)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Add_libvirt_dom works like guestfs_add_libvirt_dom, https://libguestfs.org/guestfs.3.html#guestfs_add_libvirt_dom
+func (g *Guestfs) Add_libvirt_dom(dom int64, optargs *OptargsAdd_libvirt_dom) (int, error) {
+	return value(g, "add_libvirt_dom", []any{dom, optargs}, func() (int, error) { return g.addLibvirtDom(dom, optargs) })
 }
 
-// Available does what [guestfs_available] does.
-//
-// [guestfs_available]: https://libguestfs.org/guestfs.3.html#guestfs_available
+// Available works like guestfs_available, https://libguestfs.org/guestfs.3.html#guestfs_available
 func (g *Guestfs) Available(groups []string) error {
 	return g.local("available", []any{groups}, nil, func() error { return g.available(groups) })
 }
 
-// C_pointer does what [guestfs_c_pointer] does.
-//
-// [guestfs_c_pointer]: https://libguestfs.org/guestfs.3.html#guestfs_c_pointer
-func (g *Guestfs) C_pointer() (r int64, err error) {
-	err = g.local("c_pointer", nil, &r, func() (err error) {
-		r, err = g.cPointer()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// C_pointer works like guestfs_c_pointer, https://libguestfs.org/guestfs.3.html#guestfs_c_pointer
+func (g *Guestfs) C_pointer() (int64, error) {
+	return value(g, "c_pointer", nil, func() (int64, error) { return g.cPointer() })
 }
 
-// Canonical_device_name does what [guestfs_canonical_device_name] does.
-//
-// [guestfs_canonical_device_name]: https://libguestfs.org/guestfs.3.html#guestfs_canonical_device_name
-func (g *Guestfs) Canonical_device_name(device string) (r string, err error) {
-	err = g.local("canonical_device_name", []any{device}, &r, func() (err error) {
-		r, err = g.canonicalDeviceName(device)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Canonical_device_name works like guestfs_canonical_device_name, https://libguestfs.org/guestfs.3.html#guestfs_canonical_device_name
+func (g *Guestfs) Canonical_device_name(device string) (string, error) {
+	return value(g, "canonical_device_name", []any{device}, func() (string, error) { return g.canonicalDeviceName(device) })
 }
 
-// Cat does what [guestfs_cat] does.
-//
-// [guestfs_cat]: https://libguestfs.org/guestfs.3.html#guestfs_cat
-func (g *Guestfs) Cat(path string) (r string, err error) {
-	err = g.local("cat", []any{path}, &r, func() (err error) {
-		r, err = g.cat(path)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Cat works like guestfs_cat, https://libguestfs.org/guestfs.3.html#guestfs_cat
+func (g *Guestfs) Cat(path string) (string, error) {
+	return value(g, "cat", []any{path}, func() (string, error) { return g.cat(path) })
 }
 
-// Clear_backend_setting does what [guestfs_clear_backend_setting] does.
-//
-// [guestfs_clear_backend_setting]: https://libguestfs.org/guestfs.3.html#guestfs_clear_backend_setting
-func (g *Guestfs) Clear_backend_setting(name string) (r int, err error) {
-	err = g.local("clear_backend_setting", []any{name}, &r, func() (err error) {
-		r, err = g.clearBackendSetting(name)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Clear_backend_setting works like guestfs_clear_backend_setting, https://libguestfs.org/guestfs.3.html#guestfs_clear_backend_setting
+func (g *Guestfs) Clear_backend_setting(name string) (int, error) {
+	return value(g, "clear_backend_setting", []any{name}, func() (int, error) { return g.clearBackendSetting(name) })
 }
 
-// Config does what [guestfs_config] does.
-//
-// [guestfs_config]: https://libguestfs.org/guestfs.3.html#guestfs_config
+// Config works like guestfs_config, https://libguestfs.org/guestfs.3.html#guestfs_config
 func (g *Guestfs) Config(hvparam string, hvvalue *string) error {
 	return g.local("config", []any{hvparam, hvvalue}, nil, func() error { return g.config(hvparam, hvvalue) })
 }
 
-// Copy_in does what [guestfs_copy_in] does.
-//
-// [guestfs_copy_in]: https://libguestfs.org/guestfs.3.html#guestfs_copy_in
+// Copy_in works like guestfs_copy_in, https://libguestfs.org/guestfs.3.html#guestfs_copy_in
 func (g *Guestfs) Copy_in(localpath string, remotedir string) error {
 	return g.local("copy_in", []any{localpath, remotedir}, nil, func() error { return g.copyIn(localpath, remotedir) })
 }
 
-// Copy_out does what [guestfs_copy_out] does.
-//
-// [guestfs_copy_out]: https://libguestfs.org/guestfs.3.html#guestfs_copy_out
+// Copy_out works like guestfs_copy_out, https://libguestfs.org/guestfs.3.html#guestfs_copy_out
 func (g *Guestfs) Copy_out(remotepath string, localdir string) error {
 	return g.local("copy_out", []any{remotepath, localdir}, nil, func() error { return g.copyOut(remotepath, localdir) })
 }
 
-// Debug_drives does what [guestfs_debug_drives] does.
-//
-// [guestfs_debug_drives]: https://libguestfs.org/guestfs.3.html#guestfs_debug_drives
-func (g *Guestfs) Debug_drives() (r []string, err error) {
-	err = g.local("debug_drives", nil, &r, func() (err error) {
-		r, err = g.debugDrives()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Debug_drives works like guestfs_debug_drives, https://libguestfs.org/guestfs.3.html#guestfs_debug_drives
+func (g *Guestfs) Debug_drives() ([]string, error) {
+	return value(g, "debug_drives", nil, func() ([]string, error) { return g.debugDrives() })
 }
 
-// Device_index does what [guestfs_device_index] does.
-//
-// [guestfs_device_index]: https://libguestfs.org/guestfs.3.html#guestfs_device_index
-func (g *Guestfs) Device_index(device string) (r int, err error) {
-	err = g.local("device_index", []any{device}, &r, func() (err error) {
-		r, err = g.deviceIndex(device)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Device_index works like guestfs_device_index, https://libguestfs.org/guestfs.3.html#guestfs_device_index
+func (g *Guestfs) Device_index(device string) (int, error) {
+	return value(g, "device_index", []any{device}, func() (int, error) { return g.deviceIndex(device) })
 }
 
-// Disk_create does what [guestfs_disk_create] does.
-//
-// [guestfs_disk_create]: https://libguestfs.org/guestfs.3.html#guestfs_disk_create
+// Disk_create works like guestfs_disk_create, https://libguestfs.org/guestfs.3.html#guestfs_disk_create
 func (g *Guestfs) Disk_create(filename string, format string, size int64, optargs *OptargsDisk_create) error {
 	return g.local("disk_create", []any{filename, format, size, optargs}, nil, func() error { return g.diskCreate(filename, format, size, optargs) })
 }
 
-// Disk_format does what [guestfs_disk_format] does.
-//
-// [guestfs_disk_format]: https://libguestfs.org/guestfs.3.html#guestfs_disk_format
-func (g *Guestfs) Disk_format(filename string) (r string, err error) {
-	err = g.local("disk_format", []any{filename}, &r, func() (err error) {
-		r, err = g.diskFormat(filename)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Disk_format works like guestfs_disk_format, https://libguestfs.org/guestfs.3.html#guestfs_disk_format
+func (g *Guestfs) Disk_format(filename string) (string, error) {
+	return value(g, "disk_format", []any{filename}, func() (string, error) { return g.diskFormat(filename) })
 }
 
-// Disk_has_backing_file does what [guestfs_disk_has_backing_file] does.
-//
-// [guestfs_disk_has_backing_file]: https://libguestfs.org/guestfs.3.html#guestfs_disk_has_backing_file
-func (g *Guestfs) Disk_has_backing_file(filename string) (r bool, err error) {
-	err = g.local("disk_has_backing_file", []any{filename}, &r, func() (err error) {
-		r, err = g.diskHasBackingFile(filename)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Disk_has_backing_file works like guestfs_disk_has_backing_file, https://libguestfs.org/guestfs.3.html#guestfs_disk_has_backing_file
+func (g *Guestfs) Disk_has_backing_file(filename string) (bool, error) {
+	return value(g, "disk_has_backing_file", []any{filename}, func() (bool, error) { return g.diskHasBackingFile(filename) })
 }
 
-// Disk_virtual_size does what [guestfs_disk_virtual_size] does.
-//
-// [guestfs_disk_virtual_size]: https://libguestfs.org/guestfs.3.html#guestfs_disk_virtual_size
-func (g *Guestfs) Disk_virtual_size(filename string) (r int64, err error) {
-	err = g.local("disk_virtual_size", []any{filename}, &r, func() (err error) {
-		r, err = g.diskVirtualSize(filename)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Disk_virtual_size works like guestfs_disk_virtual_size, https://libguestfs.org/guestfs.3.html#guestfs_disk_virtual_size
+func (g *Guestfs) Disk_virtual_size(filename string) (int64, error) {
+	return value(g, "disk_virtual_size", []any{filename}, func() (int64, error) { return g.diskVirtualSize(filename) })
 }
 
-// Feature_available does what [guestfs_feature_available] does.
-//
-// [guestfs_feature_available]: https://libguestfs.org/guestfs.3.html#guestfs_feature_available
-func (g *Guestfs) Feature_available(groups []string) (r bool, err error) {
-	err = g.local("feature_available", []any{groups}, &r, func() (err error) {
-		r, err = g.featureAvailable(groups)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Feature_available works like guestfs_feature_available, https://libguestfs.org/guestfs.3.html#guestfs_feature_available
+func (g *Guestfs) Feature_available(groups []string) (bool, error) {
+	return value(g, "feature_available", []any{groups}, func() (bool, error) { return g.featureAvailable(groups) })
 }
 
-// Filesystem_walk does what [guestfs_filesystem_walk] does.
-//
-// [guestfs_filesystem_walk]: https://libguestfs.org/guestfs.3.html#guestfs_filesystem_walk
-func (g *Guestfs) Filesystem_walk(device string) (r *[]TSKDirent, err error) {
-	err = g.local("filesystem_walk", []any{device}, &r, func() (err error) {
-		r, err = g.filesystemWalk(device)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Filesystem_walk works like guestfs_filesystem_walk, https://libguestfs.org/guestfs.3.html#guestfs_filesystem_walk
+func (g *Guestfs) Filesystem_walk(device string) (*[]TSKDirent, error) {
+	return value(g, "filesystem_walk", []any{device}, func() (*[]TSKDirent, error) { return g.filesystemWalk(device) })
 }
 
-// Find does what [guestfs_find] does.
-//
-// [guestfs_find]: https://libguestfs.org/guestfs.3.html#guestfs_find
-func (g *Guestfs) Find(directory string) (r []string, err error) {
-	err = g.local("find", []any{directory}, &r, func() (err error) {
-		r, err = g.find(directory)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Find works like guestfs_find, https://libguestfs.org/guestfs.3.html#guestfs_find
+func (g *Guestfs) Find(directory string) ([]string, error) {
+	return value(g, "find", []any{directory}, func() ([]string, error) { return g.find(directory) })
 }
 
-// Find_inode does what [guestfs_find_inode] does.
-//
-// [guestfs_find_inode]: https://libguestfs.org/guestfs.3.html#guestfs_find_inode
-func (g *Guestfs) Find_inode(device string, inode int64) (r *[]TSKDirent, err error) {
-	err = g.local("find_inode", []any{device, inode}, &r, func() (err error) {
-		r, err = g.findInode(device, inode)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Find_inode works like guestfs_find_inode, https://libguestfs.org/guestfs.3.html#guestfs_find_inode
+func (g *Guestfs) Find_inode(device string, inode int64) (*[]TSKDirent, error) {
+	return value(g, "find_inode", []any{device, inode}, func() (*[]TSKDirent, error) { return g.findInode(device, inode) })
 }
 
-// Get_append does what [guestfs_get_append] does.
-//
-// [guestfs_get_append]: https://libguestfs.org/guestfs.3.html#guestfs_get_append
-func (g *Guestfs) Get_append() (r *string, err error) {
-	err = g.local("get_append", nil, &r, func() (err error) {
-		r, err = g.getAppend()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Get_append works like guestfs_get_append, https://libguestfs.org/guestfs.3.html#guestfs_get_append
+func (g *Guestfs) Get_append() (*string, error) {
+	return value(g, "get_append", nil, func() (*string, error) { return g.getAppend() })
 }
 
-// Get_attach_method does what [guestfs_get_attach_method] does.
+// Get_attach_method works like guestfs_get_attach_method, https://libguestfs.org/guestfs.3.html#guestfs_get_attach_method
 //
 // Deprecated: use [Guestfs.Get_backend].
-//
-// [guestfs_get_attach_method]: https://libguestfs.org/guestfs.3.html#guestfs_get_attach_method
-func (g *Guestfs) Get_attach_method() (r string, err error) {
-	err = g.local("get_attach_method", nil, &r, func() (err error) {
-		r, err = g.getAttachMethod()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Get_attach_method() (string, error) {
+	return value(g, "get_attach_method", nil, func() (string, error) { return g.getAttachMethod() })
 }
 
-// Get_autosync does what [guestfs_get_autosync] does.
-//
-// [guestfs_get_autosync]: https://libguestfs.org/guestfs.3.html#guestfs_get_autosync
-func (g *Guestfs) Get_autosync() (r bool, err error) {
-	err = g.local("get_autosync", nil, &r, func() (err error) {
-		r, err = g.getAutosync()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Get_autosync works like guestfs_get_autosync, https://libguestfs.org/guestfs.3.html#guestfs_get_autosync
+func (g *Guestfs) Get_autosync() (bool, error) {
+	return value(g, "get_autosync", nil, func() (bool, error) { return g.getAutosync() })
 }
 
-// Get_backend does what [guestfs_get_backend] does.
-//
-// [guestfs_get_backend]: https://libguestfs.org/guestfs.3.html#guestfs_get_backend
-func (g *Guestfs) Get_backend() (r string, err error) {
-	err = g.local("get_backend", nil, &r, func() (err error) {
-		r, err = g.getBackend()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_backend works like guestfs_get_backend, https://libguestfs.org/guestfs.3.html#guestfs_get_backend
+func (g *Guestfs) Get_backend() (string, error) {
+	return value(g, "get_backend", nil, func() (string, error) { return g.getBackend() })
 }
 
-// Get_backend_setting does what [guestfs_get_backend_setting] does.
-//
-// [guestfs_get_backend_setting]: https://libguestfs.org/guestfs.3.html#guestfs_get_backend_setting
-func (g *Guestfs) Get_backend_setting(name string) (r string, err error) {
-	err = g.local("get_backend_setting", []any{name}, &r, func() (err error) {
-		r, err = g.getBackendSetting(name)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_backend_setting works like guestfs_get_backend_setting, https://libguestfs.org/guestfs.3.html#guestfs_get_backend_setting
+func (g *Guestfs) Get_backend_setting(name string) (string, error) {
+	return value(g, "get_backend_setting", []any{name}, func() (string, error) { return g.getBackendSetting(name) })
 }
 
-// Get_backend_settings does what [guestfs_get_backend_settings] does.
-//
-// [guestfs_get_backend_settings]: https://libguestfs.org/guestfs.3.html#guestfs_get_backend_settings
-func (g *Guestfs) Get_backend_settings() (r []string, err error) {
-	err = g.local("get_backend_settings", nil, &r, func() (err error) {
-		r, err = g.getBackendSettings()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Get_backend_settings works like guestfs_get_backend_settings, https://libguestfs.org/guestfs.3.html#guestfs_get_backend_settings
+func (g *Guestfs) Get_backend_settings() ([]string, error) {
+	return value(g, "get_backend_settings", nil, func() ([]string, error) { return g.getBackendSettings() })
 }
 
-// Get_cachedir does what [guestfs_get_cachedir] does.
-//
-// [guestfs_get_cachedir]: https://libguestfs.org/guestfs.3.html#guestfs_get_cachedir
-func (g *Guestfs) Get_cachedir() (r string, err error) {
-	err = g.local("get_cachedir", nil, &r, func() (err error) {
-		r, err = g.getCachedir()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_cachedir works like guestfs_get_cachedir, https://libguestfs.org/guestfs.3.html#guestfs_get_cachedir
+func (g *Guestfs) Get_cachedir() (string, error) {
+	return value(g, "get_cachedir", nil, func() (string, error) { return g.getCachedir() })
 }
 
-// Get_direct does what [guestfs_get_direct] does.
+// Get_direct works like guestfs_get_direct, https://libguestfs.org/guestfs.3.html#guestfs_get_direct
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_get_direct]: https://libguestfs.org/guestfs.3.html#guestfs_get_direct
-func (g *Guestfs) Get_direct() (r bool, err error) {
-	err = g.local("get_direct", nil, &r, func() (err error) {
-		r, err = g.getDirect()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+func (g *Guestfs) Get_direct() (bool, error) {
+	return value(g, "get_direct", nil, func() (bool, error) { return g.getDirect() })
 }
 
-// Get_hv does what [guestfs_get_hv] does.
-//
-// [guestfs_get_hv]: https://libguestfs.org/guestfs.3.html#guestfs_get_hv
-func (g *Guestfs) Get_hv() (r string, err error) {
-	err = g.local("get_hv", nil, &r, func() (err error) {
-		r, err = g.getHv()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_hv works like guestfs_get_hv, https://libguestfs.org/guestfs.3.html#guestfs_get_hv
+func (g *Guestfs) Get_hv() (string, error) {
+	return value(g, "get_hv", nil, func() (string, error) { return g.getHv() })
 }
 
-// Get_identifier does what [guestfs_get_identifier] does.
-//
-// [guestfs_get_identifier]: https://libguestfs.org/guestfs.3.html#guestfs_get_identifier
-func (g *Guestfs) Get_identifier() (r string, err error) {
-	err = g.local("get_identifier", nil, &r, func() (err error) {
-		r, err = g.getIdentifier()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_identifier works like guestfs_get_identifier, https://libguestfs.org/guestfs.3.html#guestfs_get_identifier
+func (g *Guestfs) Get_identifier() (string, error) {
+	return value(g, "get_identifier", nil, func() (string, error) { return g.getIdentifier() })
 }
 
-// Get_libvirt_requested_credential_challenge does what [guestfs_get_libvirt_requested_credential_challenge] does.
-//
-// [guestfs_get_libvirt_requested_credential_challenge]: https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credential_challenge
-func (g *Guestfs) Get_libvirt_requested_credential_challenge(index int) (r string, err error) {
-	err = g.local("get_libvirt_requested_credential_challenge", []any{index}, &r, func() (err error) {
-		r, err = g.getLibvirtRequestedCredentialChallenge(index)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_libvirt_requested_credential_challenge works like guestfs_get_libvirt_requested_credential_challenge, https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credential_challenge
+func (g *Guestfs) Get_libvirt_requested_credential_challenge(index int) (string, error) {
+	return value(g, "get_libvirt_requested_credential_challenge", []any{index}, func() (string, error) { return g.getLibvirtRequestedCredentialChallenge(index) })
 }
 
-// Get_libvirt_requested_credential_defresult does what [guestfs_get_libvirt_requested_credential_defresult] does.
-//
-// [guestfs_get_libvirt_requested_credential_defresult]: https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credential_defresult
-func (g *Guestfs) Get_libvirt_requested_credential_defresult(index int) (r string, err error) {
-	err = g.local("get_libvirt_requested_credential_defresult", []any{index}, &r, func() (err error) {
-		r, err = g.getLibvirtRequestedCredentialDefresult(index)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_libvirt_requested_credential_defresult works like guestfs_get_libvirt_requested_credential_defresult, https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credential_defresult
+func (g *Guestfs) Get_libvirt_requested_credential_defresult(index int) (string, error) {
+	return value(g, "get_libvirt_requested_credential_defresult", []any{index}, func() (string, error) { return g.getLibvirtRequestedCredentialDefresult(index) })
 }
 
-// Get_libvirt_requested_credential_prompt does what [guestfs_get_libvirt_requested_credential_prompt] does.
-//
-// [guestfs_get_libvirt_requested_credential_prompt]: https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credential_prompt
-func (g *Guestfs) Get_libvirt_requested_credential_prompt(index int) (r string, err error) {
-	err = g.local("get_libvirt_requested_credential_prompt", []any{index}, &r, func() (err error) {
-		r, err = g.getLibvirtRequestedCredentialPrompt(index)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_libvirt_requested_credential_prompt works like guestfs_get_libvirt_requested_credential_prompt, https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credential_prompt
+func (g *Guestfs) Get_libvirt_requested_credential_prompt(index int) (string, error) {
+	return value(g, "get_libvirt_requested_credential_prompt", []any{index}, func() (string, error) { return g.getLibvirtRequestedCredentialPrompt(index) })
 }
 
-// Get_libvirt_requested_credentials does what [guestfs_get_libvirt_requested_credentials] does.
-//
-// [guestfs_get_libvirt_requested_credentials]: https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credentials
-func (g *Guestfs) Get_libvirt_requested_credentials() (r []string, err error) {
-	err = g.local("get_libvirt_requested_credentials", nil, &r, func() (err error) {
-		r, err = g.getLibvirtRequestedCredentials()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Get_libvirt_requested_credentials works like guestfs_get_libvirt_requested_credentials, https://libguestfs.org/guestfs.3.html#guestfs_get_libvirt_requested_credentials
+func (g *Guestfs) Get_libvirt_requested_credentials() ([]string, error) {
+	return value(g, "get_libvirt_requested_credentials", nil, func() ([]string, error) { return g.getLibvirtRequestedCredentials() })
 }
 
-// Get_memsize does what [guestfs_get_memsize] does.
-//
-// [guestfs_get_memsize]: https://libguestfs.org/guestfs.3.html#guestfs_get_memsize
-func (g *Guestfs) Get_memsize() (r int, err error) {
-	err = g.local("get_memsize", nil, &r, func() (err error) {
-		r, err = g.getMemsize()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Get_memsize works like guestfs_get_memsize, https://libguestfs.org/guestfs.3.html#guestfs_get_memsize
+func (g *Guestfs) Get_memsize() (int, error) {
+	return value(g, "get_memsize", nil, func() (int, error) { return g.getMemsize() })
 }
 
-// Get_network does what [guestfs_get_network] does.
-//
-// [guestfs_get_network]: https://libguestfs.org/guestfs.3.html#guestfs_get_network
-func (g *Guestfs) Get_network() (r bool, err error) {
-	err = g.local("get_network", nil, &r, func() (err error) {
-		r, err = g.getNetwork()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Get_network works like guestfs_get_network, https://libguestfs.org/guestfs.3.html#guestfs_get_network
+func (g *Guestfs) Get_network() (bool, error) {
+	return value(g, "get_network", nil, func() (bool, error) { return g.getNetwork() })
 }
 
-// Get_path does what [guestfs_get_path] does.
-//
-// [guestfs_get_path]: https://libguestfs.org/guestfs.3.html#guestfs_get_path
-func (g *Guestfs) Get_path() (r string, err error) {
-	err = g.local("get_path", nil, &r, func() (err error) {
-		r, err = g.getPath()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_path works like guestfs_get_path, https://libguestfs.org/guestfs.3.html#guestfs_get_path
+func (g *Guestfs) Get_path() (string, error) {
+	return value(g, "get_path", nil, func() (string, error) { return g.getPath() })
 }
 
-// Get_pgroup does what [guestfs_get_pgroup] does.
-//
-// [guestfs_get_pgroup]: https://libguestfs.org/guestfs.3.html#guestfs_get_pgroup
-func (g *Guestfs) Get_pgroup() (r bool, err error) {
-	err = g.local("get_pgroup", nil, &r, func() (err error) {
-		r, err = g.getPgroup()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Get_pgroup works like guestfs_get_pgroup, https://libguestfs.org/guestfs.3.html#guestfs_get_pgroup
+func (g *Guestfs) Get_pgroup() (bool, error) {
+	return value(g, "get_pgroup", nil, func() (bool, error) { return g.getPgroup() })
 }
 
-// Get_pid does what [guestfs_get_pid] does.
-//
-// [guestfs_get_pid]: https://libguestfs.org/guestfs.3.html#guestfs_get_pid
-func (g *Guestfs) Get_pid() (r int, err error) {
-	err = g.local("get_pid", nil, &r, func() (err error) {
-		r, err = g.getPid()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Get_pid works like guestfs_get_pid, https://libguestfs.org/guestfs.3.html#guestfs_get_pid
+func (g *Guestfs) Get_pid() (int, error) {
+	return value(g, "get_pid", nil, func() (int, error) { return g.getPid() })
 }
 
-// Get_program does what [guestfs_get_program] does.
-//
-// [guestfs_get_program]: https://libguestfs.org/guestfs.3.html#guestfs_get_program
-func (g *Guestfs) Get_program() (r string, err error) {
-	err = g.local("get_program", nil, &r, func() (err error) {
-		r, err = g.getProgram()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_program works like guestfs_get_program, https://libguestfs.org/guestfs.3.html#guestfs_get_program
+func (g *Guestfs) Get_program() (string, error) {
+	return value(g, "get_program", nil, func() (string, error) { return g.getProgram() })
 }
 
-// Get_qemu does what [guestfs_get_qemu] does.
+// Get_qemu works like guestfs_get_qemu, https://libguestfs.org/guestfs.3.html#guestfs_get_qemu
 //
 // Deprecated: use [Guestfs.Get_hv].
-//
-// [guestfs_get_qemu]: https://libguestfs.org/guestfs.3.html#guestfs_get_qemu
-func (g *Guestfs) Get_qemu() (r string, err error) {
-	err = g.local("get_qemu", nil, &r, func() (err error) {
-		r, err = g.getQemu()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+func (g *Guestfs) Get_qemu() (string, error) {
+	return value(g, "get_qemu", nil, func() (string, error) { return g.getQemu() })
 }
 
-// Get_recovery_proc does what [guestfs_get_recovery_proc] does.
-//
-// [guestfs_get_recovery_proc]: https://libguestfs.org/guestfs.3.html#guestfs_get_recovery_proc
-func (g *Guestfs) Get_recovery_proc() (r bool, err error) {
-	err = g.local("get_recovery_proc", nil, &r, func() (err error) {
-		r, err = g.getRecoveryProc()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Get_recovery_proc works like guestfs_get_recovery_proc, https://libguestfs.org/guestfs.3.html#guestfs_get_recovery_proc
+func (g *Guestfs) Get_recovery_proc() (bool, error) {
+	return value(g, "get_recovery_proc", nil, func() (bool, error) { return g.getRecoveryProc() })
 }
 
-// Get_selinux does what [guestfs_get_selinux] does.
+// Get_selinux works like guestfs_get_selinux, https://libguestfs.org/guestfs.3.html#guestfs_get_selinux
 //
 // Deprecated: use [Guestfs.Selinux_relabel].
-//
-// [guestfs_get_selinux]: https://libguestfs.org/guestfs.3.html#guestfs_get_selinux
-func (g *Guestfs) Get_selinux() (r bool, err error) {
-	err = g.local("get_selinux", nil, &r, func() (err error) {
-		r, err = g.getSelinux()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+func (g *Guestfs) Get_selinux() (bool, error) {
+	return value(g, "get_selinux", nil, func() (bool, error) { return g.getSelinux() })
 }
 
-// Get_smp does what [guestfs_get_smp] does.
-//
-// [guestfs_get_smp]: https://libguestfs.org/guestfs.3.html#guestfs_get_smp
-func (g *Guestfs) Get_smp() (r int, err error) {
-	err = g.local("get_smp", nil, &r, func() (err error) {
-		r, err = g.getSmp()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Get_smp works like guestfs_get_smp, https://libguestfs.org/guestfs.3.html#guestfs_get_smp
+func (g *Guestfs) Get_smp() (int, error) {
+	return value(g, "get_smp", nil, func() (int, error) { return g.getSmp() })
 }
 
-// Get_sockdir does what [guestfs_get_sockdir] does.
-//
-// [guestfs_get_sockdir]: https://libguestfs.org/guestfs.3.html#guestfs_get_sockdir
-func (g *Guestfs) Get_sockdir() (r string, err error) {
-	err = g.local("get_sockdir", nil, &r, func() (err error) {
-		r, err = g.getSockdir()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_sockdir works like guestfs_get_sockdir, https://libguestfs.org/guestfs.3.html#guestfs_get_sockdir
+func (g *Guestfs) Get_sockdir() (string, error) {
+	return value(g, "get_sockdir", nil, func() (string, error) { return g.getSockdir() })
 }
 
-// Get_state does what [guestfs_get_state] does.
-//
-// [guestfs_get_state]: https://libguestfs.org/guestfs.3.html#guestfs_get_state
-func (g *Guestfs) Get_state() (r int, err error) {
-	err = g.local("get_state", nil, &r, func() (err error) {
-		r, err = g.getState()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Get_state works like guestfs_get_state, https://libguestfs.org/guestfs.3.html#guestfs_get_state
+func (g *Guestfs) Get_state() (int, error) {
+	return value(g, "get_state", nil, func() (int, error) { return g.getState() })
 }
 
-// Get_tmpdir does what [guestfs_get_tmpdir] does.
-//
-// [guestfs_get_tmpdir]: https://libguestfs.org/guestfs.3.html#guestfs_get_tmpdir
-func (g *Guestfs) Get_tmpdir() (r string, err error) {
-	err = g.local("get_tmpdir", nil, &r, func() (err error) {
-		r, err = g.getTmpdir()
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Get_tmpdir works like guestfs_get_tmpdir, https://libguestfs.org/guestfs.3.html#guestfs_get_tmpdir
+func (g *Guestfs) Get_tmpdir() (string, error) {
+	return value(g, "get_tmpdir", nil, func() (string, error) { return g.getTmpdir() })
 }
 
-// Get_trace does what [guestfs_get_trace] does.
-//
-// [guestfs_get_trace]: https://libguestfs.org/guestfs.3.html#guestfs_get_trace
-func (g *Guestfs) Get_trace() (r bool, err error) {
-	err = g.local("get_trace", nil, &r, func() (err error) {
-		r, err = g.getTrace()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Get_trace works like guestfs_get_trace, https://libguestfs.org/guestfs.3.html#guestfs_get_trace
+func (g *Guestfs) Get_trace() (bool, error) {
+	return value(g, "get_trace", nil, func() (bool, error) { return g.getTrace() })
 }
 
-// Get_verbose does what [guestfs_get_verbose] does.
-//
-// [guestfs_get_verbose]: https://libguestfs.org/guestfs.3.html#guestfs_get_verbose
-func (g *Guestfs) Get_verbose() (r bool, err error) {
-	err = g.local("get_verbose", nil, &r, func() (err error) {
-		r, err = g.getVerbose()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Get_verbose works like guestfs_get_verbose, https://libguestfs.org/guestfs.3.html#guestfs_get_verbose
+func (g *Guestfs) Get_verbose() (bool, error) {
+	return value(g, "get_verbose", nil, func() (bool, error) { return g.getVerbose() })
 }
 
-// Inspect_get_icon does what [guestfs_inspect_get_icon] does.
-//
-// [guestfs_inspect_get_icon]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_icon
-func (g *Guestfs) Inspect_get_icon(root string, optargs *OptargsInspect_get_icon) (r []byte, err error) {
-	err = g.local("inspect_get_icon", []any{root, optargs}, &r, func() (err error) {
-		r, err = g.inspectGetIcon(root, optargs)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_get_icon works like guestfs_inspect_get_icon, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_icon
+func (g *Guestfs) Inspect_get_icon(root string, optargs *OptargsInspect_get_icon) ([]byte, error) {
+	return value(g, "inspect_get_icon", []any{root, optargs}, func() ([]byte, error) { return g.inspectGetIcon(root, optargs) })
 }
 
-// Inspect_get_osinfo does what [guestfs_inspect_get_osinfo] does.
-//
-// [guestfs_inspect_get_osinfo]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_osinfo
-func (g *Guestfs) Inspect_get_osinfo(root string) (r string, err error) {
-	err = g.local("inspect_get_osinfo", []any{root}, &r, func() (err error) {
-		r, err = g.inspectGetOsinfo(root)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Inspect_get_osinfo works like guestfs_inspect_get_osinfo, https://libguestfs.org/guestfs.3.html#guestfs_inspect_get_osinfo
+func (g *Guestfs) Inspect_get_osinfo(root string) (string, error) {
+	return value(g, "inspect_get_osinfo", []any{root}, func() (string, error) { return g.inspectGetOsinfo(root) })
 }
 
-// Inspect_list_applications does what [guestfs_inspect_list_applications] does.
+// Inspect_list_applications works like guestfs_inspect_list_applications, https://libguestfs.org/guestfs.3.html#guestfs_inspect_list_applications
 //
 // Deprecated: use [Guestfs.Inspect_list_applications2].
-//
-// [guestfs_inspect_list_applications]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_list_applications
-func (g *Guestfs) Inspect_list_applications(root string) (r *[]Application, err error) {
-	err = g.local("inspect_list_applications", []any{root}, &r, func() (err error) {
-		r, err = g.inspectListApplications(root)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Inspect_list_applications(root string) (*[]Application, error) {
+	return value(g, "inspect_list_applications", []any{root}, func() (*[]Application, error) { return g.inspectListApplications(root) })
 }
 
-// Inspect_list_applications2 does what [guestfs_inspect_list_applications2] does.
-//
-// [guestfs_inspect_list_applications2]: https://libguestfs.org/guestfs.3.html#guestfs_inspect_list_applications2
-func (g *Guestfs) Inspect_list_applications2(root string) (r *[]Application2, err error) {
-	err = g.local("inspect_list_applications2", []any{root}, &r, func() (err error) {
-		r, err = g.inspectListApplications2(root)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Inspect_list_applications2 works like guestfs_inspect_list_applications2, https://libguestfs.org/guestfs.3.html#guestfs_inspect_list_applications2
+func (g *Guestfs) Inspect_list_applications2(root string) (*[]Application2, error) {
+	return value(g, "inspect_list_applications2", []any{root}, func() (*[]Application2, error) { return g.inspectListApplications2(root) })
 }
 
-// Is_busy does what [guestfs_is_busy] does.
+// Is_busy works like guestfs_is_busy, https://libguestfs.org/guestfs.3.html#guestfs_is_busy
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_is_busy]: https://libguestfs.org/guestfs.3.html#guestfs_is_busy
-func (g *Guestfs) Is_busy() (r bool, err error) {
-	err = g.local("is_busy", nil, &r, func() (err error) {
-		r, err = g.isBusy()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+func (g *Guestfs) Is_busy() (bool, error) {
+	return value(g, "is_busy", nil, func() (bool, error) { return g.isBusy() })
 }
 
-// Is_config does what [guestfs_is_config] does.
-//
-// [guestfs_is_config]: https://libguestfs.org/guestfs.3.html#guestfs_is_config
-func (g *Guestfs) Is_config() (r bool, err error) {
-	err = g.local("is_config", nil, &r, func() (err error) {
-		r, err = g.isConfig()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_config works like guestfs_is_config, https://libguestfs.org/guestfs.3.html#guestfs_is_config
+func (g *Guestfs) Is_config() (bool, error) {
+	return value(g, "is_config", nil, func() (bool, error) { return g.isConfig() })
 }
 
-// Is_launching does what [guestfs_is_launching] does.
-//
-// [guestfs_is_launching]: https://libguestfs.org/guestfs.3.html#guestfs_is_launching
-func (g *Guestfs) Is_launching() (r bool, err error) {
-	err = g.local("is_launching", nil, &r, func() (err error) {
-		r, err = g.isLaunching()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_launching works like guestfs_is_launching, https://libguestfs.org/guestfs.3.html#guestfs_is_launching
+func (g *Guestfs) Is_launching() (bool, error) {
+	return value(g, "is_launching", nil, func() (bool, error) { return g.isLaunching() })
 }
 
-// Is_ready does what [guestfs_is_ready] does.
-//
-// [guestfs_is_ready]: https://libguestfs.org/guestfs.3.html#guestfs_is_ready
-func (g *Guestfs) Is_ready() (r bool, err error) {
-	err = g.local("is_ready", nil, &r, func() (err error) {
-		r, err = g.isReady()
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	return r, nil
+// Is_ready works like guestfs_is_ready, https://libguestfs.org/guestfs.3.html#guestfs_is_ready
+func (g *Guestfs) Is_ready() (bool, error) {
+	return value(g, "is_ready", nil, func() (bool, error) { return g.isReady() })
 }
 
-// Journal_get does what [guestfs_journal_get] does.
-//
-// [guestfs_journal_get]: https://libguestfs.org/guestfs.3.html#guestfs_journal_get
-func (g *Guestfs) Journal_get() (r *[]XAttr, err error) {
-	err = g.local("journal_get", nil, &r, func() (err error) {
-		r, err = g.journalGet()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Journal_get works like guestfs_journal_get, https://libguestfs.org/guestfs.3.html#guestfs_journal_get
+func (g *Guestfs) Journal_get() (*[]XAttr, error) {
+	return value(g, "journal_get", nil, func() (*[]XAttr, error) { return g.journalGet() })
 }
 
-// Kill_subprocess does what [guestfs_kill_subprocess] does.
+// Kill_subprocess works like guestfs_kill_subprocess, https://libguestfs.org/guestfs.3.html#guestfs_kill_subprocess
 //
 // Deprecated: use [Guestfs.Shutdown].
-//
-// [guestfs_kill_subprocess]: https://libguestfs.org/guestfs.3.html#guestfs_kill_subprocess
 func (g *Guestfs) Kill_subprocess() error {
 	return g.local("kill_subprocess", nil, nil, func() error { return g.killSubprocess() })
 }
 
-// Launch does what [guestfs_launch] does.
-//
-// [guestfs_launch]: https://libguestfs.org/guestfs.3.html#guestfs_launch
+// Launch works like guestfs_launch, https://libguestfs.org/guestfs.3.html#guestfs_launch
 func (g *Guestfs) Launch() error {
 	return g.local("launch", nil, nil, func() error { return g.launch() })
 }
 
-// Ls does what [guestfs_ls] does.
-//
-// [guestfs_ls]: https://libguestfs.org/guestfs.3.html#guestfs_ls
-func (g *Guestfs) Ls(directory string) (r []string, err error) {
-	err = g.local("ls", []any{directory}, &r, func() (err error) {
-		r, err = g.ls(directory)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Ls works like guestfs_ls, https://libguestfs.org/guestfs.3.html#guestfs_ls
+func (g *Guestfs) Ls(directory string) ([]string, error) {
+	return value(g, "ls", []any{directory}, func() ([]string, error) { return g.ls(directory) })
 }
 
-// Lstat does what [guestfs_lstat] does.
+// Lstat works like guestfs_lstat, https://libguestfs.org/guestfs.3.html#guestfs_lstat
 //
 // Deprecated: use [Guestfs.Lstatns].
-//
-// [guestfs_lstat]: https://libguestfs.org/guestfs.3.html#guestfs_lstat
-func (g *Guestfs) Lstat(path string) (r *Stat, err error) {
-	err = g.local("lstat", []any{path}, &r, func() (err error) {
-		r, err = g.lstat(path)
-		return err
-	})
-	if err != nil {
-		return &Stat{}, err
-	}
-	return r, nil
+func (g *Guestfs) Lstat(path string) (*Stat, error) {
+	return structure(g, "lstat", []any{path}, func() (*Stat, error) { return g.lstat(path) })
 }
 
-// Lstatlist does what [guestfs_lstatlist] does.
+// Lstatlist works like guestfs_lstatlist, https://libguestfs.org/guestfs.3.html#guestfs_lstatlist
 //
 // Deprecated: use [Guestfs.Lstatnslist].
-//
-// [guestfs_lstatlist]: https://libguestfs.org/guestfs.3.html#guestfs_lstatlist
-func (g *Guestfs) Lstatlist(path string, names []string) (r *[]Stat, err error) {
-	err = g.local("lstatlist", []any{path, names}, &r, func() (err error) {
-		r, err = g.lstatlist(path, names)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+func (g *Guestfs) Lstatlist(path string, names []string) (*[]Stat, error) {
+	return value(g, "lstatlist", []any{path, names}, func() (*[]Stat, error) { return g.lstatlist(path, names) })
 }
 
-// Lstatnslist does what [guestfs_lstatnslist] does.
-//
-// [guestfs_lstatnslist]: https://libguestfs.org/guestfs.3.html#guestfs_lstatnslist
-func (g *Guestfs) Lstatnslist(path string, names []string) (r *[]StatNS, err error) {
-	err = g.local("lstatnslist", []any{path, names}, &r, func() (err error) {
-		r, err = g.lstatnslist(path, names)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Lstatnslist works like guestfs_lstatnslist, https://libguestfs.org/guestfs.3.html#guestfs_lstatnslist
+func (g *Guestfs) Lstatnslist(path string, names []string) (*[]StatNS, error) {
+	return value(g, "lstatnslist", []any{path, names}, func() (*[]StatNS, error) { return g.lstatnslist(path, names) })
 }
 
-// Lxattrlist does what [guestfs_lxattrlist] does.
-//
-// [guestfs_lxattrlist]: https://libguestfs.org/guestfs.3.html#guestfs_lxattrlist
-func (g *Guestfs) Lxattrlist(path string, names []string) (r *[]XAttr, err error) {
-	err = g.local("lxattrlist", []any{path, names}, &r, func() (err error) {
-		r, err = g.lxattrlist(path, names)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Lxattrlist works like guestfs_lxattrlist, https://libguestfs.org/guestfs.3.html#guestfs_lxattrlist
+func (g *Guestfs) Lxattrlist(path string, names []string) (*[]XAttr, error) {
+	return value(g, "lxattrlist", []any{path, names}, func() (*[]XAttr, error) { return g.lxattrlist(path, names) })
 }
 
-// Max_disks does what [guestfs_max_disks] does.
-//
-// [guestfs_max_disks]: https://libguestfs.org/guestfs.3.html#guestfs_max_disks
-func (g *Guestfs) Max_disks() (r int, err error) {
-	err = g.local("max_disks", nil, &r, func() (err error) {
-		r, err = g.maxDisks()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return r, nil
+// Max_disks works like guestfs_max_disks, https://libguestfs.org/guestfs.3.html#guestfs_max_disks
+func (g *Guestfs) Max_disks() (int, error) {
+	return value(g, "max_disks", nil, func() (int, error) { return g.maxDisks() })
 }
 
-// Mount_local does what [guestfs_mount_local] does.
-//
-// [guestfs_mount_local]: https://libguestfs.org/guestfs.3.html#guestfs_mount_local
+// Mount_local works like guestfs_mount_local, https://libguestfs.org/guestfs.3.html#guestfs_mount_local
 func (g *Guestfs) Mount_local(localmountpoint string, optargs *OptargsMount_local) error {
 	return g.local("mount_local", []any{localmountpoint, optargs}, nil, func() error { return g.mountLocal(localmountpoint, optargs) })
 }
 
-// Mount_local_run does what [guestfs_mount_local_run] does.
-//
-// [guestfs_mount_local_run]: https://libguestfs.org/guestfs.3.html#guestfs_mount_local_run
+// Mount_local_run works like guestfs_mount_local_run, https://libguestfs.org/guestfs.3.html#guestfs_mount_local_run
 func (g *Guestfs) Mount_local_run() error {
 	return g.local("mount_local_run", nil, nil, func() error { return g.mountLocalRun() })
 }
 
-// Mountable_device does what [guestfs_mountable_device] does.
-//
-// [guestfs_mountable_device]: https://libguestfs.org/guestfs.3.html#guestfs_mountable_device
-func (g *Guestfs) Mountable_device(mountable string) (r string, err error) {
-	err = g.local("mountable_device", []any{mountable}, &r, func() (err error) {
-		r, err = g.mountableDevice(mountable)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Mountable_device works like guestfs_mountable_device, https://libguestfs.org/guestfs.3.html#guestfs_mountable_device
+func (g *Guestfs) Mountable_device(mountable string) (string, error) {
+	return value(g, "mountable_device", []any{mountable}, func() (string, error) { return g.mountableDevice(mountable) })
 }
 
-// Mountable_subvolume does what [guestfs_mountable_subvolume] does.
-//
-// [guestfs_mountable_subvolume]: https://libguestfs.org/guestfs.3.html#guestfs_mountable_subvolume
-func (g *Guestfs) Mountable_subvolume(mountable string) (r string, err error) {
-	err = g.local("mountable_subvolume", []any{mountable}, &r, func() (err error) {
-		r, err = g.mountableSubvolume(mountable)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return r, nil
+// Mountable_subvolume works like guestfs_mountable_subvolume, https://libguestfs.org/guestfs.3.html#guestfs_mountable_subvolume
+func (g *Guestfs) Mountable_subvolume(mountable string) (string, error) {
+	return value(g, "mountable_subvolume", []any{mountable}, func() (string, error) { return g.mountableSubvolume(mountable) })
 }
 
-// Parse_environment does what [guestfs_parse_environment] does.
-//
-// [guestfs_parse_environment]: https://libguestfs.org/guestfs.3.html#guestfs_parse_environment
+// Parse_environment works like guestfs_parse_environment, https://libguestfs.org/guestfs.3.html#guestfs_parse_environment
 func (g *Guestfs) Parse_environment() error {
 	return g.local("parse_environment", nil, nil, func() error { return g.parseEnvironment() })
 }
 
-// Parse_environment_list does what [guestfs_parse_environment_list] does.
-//
-// [guestfs_parse_environment_list]: https://libguestfs.org/guestfs.3.html#guestfs_parse_environment_list
+// Parse_environment_list works like guestfs_parse_environment_list, https://libguestfs.org/guestfs.3.html#guestfs_parse_environment_list
 func (g *Guestfs) Parse_environment_list(environment []string) error {
 	return g.local("parse_environment_list", []any{environment}, nil, func() error { return g.parseEnvironmentList(environment) })
 }
 
-// Read_file does what [guestfs_read_file] does.
-//
-// [guestfs_read_file]: https://libguestfs.org/guestfs.3.html#guestfs_read_file
-func (g *Guestfs) Read_file(path string) (r []byte, err error) {
-	err = g.local("read_file", []any{path}, &r, func() (err error) {
-		r, err = g.readFile(path)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Read_file works like guestfs_read_file, https://libguestfs.org/guestfs.3.html#guestfs_read_file
+func (g *Guestfs) Read_file(path string) ([]byte, error) {
+	return value(g, "read_file", []any{path}, func() ([]byte, error) { return g.readFile(path) })
 }
 
-// Read_lines does what [guestfs_read_lines] does.
-//
-// [guestfs_read_lines]: https://libguestfs.org/guestfs.3.html#guestfs_read_lines
-func (g *Guestfs) Read_lines(path string) (r []string, err error) {
-	err = g.local("read_lines", []any{path}, &r, func() (err error) {
-		r, err = g.readLines(path)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Read_lines works like guestfs_read_lines, https://libguestfs.org/guestfs.3.html#guestfs_read_lines
+func (g *Guestfs) Read_lines(path string) ([]string, error) {
+	return value(g, "read_lines", []any{path}, func() ([]string, error) { return g.readLines(path) })
 }
 
-// Readlinklist does what [guestfs_readlinklist] does.
-//
-// [guestfs_readlinklist]: https://libguestfs.org/guestfs.3.html#guestfs_readlinklist
-func (g *Guestfs) Readlinklist(path string, names []string) (r []string, err error) {
-	err = g.local("readlinklist", []any{path, names}, &r, func() (err error) {
-		r, err = g.readlinklist(path, names)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Readlinklist works like guestfs_readlinklist, https://libguestfs.org/guestfs.3.html#guestfs_readlinklist
+func (g *Guestfs) Readlinklist(path string, names []string) ([]string, error) {
+	return value(g, "readlinklist", []any{path, names}, func() ([]string, error) { return g.readlinklist(path, names) })
 }
 
-// Remove_drive does what [guestfs_remove_drive] does.
+// Remove_drive works like guestfs_remove_drive, https://libguestfs.org/guestfs.3.html#guestfs_remove_drive
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_remove_drive]: https://libguestfs.org/guestfs.3.html#guestfs_remove_drive
 func (g *Guestfs) Remove_drive(label string) error {
 	return g.local("remove_drive", []any{label}, nil, func() error { return g.removeDrive(label) })
 }
 
-// Set_append does what [guestfs_set_append] does.
-//
-// [guestfs_set_append]: https://libguestfs.org/guestfs.3.html#guestfs_set_append
+// Set_append works like guestfs_set_append, https://libguestfs.org/guestfs.3.html#guestfs_set_append
 func (g *Guestfs) Set_append(append *string) error {
 	return g.local("set_append", []any{append}, nil, func() error { return g.setAppend(append) })
 }
 
-// Set_attach_method does what [guestfs_set_attach_method] does.
+// Set_attach_method works like guestfs_set_attach_method, https://libguestfs.org/guestfs.3.html#guestfs_set_attach_method
 //
 // Deprecated: use [Guestfs.Set_backend].
-//
-// [guestfs_set_attach_method]: https://libguestfs.org/guestfs.3.html#guestfs_set_attach_method
 func (g *Guestfs) Set_attach_method(backend string) error {
 	return g.local("set_attach_method", []any{backend}, nil, func() error { return g.setAttachMethod(backend) })
 }
 
-// Set_autosync does what [guestfs_set_autosync] does.
-//
-// [guestfs_set_autosync]: https://libguestfs.org/guestfs.3.html#guestfs_set_autosync
+// Set_autosync works like guestfs_set_autosync, https://libguestfs.org/guestfs.3.html#guestfs_set_autosync
 func (g *Guestfs) Set_autosync(autosync bool) error {
 	return g.local("set_autosync", []any{autosync}, nil, func() error { return g.setAutosync(autosync) })
 }
 
-// Set_backend does what [guestfs_set_backend] does.
-//
-// [guestfs_set_backend]: https://libguestfs.org/guestfs.3.html#guestfs_set_backend
+// Set_backend works like guestfs_set_backend, https://libguestfs.org/guestfs.3.html#guestfs_set_backend
 func (g *Guestfs) Set_backend(backend string) error {
 	return g.local("set_backend", []any{backend}, nil, func() error { return g.setBackend(backend) })
 }
 
-// Set_backend_setting does what [guestfs_set_backend_setting] does.
-//
-// [guestfs_set_backend_setting]: https://libguestfs.org/guestfs.3.html#guestfs_set_backend_setting
+// Set_backend_setting works like guestfs_set_backend_setting, https://libguestfs.org/guestfs.3.html#guestfs_set_backend_setting
 func (g *Guestfs) Set_backend_setting(name string, val string) error {
 	return g.local("set_backend_setting", []any{name, val}, nil, func() error { return g.setBackendSetting(name, val) })
 }
 
-// Set_backend_settings does what [guestfs_set_backend_settings] does.
-//
-// [guestfs_set_backend_settings]: https://libguestfs.org/guestfs.3.html#guestfs_set_backend_settings
+// Set_backend_settings works like guestfs_set_backend_settings, https://libguestfs.org/guestfs.3.html#guestfs_set_backend_settings
 func (g *Guestfs) Set_backend_settings(settings []string) error {
 	return g.local("set_backend_settings", []any{settings}, nil, func() error { return g.setBackendSettings(settings) })
 }
 
-// Set_cachedir does what [guestfs_set_cachedir] does.
-//
-// [guestfs_set_cachedir]: https://libguestfs.org/guestfs.3.html#guestfs_set_cachedir
+// Set_cachedir works like guestfs_set_cachedir, https://libguestfs.org/guestfs.3.html#guestfs_set_cachedir
 func (g *Guestfs) Set_cachedir(cachedir *string) error {
 	return g.local("set_cachedir", []any{cachedir}, nil, func() error { return g.setCachedir(cachedir) })
 }
 
-// Set_direct does what [guestfs_set_direct] does.
+// Set_direct works like guestfs_set_direct, https://libguestfs.org/guestfs.3.html#guestfs_set_direct
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_set_direct]: https://libguestfs.org/guestfs.3.html#guestfs_set_direct
 func (g *Guestfs) Set_direct(direct bool) error {
 	return g.local("set_direct", []any{direct}, nil, func() error { return g.setDirect(direct) })
 }
 
-// Set_hv does what [guestfs_set_hv] does.
-//
-// [guestfs_set_hv]: https://libguestfs.org/guestfs.3.html#guestfs_set_hv
+// Set_hv works like guestfs_set_hv, https://libguestfs.org/guestfs.3.html#guestfs_set_hv
 func (g *Guestfs) Set_hv(hv string) error {
 	return g.local("set_hv", []any{hv}, nil, func() error { return g.setHv(hv) })
 }
 
-// Set_identifier does what [guestfs_set_identifier] does.
-//
-// [guestfs_set_identifier]: https://libguestfs.org/guestfs.3.html#guestfs_set_identifier
+// Set_identifier works like guestfs_set_identifier, https://libguestfs.org/guestfs.3.html#guestfs_set_identifier
 func (g *Guestfs) Set_identifier(identifier string) error {
 	return g.local("set_identifier", []any{identifier}, nil, func() error { return g.setIdentifier(identifier) })
 }
 
-// Set_libvirt_requested_credential does what [guestfs_set_libvirt_requested_credential] does.
-//
-// [guestfs_set_libvirt_requested_credential]: https://libguestfs.org/guestfs.3.html#guestfs_set_libvirt_requested_credential
+// Set_libvirt_requested_credential works like guestfs_set_libvirt_requested_credential, https://libguestfs.org/guestfs.3.html#guestfs_set_libvirt_requested_credential
 func (g *Guestfs) Set_libvirt_requested_credential(index int, cred []byte) error {
 	return g.local("set_libvirt_requested_credential", []any{index, cred}, nil, func() error { return g.setLibvirtRequestedCredential(index, cred) })
 }
 
-// Set_libvirt_supported_credentials does what [guestfs_set_libvirt_supported_credentials] does.
-//
-// [guestfs_set_libvirt_supported_credentials]: https://libguestfs.org/guestfs.3.html#guestfs_set_libvirt_supported_credentials
+// Set_libvirt_supported_credentials works like guestfs_set_libvirt_supported_credentials, https://libguestfs.org/guestfs.3.html#guestfs_set_libvirt_supported_credentials
 func (g *Guestfs) Set_libvirt_supported_credentials(creds []string) error {
 	return g.local("set_libvirt_supported_credentials", []any{creds}, nil, func() error { return g.setLibvirtSupportedCredentials(creds) })
 }
 
-// Set_memsize does what [guestfs_set_memsize] does.
-//
-// [guestfs_set_memsize]: https://libguestfs.org/guestfs.3.html#guestfs_set_memsize
+// Set_memsize works like guestfs_set_memsize, https://libguestfs.org/guestfs.3.html#guestfs_set_memsize
 func (g *Guestfs) Set_memsize(memsize int) error {
 	return g.local("set_memsize", []any{memsize}, nil, func() error { return g.setMemsize(memsize) })
 }
 
-// Set_network does what [guestfs_set_network] does.
-//
-// [guestfs_set_network]: https://libguestfs.org/guestfs.3.html#guestfs_set_network
+// Set_network works like guestfs_set_network, https://libguestfs.org/guestfs.3.html#guestfs_set_network
 func (g *Guestfs) Set_network(network bool) error {
 	return g.local("set_network", []any{network}, nil, func() error { return g.setNetwork(network) })
 }
 
-// Set_path does what [guestfs_set_path] does.
-//
-// [guestfs_set_path]: https://libguestfs.org/guestfs.3.html#guestfs_set_path
+// Set_path works like guestfs_set_path, https://libguestfs.org/guestfs.3.html#guestfs_set_path
 func (g *Guestfs) Set_path(searchpath *string) error {
 	return g.local("set_path", []any{searchpath}, nil, func() error { return g.setPath(searchpath) })
 }
 
-// Set_pgroup does what [guestfs_set_pgroup] does.
-//
-// [guestfs_set_pgroup]: https://libguestfs.org/guestfs.3.html#guestfs_set_pgroup
+// Set_pgroup works like guestfs_set_pgroup, https://libguestfs.org/guestfs.3.html#guestfs_set_pgroup
 func (g *Guestfs) Set_pgroup(pgroup bool) error {
 	return g.local("set_pgroup", []any{pgroup}, nil, func() error { return g.setPgroup(pgroup) })
 }
 
-// Set_program does what [guestfs_set_program] does.
-//
-// [guestfs_set_program]: https://libguestfs.org/guestfs.3.html#guestfs_set_program
+// Set_program works like guestfs_set_program, https://libguestfs.org/guestfs.3.html#guestfs_set_program
 func (g *Guestfs) Set_program(program string) error {
 	return g.local("set_program", []any{program}, nil, func() error { return g.setProgram(program) })
 }
 
-// Set_qemu does what [guestfs_set_qemu] does.
+// Set_qemu works like guestfs_set_qemu, https://libguestfs.org/guestfs.3.html#guestfs_set_qemu
 //
 // Deprecated: use [Guestfs.Set_hv].
-//
-// [guestfs_set_qemu]: https://libguestfs.org/guestfs.3.html#guestfs_set_qemu
 func (g *Guestfs) Set_qemu(hv *string) error {
 	return g.local("set_qemu", []any{hv}, nil, func() error { return g.setQemu(hv) })
 }
 
-// Set_recovery_proc does what [guestfs_set_recovery_proc] does.
-//
-// [guestfs_set_recovery_proc]: https://libguestfs.org/guestfs.3.html#guestfs_set_recovery_proc
+// Set_recovery_proc works like guestfs_set_recovery_proc, https://libguestfs.org/guestfs.3.html#guestfs_set_recovery_proc
 func (g *Guestfs) Set_recovery_proc(recoveryproc bool) error {
 	return g.local("set_recovery_proc", []any{recoveryproc}, nil, func() error { return g.setRecoveryProc(recoveryproc) })
 }
 
-// Set_selinux does what [guestfs_set_selinux] does.
+// Set_selinux works like guestfs_set_selinux, https://libguestfs.org/guestfs.3.html#guestfs_set_selinux
 //
 // Deprecated: use [Guestfs.Selinux_relabel].
-//
-// [guestfs_set_selinux]: https://libguestfs.org/guestfs.3.html#guestfs_set_selinux
 func (g *Guestfs) Set_selinux(selinux bool) error {
 	return g.local("set_selinux", []any{selinux}, nil, func() error { return g.setSelinux(selinux) })
 }
 
-// Set_smp does what [guestfs_set_smp] does.
-//
-// [guestfs_set_smp]: https://libguestfs.org/guestfs.3.html#guestfs_set_smp
+// Set_smp works like guestfs_set_smp, https://libguestfs.org/guestfs.3.html#guestfs_set_smp
 func (g *Guestfs) Set_smp(smp int) error {
 	return g.local("set_smp", []any{smp}, nil, func() error { return g.setSmp(smp) })
 }
 
-// Set_tmpdir does what [guestfs_set_tmpdir] does.
-//
-// [guestfs_set_tmpdir]: https://libguestfs.org/guestfs.3.html#guestfs_set_tmpdir
+// Set_tmpdir works like guestfs_set_tmpdir, https://libguestfs.org/guestfs.3.html#guestfs_set_tmpdir
 func (g *Guestfs) Set_tmpdir(tmpdir *string) error {
 	return g.local("set_tmpdir", []any{tmpdir}, nil, func() error { return g.setTmpdir(tmpdir) })
 }
 
-// Set_trace does what [guestfs_set_trace] does.
-//
-// [guestfs_set_trace]: https://libguestfs.org/guestfs.3.html#guestfs_set_trace
+// Set_trace works like guestfs_set_trace, https://libguestfs.org/guestfs.3.html#guestfs_set_trace
 func (g *Guestfs) Set_trace(trace bool) error {
 	return g.local("set_trace", []any{trace}, nil, func() error { return g.setTrace(trace) })
 }
 
-// Set_verbose does what [guestfs_set_verbose] does.
-//
-// [guestfs_set_verbose]: https://libguestfs.org/guestfs.3.html#guestfs_set_verbose
+// Set_verbose works like guestfs_set_verbose, https://libguestfs.org/guestfs.3.html#guestfs_set_verbose
 func (g *Guestfs) Set_verbose(verbose bool) error {
 	return g.local("set_verbose", []any{verbose}, nil, func() error { return g.setVerbose(verbose) })
 }
 
-// Shutdown does what [guestfs_shutdown] does.
-//
-// [guestfs_shutdown]: https://libguestfs.org/guestfs.3.html#guestfs_shutdown
+// Shutdown works like guestfs_shutdown, https://libguestfs.org/guestfs.3.html#guestfs_shutdown
 func (g *Guestfs) Shutdown() error {
 	return g.local("shutdown", nil, nil, func() error { return g.shutdown() })
 }
 
-// Stat does what [guestfs_stat] does.
-//
-// [guestfs_stat]: https://libguestfs.org/guestfs.3.html#guestfs_stat
-func (g *Guestfs) Stat(path string) (r *Stat, err error) {
-	err = g.local("stat", []any{path}, &r, func() (err error) {
-		r, err = g.stat(path)
-		return err
-	})
-	if err != nil {
-		return &Stat{}, err
-	}
-	return r, nil
+// Stat works like guestfs_stat, https://libguestfs.org/guestfs.3.html#guestfs_stat
+func (g *Guestfs) Stat(path string) (*Stat, error) {
+	return structure(g, "stat", []any{path}, func() (*Stat, error) { return g.stat(path) })
 }
 
-// Umount_local does what [guestfs_umount_local] does.
-//
-// [guestfs_umount_local]: https://libguestfs.org/guestfs.3.html#guestfs_umount_local
+// Umount_local works like guestfs_umount_local, https://libguestfs.org/guestfs.3.html#guestfs_umount_local
 func (g *Guestfs) Umount_local(optargs *OptargsUmount_local) error {
 	return g.local("umount_local", []any{optargs}, nil, func() error { return g.umountLocal(optargs) })
 }
 
-// User_cancel does what [guestfs_user_cancel] does.
-//
-// [guestfs_user_cancel]: https://libguestfs.org/guestfs.3.html#guestfs_user_cancel
+// User_cancel works like guestfs_user_cancel, https://libguestfs.org/guestfs.3.html#guestfs_user_cancel
 func (g *Guestfs) User_cancel() error {
 	return g.local("user_cancel", nil, nil, func() error { return g.userCancel() })
 }
 
-// Version does what [guestfs_version] does.
-//
-// [guestfs_version]: https://libguestfs.org/guestfs.3.html#guestfs_version
-func (g *Guestfs) Version() (r *Version, err error) {
-	err = g.local("version", nil, &r, func() (err error) {
-		r, err = g.version()
-		return err
-	})
-	if err != nil {
-		return &Version{}, err
-	}
-	return r, nil
+// Version works like guestfs_version, https://libguestfs.org/guestfs.3.html#guestfs_version
+func (g *Guestfs) Version() (*Version, error) {
+	return structure(g, "version", nil, func() (*Version, error) { return g.version() })
 }
 
-// Wait_ready does what [guestfs_wait_ready] does.
+// Wait_ready works like guestfs_wait_ready, https://libguestfs.org/guestfs.3.html#guestfs_wait_ready
 //
 // Deprecated: there is no use for it.
-//
-// [guestfs_wait_ready]: https://libguestfs.org/guestfs.3.html#guestfs_wait_ready
 func (g *Guestfs) Wait_ready() error {
 	return g.local("wait_ready", nil, nil, func() error { return g.waitReady() })
 }
 
-// Write does what [guestfs_write] does.
-//
-// [guestfs_write]: https://libguestfs.org/guestfs.3.html#guestfs_write
+// Write works like guestfs_write, https://libguestfs.org/guestfs.3.html#guestfs_write
 func (g *Guestfs) Write(path string, content []byte) error {
 	return g.local("write", []any{path, content}, nil, func() error { return g.write(path, content) })
 }
 
-// Write_append does what [guestfs_write_append] does.
-//
-// [guestfs_write_append]: https://libguestfs.org/guestfs.3.html#guestfs_write_append
+// Write_append works like guestfs_write_append, https://libguestfs.org/guestfs.3.html#guestfs_write_append
 func (g *Guestfs) Write_append(path string, content []byte) error {
 	return g.local("write_append", []any{path, content}, nil, func() error { return g.writeAppend(path, content) })
 }
 
-// Yara_scan does what [guestfs_yara_scan] does.
-//
-// [guestfs_yara_scan]: https://libguestfs.org/guestfs.3.html#guestfs_yara_scan
-func (g *Guestfs) Yara_scan(path string) (r *[]YaraDetection, err error) {
-	err = g.local("yara_scan", []any{path}, &r, func() (err error) {
-		r, err = g.yaraScan(path)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+// Yara_scan works like guestfs_yara_scan, https://libguestfs.org/guestfs.3.html#guestfs_yara_scan
+func (g *Guestfs) Yara_scan(path string) (*[]YaraDetection, error) {
+	return value(g, "yara_scan", []any{path}, func() (*[]YaraDetection, error) { return g.yaraScan(path) })
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 )
 
 // machine is what a virtual machine's command line is made of.
 type machine struct {
-	appliance  *appliance
+	appliance  appliance.Files
 	drives     []drive
 	socket     string // host path
 	memsize    int    // MB
@@ -20,9 +22,6 @@ type machine struct {
 	identifier string
 	parameters [][2]string
 }
-
-// comma writes a value of an option of qemu.
-func comma(s string) string { return strings.ReplaceAll(s, ",", ",,") }
 
 // args returns the arguments for qemu, as libguestfs makes them.
 func (m *machine) args() ([]string, error) {
@@ -42,7 +41,7 @@ func (m *machine) args() ([]string, error) {
 	if runtime.GOARCH == "amd64" {
 		args = append(args, "-global", "kvm-pit.lost_tick_policy=discard")
 	}
-	args = append(args, "-kernel", m.appliance.kernel, "-initrd", m.appliance.initrd,
+	args = append(args, "-kernel", m.appliance.Kernel, "-initrd", m.appliance.Initrd,
 		"-object", "rng-random,filename=/dev/urandom,id=rng0", "-device", "virtio-rng-pci,rng=rng0",
 		"-device", "virtio-scsi-pci,id=scsi")
 	for i := range m.drives {
@@ -53,17 +52,16 @@ func (m *machine) args() ([]string, error) {
 		args = append(args, d...)
 	}
 	root := ""
-	if image := m.appliance.root; image != "" {
-		uuid, err := rootUUID(image)
+	if m.appliance.Root != "" {
+		uuid, err := m.appliance.RootUUID()
 		if err != nil {
-			return nil, err
+			return nil, pathError(err)
 		}
 		root = " root=UUID=" + uuid
-		args = append(args, "-drive", "file="+comma(image)+",snapshot=on,id=appliance,cache=unsafe,if=none,format=raw",
-			"-device", "scsi-hd,drive=appliance")
+		args = append(args, m.appliance.RootDrive()...)
 	}
 	args = append(args, "-device", "virtio-serial-pci", "-serial", "stdio",
-		"-chardev", "socket,path="+comma(m.socket)+",id=channel0",
+		"-chardev", "socket,path="+appliance.Comma(m.socket)+",id=channel0",
 		"-device", "virtserialport,chardev=channel0,name=org.libguestfs.channel.0")
 	if m.network {
 		args = append(args, "-netdev", "user,id=usernet,net=169.254.0.0/16", "-device", "virtio-net-pci,netdev=usernet")
@@ -111,7 +109,7 @@ func (d *drive) forMachine(i int) ([]string, error) {
 	if d.cachemode == "unsafe" || d.readonly {
 		cache = "unsafe"
 	}
-	opts := "file=" + comma(name) + ",cache=" + cache
+	opts := "file=" + appliance.Comma(name) + ",cache=" + cache
 	if d.format != "" {
 		opts += ",format=" + d.format
 	}
@@ -121,7 +119,7 @@ func (d *drive) forMachine(i int) ([]string, error) {
 	if d.copyonread {
 		opts += ",copy-on-read=on"
 	}
-	if d.discard == "enable" || d.discard == "besteffort" {
+	if d.discards() {
 		opts += ",discard=unmap"
 	}
 	device := fmt.Sprintf("scsi-hd,drive=hd%d", i)

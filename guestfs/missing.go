@@ -32,7 +32,7 @@ func (g *Guestfs) addLibvirtDom(dom int64, optargs *OptargsAdd_libvirt_dom) (int
 func (g *Guestfs) cPointer() (int64, error) { return 0, missing("c_pointer") }
 
 func (g *Guestfs) setLibvirtSupportedCredentials(creds []string) error {
-	set(&g.settings, &g.settings.supportedCredentials, creds)
+	set(g, &g.settings.supportedCredentials, creds)
 	return nil
 }
 

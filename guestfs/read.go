@@ -10,7 +10,7 @@ import (
 
 // readFile returns a whole file.
 func (g *Guestfs) readFile(path string) ([]byte, error) {
-	b, err := g.receive(request{name: "download", proc: rpc.ProcDownload, args: &rpc.DownloadArgs{Remotefilename: path}})
+	b, err := g.receive(rpc.ProcDownload, &rpc.DownloadArgs{Remotefilename: path})
 	if b == nil && err == nil {
 		b = []byte{}
 	}
@@ -40,17 +40,17 @@ func (g *Guestfs) readLines(path string) ([]string, error) {
 
 // ls returns the names in a directory, sorted.
 func (g *Guestfs) ls(directory string) ([]string, error) {
-	return g.names(request{name: "ls0", proc: rpc.ProcLs0, args: &rpc.Ls0Args{Dir: directory}})
+	return g.names(rpc.ProcLs0, &rpc.Ls0Args{Dir: directory})
 }
 
 // find returns the paths below a directory, relative to it and sorted.
 func (g *Guestfs) find(directory string) ([]string, error) {
-	return g.names(request{name: "find0", proc: rpc.ProcFind0, args: &rpc.Find0Args{Directory: directory}})
+	return g.names(rpc.ProcFind0, &rpc.Find0Args{Directory: directory})
 }
 
 // names returns what comes as strings that a zero byte ends.
-func (g *Guestfs) names(r request) ([]string, error) {
-	b, err := g.receive(r)
+func (g *Guestfs) names(proc uint32, a rpc.Args) ([]string, error) {
+	b, err := g.receive(proc, a)
 	if err != nil {
 		return nil, err
 	}

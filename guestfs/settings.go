@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // settings are what a program can say of a handle before and after it is launched.
@@ -39,68 +40,68 @@ func defaults() settings {
 	}
 }
 
-func get[T any](s *settings, v *T) T {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// get returns a setting of a handle, to which v points.
+func get[T any](g *Guestfs, v *T) T {
+	g.settings.mu.Lock()
+	defer g.settings.mu.Unlock()
 	return *v
 }
 
-func set[T any](s *settings, v *T, to T) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// set changes a setting of a handle, to which v points.
+func set[T any](g *Guestfs, v *T, to T) {
+	g.settings.mu.Lock()
+	defer g.settings.mu.Unlock()
 	*v = to
 }
 
-func (s *settings) getBool(v *bool) bool { return get(s, v) }
-
 // Settings that are nothing but kept.
 
-func (g *Guestfs) setVerbose(v bool) error    { set(&g.settings, &g.settings.verbose, v); return nil }
-func (g *Guestfs) getVerbose() (bool, error)  { return get(&g.settings, &g.settings.verbose), nil }
-func (g *Guestfs) setTrace(v bool) error      { set(&g.settings, &g.settings.trace, v); return nil }
-func (g *Guestfs) getTrace() (bool, error)    { return get(&g.settings, &g.settings.trace), nil }
-func (g *Guestfs) setAutosync(v bool) error   { set(&g.settings, &g.settings.autosync, v); return nil }
-func (g *Guestfs) getAutosync() (bool, error) { return get(&g.settings, &g.settings.autosync), nil }
-func (g *Guestfs) setNetwork(v bool) error    { set(&g.settings, &g.settings.network, v); return nil }
-func (g *Guestfs) getNetwork() (bool, error)  { return get(&g.settings, &g.settings.network), nil }
-func (g *Guestfs) setPgroup(v bool) error     { set(&g.settings, &g.settings.pgroup, v); return nil }
-func (g *Guestfs) getPgroup() (bool, error)   { return get(&g.settings, &g.settings.pgroup), nil }
+func (g *Guestfs) setVerbose(v bool) error    { set(g, &g.settings.verbose, v); return nil }
+func (g *Guestfs) getVerbose() (bool, error)  { return get(g, &g.settings.verbose), nil }
+func (g *Guestfs) setTrace(v bool) error      { set(g, &g.settings.trace, v); return nil }
+func (g *Guestfs) getTrace() (bool, error)    { return get(g, &g.settings.trace), nil }
+func (g *Guestfs) setAutosync(v bool) error   { set(g, &g.settings.autosync, v); return nil }
+func (g *Guestfs) getAutosync() (bool, error) { return get(g, &g.settings.autosync), nil }
+func (g *Guestfs) setNetwork(v bool) error    { set(g, &g.settings.network, v); return nil }
+func (g *Guestfs) getNetwork() (bool, error)  { return get(g, &g.settings.network), nil }
+func (g *Guestfs) setPgroup(v bool) error     { set(g, &g.settings.pgroup, v); return nil }
+func (g *Guestfs) getPgroup() (bool, error)   { return get(g, &g.settings.pgroup), nil }
 func (g *Guestfs) setRecoveryProc(v bool) error {
-	set(&g.settings, &g.settings.recovery, v)
+	set(g, &g.settings.recovery, v)
 	return nil
 }
 func (g *Guestfs) getRecoveryProc() (bool, error) {
-	return get(&g.settings, &g.settings.recovery), nil
+	return get(g, &g.settings.recovery), nil
 }
-func (g *Guestfs) setDirect(v bool) error      { set(&g.settings, &g.settings.direct, v); return nil }
-func (g *Guestfs) getDirect() (bool, error)    { return get(&g.settings, &g.settings.direct), nil }
-func (g *Guestfs) setSelinux(v bool) error     { set(&g.settings, &g.settings.selinux, v); return nil }
-func (g *Guestfs) getSelinux() (bool, error)   { return get(&g.settings, &g.settings.selinux), nil }
-func (g *Guestfs) setProgram(v string) error   { set(&g.settings, &g.settings.program, v); return nil }
-func (g *Guestfs) getProgram() (string, error) { return get(&g.settings, &g.settings.program), nil }
-func (g *Guestfs) setAppend(v *string) error   { set(&g.settings, &g.settings.append, v); return nil }
-func (g *Guestfs) getAppend() (*string, error) { return get(&g.settings, &g.settings.append), nil }
-func (g *Guestfs) getHv() (string, error)      { return get(&g.settings, &g.settings.hv), nil }
+func (g *Guestfs) setDirect(v bool) error      { set(g, &g.settings.direct, v); return nil }
+func (g *Guestfs) getDirect() (bool, error)    { return get(g, &g.settings.direct), nil }
+func (g *Guestfs) setSelinux(v bool) error     { set(g, &g.settings.selinux, v); return nil }
+func (g *Guestfs) getSelinux() (bool, error)   { return get(g, &g.settings.selinux), nil }
+func (g *Guestfs) setProgram(v string) error   { set(g, &g.settings.program, v); return nil }
+func (g *Guestfs) getProgram() (string, error) { return get(g, &g.settings.program), nil }
+func (g *Guestfs) setAppend(v *string) error   { set(g, &g.settings.append, v); return nil }
+func (g *Guestfs) getAppend() (*string, error) { return get(g, &g.settings.append), nil }
+func (g *Guestfs) getHv() (string, error)      { return get(g, &g.settings.hv), nil }
 func (g *Guestfs) getQemu() (string, error)    { return g.getHv() }
-func (g *Guestfs) getPath() (string, error)    { return get(&g.settings, &g.settings.path), nil }
-func (g *Guestfs) getBackend() (string, error) { return get(&g.settings, &g.settings.backend), nil }
+func (g *Guestfs) getPath() (string, error)    { return get(g, &g.settings.path), nil }
+func (g *Guestfs) getBackend() (string, error) { return get(g, &g.settings.backend), nil }
 func (g *Guestfs) getAttachMethod() (string, error) {
-	b := get(&g.settings, &g.settings.backend)
+	b := get(g, &g.settings.backend)
 	if b == "direct" {
 		b = "appliance" // its name of old
 	}
 	return b, nil
 }
 func (g *Guestfs) setAttachMethod(v string) error { return g.setBackend(v) }
-func (g *Guestfs) getMemsize() (int, error)       { return get(&g.settings, &g.settings.memsize), nil }
-func (g *Guestfs) getSmp() (int, error)           { return get(&g.settings, &g.settings.smp), nil }
+func (g *Guestfs) getMemsize() (int, error)       { return get(g, &g.settings.memsize), nil }
+func (g *Guestfs) getSmp() (int, error)           { return get(g, &g.settings.smp), nil }
 func (g *Guestfs) getIdentifier() (string, error) {
-	return get(&g.settings, &g.settings.identifier), nil
+	return get(g, &g.settings.identifier), nil
 }
 
 // setHv sets the program that the direct backend runs.
 func (g *Guestfs) setHv(v string) error {
-	set(&g.settings, &g.settings.hv, v)
+	set(g, &g.settings.hv, v)
 	return nil
 }
 
@@ -117,7 +118,7 @@ func (g *Guestfs) setPath(v *string) error {
 	if v != nil {
 		path = *v
 	}
-	set(&g.settings, &g.settings.path, path)
+	set(g, &g.settings.path, path)
 	return nil
 }
 
@@ -132,7 +133,7 @@ func (g *Guestfs) setBackend(v string) error {
 	default:
 		return errorf(0, "invalid backend: %s", v)
 	}
-	set(&g.settings, &g.settings.backend, v)
+	set(g, &g.settings.backend, v)
 	return nil
 }
 
@@ -140,7 +141,7 @@ func (g *Guestfs) setMemsize(v int) error {
 	if v < minMemsize {
 		return errorf(0, "memory size of %d MB is too small", v)
 	}
-	set(&g.settings, &g.settings.memsize, v)
+	set(g, &g.settings.memsize, v)
 	return nil
 }
 
@@ -151,7 +152,7 @@ func (g *Guestfs) setSmp(v int) error {
 	case v < 1:
 		return errorf(0, "invalid smp parameter: %d", v)
 	}
-	set(&g.settings, &g.settings.smp, v)
+	set(g, &g.settings.smp, v)
 	return nil
 }
 
@@ -159,23 +160,23 @@ func (g *Guestfs) setIdentifier(v string) error {
 	if strings.Trim(v, letters+digits+"_-") != "" {
 		return errorf(0, "identifier must contain only alphanumeric ASCII characters, underscores and minus signs")
 	}
-	set(&g.settings, &g.settings.identifier, v)
+	set(g, &g.settings.identifier, v)
 	return nil
 }
 
 // Settings of the backend are words, of which some have a value: "NAME" or "NAME=VALUE".
 
 func (g *Guestfs) getBackendSettings() ([]string, error) {
-	return append([]string{}, get(&g.settings, &g.settings.backendSettings)...), nil
+	return append([]string{}, get(g, &g.settings.backendSettings)...), nil
 }
 
 func (g *Guestfs) setBackendSettings(l []string) error {
-	set(&g.settings, &g.settings.backendSettings, slices.Clone(l))
+	set(g, &g.settings.backendSettings, slices.Clone(l))
 	return nil
 }
 
 func (g *Guestfs) getBackendSetting(name string) (string, error) {
-	for _, s := range get(&g.settings, &g.settings.backendSettings) {
+	for _, s := range get(g, &g.settings.backendSettings) {
 		if key, value, ok := strings.Cut(s, "="); key == name {
 			if !ok {
 				value = "1"
@@ -183,7 +184,7 @@ func (g *Guestfs) getBackendSetting(name string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", errorf(esrch, "setting not found")
+	return "", errorf(syscall.ESRCH, "setting not found")
 }
 
 func (g *Guestfs) setBackendSetting(name, value string) error {

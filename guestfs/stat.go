@@ -4,18 +4,15 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
-	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
 func (g *Guestfs) stat(path string) (*Stat, error) {
-	var s StatNS
-	err := g.call(rpc.ProcStatns, &rpc.StatnsArgs{Path: path}, func(c *xdr.Codec) { codeStatNS(c, &s) })
+	s, err := query(g, rpc.ProcStatns, &rpc.StatnsArgs{Path: path}, codeStatNS)
 	return s.stat(), err
 }
 
 func (g *Guestfs) lstat(path string) (*Stat, error) {
-	var s StatNS
-	err := g.call(rpc.ProcLstatns, &rpc.LstatnsArgs{Path: path}, func(c *xdr.Codec) { codeStatNS(c, &s) })
+	s, err := query(g, rpc.ProcLstatns, &rpc.LstatnsArgs{Path: path}, codeStatNS)
 	return s.stat(), err
 }
 
@@ -37,10 +34,8 @@ const (
 )
 
 func (g *Guestfs) lstatnslist(path string, names []string) (*[]StatNS, error) {
-	return inParts(names, statsPerCall, func(part []string) (l *[]StatNS, err error) {
-		err = g.call(rpc.ProcInternalLstatnslist, &rpc.InternalLstatnslistArgs{Path: path, Names: part},
-			func(c *xdr.Codec) { l = decodeList(c, statNSSize, codeStatNS) })
-		return l, err
+	return inParts(names, statsPerCall, func(part []string) (*[]StatNS, error) {
+		return query(g, rpc.ProcInternalLstatnslist, &rpc.InternalLstatnslistArgs{Path: path, Names: part}, list(statNSSize, codeStatNS))
 	})
 }
 
@@ -62,18 +57,14 @@ func (g *Guestfs) lstatlist(path string, names []string) (*[]Stat, error) {
 // lxattrlist returns the extended attributes of files: for each one whose value is their
 // number, and then them.
 func (g *Guestfs) lxattrlist(path string, names []string) (*[]XAttr, error) {
-	return inParts(names, xattrsPerCall, func(part []string) (l *[]XAttr, err error) {
-		err = g.call(rpc.ProcInternalLxattrlist, &rpc.InternalLxattrlistArgs{Path: path, Names: part},
-			func(c *xdr.Codec) { l = decodeList(c, 8, codeXAttr) })
-		return l, err
+	return inParts(names, xattrsPerCall, func(part []string) (*[]XAttr, error) {
+		return query(g, rpc.ProcInternalLxattrlist, &rpc.InternalLxattrlistArgs{Path: path, Names: part}, list(8, codeXAttr))
 	})
 }
 
 func (g *Guestfs) readlinklist(path string, names []string) ([]string, error) {
 	l, err := inParts(names, linksPerCall, func(part []string) (*[]string, error) {
-		var l []string
-		err := g.call(rpc.ProcInternalReadlinklist, &rpc.InternalReadlinklistArgs{Path: path, Names: part},
-			func(c *xdr.Codec) { l = decodeStrings(c) })
+		l, err := query(g, rpc.ProcInternalReadlinklist, &rpc.InternalReadlinklistArgs{Path: path, Names: part}, decodeStrings)
 		return &l, err
 	})
 	if err != nil {

@@ -10,10 +10,7 @@ import (
 // Lists that are too long for a message come as files.
 
 func (g *Guestfs) filesystemWalk(device string) (*[]TSKDirent, error) {
-	b, err := g.receive(request{
-		name: "internal_filesystem_walk", proc: rpc.ProcInternalFilesystemWalk,
-		args: &rpc.InternalFilesystemWalkArgs{Device: device},
-	})
+	b, err := g.receive(rpc.ProcInternalFilesystemWalk, &rpc.InternalFilesystemWalkArgs{Device: device})
 	if err != nil {
 		return nil, err
 	}
@@ -21,10 +18,7 @@ func (g *Guestfs) filesystemWalk(device string) (*[]TSKDirent, error) {
 }
 
 func (g *Guestfs) findInode(device string, inode int64) (*[]TSKDirent, error) {
-	b, err := g.receive(request{
-		name: "internal_find_inode", proc: rpc.ProcInternalFindInode,
-		args: &rpc.InternalFindInodeArgs{Device: device, Inode: inode},
-	})
+	b, err := g.receive(rpc.ProcInternalFindInode, &rpc.InternalFindInodeArgs{Device: device, Inode: inode})
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +26,7 @@ func (g *Guestfs) findInode(device string, inode int64) (*[]TSKDirent, error) {
 }
 
 func (g *Guestfs) yaraScan(path string) (*[]YaraDetection, error) {
-	b, err := g.receive(request{
-		name: "internal_yara_scan", proc: rpc.ProcInternalYaraScan, args: &rpc.InternalYaraScanArgs{Path: path},
-	})
+	b, err := g.receive(rpc.ProcInternalYaraScan, &rpc.InternalYaraScanArgs{Path: path})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +36,7 @@ func (g *Guestfs) yaraScan(path string) (*[]YaraDetection, error) {
 // journalGet returns the fields of a journal's entry. Each comes as its length, 8 bytes,
 // and NAME=DATA.
 func (g *Guestfs) journalGet() (*[]XAttr, error) {
-	b, err := g.receive(request{name: "internal_journal_get", proc: rpc.ProcInternalJournalGet})
+	b, err := g.receive(rpc.ProcInternalJournalGet, nil)
 	if err != nil {
 		return nil, err
 	}

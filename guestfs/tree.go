@@ -36,12 +36,11 @@ func (t tree) stat(op, name string) (*treeInfo, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
-	i := &treeInfo{name: path.Base(name)}
-	err := t.g.call(rpc.ProcStatns, &rpc.StatnsArgs{Path: "/" + name}, func(c *xdr.Codec) { codeStatNS(c, &i.st) })
+	st, err := query(t.g, rpc.ProcStatns, &rpc.StatnsArgs{Path: "/" + name}, codeStatNS)
 	if err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: bare(err)}
 	}
-	return i, nil
+	return &treeInfo{path.Base(name), st}, nil
 }
 
 // ReadDir implements fs.ReadDirFS.
@@ -49,10 +48,7 @@ func (t tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
 	}
-	var entries *[]Dirent
-	err := t.g.call(rpc.ProcReaddir, &rpc.ReaddirArgs{Dir: "/" + name}, func(c *xdr.Codec) {
-		entries = decodeList(c, direntSize, codeDirent)
-	})
+	entries, err := query(t.g, rpc.ProcReaddir, &rpc.ReaddirArgs{Dir: "/" + name}, list(direntSize, codeDirent))
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: bare(err)}
 	}
@@ -201,9 +197,8 @@ func (f *treeFile) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-func (f *treeFile) pread(count int, off int64) (b []byte, err error) {
-	err = f.t.g.call(rpc.ProcPread, &rpc.PreadArgs{Path: "/" + f.name, Count: count, Offset: off},
-		func(c *xdr.Codec) { c.Bytes(&b) })
+func (f *treeFile) pread(count int, off int64) ([]byte, error) {
+	b, err := query(f.t.g, rpc.ProcPread, &rpc.PreadArgs{Path: "/" + f.name, Count: count, Offset: off}, (*xdr.Codec).Bytes)
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: f.name, Err: bare(err)}
 	}

@@ -12,10 +12,10 @@ const inMessage = 2 << 20
 // write makes a file of content.
 func (g *Guestfs) write(path string, content []byte) error {
 	if len(content) <= inMessage {
-		return g.call(rpc.ProcInternalWrite, &rpc.InternalWriteArgs{Path: path, Content: content}, nil)
+		return g.call(rpc.ProcInternalWrite, &rpc.InternalWriteArgs{Path: path, Content: content})
 	}
 	return g.request(&request{
-		name: "upload", proc: rpc.ProcUpload, args: &rpc.UploadArgs{Remotefilename: path},
+		proc: rpc.ProcUpload, args: &rpc.UploadArgs{Remotefilename: path},
 		in: bytes.NewReader(content), hint: uint64(len(content)),
 	})
 }
@@ -24,7 +24,7 @@ func (g *Guestfs) write(path string, content []byte) error {
 func (g *Guestfs) writeAppend(path string, content []byte) error {
 	for {
 		n := min(len(content), inMessage)
-		err := g.call(rpc.ProcInternalWriteAppend, &rpc.InternalWriteAppendArgs{Path: path, Content: content[:n]}, nil)
+		err := g.call(rpc.ProcInternalWriteAppend, &rpc.InternalWriteAppendArgs{Path: path, Content: content[:n]})
 		if content = content[n:]; err != nil || len(content) == 0 {
 			return err
 		}

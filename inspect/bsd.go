@@ -37,7 +37,7 @@ func findFreeBSD(t *tree) *System {
 		s.setVersion(itoa(s.Major) + "." + itoa(s.Minor))
 	}
 	s.Product = strings.TrimSpace("FreeBSD " + s.Version)
-	s.rest = s.finishBSD
+	s.later(s.finishBSD)
 	return s
 }
 
@@ -55,7 +55,7 @@ func findNetBSD(t *tree) *System {
 	s.setVersion(string(m[1]))
 	s.Product, s.Release = "NetBSD "+s.Version, t.line("etc/release")
 	s.PackageFormat, s.PackageManagement = "pkgsrc", "pkgsrc"
-	s.rest = s.finishBSD
+	s.later(s.finishBSD)
 	return s
 }
 
@@ -72,7 +72,7 @@ func findOpenBSD(t *tree) *System {
 		s.setVersion(string(m[1]))
 		s.Product, s.Release = "OpenBSD "+s.Version, t.line("etc/motd")
 	}
-	s.rest = s.finishBSD
+	s.later(s.finishBSD)
 	return s
 }
 

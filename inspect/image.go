@@ -68,8 +68,8 @@ func (in *Inspector) Image(src Source) ([]*Root, error) {
 
 // Find is Image for callers that want to mount a system rather than to describe it. It
 // finds the same roots with the same mounts, and reads nothing but what that takes. Of a
-// System it fills in the type, and what names the distribution and its version; what only
-// the registry of a Windows knows stays empty.
+// System it fills in the type, and what the first file that says so has of the distribution
+// and its version; what only the registry of a Windows knows stays empty.
 func (in *Inspector) Find(src Source) ([]*Root, error) {
 	return in.roots(&machine{src: src, brief: true})
 }
@@ -92,8 +92,11 @@ func (in *Inspector) roots(m *machine) ([]*Root, error) {
 			}
 			pools[d.UUID] = true
 		}
-		m.look(in, d)
+		if !d.isFAT() {
+			m.look(in, d)
+		}
 	}
+	m.lookAtFATs(in)
 	m.dropSnapshots()
 	var roots []*Root
 	for _, u := range m.units {
@@ -103,6 +106,9 @@ func (in *Inspector) roots(m *machine) ([]*Root, error) {
 	}
 	if len(roots) == 0 {
 		return nil, errors.Join(m.errs...)
+	}
+	if m.brief {
+		return roots, nil // what is wrong with other devices is no concern of theirs
 	}
 	for _, r := range roots {
 		for _, err := range m.errs[:min(len(m.errs), maxNotes)] {
@@ -125,12 +131,13 @@ type machine struct {
 
 // unit is one tree that was found to be, or to be a part of, a system.
 type unit struct {
-	device *Device
-	sub    *Subvolume // nil for the default
-	system *System
-	role   role
-	fstab  []fstab.Entry
-	merged bool // into a root
+	device  *Device
+	sub     *Subvolume // nil for the default
+	options string     // it is mounted with
+	system  *System
+	role    role
+	fstab   []fstab.Entry
+	merged  bool // into a root
 }
 
 func (u *unit) mountable() string {
@@ -214,21 +221,20 @@ func ofContainer(path string) bool {
 
 // lookAt mounts a unit and keeps it if there is something in it.
 func (m *machine) lookAt(in *Inspector, u *unit) {
-	options := ""
 	if u.sub != nil {
-		options = "subvol=" + u.sub.Path
-		if strings.Contains(u.sub.Path, ",") { // which would end the option
-			options = fmt.Sprintf("subvolid=%d", u.sub.ID)
-		}
+		u.options = u.sub.Option()
 	}
-	fsys, err := m.src.Mount(u.device.Name, options)
+	fsys, err := m.src.Mount(u.device.Name, u.options)
+	if err != nil && u.sub == nil && u.options != "" {
+		fsys, err = m.src.Mount(u.device.Name, "") // whatever the options are good for
+	}
 	if err != nil {
-		m.errs = append(m.errs, fmt.Errorf("mount %s: %w", u.mountable(), err))
+		m.errs = append(m.errs, err)
 		return
 	}
 	defer func() {
 		if err := fsys.Unmount(); err != nil {
-			m.errs = append(m.errs, fmt.Errorf("unmount %s: %w", u.mountable(), err))
+			m.errs = append(m.errs, err)
 		}
 	}()
 	t := &tree{FS: fsys}

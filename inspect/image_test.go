@@ -37,13 +37,13 @@ var errMount = errors.New("wrong fs type")
 
 func (f *fake) Mount(device, options string) (Mounted, error) {
 	name := device
-	if options != "" {
+	if strings.HasPrefix(options, "subvol") {
 		name += "@" + options
 	}
 	f.mounts = append(f.mounts, name)
 	files, ok := f.trees[name]
 	if !ok {
-		return nil, errMount
+		return nil, fmt.Errorf("mount %s: %w", name, errMount)
 	}
 	if f.mounted++; f.mounted > 1 {
 		return nil, errors.New("two at a time")
@@ -298,6 +298,7 @@ func TestMountable(t *testing.T) {
 		"btrfsvol:/dev/sda2/@":      {"/dev/sda2", "@"},
 		"btrfsvol:/dev/sda2/@/home": {"/dev/sda2", "@/home"},
 		"btrfsvol:/dev/vg/lv/root":  {"/dev/vg/lv", "root"},
+		"btrfsvol:/dev/sda2/":       {"/dev/sda2", "/"},
 		"btrfsvol:/dev/sdb/root":    {},
 		"/dev/sdb":                  {},
 		"btrfsvol:":                 {},
@@ -306,7 +307,7 @@ func TestMountable(t *testing.T) {
 		if device != want[0] || sub != want[1] {
 			t.Errorf("%s: %q, %q", name, device, sub)
 		}
-		if device != "" && Mountable(device, "/"+sub) != name {
+		if device != "" && sub != "/" && Mountable(device, "/"+sub) != name {
 			t.Errorf("%s: %s", name, Mountable(device, sub))
 		}
 	}

@@ -26,15 +26,30 @@ func findLinux(t *tree) *System {
 			return nil
 		}
 	}
-	s.rest = s.finishLinux
+	s.later(s.finishLinux)
+	return s
+}
+
+// findAnnounced recognizes a Linux by its os-release(5), which nearly all have, before
+// anything else is looked for. The BSDs have the file as well, as has the Hurd of Debian:
+// they are recognized by files of their own.
+func findAnnounced(t *tree) *System {
+	if t.exists("hurd") || t.exists("service") || !t.isDir("etc") {
+		return nil
+	}
+	s := &System{Type: Linux}
+	if !s.identify(t, releaseNames[:1]) || s.ID == "" || strings.HasSuffix(s.ID, "bsd") || s.ID == "dragonfly" {
+		return nil
+	}
+	s.later(s.finishLinux)
 	return s
 }
 
 // identify reads os-release and lsb-release.
 func (s *System) identify(t *tree, names []string) bool {
 	for _, name := range names {
-		if t.isFile(name) && s.fromOSRelease(assignments(t.read(name))) {
-			s.refine(t)
+		if s.fromOSRelease(assignments(t.read(name))) {
+			s.later(s.refine)
 			return true
 		}
 	}
@@ -81,11 +96,11 @@ func findUsr(t *tree) *System {
 	if !s.identify(t, []string{"lib/os-release", "share/coreos/os-release"}) {
 		return nil
 	}
-	s.rest = func(t *tree) {
+	s.later(func(t *tree) {
 		s.Arch = findArch(t, []string{"bin/bash", "bin/sh", "bin/ls", "bin/env"})
 		s.Kernels = kernelsIn(t, "lib/modules")
 		s.setPackages(t)
-	}
+	})
 	return s
 }
 
@@ -96,7 +111,7 @@ func findCoreOS(t *tree) *System {
 		return nil
 	}
 	s := &System{Type: Linux, Distro: "coreos"}
-	s.rest = func(t *tree) { s.Hostname = linuxHostname(t, "coreos") }
+	s.later(func(t *tree) { s.Hostname = linuxHostname(t, "coreos") })
 	return s
 }
 

@@ -44,6 +44,9 @@ func (t *tree) names(dir string) listing {
 	if l, known := t.listed[dir]; known {
 		return l
 	}
+	if dir != "." && t.absent(dir) {
+		return listing{} // as in a file system for boot loaders or data
+	}
 	var l listing
 	if list, complete, err := q.ReadNames(dir); err == nil && complete {
 		slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
@@ -71,13 +74,17 @@ func (t *tree) absent(name string) bool {
 			return true
 		}
 	}
-	if name == "." {
+	if name == "." || likely[name] && t.listed[path.Dir(name)] == nil {
 		return false
 	}
 	l := t.names(path.Dir(name))
 	_, there := l[strings.ToLower(path.Base(name))]
 	return l != nil && !there
 }
+
+// likely are files that most systems have. To try them is quicker than to list the
+// directory first, which may not have to be done at all.
+var likely = map[string]bool{"etc/os-release": true, "etc/fstab": true}
 
 // kind returns what a listing says that a file is, if it says that and it is no symbolic
 // link, of which it would say too little.

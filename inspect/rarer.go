@@ -18,11 +18,11 @@ func findHurd(t *tree) *System {
 	if !s.identify(t, releaseNames) && !s.fromReleaseFiles(t) {
 		s.Product = "GNU/Hurd"
 	}
-	s.rest = func(t *tree) {
+	s.later(func(t *tree) {
 		s.setPackages(t)
 		s.Hostname = linuxHostname(t, s.Distro)
 		s.Arch = findArch(t, programs)
-	}
+	})
 	return s
 }
 
@@ -38,10 +38,10 @@ func findMinix(t *tree) *System {
 	s.Release = text
 	s.setVersion(minixVersion().FindString(text))
 	s.Product = strings.TrimSpace("MINIX " + s.Version)
-	s.rest = func(t *tree) {
+	s.later(func(t *tree) {
 		s.Hostname = validHostname(t.line("etc/hostname.file"))
 		s.Arch = findArch(t, programs)
-	}
+	})
 	return s
 }
 

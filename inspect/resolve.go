@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // followFstab adds what a root's fstab mounts. Entries that are mounted by hand only
@@ -129,11 +130,7 @@ func (d *Device) fits(swap bool) bool {
 // has reports whether a program that mounts a device of that name would get one of these:
 // the names of other drivers stand for the same disks.
 func (m *machine) has(name string) bool {
-	for _, driver := range []string{"/dev/vd", "/dev/hd"} {
-		if rest, ok := strings.CutPrefix(name, driver); ok {
-			name = "/dev/sd" + rest
-		}
-	}
+	name = devname.Canonical(name)
 	return slices.ContainsFunc(m.devices, func(d Device) bool { return d.Name == name })
 }
 

@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"cmp"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
@@ -15,7 +17,8 @@ type Source interface {
 	// out, or has no Type.
 	Devices() []Device
 	// Mount mounts a device, named by its Name, read-only. The options are
-	// those of the file system, "subvol=@" or "".
+	// those of the file system, "subvol=@" or "". The error says what was to be
+	// mounted.
 	Mount(device, options string) (Mounted, error)
 }
 
@@ -33,7 +36,8 @@ type SubvolumeSource interface {
 // files and directories is opened.
 type Mounted interface {
 	fs.ReadLinkFS
-	// Unmount gives the device back. No other method is called afterwards.
+	// Unmount gives the device back. No other method is called afterwards. A source
+	// may keep it mounted, as it may be asked for again.
 	Unmount() error
 }
 
@@ -56,6 +60,15 @@ type Subvolume struct {
 	Default    bool   // it is what is mounted if no subvolume is named
 }
 
+// Option returns the mount option that mounts the subvolume. It is the path, which people
+// can read, unless that has a comma in it, which would end the option.
+func (s *Subvolume) Option() string {
+	if strings.Contains(s.Path, ",") {
+		return "subvolid=" + strconv.FormatUint(s.ID, 10)
+	}
+	return "subvol=" + s.Path
+}
+
 const mountablePrefix = "btrfsvol:"
 
 // Mountable returns the name that guestfs(3) has for a device, or for a subvolume of
@@ -69,7 +82,8 @@ func Mountable(device, subvolume string) string {
 
 // ParseMountable takes the result of [Mountable] apart. As names of devices contain
 // slashes, it asks isDevice where the device's ends; the longest one that is a device
-// is taken. The device is "" if there is none.
+// is taken. The device is "" if there is none. The subvolume is "/" for the top level of a
+// btrfs whose default is another one.
 func ParseMountable(name string, isDevice func(string) bool) (device, subvolume string) {
 	rest, ok := strings.CutPrefix(name, mountablePrefix)
 	if !ok {
@@ -80,7 +94,7 @@ func ParseMountable(name string, isDevice func(string) bool) (device, subvolume 
 	}
 	for i := len(rest) - 1; i > 0; i-- {
 		if rest[i] == '/' && isDevice(rest[:i]) {
-			return rest[:i], rest[i+1:]
+			return rest[:i], cmp.Or(rest[i+1:], "/")
 		}
 	}
 	return "", ""

@@ -93,6 +93,19 @@ type System struct {
 	rest func(t *tree)
 }
 
+// later has complete call what reads more, after what it was given before.
+func (s *System) later(more func(t *tree)) {
+	before := s.rest
+	if before == nil {
+		s.rest = more
+		return
+	}
+	s.rest = func(t *tree) {
+		before(t)
+		more(t)
+	}
+}
+
 // complete reads the rest.
 func (s *System) complete(t *tree) {
 	rest := s.rest

@@ -51,6 +51,7 @@ func (in *Inspector) find(t *tree) (*System, role) {
 		role role
 		find func(*tree) *System
 	}{
+		{rootRole, findAnnounced},
 		{rootRole, findFreeBSD},
 		{rootRole, findNetBSD},
 		{rootRole, findOpenBSD},

@@ -27,7 +27,7 @@ func (in *Inspector) findWindows(t *tree) *System {
 			continue
 		}
 		s := &System{Type: Windows, Distro: "windows", Windows: &WindowsSystem{SystemRoot: "/" + root}}
-		s.rest = func(t *tree) { in.finishWindows(t, s, root) }
+		s.later(func(t *tree) { in.finishWindows(t, s, root) })
 		return s
 	}
 	return nil

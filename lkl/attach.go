@@ -14,13 +14,15 @@ const (
 	diskNameMax = 32
 )
 
-func (k *Kernel) attachDisk(d *Disk) (string, error) {
+// AttachDisk gives the kernel a disk and returns its name, such as "sda". The
+// disk has no node in /dev unless a devtmpfs is mounted there: its numbers are
+// in /sys/block/NAME/dev. Partitions have been found when it returns.
+func (k *Kernel) AttachDisk(d Disk) (name string, err error) {
 	prep, err := d.prepare()
 	if err != nil {
 		return "", err
 	}
-	name, err := k.addDisk(prep)
-	if err != nil {
+	if name, err = k.addDisk(prep); err != nil {
 		prep.disk.close()
 		return "", err
 	}
@@ -94,7 +96,11 @@ func (s *state) tellDisk(c *call, p *prepared) (string, error) {
 	return string(name), nil
 }
 
-func (k *Kernel) detachDisk(name string) error {
+// DetachDisk takes away a disk by the name that AttachDisk gave. It is
+// unix.EBUSY while the disk is mounted or otherwise in use, and unix.ENODEV
+// if there is none. When it has returned nil, the File, Device and Overlay are
+// not used any more.
+func (k *Kernel) DetachDisk(name string) error {
 	id, d := k.server.find(name)
 	if d == nil {
 		if err := k.endError(); err != nil {

@@ -34,7 +34,21 @@ func (k *Kernel) Alloc(n int) (*Buffer, error) {
 	if n < 0 || n > MaxBuffer {
 		return nil, unix.EINVAL
 	}
-	return k.alloc(n)
+	s := k.state
+	s.mu.Lock()
+	if s.dead {
+		s.mu.Unlock()
+		return nil, s.err
+	}
+	s.w.acquire() // while the kernel's own hold is sure
+	s.mu.Unlock()
+	off, err := s.buffers.alloc(max(n, 1))
+	if err != nil {
+		s.w.release()
+		return nil, err
+	}
+	end := int(off) + n
+	return &Buffer{k: k, off: uint64(off), mem: s.w.mem[off:end:end]}, nil
 }
 
 // Bytes returns the memory.
@@ -47,6 +61,7 @@ func (b *Buffer) Addr() uint64 { return windowBase + b.off }
 // Free gives the memory back. Freeing twice, or a nil Buffer, does nothing.
 func (b *Buffer) Free() {
 	if b != nil && b.freed.CompareAndSwap(false, true) {
-		b.k.free(b)
+		b.k.buffers.free(uint32(b.off))
+		b.k.w.release()
 	}
 }

@@ -60,6 +60,18 @@ func (v *View) begin() (*call, error) {
 	return c, nil
 }
 
+// beginPath is begin, and puts a path into the window.
+func (v *View) beginPath(path string) (c *call, addr uint64, err error) {
+	if c, err = v.begin(); err != nil {
+		return nil, 0, err
+	}
+	if addr, err = c.path(path); err != nil {
+		c.end()
+		return nil, 0, err
+	}
+	return c, addr, nil
+}
+
 // tryBegin is begin that returns nil instead of waiting.
 func (v *View) tryBegin() *call {
 	k := v.k.state
@@ -244,6 +256,7 @@ func (c *call) wait() (int, error) {
 		switch s := atomic.LoadUint32(word); s {
 		case callDone:
 			c.k.spin.learn(spin)
+			c.k.server.follow()
 			c.posted, c.over = false, true
 			return result(c.abi.Ret)
 		case callPosted:

@@ -72,18 +72,3 @@ type Disk struct {
 	// larger of 4096 and SectorSize, or the block device's own.
 	PhysicalSize int
 }
-
-// AttachDisk gives the kernel a disk and returns its name, such as "sda". The
-// disk has no node in /dev unless a devtmpfs is mounted there: its numbers are
-// in /sys/block/NAME/dev. Partitions have been found when it returns.
-func (k *Kernel) AttachDisk(d Disk) (name string, err error) { return k.attachDisk(&d) }
-
-// DetachDisk takes away a disk by the name that AttachDisk gave. It is
-// unix.EBUSY while the disk is mounted or otherwise in use, and unix.ENODEV
-// if there is none. When it has returned nil, the File, Device and Overlay are
-// not used any more.
-func (k *Kernel) DetachDisk(name string) error { return k.detachDisk(name) }
-
-// NewOverlay returns a new empty file for Disk.Overlay, without a name: in
-// dir, or in memory if dir is "".
-func NewOverlay(dir string) (*os.File, error) { return newOverlay(dir) }

@@ -1,7 +1,6 @@
 package lkl
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -112,21 +111,6 @@ func (e *ExitError) Unwrap() error { return e.Cause }
 
 // Format implements fmt.Formatter.
 func (e *ExitError) Format(s fmt.State, verb rune) { formatWithLog(s, verb, e.Error(), e.Log) }
-
-// causeOf returns why a context has ended: its cause, and what its Err says, by
-// which most callers tell that it was theirs.
-func causeOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return &contextError{cause, ctx.Err()}
-}
-
-type contextError struct{ cause, err error }
-
-func (e *contextError) Error() string   { return e.cause.Error() }
-func (e *contextError) Unwrap() []error { return []error{e.cause, e.err} }
 
 func formatWithLog(s fmt.State, verb rune, msg string, log []string) {
 	switch {

@@ -201,7 +201,9 @@ func readOnlyAgain(fd int) int {
 	return again
 }
 
-func newOverlay(dir string) (*os.File, error) {
+// NewOverlay returns a new empty file for Disk.Overlay, without a name: in
+// dir, or in memory if dir is "".
+func NewOverlay(dir string) (*os.File, error) {
 	if dir == "" {
 		fd, err := unix.MemfdCreate("unboot-overlay", unix.MFD_CLOEXEC)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -21,33 +20,6 @@ type logTail struct {
 
 	newest string   // guarded by mu: the last line that is known of
 	asked  []string // guarded by mu: known of by asking, and not come yet
-}
-
-// A LogMark is a place in a kernel's log. The zero value is before everything.
-type LogMark struct{ line string }
-
-// LogMark returns the place behind the last line of the log that is known of here.
-// It takes no call of the kernel: a line that was logged only a moment ago may not
-// be known of.
-func (k *Kernel) LogMark() LogMark {
-	k.log.mu.Lock()
-	defer k.log.mu.Unlock()
-	return LogMark{k.log.newest}
-}
-
-// LogSince returns what the kernel has logged since a mark, as far as it still has
-// it, and the place behind that.
-func (k *Kernel) LogSince(m LogMark) ([]string, LogMark) {
-	lines := strings.Split(k.Dmesg(), "\n")
-	k.log.ask(lines)
-	if m != (LogMark{}) {
-		for i, l := range slices.Backward(lines) {
-			if l == m.line {
-				return lines[i+1:], k.LogMark()
-			}
-		}
-	}
-	return lines, k.LogMark()
 }
 
 // ask notes lines that the kernel was asked for. They come by themselves, too.
@@ -118,15 +90,4 @@ func (t *logTail) last(n int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]string(nil), t.lines[max(0, len(t.lines)-n):]...)
-}
-
-// printable replaces control characters: the log holds names from images, and
-// will be shown on terminals.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -167,8 +167,3 @@ func spawn(path string, files []uintptr) (int, error) {
 	r := <-reply
 	return r.pid, r.err
 }
-
-func preload() {
-	go spawner()
-	vmlinux.Preload()
-}

@@ -25,7 +25,7 @@ type server struct {
 	closed   bool            // guarded by mu: no more requests
 
 	doneMu   sync.Mutex
-	doneTail uint32 // guarded by doneMu: of the ring of completions
+	doneTail atomic.Uint32 // stored under doneMu: of the ring of completions
 }
 
 // init prepares the server for run.
@@ -67,6 +67,10 @@ func (s *server) run() {
 func (s *server) drain() bool {
 	ring := s.k.w.blockRing
 	tail := atomic.LoadUint32(&ring.Tail)
+	// A device is to see what its user has done before the call that a request is
+	// for. That call was posted under the lock: see follow for why this is needed.
+	s.k.mu.Lock()
+	s.k.mu.Unlock()
 	if tail-s.head > maxBlocks {
 		s.k.kill(errProtocol)
 		return false
@@ -122,12 +126,21 @@ func (s *server) complete(tag uint32, err error) {
 	atomic.StoreInt32(&s.k.w.blocks[tag].Result, -int32(errnoOf(err)))
 	ring := s.k.w.doneRing
 	s.doneMu.Lock()
-	atomic.StoreUint32(&ring.Entry[s.doneTail%maxBlocks], tag)
-	s.doneTail++
-	atomic.StoreUint32(&ring.Tail, s.doneTail)
+	tail := s.doneTail.Load()
+	atomic.StoreUint32(&ring.Entry[tail%maxBlocks], tag)
+	s.doneTail.Store(tail + 1)
+	atomic.StoreUint32(&ring.Tail, tail+1)
 	s.doneMu.Unlock()
 	s.k.wakeKernel()
 }
+
+// follow orders the caller of a call that the kernel has answered after all that
+// devices have done for it. The processors do so anyway, as each side stores what
+// the next one waits for; but Go's memory model (https://go.dev/ref/mem), and its
+// race detector, know nothing of the kernel process in the middle, nor of memory
+// that is shared with it. So the order needs a variable of Go's own: the tail is
+// stored before the kernel can see a completion, and loaded after its answer.
+func (s *server) follow() { s.doneTail.Load() }
 
 // stop ends run, and returns when no disk is in use any more.
 func (s *server) stop() {

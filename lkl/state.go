@@ -1,24 +1,15 @@
 package lkl
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/unboot/unboot/lkl/internal/vmlinux"
 )
-
-// haltTime is what Close gives the kernel to power off after everything has
-// been written.
-const haltTime = 10 * time.Second
 
 // A state is all of a Kernel but the pointer that its user holds: goroutines
 // refer to it only, so that a forgotten Kernel is noticed.
@@ -52,40 +43,6 @@ type state struct {
 	dead     bool         // guarded by mu: the process has ended
 	err      error        // guarded by mu; constant when dead
 	cause    error        // guarded by mu: why it was killed
-}
-
-func boot(ctx context.Context, cfg *Config) (*Kernel, error) {
-	c, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("lkl: boot: %w", causeOf(ctx))
-	}
-	k, err := bootOnce(ctx, &c)
-	if exit, ok := err.(*ExitError); ok && exit.Code == exitLoader && vmlinux.AvoidLoader() {
-		k, err = bootOnce(ctx, &c)
-	}
-	return k, err
-}
-
-func bootOnce(ctx context.Context, c *Config) (*Kernel, error) {
-	s, err := start(c)
-	if err != nil {
-		return nil, err
-	}
-	s.w.acquire()
-	defer s.w.release()
-	stop := context.AfterFunc(ctx, func() { s.kill(causeOf(ctx)) })
-	go s.watch(stop)
-	if err := s.awaitReady(); err != nil {
-		<-s.gone
-		return nil, err
-	}
-	k := &Kernel{state: s}
-	k.View = View{k: k, root: -1}
-	runtime.AddCleanup(k, func(s *state) { s.kill(errForgotten) }, s)
-	return k, nil
 }
 
 var (
@@ -275,101 +232,4 @@ func (s *state) endError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
-}
-
-func (k *Kernel) close() error {
-	defer runtime.KeepAlive(k) // or it would be taken for forgotten
-	if k.closing.Swap(true) {
-		<-k.gone
-		return nil
-	}
-	if k.server.used() {
-		k.Sync()
-	}
-	t := time.AfterFunc(haltTime, func() { k.kill(errHalt) })
-	defer t.Stop()
-	k.call(opHalt)
-	// The answer is the end of the process.
-	<-k.gone
-	if err := k.endError(); err != ErrClosed {
-		return err
-	}
-	return nil
-}
-
-func (k *Kernel) killAndWait() {
-	defer runtime.KeepAlive(k)
-	k.closing.Store(true)
-	k.kill(ErrClosed)
-	<-k.gone
-}
-
-func (k *Kernel) alloc(n int) (*Buffer, error) {
-	s := k.state
-	s.mu.Lock()
-	if s.dead {
-		s.mu.Unlock()
-		return nil, s.err
-	}
-	s.w.acquire() // while the kernel's own hold is sure
-	s.mu.Unlock()
-	off, err := s.buffers.alloc(max(n, 1))
-	if err != nil {
-		s.w.release()
-		return nil, err
-	}
-	end := int(off) + n
-	return &Buffer{k: k, off: uint64(off), mem: s.w.mem[off:end:end]}, nil
-}
-
-func (k *Kernel) free(b *Buffer) {
-	k.buffers.free(uint32(b.off))
-	k.w.release()
-}
-
-// Actions of syslog(2).
-const (
-	syslogReadAll    = 3
-	syslogSizeBuffer = 10
-)
-
-func (k *Kernel) dmesg() string {
-	size, err := k.Syslog(syslogSizeBuffer, nil)
-	if err == nil {
-		buf := make([]byte, min(size, maxPiece))
-		var n int
-		if n, err = k.Syslog(syslogReadAll, buf); err == nil {
-			return cleanLog(string(buf[:n]))
-		}
-	}
-	return strings.Join(k.log.last(1<<20), "\n")
-}
-
-// cleanLog removes the levels ("<6>") that syslog(2) puts before lines.
-func cleanLog(text string) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for i, l := range lines {
-		if strings.HasPrefix(l, "<") {
-			if _, after, ok := strings.Cut(l, ">"); ok {
-				l = after
-			}
-		}
-		lines[i] = printable(l)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (k *Kernel) hostcall(nr uintptr, args ...uintptr) (int, error) {
-	c, err := k.begin()
-	if err != nil {
-		return -1, err
-	}
-	defer c.end()
-	mem, addr := c.room(sizeofHostcall)
-	h := abiHostcall{Nr: int64(nr)}
-	for i, a := range args[:min(len(args), len(h.Args))] {
-		h.Args[i] = uint64(a)
-	}
-	storeHostcall(mem, &h)
-	return c.do(opHostcall, addr)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,8 +88,16 @@ func TestLog(t *testing.T) {
 	if n := len(strings.Join(tail.last(1e9), "\n")); n > logKeep || n < logKeep/2 {
 		t.Errorf("%d bytes kept", n)
 	}
-	if got := cleanLog("<6>[    0.1] a\n<12>b\nc<1>\n"); got != "[    0.1] a\nb\nc<1>" {
-		t.Errorf("cleaned: %q", got)
+	lines = splitLog("<6>[    0.1] a\n<12>b\n<6>[    0.2] \nc<1>\n")
+	if got := strings.Join(lines, "\n"); got != "[    0.1] a\nb\n[    0.2] \nc<1>" {
+		t.Errorf("lines: %q", got)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	got := messages([]string{"[    0.004321] EXT4-fs (sda): x", "", "  ", "[    0.2] ", "plain [1] line", "[unclosed"})
+	if want := []string{"EXT4-fs (sda): x", "plain [1] line", "[unclosed"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -48,24 +48,46 @@ func (v *View) call(nr int32, args ...uint64) (int, error) {
 	return c.do(nr, args...)
 }
 
-// callPath makes a system call whose first arguments are a descriptor and a
-// path.
-func (v *View) callPath(nr int32, dirfd int, path string, args ...uint64) error {
-	c, err := v.begin()
+// callPath makes a system call whose first argument is a path.
+func (v *View) callPath(nr int32, path string, args ...uint64) (int, error) {
+	c, p, err := v.beginPath(path)
+	if err != nil {
+		return -1, err
+	}
+	defer c.end()
+	a := [6]uint64{p}
+	return c.do(nr, a[:1+copy(a[1:], args)]...)
+}
+
+// callAt makes a system call whose first arguments are a descriptor and a
+// path that starts there.
+func (v *View) callAt(nr int32, fd int, path string, args ...uint64) (int, error) {
+	c, p, err := v.beginPath(path)
+	if err != nil {
+		return -1, err
+	}
+	defer c.end()
+	a := [6]uint64{uint64(fd), p}
+	return c.do(nr, a[:2+copy(a[2:], args)]...)
+}
+
+// callTwo makes a system call whose arguments are two such pairs, and flags.
+func (v *View) callTwo(nr int32, oldfd int, oldpath string, newfd int, newpath string, flags uint64) error {
+	c, o, err := v.beginPath(oldpath)
 	if err != nil {
 		return err
 	}
 	defer c.end()
-	p, err := c.path(path)
+	n, err := c.path(newpath)
 	if err != nil {
 		return err
 	}
-	var a [6]uint64
-	a[0], a[1] = uint64(dirfd), p
-	copy(a[2:], args)
-	_, err = c.do(nr, a[:2+len(args)]...)
+	_, err = c.do(nr, uint64(oldfd), o, uint64(newfd), n, flags)
 	return err
 }
+
+// errorOf is the error of a system call whose result says nothing else.
+func errorOf(_ int, err error) error { return err }
 
 // openFlags translates the host's flags of open(2) to the generic ones.
 func openFlags(flags int) uint64 {

@@ -14,22 +14,13 @@ func (v *View) Open(path string, flags int, mode uint32) (fd int, err error) {
 
 // Openat opens a file, as openat(2).
 func (v *View) Openat(dirfd int, path string, flags int, mode uint32) (fd int, err error) {
-	c, err := v.begin()
-	if err != nil {
-		return -1, err
-	}
-	defer c.end()
-	p, err := c.path(path)
-	if err != nil {
-		return -1, err
-	}
-	return c.do(sysOpenat, uint64(dirfd), p, openFlags(flags), uint64(mode))
+	return v.callAt(sysOpenat, dirfd, path, openFlags(flags), uint64(mode))
 }
 
 // Openat2 opens a file, as openat2(2). how.Resolve is the means to open a
 // path below a directory without trust in the symbolic links on the way.
 func (v *View) Openat2(dirfd int, path string, how *unix.OpenHow) (fd int, err error) {
-	c, err := v.begin()
+	c, p, err := v.beginPath(path)
 	if err != nil {
 		return -1, err
 	}
@@ -38,17 +29,12 @@ func (v *View) Openat2(dirfd int, path string, how *unix.OpenHow) (fd int, err e
 	binary.LittleEndian.PutUint64(b[0:], openFlags(int(how.Flags)))
 	binary.LittleEndian.PutUint64(b[8:], how.Mode)
 	binary.LittleEndian.PutUint64(b[16:], how.Resolve)
-	p, err := c.path(path)
-	if err != nil {
-		return -1, err
-	}
 	return c.do(sysOpenat2, uint64(dirfd), p, h, 24)
 }
 
 // CloseFd closes a descriptor of the kernel, as close(2).
 func (v *View) CloseFd(fd int) error {
-	_, err := v.call(sysClose, uint64(fd))
-	return err
+	return errorOf(v.call(sysClose, uint64(fd)))
 }
 
 // Dup duplicates a descriptor of the kernel, as dup(2).
@@ -63,64 +49,47 @@ func (v *View) Seek(fd int, offset int64, whence int) (int64, error) {
 
 // Ftruncate sets the size of a file, as ftruncate(2).
 func (v *View) Ftruncate(fd int, length int64) error {
-	_, err := v.call(sysFtruncate, uint64(fd), uint64(length))
-	return err
+	return errorOf(v.call(sysFtruncate, uint64(fd), uint64(length)))
 }
 
 // Truncate sets the size of a file, as truncate(2).
 func (v *View) Truncate(path string, length int64) error {
-	c, err := v.begin()
-	if err != nil {
-		return err
-	}
-	defer c.end()
-	p, err := c.path(path)
-	if err != nil {
-		return err
-	}
-	_, err = c.do(sysTruncate, p, uint64(length))
-	return err
+	return errorOf(v.callPath(sysTruncate, path, uint64(length)))
 }
 
 // Fallocate allocates, zeroes or punches a range of a file, as fallocate(2).
 func (v *View) Fallocate(fd int, mode uint32, off, length int64) error {
-	_, err := v.call(sysFallocate, uint64(fd), uint64(mode), uint64(off), uint64(length))
-	return err
+	return errorOf(v.call(sysFallocate, uint64(fd), uint64(mode), uint64(off), uint64(length)))
 }
 
 // Fadvise announces how a range will be used, as posix_fadvise(2). It may
 // also be used to drop the kernel's cache of it.
 func (v *View) Fadvise(fd int, offset, length int64, advice int) error {
-	_, err := v.call(sysFadvise64, uint64(fd), uint64(offset), uint64(length), uint64(advice))
-	return err
+	return errorOf(v.call(sysFadvise64, uint64(fd), uint64(offset), uint64(length), uint64(advice)))
 }
 
 // Fsync writes a file and its metadata to the disk, as fsync(2). The disk has
 // made it stable when Fsync returns.
 func (v *View) Fsync(fd int) error {
-	_, err := v.call(sysFsync, uint64(fd))
-	return err
+	return errorOf(v.call(sysFsync, uint64(fd)))
 }
 
 // Fdatasync is Fsync without metadata that reading does not need, as
 // fdatasync(2).
 func (v *View) Fdatasync(fd int) error {
-	_, err := v.call(sysFdatasync, uint64(fd))
-	return err
+	return errorOf(v.call(sysFdatasync, uint64(fd)))
 }
 
 // Syncfs writes everything of the file system that fd is in, as syncfs(2),
 // and reports errors of earlier writing back.
 func (v *View) Syncfs(fd int) error {
-	_, err := v.call(sysSyncfs, uint64(fd))
-	return err
+	return errorOf(v.call(sysSyncfs, uint64(fd)))
 }
 
 // Sync writes everything of all file systems, as sync(2). The error can only
 // be that of a kernel which has ended: see Syncfs.
 func (v *View) Sync() error {
-	_, err := v.call(sysSync)
-	return err
+	return errorOf(v.call(sysSync))
 }
 
 // CopyFileRange copies within the kernel, as copy_file_range(2): sharing

@@ -10,16 +10,7 @@ func (v *View) InotifyInit1(flags int) (fd int, err error) {
 // InotifyAddWatch watches a path, or changes what it is watched for, as
 // inotify_add_watch(2).
 func (v *View) InotifyAddWatch(fd int, path string, mask uint32) (watchdesc int, err error) {
-	c, err := v.begin()
-	if err != nil {
-		return -1, err
-	}
-	defer c.end()
-	p, err := c.path(path)
-	if err != nil {
-		return -1, err
-	}
-	return c.do(sysInotifyAddWatch, uint64(fd), p, uint64(mask))
+	return v.callAt(sysInotifyAddWatch, fd, path, uint64(mask))
 }
 
 // InotifyRmWatch ends a watch, as inotify_rm_watch(2).

@@ -9,16 +9,12 @@ import (
 // Statx fills stat with a file's metadata, as statx(2). With AT_EMPTY_PATH
 // and an empty path it is that of dirfd itself.
 func (v *View) Statx(dirfd int, path string, flags, mask int, stat *unix.Statx_t) error {
-	c, err := v.begin()
+	c, p, err := v.beginPath(path)
 	if err != nil {
 		return err
 	}
 	defer c.end()
 	mem, buf := c.room(sizeofStatx)
-	p, err := c.path(path)
-	if err != nil {
-		return err
-	}
 	if _, err := c.do(sysStatx, uint64(dirfd), p, uint64(flags), uint64(mask), buf); err != nil {
 		return err
 	}
@@ -34,16 +30,12 @@ func (v *View) Fstatx(fd, mask int, stat *unix.Statx_t) error {
 
 // Statfs fills stat with the file system's sizes, as statfs(2).
 func (v *View) Statfs(path string, stat *unix.Statfs_t) error {
-	c, err := v.begin()
+	c, p, err := v.beginPath(path)
 	if err != nil {
 		return err
 	}
 	defer c.end()
 	mem, buf := c.room(sizeofStatfs)
-	p, err := c.path(path)
-	if err != nil {
-		return err
-	}
 	if _, err := c.do(sysStatfs, p, buf); err != nil {
 		return err
 	}
@@ -68,13 +60,12 @@ func (v *View) Fstatfs(fd int, stat *unix.Statfs_t) error {
 
 // Faccessat checks for permission, as faccessat2(2).
 func (v *View) Faccessat(dirfd int, path string, mode uint32, flags int) error {
-	return v.callPath(sysFaccessat2, dirfd, path, uint64(mode), uint64(flags))
+	return errorOf(v.callAt(sysFaccessat2, dirfd, path, uint64(mode), uint64(flags)))
 }
 
 // Fchmod sets the mode of an open file, as fchmod(2).
 func (v *View) Fchmod(fd int, mode uint32) error {
-	_, err := v.call(sysFchmod, uint64(fd), uint64(mode))
-	return err
+	return errorOf(v.call(sysFchmod, uint64(fd), uint64(mode)))
 }
 
 // Fchmodat sets the mode of a file, as fchmodat(2). flags must be 0: the
@@ -83,33 +74,28 @@ func (v *View) Fchmodat(dirfd int, path string, mode uint32, flags int) error {
 	if flags != 0 {
 		return unix.EOPNOTSUPP
 	}
-	return v.callPath(sysFchmodat, dirfd, path, uint64(mode))
+	return errorOf(v.callAt(sysFchmodat, dirfd, path, uint64(mode)))
 }
 
 // Fchown sets the owner of an open file, as fchown(2); -1 leaves one as it is.
 func (v *View) Fchown(fd, uid, gid int) error {
-	_, err := v.call(sysFchown, uint64(fd), uint64(uint32(uid)), uint64(uint32(gid)))
-	return err
+	return errorOf(v.call(sysFchown, uint64(fd), uint64(uint32(uid)), uint64(uint32(gid))))
 }
 
 // Fchownat sets the owner of a file, as fchownat(2); -1 leaves one as it is.
 func (v *View) Fchownat(dirfd int, path string, uid, gid, flags int) error {
-	return v.callPath(sysFchownat, dirfd, path, uint64(uint32(uid)), uint64(uint32(gid)), uint64(flags))
+	return errorOf(v.callAt(sysFchownat, dirfd, path, uint64(uint32(uid)), uint64(uint32(gid)), uint64(flags)))
 }
 
 // UtimesNanoAt sets the times of access and modification, as utimensat(2).
 // ts holds two; nil means now.
 func (v *View) UtimesNanoAt(dirfd int, path string, ts []unix.Timespec, flags int) error {
-	c, err := v.begin()
+	c, p, err := v.beginPath(path)
 	if err != nil {
 		return err
 	}
 	defer c.end()
 	t, err := c.times(ts)
-	if err != nil {
-		return err
-	}
-	p, err := c.path(path)
 	if err != nil {
 		return err
 	}

@@ -31,31 +31,12 @@ func (v *View) Mount(source, target, fstype string, flags uintptr, data string) 
 // Unmount detaches a file system, as umount2(2). When it returns nil without
 // MNT_DETACH, the file system has been written and closed.
 func (v *View) Unmount(target string, flags int) error {
-	c, err := v.begin()
-	if err != nil {
-		return err
-	}
-	defer c.end()
-	p, err := c.path(target)
-	if err != nil {
-		return err
-	}
-	_, err = c.do(sysUmount2, p, uint64(flags))
-	return err
+	return errorOf(v.callPath(sysUmount2, target, uint64(flags)))
 }
 
 // Fsopen starts the configuration of a file system, as fsopen(2).
 func (v *View) Fsopen(fsName string, flags int) (fd int, err error) {
-	c, err := v.begin()
-	if err != nil {
-		return -1, err
-	}
-	defer c.end()
-	p, err := c.path(fsName)
-	if err != nil {
-		return -1, err
-	}
-	return c.do(sysFsopen, p, uint64(flags))
+	return v.callPath(sysFsopen, fsName, uint64(flags))
 }
 
 // FsconfigSetFlag sets an option without a value, as fsconfig(2).
@@ -114,16 +95,7 @@ func (v *View) MoveMount(fromDirfd int, fromPath string, toDirfd int, toPath str
 
 // OpenTree opens or copies a mount, as open_tree(2).
 func (v *View) OpenTree(dirfd int, path string, flags uint) (fd int, err error) {
-	c, err := v.begin()
-	if err != nil {
-		return -1, err
-	}
-	defer c.end()
-	p, err := c.path(path)
-	if err != nil {
-		return -1, err
-	}
-	return c.do(sysOpenTree, uint64(dirfd), p, uint64(flags))
+	return v.callAt(sysOpenTree, dirfd, path, uint64(flags))
 }
 
 // Syslog reads or controls the kernel's log, as syslog(2). [Kernel.Dmesg]

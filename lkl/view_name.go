@@ -4,31 +4,27 @@ import "golang.org/x/sys/unix"
 
 // Mkdirat makes a directory, as mkdirat(2).
 func (v *View) Mkdirat(dirfd int, path string, mode uint32) error {
-	return v.callPath(sysMkdirat, dirfd, path, uint64(mode))
+	return errorOf(v.callAt(sysMkdirat, dirfd, path, uint64(mode)))
 }
 
 // Mknodat makes a file, FIFO, socket or device node, as mknodat(2). dev is
 // encoded as by unix.Mkdev.
 func (v *View) Mknodat(dirfd int, path string, mode uint32, dev int) error {
-	return v.callPath(sysMknodat, dirfd, path, uint64(mode), uint64(uint32(dev)))
+	return errorOf(v.callAt(sysMknodat, dirfd, path, uint64(mode), uint64(uint32(dev))))
 }
 
 // Unlinkat removes a name, as unlinkat(2).
 func (v *View) Unlinkat(dirfd int, path string, flags int) error {
-	return v.callPath(sysUnlinkat, dirfd, path, uint64(flags))
+	return errorOf(v.callAt(sysUnlinkat, dirfd, path, uint64(flags)))
 }
 
 // Symlinkat makes a symbolic link, as symlinkat(2).
 func (v *View) Symlinkat(oldpath string, newdirfd int, newpath string) error {
-	c, err := v.begin()
+	c, o, err := v.beginPath(oldpath)
 	if err != nil {
 		return err
 	}
 	defer c.end()
-	o, err := c.path(oldpath)
-	if err != nil {
-		return err
-	}
 	n, err := c.path(newpath)
 	if err != nil {
 		return err
@@ -52,36 +48,14 @@ func (v *View) Renameat2(olddirfd int, oldpath string, newdirfd int, newpath str
 	return v.callTwo(sysRenameat2, olddirfd, oldpath, newdirfd, newpath, uint64(flags))
 }
 
-func (v *View) callTwo(nr int32, olddirfd int, oldpath string, newdirfd int, newpath string, flags uint64) error {
-	c, err := v.begin()
-	if err != nil {
-		return err
-	}
-	defer c.end()
-	o, err := c.path(oldpath)
-	if err != nil {
-		return err
-	}
-	n, err := c.path(newpath)
-	if err != nil {
-		return err
-	}
-	_, err = c.do(nr, uint64(olddirfd), o, uint64(newdirfd), n, flags)
-	return err
-}
-
 // Readlinkat reads the target of a symbolic link into buf, as readlinkat(2),
 // and returns its length. A target is at most 4095 bytes long.
 func (v *View) Readlinkat(dirfd int, path string, buf []byte) (int, error) {
-	c, err := v.begin()
+	c, p, err := v.beginPath(path)
 	if err != nil {
 		return -1, err
 	}
 	defer c.end()
-	p, err := c.path(path)
-	if err != nil {
-		return -1, err
-	}
 	if len(buf) == 0 {
 		return -1, unix.EINVAL
 	}
@@ -95,16 +69,12 @@ func (v *View) Readlinkat(dirfd int, path string, buf []byte) (int, error) {
 
 // Readlink returns the target of a symbolic link.
 func (v *View) Readlink(dirfd int, path string) (string, error) {
-	c, err := v.begin()
+	c, p, err := v.beginPath(path)
 	if err != nil {
 		return "", err
 	}
 	defer c.end()
 	mem, addr := c.room(pathMax)
-	p, err := c.path(path)
-	if err != nil {
-		return "", err
-	}
 	n, err := c.do(sysReadlinkat, uint64(dirfd), p, addr, pathMax)
 	if err != nil {
 		return "", err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk"
 )
 
 // An app is one run of a command.
@@ -29,11 +30,12 @@ type app struct {
 
 	out    *bufio.Writer // standard output
 	failed atomic.Bool   // something was reported
-	linked atomic.Bool   // a symbolic link was made on the host
+	linked bool          // a symbolic link was made on the host
 
-	opts    openOptions
-	images  []*opened
-	writing atomic.Bool
+	opts     openOptions
+	patience time.Duration // with other programs that write to an image
+	images   []*opened
+	writing  atomic.Bool
 
 	signals  atomic.Int32
 	stop     context.CancelFunc
@@ -55,7 +57,7 @@ type openOptions struct {
 }
 
 func newApp(table []*command, cmd string) *app {
-	a := &app{table: table, cmd: cmd, opts: openOptions{cpu: -1}, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	a := &app{table: table, cmd: cmd, opts: openOptions{cpu: -1}, patience: disk.Patience, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.life, a.kill = context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
@@ -70,7 +72,7 @@ func newApp(table []*command, cmd string) *app {
 			case !a.writing.Load() || a.signals.Load() > 1:
 				a.kill(fmt.Errorf("stopped: %v", s))
 			default:
-				a.warn(fmt.Errorf("%v: finishing what was begun; once more to stop at once", s))
+				a.warn(fmt.Errorf("%v: finishing what was started; repeat the signal to stop at once", s))
 			}
 		}
 	}()
@@ -184,7 +186,7 @@ func (a *app) report(err error) {
 // Preconditions: mu is held.
 func (a *app) sayAgain() {
 	if a.again > 0 {
-		fmt.Fprintf(os.Stderr, "unboot: %s: the same %d times more\n", a.cmd, a.again)
+		fmt.Fprintf(os.Stderr, "unboot: %s: last message repeated %d times\n", a.cmd, a.again)
 	}
 	a.said, a.again = "", 0
 }

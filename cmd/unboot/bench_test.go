@@ -8,6 +8,7 @@ import (
 
 	"github.com/unboot/unboot/internal/tarball"
 	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // openTree opens an image for a test or benchmark, as a command does.
@@ -32,8 +33,10 @@ func openTree(t testing.TB, image string, write bool) (*app, *opened) {
 // tarTo writes the whole tree as an archive.
 func tarTo(a *app, o *opened, w io.Writer) (*progress, error) {
 	p := &progress{}
-	src := &imageSource{a: a, o: o, root: ".", links: linkTable{}}
-	return p, transfer(a.ctx, src, &tarSink{a: a, w: tarball.NewWriter(w), p: p, xattrs: true})
+	src := &treecopy.ImageSource{FS: o.fs, Root: "."}
+	dst := &treecopy.TarSink{W: tarball.NewWriter(w)}
+	dst.Report = treecopy.Report{Files: &p.files, Bytes: &p.bytes}
+	return p, treecopy.Transfer(a.ctx, src, dst)
 }
 
 // 57,000 files, the file system cold each time.
@@ -105,9 +108,7 @@ func unpackTo(a *app, o *opened, archive string) error {
 	if err != nil {
 		return err
 	}
-	sink := newImageSink(a, o, ".", "", nil, &progress{})
-	defer sink.close()
-	return (&tarSource{a: a, name: archive, r: tarball.NewReader(r)}).unpack(sink)
+	return treecopy.Transfer(a.ctx, &treecopy.TarSource{R: tarball.NewReader(r)}, &treecopy.ImageSink{FS: o.fs, Dir: ".", Umask: 0o022})
 }
 
 // 57,000 files found and printed, the file system cold each time.

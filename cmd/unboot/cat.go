@@ -36,7 +36,7 @@ func runCat(a *app, args []string) error {
 			return err
 		}
 		if t.path == "" {
-			return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(arg))
+			return badUsage("%s: no path after the image (expected IMAGE:PATH)", quote(arg))
 		}
 		path, err := o.existing(t)
 		if err == nil {

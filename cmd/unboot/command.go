@@ -44,7 +44,7 @@ func noOptions(run runFunc) func(*flagSet) runFunc {
 var commands = []*command{
 	&infoCommand, &lsCommand, &catCommand, &cpCommand, &tarCommand, &findCommand, &statCommand, &dfCommand, &sumCommand,
 	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand,
-	&runCommand, &envCommand, &hvCommand, &versionCommand, &helpCommand,
+	&runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
 }
 
 // commandNamed returns a command by its name or alias, or nil.
@@ -93,4 +93,5 @@ const (
 	kindDevice                // a device of the image that is named elsewhere
 	kindCommand               // a command of unboot
 	kindProgram               // a program of the host
+	kindShell                 // a shell that can complete
 )

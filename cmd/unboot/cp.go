@@ -6,12 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/internal/desttree"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 var cpCommand = command{
@@ -66,8 +67,8 @@ type cpOptions struct {
 	remove                  bool // what is there, and not what a link leads to
 	owner                   *string
 	exclude                 []glob
-	names                   *desttree.Names   // what was written into the image
-	made                    map[string]string // names of files made in a directory, and of what
+	last                    *treecopy.ImageSink // that was used before, for an earlier SRC
+	made                    map[string]string   // names of files made in a directory, and of what
 }
 
 func runCp(a *app, args []string, opt *cpOptions) error {
@@ -85,7 +86,7 @@ func runCp(a *app, args []string, opt *cpOptions) error {
 	dst := places[n]
 	into := dst.isDir() && !opt.asName
 	if n > 1 && !into {
-		return fmt.Errorf("%s: %w, and there are several to copy", quote(dst.arg), unix.ENOTDIR)
+		return fmt.Errorf("%s: %w, but there are several files to copy", quote(dst.arg), unix.ENOTDIR)
 	}
 	p := a.startProgress(0, opt.verbose)
 	for _, src := range places[:n] {
@@ -132,7 +133,7 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 // copySource makes the source, and says of what type it is. A symbolic link that is
 // named is followed, unless trees are copied. Of what has to be read to its end to
 // know its size, the source is nil.
-func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error) {
+func (a *app) copySource(src *place, opt *cpOptions) (treecopy.Source, fs.FileMode, error) {
 	if src.o == nil {
 		stat := os.Stat
 		if opt.recursive {
@@ -150,7 +151,10 @@ func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error
 			return nil, 0, fmt.Errorf("%s: %w", quote(src.path), reason(err))
 		}
 		follow := !opt.recursive || demandsDir(src.path)
-		return &hostSource{written: a.diskKeys(true), root: root, follow: follow, exclude: opt.exclude, links: linkTable{}}, st.Mode().Type(), nil
+		return &treecopy.HostSource{
+			Root: root, Follow: follow, Exclude: excluder(opt.exclude), Written: a.diskKeys(true),
+			Label: func(rel string) string { return quote(filepath.Join(root, rel)) },
+		}, st.Mode().Type(), nil
 	}
 	root, err := src.o.existing(src.t)
 	if err == nil && !opt.recursive {
@@ -163,11 +167,13 @@ func (a *app) copySource(src *place, opt *cpOptions) (source, fs.FileMode, error
 	if err != nil {
 		return nil, 0, src.o.about(src.path, err)
 	}
-	return &imageSource{a: a, o: src.o, root: root, oneFS: opt.oneFS, exclude: opt.exclude, links: linkTable{}}, st.Mode().Type(), nil
+	return &treecopy.ImageSource{
+		FS: src.o.fs, Root: root, OneFileSystem: opt.oneFS, Exclude: excluder(opt.exclude), Label: src.o.label,
+	}, st.Mode().Type(), nil
 }
 
 // copyIn copies into an image.
-func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions, p *progress) error {
+func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *cpOptions, p *progress) error {
 	o := dst.o
 	dir, name := dst.path, src.base()
 	switch {
@@ -198,20 +204,21 @@ func (a *app) copyIn(s source, src, dst *place, into, isDir bool, opt *cpOptions
 	if err != nil {
 		return err
 	}
-	sink := newImageSink(a, o, dir, name, opt.names, p)
-	defer sink.close()
-	opt.names = sink.names // another source may have a name of this one
-	sink.strict, sink.owner, sink.keep, sink.tell = true, owner, opt.keep, a.teller(opt.verbose)
-	return transfer(a.ctx, s, sink)
+	sink := &treecopy.ImageSink{
+		FS: o.fs, Dir: dir, Name: name, After: opt.last,
+		Strict: true, CopyLinks: true, Umask: 0o022, Change: owner, Keep: opt.keep, Clock: o.clock, Label: o.label,
+	}
+	opt.last = sink // another SRC may have a name of this one
+	return a.transfer(s, sink, &sink.Report, p, opt.verbose)
 }
 
 // inItself refuses to copy a directory into itself, which would not end.
-func inItself(s source, o *opened, to string) error {
-	src, ok := s.(*imageSource)
-	if !ok || src.o != o {
+func inItself(s treecopy.Source, o *opened, to string) error {
+	src, ok := s.(*treecopy.ImageSource)
+	if !ok || src.FS != o.fs {
 		return nil
 	}
-	if to == src.root || src.root == "." || strings.HasPrefix(to+"/", src.root+"/") {
+	if to == src.Root || src.Root == "." || strings.HasPrefix(to+"/", src.Root+"/") {
 		return errors.New("will not copy it into itself")
 	}
 	return nil

@@ -9,10 +9,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // copyOut copies to the host.
-func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt *cpOptions, p *progress) error {
+func (a *app) copyOut(s treecopy.Source, src, dst *place, into bool, typ fs.FileMode, opt *cpOptions, p *progress) error {
 	dir, name := dst.path, src.base()
 	switch {
 	case into && name == "" && !typ.IsDir():
@@ -23,7 +25,10 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 	default:
 		dir, name = splitHost(dst.path)
 	}
-	sink := &hostSink{a: a, name: name, where: dir, p: p, keep: opt.keep, tell: a.teller(opt.verbose)}
+	sink := &treecopy.HostSink{
+		Name: name, Keep: opt.keep,
+		Label: func(p string) string { return quote(filepath.Join(dir, p)) },
+	}
 	if name != "" && !typ.IsDir() {
 		to := strings.TrimSuffix(dir, "/") + "/" + name
 		through, err := a.goesThrough(to, typ, opt)
@@ -31,7 +36,7 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 			return fmt.Errorf("%s: %w", quote(filepath.Join(dir, name)), err)
 		}
 		if through {
-			sink.through = to
+			sink.Through = to
 		}
 	}
 	root, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -39,14 +44,14 @@ func (a *app) copyOut(s source, src, dst *place, into bool, typ fs.FileMode, opt
 		return fmt.Errorf("%s: %w", quote(dir), reason(err))
 	}
 	defer root.Close()
-	sink.root = root
-	sink.strip.a = a
-	sink.chown = os.Geteuid() == 0 && (opt.owner == nil || *opt.owner != "")
-	defer sink.close()
-	if sink.owner, err = ownerOption(opt, nil); err != nil {
+	sink.Root = root
+	sink.Chown = os.Geteuid() == 0 && (opt.owner == nil || *opt.owner != "")
+	if sink.Change, err = ownerOption(opt, nil); err != nil {
 		return err
 	}
-	return transfer(a.ctx, s, sink)
+	err = a.transfer(s, sink, &sink.Report, p, opt.verbose)
+	a.linked = a.linked || sink.Linked()
+	return err
 }
 
 // goesThrough says whether the copy of a file goes into what is at a host path, as
@@ -62,21 +67,21 @@ func (a *app) goesThrough(to string, typ fs.FileMode, opt *cpOptions) (bool, err
 	link := own.Mode()&fs.ModeSymlink != 0
 	st, err := os.Stat(to)
 	if err == nil && a.isDisk(st) {
-		return false, errors.New("that is a disk of the image")
+		return false, errors.New("is a disk of the image")
 	}
 	switch {
-	case opt.remove || opt.keep || link && (a.linked.Load() || !typ.IsRegular()):
+	case opt.remove || opt.keep || link && (a.linked || !typ.IsRegular()):
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return false, errors.New("will not write through a symbolic link without a target (try --remove-destination)")
 	case err != nil:
 		return false, reason(err)
 	case st.IsDir() && link:
-		return false, fmt.Errorf("a directory is there: %w", unix.EISDIR)
+		return false, fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
 	}
 	device := !st.Mode().IsRegular() && !st.IsDir()
 	if device && !typ.IsRegular() {
-		return false, fmt.Errorf("something else is there: %w", unix.EEXIST)
+		return false, fmt.Errorf("exists and is not a regular file: %w", unix.EEXIST)
 	}
 	return link || device, nil
 }

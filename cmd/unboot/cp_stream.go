@@ -88,7 +88,7 @@ func (a *app) openStream(name string) (*os.File, error) {
 	case r := <-done:
 		if errors.Is(r.err, unix.ENXIO) {
 			if st, err := os.Stat(name); err == nil && st.Mode()&fs.ModeSocket != 0 {
-				return nil, fmt.Errorf("a socket, which cannot be opened and read: %w", r.err)
+				return nil, fmt.Errorf("a socket cannot be opened and read: %w", r.err)
 			}
 		}
 		return r.f, r.err

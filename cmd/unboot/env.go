@@ -31,7 +31,7 @@ selects it. To go back to qemu: unset LIBGUESTFS_HV LIBGUESTFS_PATH
 
 func runEnv(a *app, args []string) error {
 	if len(args) > 0 {
-		return badUsage("%s is too much", quote(args[0]))
+		return badUsage("unexpected argument %s", quote(args[0]))
 	}
 	env, err := hvEnv()
 	if err != nil {

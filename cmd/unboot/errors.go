@@ -87,7 +87,7 @@ func (o *opened) suggest(p string) string {
 	p = unboot.CleanPath(p)
 	if _, err := o.fs.Lstat(p); err == nil {
 		if target, err := o.fs.Readlink(p); err == nil {
-			return fmt.Sprintf(" (a symbolic link to %s, which is not there)", quote(target))
+			return fmt.Sprintf(" (a symbolic link to %s, which does not exist)", quote(target))
 		}
 		return ""
 	}

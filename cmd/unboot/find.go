@@ -8,6 +8,8 @@ import (
 
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 var findCommand = command{
@@ -138,7 +140,7 @@ func (f *finder) run(t target) {
 		if root == t.clean() {
 			return display(p)
 		}
-		return display(path.Join(t.clean(), relative(root, p)))
+		return display(path.Join(t.clean(), treecopy.Relative(root, p)))
 	}
 	w := &unboot.WalkOptions{Links: f.links, OneFileSystem: f.xdev}
 	base := 0

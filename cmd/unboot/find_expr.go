@@ -91,7 +91,7 @@ func (p *findParser) and() (test, error) {
 
 func (p *findParser) factor() (test, error) {
 	if len(p.args) == 0 {
-		return nil, badUsage("the expression ends too early")
+		return nil, badUsage("the expression is incomplete")
 	}
 	if p.depth++; p.depth > 1000 {
 		return nil, badUsage("the expression is nested too deeply")
@@ -110,7 +110,7 @@ func (p *findParser) factor() (test, error) {
 			return nil, err
 		}
 		if p.peek() != ")" {
-			return nil, badUsage("a ) is missing")
+			return nil, badUsage("missing )")
 		}
 		p.next()
 		return t, nil
@@ -163,7 +163,7 @@ func (p *findParser) primary(name string) (test, error) {
 		return func(e *found) bool { _, ok := f.o.names().groups[e.Stat.Gid]; return !ok }, nil
 	}
 	if !isExpression(name) || name == ")" || name == "," {
-		return nil, badUsage("unexpected %s: images stand before the expression", quote(name))
+		return nil, badUsage("unexpected %s: images must precede the expression", quote(name))
 	}
 	if len(p.args) == 0 {
 		if _, err := p.withArgument(name, "0"); err == errUnknown {
@@ -212,7 +212,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 	case "-type":
 		types := strings.ReplaceAll(arg, ",", "")
 		if types == "" || strings.Trim(types, "fdlbcps") != "" {
-			return nil, bad("want letters of fdlbcps")
+			return nil, bad("expected letters of fdlbcps")
 		}
 		return func(e *found) bool { return strings.IndexByte(types, typeLetter(e.mode(), 'f')) >= 0 }, nil
 	case "-maxdepth", "-mindepth":
@@ -277,7 +277,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 				return func(e *found) bool { return e.time('m').After(than) }, nil
 			}
 		}
-		return nil, bad("want a time such as 2024-01-31 or 2024-01-31T12:00:00Z")
+		return nil, bad("expected a time such as 2024-01-31 or 2024-01-31T12:00:00Z")
 	case "-mtime", "-atime", "-ctime", "-mmin", "-amin", "-cmin":
 		cmp, err := compare(arg)
 		if err != nil {
@@ -342,7 +342,7 @@ func (p *findParser) size(arg string, bad func(string) error) (test, error) {
 	}
 	cmp, err := compare(num)
 	if err != nil {
-		return nil, bad("want a number and one of cwbkMG")
+		return nil, bad("expected a number and one of cwbkMG")
 	}
 	return func(e *found) bool {
 		n := e.Stat.Size / unit
@@ -361,7 +361,7 @@ func permTest(arg string, bad func(string) error) (test, error) {
 	}
 	v, err := strconv.ParseUint(num, 8, 16)
 	if err != nil || v > 0o7777 {
-		return nil, bad("want an octal mode")
+		return nil, bad("expected an octal mode")
 	}
 	want := uint32(v)
 	return func(e *found) bool {

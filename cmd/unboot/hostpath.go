@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // splitHost divides a host path into a directory and a name in it. What ".." leads
@@ -45,8 +47,8 @@ func (a *app) isDisk(st fs.FileInfo) bool {
 
 // diskKeys returns the files of the host that are disks of the images that are open,
 // or of those of them that are open for writing.
-func (a *app) diskKeys(written bool) map[linkKey]bool {
-	keys := map[linkKey]bool{}
+func (a *app) diskKeys(written bool) map[treecopy.FileID]bool {
+	keys := map[treecopy.FileID]bool{}
 	add := func(st fs.FileInfo) {
 		if key, ok := fileKey(st); ok {
 			keys[key] = true
@@ -66,10 +68,10 @@ func (a *app) diskKeys(written bool) map[linkKey]bool {
 	return keys
 }
 
-func fileKey(st fs.FileInfo) (linkKey, bool) {
+func fileKey(st fs.FileInfo) (treecopy.FileID, bool) {
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	if !ok {
-		return linkKey{}, false
+		return treecopy.FileID{}, false
 	}
-	return linkKey{uint64(sys.Dev), sys.Ino}, true
+	return treecopy.FileID{Dev: uint64(sys.Dev), Ino: sys.Ino}, true
 }

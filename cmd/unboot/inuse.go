@@ -11,14 +11,14 @@ import (
 // is refused anyway, and says whether there are any.
 func (a *app) awaitWriters(path string, write bool) (any bool) {
 	for _, p := range append([]string{path}, a.opts.add...) {
-		use := disk.Await(a.ctx, p, disk.Patience)
+		use := disk.Await(a.ctx, p, a.patience)
 		switch {
 		case use == disk.NotWritten:
 			continue
 		case !write:
-			a.warn(fmt.Errorf("%s: another program has it open for writing: what is read may be old, or wrong", quote(p)))
+			a.warn(fmt.Errorf("%s: another program has it open for writing: what is read may be outdated or inconsistent", quote(p)))
 		case use == disk.OpenForWriting:
-			a.warn(fmt.Errorf("%s: another program has it open for writing, too: they may destroy it (mounted on the host?)", quote(p)))
+			a.warn(fmt.Errorf("%s: another program has it open for writing too, which may destroy its file systems (is it mounted on the host?)", quote(p)))
 		}
 		any = true
 	}
@@ -29,7 +29,7 @@ func (a *app) awaitWriters(path string, write bool) (any bool) {
 // meanwhile.
 func (a *app) closeImage(o *opened) error {
 	if !o.write && !o.written && disk.InUse(o.path) != disk.NotWritten {
-		a.warn(fmt.Errorf("%s: another program has opened it for writing meanwhile: what was read may be wrong", quote(o.path)))
+		a.warn(fmt.Errorf("%s: another program has since opened it for writing: what was read may be inconsistent", quote(o.path)))
 	}
 	err := o.img.Close()
 	if o.cancel != nil {

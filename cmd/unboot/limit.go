@@ -46,7 +46,7 @@ func (a *app) limit(o *opened) {
 	// The first ends it with a signal of its own, the second in any case.
 	r := unix.Rlimit{Cur: seconds, Max: seconds + 10}
 	if err := unix.Prlimit(o.img.Kernel().Pid(), unix.RLIMIT_CPU, &r, nil); err != nil && o.img.Kernel().Err() == nil {
-		a.warn(fmt.Errorf("%s: the processor time is not limited: %w", quote(o.path), err))
+		a.warn(fmt.Errorf("%s: processor time could not be limited: %w", quote(o.path), err))
 	}
 }
 
@@ -54,7 +54,7 @@ func (a *app) limit(o *opened) {
 type timeoutError struct{ after time.Duration }
 
 func (e *timeoutError) Error() string {
-	return fmt.Sprintf("the time of --timeout %v is over", e.after)
+	return fmt.Sprintf("timed out after %v (--timeout)", e.after)
 }
 
 func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
@@ -78,7 +78,7 @@ func (o *opened) endError() error {
 	case errors.As(err, &timeout):
 		err = timeout
 	case o.cpu != 0 && errors.As(err, &exit) && exit.Cause == nil && exit.Signal == unix.SIGXCPU:
-		err = fmt.Errorf("the processor time of --cpu-limit %v is used up: a damaged image? (more: --cpu-limit TIME, 0 for no limit)", o.cpu)
+		err = fmt.Errorf("used more than %v of processor time (--cpu-limit): the image may be damaged (to allow more: --cpu-limit TIME, 0 for no limit)", o.cpu)
 	}
 	return fmt.Errorf("%s: %w", quote(o.path), err)
 }

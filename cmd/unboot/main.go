@@ -65,6 +65,7 @@ var exitStatuses = []struct {
 	{exitFailure, "failure: at least one file or image could not be processed, and a message says why"},
 	{exitUsage, "wrong usage: an unknown command or option, or a missing or surplus argument"},
 	{exitSignal, "stopped by SIGINT, SIGTERM or SIGHUP"},
+	{128 + int(syscall.SIGPIPE), "the reader of standard output has gone"}, // which the Go runtime sees to
 }
 
 func run(table []*command, args []string) int {

@@ -17,7 +17,7 @@ func parseMount(s string) (unboot.Mount, error) {
 		f = append(f, "")
 	}
 	if f[0] == "" {
-		return unboot.Mount{}, badUsage("-m %q: no device (want DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]])", s)
+		return unboot.Mount{}, badUsage("-m %q: no device (expected DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]])", s)
 	}
 	// What mount(8) makes flags of is not for the driver.
 	o := fstab.ParseOptions(f[2])
@@ -71,18 +71,18 @@ func (o *opened) mountError(err error) error {
 		return nil
 	}
 	if errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0 {
-		return fmt.Errorf("%s: %w; there is none with a file system", quote(o.path), err)
+		return fmt.Errorf("%s: %w; no device has a file system", quote(o.path), err)
 	}
 	var ambiguous *unboot.AmbiguousError
 	switch {
 	case errors.As(err, &ambiguous):
-		held := systems(o.img, ambiguous.Devices)
-		return fmt.Errorf("%s: several file systems, choose by an option:\n%s%s", quote(o.path),
+		held := systems(o.img)
+		return fmt.Errorf("%s: several file systems found; select one with -m:\n%s%s", quote(o.path),
 			mountChoice(ambiguous.Devices, held), mountExample(ambiguous.Devices, held))
 	case errors.Is(err, unboot.ErrNotFound):
-		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
+		return fmt.Errorf("%s: %w; file systems found:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
 	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
-		return fmt.Errorf("%s: %w; there is:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
+		return fmt.Errorf("%s: %w; file systems found:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
 	case errors.Is(err, unboot.ErrNoFileSystem):
 		hint := ""
 		for _, d := range o.img.Devices() {
@@ -108,7 +108,7 @@ func mountExample(devices []*unboot.Device, systems map[*unboot.Device]string) s
 	if other < 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nor by several, each but the first with its directory: -m %s -m %s:/boot", devices[root].Name, devices[other].Name)
+	return fmt.Sprintf("\nor several, each but the first with its mount point: -m %s -m %s:/boot", devices[root].Name, devices[other].Name)
 }
 
 // mountChoice lists devices as options, with the operating systems that they hold.

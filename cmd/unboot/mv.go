@@ -35,7 +35,7 @@ type mover struct{ keep bool }
 
 func (m *mover) run(a *app, args []string) error {
 	if len(args) < 2 {
-		return badUsage("want IMAGE:PATH and where to move it")
+		return badUsage("expected IMAGE:PATH and where to move it")
 	}
 	last := args[len(args)-1]
 	o, _, err := a.target(args[0], true)

@@ -41,7 +41,7 @@ func (a *app) places(args []string) ([]*place, error) {
 				return nil, fmt.Errorf("%s: %w", quote(image), fs.ErrNotExist)
 			}
 		}
-		return nil, badUsage("nothing is in an image (IMAGE:PATH)")
+		return nil, badUsage("no argument is in an image (expected IMAGE:PATH)")
 	}
 	last := places[len(places)-1]
 	for _, p := range append([]*place{last}, places[:len(places)-1]...) {
@@ -104,7 +104,7 @@ func (p *place) about(err error) error {
 func (p *place) takes(dir bool) error {
 	if p.isDir() {
 		if !dir {
-			return fmt.Errorf("will not replace a directory by something else: %w", unix.EISDIR)
+			return fmt.Errorf("will not replace a directory with a file: %w", unix.EISDIR)
 		}
 		return nil
 	}
@@ -115,7 +115,7 @@ func (p *place) takes(dir bool) error {
 	case exists && demands:
 		return unix.ENOTDIR
 	case exists && dir:
-		return fmt.Errorf("will not replace something else by a directory: %w", unix.ENOTDIR)
+		return fmt.Errorf("will not replace a file with a directory: %w", unix.ENOTDIR)
 	}
 	return nil
 }

@@ -82,4 +82,4 @@ func (o *opened) noDir(t target) error {
 	return unix.ENOTDIR
 }
 
-var errNoDir = fmt.Errorf("%w: there is none of the name (try mkdir)", unix.ENOTDIR)
+var errNoDir = fmt.Errorf("%w: no such directory (try mkdir)", unix.ENOTDIR)

@@ -24,7 +24,7 @@ var runCommand = command{
 
 It sets what "unboot env" prints, and limits open files to 1024: libguestfs closes
 them all one by one each time it starts a program. If a launch fails, it prints the
-reason, which libguestfs does not.
+reason, which libguestfs does not. It ends with the exit status of the program.
 `,
 	args:    []kind{kindProgram, kindHost},
 	options: noOptions(runRun),

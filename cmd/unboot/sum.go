@@ -49,7 +49,7 @@ func (s *summer) run(a *app, args []string) error {
 		"sha384": sha512.New384, "sha512": sha512.New,
 	}[strings.TrimSuffix(strings.ToLower(s.algorithm), "sum")]
 	if newHash == nil {
-		return badUsage("no algorithm %s (want md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
+		return badUsage("no algorithm %s (expected md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
 	}
 	if len(args) == 0 {
 		return badUsage("no IMAGE:PATH given")
@@ -120,6 +120,13 @@ func (a *app) sumTree(o *opened, root string, h hash.Hash) {
 	})
 	flush()
 }
+
+// What is small is read in batches, each of a round trip to the kernel.
+const (
+	smallFile  = 128 << 10
+	batchItems = 40
+	batchBytes = 512 << 10
+)
 
 func checksum(fsys *unboot.FS, path string, h hash.Hash) ([]byte, error) {
 	f, err := fsys.Open(path)

@@ -2,45 +2,40 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/registry"
 )
 
-// Bounds on what is looked at to help with a choice.
-const (
-	maxSystems    = 32
-	maxSubvolumes = 32 // of each btrfs
-)
+// inspector finds everything that there is to say about operating systems.
+var inspector = inspect.Inspector{OpenHive: registry.Open}
 
-// systems returns what operating system each of the devices holds, for people. What
-// cannot be mounted, or holds none, is left out.
-func systems(img *unboot.Image, devices []*unboot.Device) map[*unboot.Device]string {
+// systems returns which operating systems each device holds, for people, to help with a
+// choice. What could not be mounted is left out: there is an error to be reported already.
+func systems(img *unboot.Image) map[*unboot.Device]string {
+	in, _ := img.Inspect(inspector.Image, unboot.ReadOnly())
+	defer in.Close()
 	found := map[*unboot.Device]string{}
-	for _, d := range devices[:min(len(devices), maxSystems)] {
-		f, err := img.Mount(d.Name, unboot.ReadOnly())
-		if err != nil {
+	for _, r := range in.Roots {
+		d, option := mountable(img, r.Device)
+		if d == nil {
 			continue
 		}
-		if s := systemIn(f); s != "" {
-			found[d] = s
-		} else if d.Content != nil && d.Content.Type == "btrfs" {
-			found[d] = systemBelow(f, d)
+		s := systemName(r.System)
+		if option != "" {
+			s += ", by -m " + quote(d.Name+":/:"+option)
 		}
-		f.Unmount() // nothing was written, and the error is already another one
+		if found[d] != "" {
+			s = found[d] + "; " + s
+		}
+		found[d] = s
 	}
 	return found
 }
 
-// systemIn returns the name of the operating system in a tree, or "".
-func systemIn(f *unboot.FS) string {
-	in := inspect.Inspector{OpenHive: registry.Open}
-	s, err := in.Tree(f)
-	if err != nil {
-		return ""
-	}
+// systemName returns what a system is called.
+func systemName(s *inspect.System) string {
 	name := cmp.Or(s.Product, s.Distro, string(s.Type))
 	if s.Format == inspect.Installer {
 		name += " (installation media)"
@@ -48,24 +43,19 @@ func systemIn(f *unboot.FS) string {
 	return name
 }
 
-// systemBelow looks for the subvolume of a btrfs that has an operating system, by a name of
-// the user's.
-func systemBelow(f *unboot.FS, d *unboot.Device) (system string) {
-	n := 0
-	for e, err := range f.Entries(".", nil) {
-		if n++; err != nil || n > maxSubvolumes {
-			break
-		}
-		sub, err := f.Sub(e.Name())
-		if err != nil {
-			continue
-		}
-		if tree, ok := sub.(*unboot.FS); ok {
-			system = systemIn(tree)
-		}
-		if system != "" {
-			return fmt.Sprintf("%s, by -m %s", system, quote(d.Name+":/:subvol="+e.Name()))
-		}
+// mountable returns the device that inspection names, and the mount option for its subvolume
+// if it names one; nil if the image does not have it.
+func mountable(img *unboot.Image, name string) (d *unboot.Device, option string) {
+	device, subvolume := inspect.ParseMountable(name, func(name string) bool {
+		d, err := img.Device(name)
+		return err == nil && d.Name == name
+	})
+	d, err := img.Device(device)
+	if err != nil {
+		return nil, ""
 	}
-	return ""
+	if subvolume != "" {
+		option = "subvol=" + subvolume
+	}
+	return d, option
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/tarball"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 var tarCommand = command{
@@ -63,7 +65,7 @@ type tarOptions struct {
 
 func runTar(a *app, args []string, opt *tarOptions) error {
 	if len(args) != 1 {
-		return badUsage("want one IMAGE[:PATH]")
+		return badUsage("expected one IMAGE[:PATH]")
 	}
 	if opt.file == "-" {
 		opt.file = ""
@@ -108,7 +110,7 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	}
 	if opt.file != "" {
 		if st, err := os.Stat(opt.file); err == nil && a.isDisk(st) {
-			return fmt.Errorf("%s: that is a disk of the image", quote(opt.file))
+			return fmt.Errorf("%s: is a disk of the image", quote(opt.file))
 		}
 		if out, err = os.Create(opt.file); err != nil {
 			return err
@@ -120,18 +122,20 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 		}()
 	}
 	p := a.startProgress(0, opt.verbose)
-	src := &imageSource{a: a, o: o, root: root, oneFS: opt.oneFS, exclude: opt.exclude, links: linkTable{}}
-	dst := &tarSink{a: a, w: tarball.NewWriter(out), p: p, tell: a.teller(opt.verbose), xattrs: !opt.noXattrs}
+	src := &treecopy.ImageSource{
+		FS: o.fs, Root: root, OneFileSystem: opt.oneFS, NoXattrs: opt.noXattrs, Exclude: excluder(opt.exclude), Label: o.label,
+	}
+	dst := &treecopy.TarSink{W: tarball.NewWriter(out)}
 	if st.IsDir() {
 		// The path may be a symbolic link to the directory, which a walk
 		// would not follow.
-		if src.root, err = realPath(o.fs, root); err != nil {
+		if src.Root, err = realPath(o.fs, root); err != nil {
 			return o.about(root, err)
 		}
 	} else {
-		dst.base = path.Base(root)
+		dst.Base = path.Base(root)
 	}
-	return transfer(a.ctx, src, dst)
+	return a.transfer(src, dst, &dst.Report, p, opt.verbose)
 }
 
 func (a *app) untar(arg string, opt *tarOptions) error {
@@ -169,15 +173,22 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 		return o.about(t.clean(), err)
 	}
 	shown := a.startProgress(size, opt.verbose)
-	dst := newImageSink(a, o, root, "", nil, shown)
-	defer dst.close()
-	dst.tell = a.teller(opt.verbose)
-	src := &tarSource{a: a, name: name, r: tarball.NewReader(r), exclude: opt.exclude}
-	if err := src.unpack(dst); err != nil {
-		if o.img.Kernel().Err() == nil {
-			dst.finish() // what came before is whole
-		}
+	dst := &treecopy.ImageSink{FS: o.fs, Dir: root, CopyLinks: true, Umask: 0o022, Clock: o.clock, Label: o.label}
+	src := &treecopy.TarSource{R: tarball.NewReader(r), Exclude: excluder(opt.exclude), Label: func(member string) string {
+		return quote(name) + ": " + quote(member)
+	}}
+	err = a.transfer(src, dst, &dst.Report, shown, opt.verbose)
+	var broken *treecopy.ArchiveError
+	switch {
+	case errors.As(err, &broken) && broken.Member != "":
+		return fmt.Errorf("%s: %w", src.Label(broken.Member), broken.Err)
+	case errors.As(err, &broken):
+		return fmt.Errorf("%s: %w", quote(name), broken.Err)
+	case err != nil:
 		return err
+	}
+	if src.R.More() {
+		a.warn(fmt.Errorf("%s: ignored another archive that follows at byte %d", quote(name), src.R.Offset()))
 	}
 	// Whoever writes to the pipe may have some padding left.
 	if opt.file == "" {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/disk/qcow2"
+	"github.com/unboot/unboot/disk"
 )
 
 // A target is an argument of the form IMAGE[:PATH].
@@ -52,7 +52,7 @@ func isRemote(arg string) bool {
 		(strings.HasPrefix(rest, "//") || scheme == "nbd" || scheme == "rbd" || scheme == "iscsi")
 }
 
-var errRemote = errors.New("remote images are not supported yet (download it first)")
+var errRemote = errors.New("remote images are not supported yet (download the image first)")
 
 // existingTarget is parseTarget where a host path is as likely: it says whether
 // there is such an image.
@@ -148,7 +148,7 @@ func openError(path string, err error) error {
 			hint = " (IMAGE:PATH?)"
 		}
 	}
-	if errors.Is(err, qcow2.ErrNotAllowed) {
+	if errors.Is(err, disk.ErrNotAllowed) {
 		hint = " (if you trust the image: --backing-files)"
 	}
 	return fmt.Errorf("%s: %w%s", quote(path), err, hint)

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // treeDiff compares two trees of the host in all that stat(2) and listxattr(2)
@@ -96,11 +98,11 @@ func treeDiff(a, b string, what []string) (diff []string, err error) {
 			}
 		}
 		if !without("nox") {
-			x, err := hostXattrs(pa, false)
+			x, err := treecopy.HostXattrs(pa, false)
 			if err != nil {
 				return nil, err
 			}
-			y, err := hostXattrs(pb, false)
+			y, err := treecopy.HostXattrs(pb, false)
 			if err != nil {
 				return nil, err
 			}

@@ -200,23 +200,3 @@ func TestProgressLine(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-func TestMemberPath(t *testing.T) {
-	for in, want := range map[string]string{"./a//b/": "a/b", "/etc/x": "etc/x", ".": ".", "./": ".", "a/..b": "a/..b"} {
-		if got, err := memberPath(in); err != nil || got != want {
-			t.Errorf("%q: %q, %v", in, got, err)
-		}
-	}
-	for _, in := range []string{"..", "a/../b", "/..", strings.Repeat("n", 256), strings.Repeat("n/", 3000)} {
-		if got, err := memberPath(in); err == nil {
-			t.Errorf("%q: %q", in, got)
-		}
-	}
-}
-
-func TestShellVars(t *testing.T) {
-	v := shellVars("# x\nNAME=\"A \\\"B\\\" \\$c\"\nID=d\nV='1 2'\n bad\n")
-	if v["NAME"] != `A "B" $c` || v["ID"] != "d" || v["V"] != "1 2" || len(v) != 3 {
-		t.Errorf("%q", v)
-	}
-}

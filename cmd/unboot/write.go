@@ -41,14 +41,14 @@ type writer struct {
 
 func (w *writer) run(a *app, args []string) error {
 	if len(args) != 1 {
-		return badUsage("want one IMAGE:PATH")
+		return badUsage("expected one IMAGE:PATH")
 	}
 	o, t, err := a.target(args[0], true)
 	if err != nil {
 		return err
 	}
 	if t.path == "" {
-		return badUsage("%s: no path behind the image (IMAGE:PATH)", quote(args[0]))
+		return badUsage("%s: no path after the image (expected IMAGE:PATH)", quote(args[0]))
 	}
 	if err := o.makeFile(t); err != nil {
 		return o.aboutTarget(t, err)

@@ -23,7 +23,7 @@ func BenchmarkRead(b *testing.B) {
 	for _, options := range []string{"", "-o extended_l2=on", "-c -o compression_type=zlib", "-c -o compression_type=zstd"} {
 		image := filepath.Join(dir, "image")
 		testimg.MustRun(b, "sh", "-c", fmt.Sprintf("qemu-img convert -f raw -O qcow2 %s %s %s", options, from, image))
-		m, err := Open(image, Options{})
+		m, err := openFile(image, Options{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"compress/flate"
 	"io"
+	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/unboot/unboot/disk"
 )
 
 // memory is a disk in memory.
@@ -18,6 +21,33 @@ func (m memory) WriteAt([]byte, int64) (int, error)      { return 0, syscall.ERO
 func (m memory) Size() int64                             { return int64(len(m)) }
 func (m memory) Flush() error                            { return nil }
 func (m memory) Close() error                            { return nil }
+
+// openFile opens an image by its host path, with all files that it names, which are in the
+// same directory or have absolute names. (What may be opened is a matter of package source.)
+func openFile(path string, o Options) (*Image, error) {
+	raw, err := disk.OpenRaw(path, disk.Options{AnyFormat: true})
+	if err != nil {
+		return nil, err
+	}
+	if o.Refer == nil {
+		o.Refer = func(ref disk.Reference) (disk.Device, error) {
+			name := ref.Name
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(filepath.Dir(path), name)
+			}
+			if ref.Format == "raw" {
+				return disk.OpenRaw(name, disk.Options{AnyFormat: true})
+			}
+			return openFile(name, Options{})
+		}
+	}
+	m, err := New(raw, path, o)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return m, nil
+}
 
 // builder makes small images by hand, in clusters of 512 bytes, so that tests know
 // where everything is: the header, the L1 table at 512, the L2 tables.

@@ -10,9 +10,8 @@
 // # Hostile images
 //
 // An image's header names other files: its backing file, and the file with its data.
-// Whoever made the image chose these names, and /etc/shadow is one too. [Open] opens
-// none of them unless the caller allows it by [Options.Backing] and
-// [Options.DataFile]; [Follow] makes such functions of a rule about host paths.
+// [New] opens none of them by itself: it has [Options.Refer] do so, which is a rule of
+// package source about what may be opened.
 //
 // Memory is bounded, whatever the image claims: tables are read a few KiB at a time,
 // as they are needed, and kept, with decompressed clusters, in caches of a fixed size

@@ -40,11 +40,15 @@ func FuzzImage(f *testing.F) {
 		b.put(2<<14+8, 0x0ff00000_000f0011)
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		base := func(Reference) (disk.Device, error) { return memory(bytes.Repeat([]byte{0x55}, 5000)), nil }
+		base := func(disk.Reference) (disk.Device, error) { return memory(bytes.Repeat([]byte{0x55}, 5000)), nil }
 		EmptyOverlay(memory(data))
-		m, err := New(memory(data), "image", Options{Backing: base, DataFile: base})
+		size, refs, statErr := Stat(memory(data))
+		m, err := New(memory(data), "image", Options{Refer: base})
 		if err != nil {
 			return
+		}
+		if statErr != nil || size != m.Size() || len(refs) > 2 || !Match(data[:8], nil) {
+			t.Errorf("%d bytes, %v, %v", size, refs, statErr)
 		}
 		for _, off := range []int64{0, m.Size() / 2, m.Size() - 100} {
 			exercise(t, m, off)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -54,14 +55,14 @@ func TestHeader(t *testing.T) {
 			if !reflect.DeepEqual(*got, want) {
 				t.Errorf("got  %+v\nwant %+v", *got, want)
 			}
-			_, err = Open(image, Options{NoBacking: true})
+			_, err = openFile(image, Options{NoBacking: true, Refer: func(disk.Reference) (disk.Device, error) { return nil, nil }})
 			switch {
 			case want.Encryption != "":
 				if !errors.Is(err, ErrEncrypted) {
 					t.Error(err)
 				}
 			case want.ExternalData:
-				if !errors.Is(err, ErrNotAllowed) {
+				if !errors.Is(err, disk.ErrNotAllowed) {
 					t.Error(err)
 				}
 			case err != nil:

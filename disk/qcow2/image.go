@@ -8,24 +8,16 @@ import (
 	"github.com/unboot/unboot/disk"
 )
 
-// Options say how [Open] is to open an image. The zero value opens no file but the
+// Options say how [New] is to open an image. The zero value opens no file but the
 // image itself.
 type Options struct {
-	// Backing opens the backing file that an image names. The image closes what it
-	// returns. Without it, an image that has a backing
-	// file is refused with a [*NotAllowedError].
-	Backing func(Reference) (disk.Device, error)
-	// DataFile opens the external data file that an image names, in the same way.
-	DataFile func(Reference) (disk.Device, error)
+	// Refer opens the backing file or the external data file that an image names.
+	// The image closes what it returns. Without it, an image that needs such a file is
+	// refused with a [*disk.NotAllowedError].
+	Refer func(disk.Reference) (disk.Device, error)
 	// NoBacking reads the image as if it had no backing file: what is in there
 	// reads as zeros.
 	NoBacking bool
-	// Depth is the number of images before this one in a chain. It is for
-	// functions Backing that call [Open] themselves, and [Reference.Depth] in
-	// there; those of [Follow] do. Above [MaxDepth], Open fails with [ErrDepth].
-	Depth int
-
-	caches *caches // of the chain, if there is one
 }
 
 // Image is an open image. It is a [disk.Device], but cannot be written to.
@@ -39,30 +31,11 @@ type Image struct {
 	caches   *caches
 }
 
-// Open opens the image in a file or block device by its host path, without a lock, as
-// readers do in package disk. Errors are *fs.PathError; see the errors of this package
-// for what they may wrap.
-func Open(path string, o Options) (*Image, error) {
-	raw, err := disk.OpenRaw(path, disk.Options{AnyFormat: true})
-	if err != nil {
-		return nil, err
-	}
-	m, err := New(raw, path, o)
-	if err != nil {
-		raw.Close()
-		return nil, err
-	}
-	return m, nil
-}
-
 // New opens the image that is on a device, whose size is the file's. The path is what
 // names in the header are relative to, and what errors name. The image closes d,
 // but not if New fails.
 func New(d disk.Device, path string, o Options) (*Image, error) {
-	m := &Image{path: path, file: d, data: d, caches: o.caches}
-	if m.caches == nil {
-		m.caches = newCaches()
-	}
+	m := &Image{path: path, file: d, data: d, caches: newCaches()}
 	if err := m.open(o); err != nil {
 		m.closeOthers()
 		return nil, m.wrap("open", err)
@@ -71,9 +44,6 @@ func New(d disk.Device, path string, o Options) (*Image, error) {
 }
 
 func (m *Image) open(o Options) error {
-	if o.Depth > MaxDepth {
-		return ErrDepth
-	}
 	var err error
 	if m.h, err = ReadHeader(m.file); err != nil {
 		return err
@@ -85,34 +55,31 @@ func (m *Image) open(o Options) error {
 		return damaged("the L1 table ends at %d, behind the end of the file", end)
 	}
 	if m.h.ExternalData {
-		d, err := m.refer(o.DataFile, Reference{Role: "data file", Name: m.h.DataFile, Format: "raw"}, o)
-		if err != nil {
+		if m.data, err = m.refer(m.h.dataReference(), o); err != nil {
 			return err
 		}
-		m.data, m.external = d, true
+		m.external = true
 	}
 	if m.h.BackingFile != "" && !o.NoBacking {
-		d, err := m.refer(o.Backing, Reference{Role: "backing file", Name: m.h.BackingFile, Format: m.h.BackingFormat}, o)
-		if err != nil {
+		if m.backing, err = m.refer(m.h.backingReference(), o); err != nil {
 			return err
 		}
-		m.backing = d
+		if b, ok := disk.As[*Image](m.backing); ok {
+			m.caches = b.caches // all images of a chain share them
+		}
 	}
 	return nil
 }
 
 // refer has another file opened.
-func (m *Image) refer(open func(Reference) (disk.Device, error), ref Reference, o Options) (disk.Device, error) {
+func (m *Image) refer(ref disk.Reference, o Options) (disk.Device, error) {
 	ref.Image = m.path
-	ref.Path = Resolve(m.path, ref.Name)
-	ref.Depth = o.Depth + 1
-	ref.caches = m.caches
-	if open == nil {
-		return nil, &NotAllowedError{ref}
+	if o.Refer == nil {
+		return nil, &disk.NotAllowedError{Reference: ref}
 	}
-	d, err := open(ref)
+	d, err := o.Refer(ref)
 	if err == nil && d == nil {
-		err = &NotAllowedError{ref}
+		err = &disk.NotAllowedError{Reference: ref}
 	}
 	return d, err
 }

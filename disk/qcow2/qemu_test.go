@@ -248,8 +248,7 @@ func mixed(r *rand.Rand, n int) []byte {
 
 func open(t *testing.T, image string) *Image {
 	t.Helper()
-	follow := Follow(func(Reference) error { return nil })
-	m, err := Open(image, Options{Backing: follow, DataFile: follow})
+	m, err := openFile(image, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 	"github.com/unboot/unboot/guestfs/internal/server"
 )
 
@@ -39,7 +40,7 @@ func Parse(args []string) (*VM, error) {
 			if err != nil {
 				return nil, err
 			}
-			if d.id != appliance {
+			if d.id != appliance.Disk { // it has the daemon's operating system, which we are
 				drives = append(drives, d)
 			}
 		case "device":

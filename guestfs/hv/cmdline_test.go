@@ -209,7 +209,7 @@ func TestFallback(t *testing.T) {
 	}
 	fakeAppliance(t, dir)
 	want := "qemu -kernel " + dir + "/.guestfs-UID/appliance.d/kernel -initrd " + dir + "/.guestfs-UID/appliance.d/initrd" +
-		" -append guestfs_rescue=1 root=UUID=01020304-0506-0708-090a-0b0c0d0e0f10" +
+		" -append guestfs_rescue=1 root=UUID=" + fakeUUID +
 		" -drive file=" + dir + "/.guestfs-UID/appliance.d/root,snapshot=on,id=appliance,cache=unsafe,if=none,format=raw -device scsi-hd,drive=appliance\n"
 	if out := output(t, e.HV, rescue...); out != strings.ReplaceAll(want, "UID/", uid()+"/") {
 		t.Errorf("%s\nwant %s", out, want)

@@ -7,9 +7,6 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/server"
 )
 
-// appliance is the id of the disk with the daemon's operating system, which we are.
-const appliance = "appliance"
-
 // drive is a drive and its name on the command line.
 type drive struct {
 	server.Drive

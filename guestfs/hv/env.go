@@ -6,10 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 )
 
 // Env is what makes programs that use libguestfs use unboot.
@@ -27,13 +28,10 @@ func (e Env) Variables() []string {
 	return v
 }
 
-// applianceFiles are the files that libguestfs looks for, but does not look into.
+// applianceFiles are the names of files that libguestfs looks for, but does not look into.
 func applianceFiles() []string {
-	cpu := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
-	if cpu == "" {
-		cpu = runtime.GOARCH
-	}
-	return []string{"vmlinuz." + cpu, "initramfs." + cpu + ".img"}
+	f := appliance.OldIn("")
+	return []string{f.Kernel, f.Initrd}
 }
 
 // FindEnv returns the environment for a program, which is this one. A package installs

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/guestfs/internal/appliance"
 )
 
 // fallbackEnv names the variable that makes this program be qemu: the host path of one,
@@ -56,8 +57,11 @@ func rescue(args []string) error {
 	return execQemu("", a.replace(args))
 }
 
-// realAppliance are the files that libguestfs boots.
-type realAppliance struct{ kernel, initrd, root, uuid string }
+// realAppliance is what libguestfs boots.
+type realAppliance struct {
+	appliance.Files
+	uuid string // of the root
+}
 
 // findAppliance looks where libguestfs keeps what supermin(1) has made.
 func findAppliance() (realAppliance, bool) {
@@ -70,35 +74,14 @@ func findAppliance() (realAppliance, bool) {
 	if cache == "" {
 		cache = "/var/tmp"
 	}
-	dir := filepath.Join(cache, fmt.Sprintf(".guestfs-%d", os.Geteuid()), "appliance.d")
-	a := realAppliance{filepath.Join(dir, "kernel"), filepath.Join(dir, "initrd"), filepath.Join(dir, "root"), ""}
-	for _, name := range []string{a.kernel, a.initrd, a.root} {
+	_, files := appliance.Cached(cache)
+	for _, name := range []string{files.Kernel, files.Initrd} {
 		if fi, err := os.Stat(name); err != nil || fi.Size() == 0 {
-			return a, false
+			return realAppliance{}, false
 		}
 	}
-	var err error
-	a.uuid, err = extUUID(a.root)
-	return a, err == nil
-}
-
-// extUUID returns the UUID of the ext file system in a file.
-func extUUID(path string) (string, error) {
-	const superblock, magic, uuid = 1024, 0x38, 0x68
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b := make([]byte, uuid+16)
-	if _, err := f.ReadAt(b, superblock); err != nil {
-		return "", err
-	}
-	if b[magic] != 0x53 || b[magic+1] != 0xef {
-		return "", errors.New("not an ext file system")
-	}
-	u := b[uuid:]
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]), nil
+	uuid, err := files.RootUUID()
+	return realAppliance{files, uuid}, err == nil
 }
 
 // replace returns args with the kernel, and with the root disk as the last one.
@@ -111,17 +94,15 @@ func (a realAppliance) replace(args []string) []string {
 		}
 		switch args[i] {
 		case "-kernel":
-			out = append(out, a.kernel)
+			out = append(out, a.Kernel)
 			i++
 		case "-initrd":
-			out = append(out, a.initrd)
+			out = append(out, a.Initrd)
 			i++
 		case "-append":
 			out = append(out, args[i+1]+" root=UUID="+a.uuid)
 			i++
 		}
 	}
-	return append(out,
-		"-drive", "file="+strings.ReplaceAll(a.root, ",", ",,")+",snapshot=on,id="+appliance+",cache=unsafe,if=none,format=raw",
-		"-device", "scsi-hd,drive="+appliance)
+	return append(out, a.RootDrive()...)
 }

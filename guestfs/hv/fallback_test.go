@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/unboot/unboot/internal/testimg"
 )
 
 func uid() string { return strconv.Itoa(os.Geteuid()) }
@@ -20,21 +22,21 @@ func output(t *testing.T, program string, args ...string) string {
 	return string(out)
 }
 
+// fakeUUID is that of the root of a fake appliance.
+const fakeUUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
+
 // fakeAppliance makes what libguestfs keeps in its cache.
 func fakeAppliance(t *testing.T, cache string) {
 	t.Helper()
+	testimg.Need(t, "mke2fs")
 	dir := filepath.Join(cache, ".guestfs-"+uid(), "appliance.d")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	root := make([]byte, 2048)
-	root[1024+0x38], root[1024+0x39] = 0x53, 0xef
-	for i := range 16 {
-		root[1024+0x68+i] = byte(i + 1)
-	}
-	for name, data := range map[string][]byte{"kernel": {1}, "initrd": {1}, "root": root} {
+	for name, data := range map[string][]byte{"kernel": {1}, "initrd": {1}, "root": make([]byte, 1<<20)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	testimg.MustRun(t, "mke2fs", "-q", "-F", "-t", "ext2", "-U", fakeUUID, filepath.Join(dir, "root"))
 }

@@ -120,8 +120,8 @@ func wait(cmd *exec.Cmd, ended chan error) <-chan bool {
 
 func (l *library) ping(t *testing.T) {
 	t.Helper()
-	var none rpc.None
-	if err := l.client.Call(context.Background(), &protocol.Request{Proc: rpc.ProcPingDaemon, Args: none.Code}); err != nil {
+	none := new(rpc.None)
+	if err := l.client.Call(context.Background(), &protocol.Request{Proc: rpc.ProcPingDaemon, Args: rpc.Encoder(none)}); err != nil {
 		t.Error(err)
 	}
 }
@@ -151,8 +151,8 @@ func TestLaunch(t *testing.T) {
 			}
 			l.ping(t)
 			var s string
-			a := rpc.EchoDaemonArgs{Words: []string{"hello"}}
-			err = l.client.Call(context.Background(), &protocol.Request{Proc: rpc.ProcEchoDaemon, Args: a.Code, Result: func(c *xdr.Codec) { c.String(&s) }})
+			a := &rpc.EchoDaemonArgs{Words: []string{"hello"}}
+			err = l.client.Call(context.Background(), &protocol.Request{Proc: rpc.ProcEchoDaemon, Args: rpc.Encoder(a), Result: func(c *xdr.Codec) { c.String(&s) }})
 			if s != "hello" || err != nil {
 				t.Errorf("%q, %v", s, err)
 			}

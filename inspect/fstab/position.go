@@ -23,14 +23,25 @@ var (
 	// NetBSD and OpenBSD: wd0a, sd0i; ld0a, xbd0a; dk0 is a wedge.
 	letterDisk = lazyregexp.New(`^/dev/(wd|sd|ld|xbd|ra|rd)([0-9]{1,3})([a-p])$`)
 	wedge      = lazyregexp.New(`^/dev/dk([0-9]{1,3})$`)
-	// OpenBSD names a disk by the ID in its label.
-	duid = lazyregexp.New(`^([0-9a-f]{16})\.([a-p])$`)
 )
+
+// duid takes the name that OpenBSD has for a partition apart: the ID in the label of its
+// disk, and a letter. It is asked of every entry, for which compiling an expression would
+// take longer than all the rest.
+func duid(name string) (disk string, letter byte, ok bool) {
+	const size = 16
+	if len(name) != size+2 || name[size] != '.' || name[size+1] < 'a' || name[size+1] > 'p' ||
+		strings.Trim(name[:size], "0123456789abcdef") != "" {
+		return "", 0, false
+	}
+	return name[:size], name[size+1], true
+}
 
 // IsBSD says whether the spec names a device in a way that only BSD has: by the ID of a
 // disk's label, by NAME= or ROOT.
 func (s Spec) IsBSD() bool {
-	return duid().MatchString(s.Value) || strings.HasPrefix(s.Value, "NAME=") || strings.HasPrefix(s.Value, "ROOT.")
+	_, _, isDUID := duid(s.Value)
+	return isDUID || strings.HasPrefix(s.Value, "NAME=") || strings.HasPrefix(s.Value, "ROOT.")
 }
 
 // position returns the place that a device's name means: a disk, and the number that
@@ -40,14 +51,18 @@ func position(spec Spec) (identity Spec, disk diskName, partition int, ok bool) 
 	if name, isName := strings.CutPrefix(spec.Value, "NAME="); isName && spec.Kind == Other {
 		return Spec{Kind: PartLabel, Value: name}, disk, 0, false
 	}
-	if m := duid().FindStringSubmatch(spec.Value); m != nil {
-		return spec, diskName{m[1], -1}, bsdPartition(m[2][0], false), true
+	if id, letter, ok := duid(spec.Value); ok {
+		return spec, diskName{id, -1}, bsdPartition(letter, false), true
 	}
 	if letter, isRoot := strings.CutPrefix(spec.Value, "ROOT."); isRoot && len(letter) == 1 {
 		return spec, bootDisk, bsdPartition(letter[0], true), true
 	}
 	if spec.Kind != Path {
 		return spec, disk, 0, false
+	}
+	// No name that Linux has for a disk is one of BSD's.
+	if driver, index, partition, ok := spec.Disk(); ok {
+		return spec, diskName{driver, index}, partition, !unordered[driver]
 	}
 	for prefix, kind := range map[string]Kind{
 		"/dev/gpt/": PartLabel, "/dev/gptid/": PartUUID, "/dev/ufs/": Label, "/dev/ufsid/": UUID,
@@ -78,11 +93,7 @@ func position(spec Spec) (identity Spec, disk diskName, partition int, ok bool) 
 	if m := wedge().FindStringSubmatch(spec.Value); m != nil {
 		return spec, diskName{"dk", 0}, atoi(m[1]) + 1, true
 	}
-	driver, index, partition, ok := spec.Disk()
-	if unordered[driver] {
-		return spec, disk, 0, false
-	}
-	return spec, diskName{driver, index}, partition, ok
+	return spec, disk, 0, false
 }
 
 // bsdPartition returns the number that Linux most likely gives a partition of a BSD

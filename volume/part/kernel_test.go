@@ -91,7 +91,7 @@ func compareKernel(t *testing.T, image string, table *part.Table) {
 	defer img.Close()
 	seen := 0
 	for _, d := range img.Devices() {
-		if d.Number == 0 {
+		if d.Partition == nil {
 			continue
 		}
 		seen++
@@ -99,7 +99,7 @@ func compareKernel(t *testing.T, image string, table *part.Table) {
 		for _, p := range table.Partitions {
 			// Of an extended partition, the kernel makes a device for the boot
 			// loader only.
-			found = found || p.Number == d.Number && p.Start == d.Start && (p.Size == d.Size || p.Extended)
+			found = found || p.Number == d.Partition.Number && p.Start == d.Partition.Start && (p.Size == d.Size || p.Extended)
 		}
 		if !found {
 			t.Errorf("the kernel has %+v, the table %+v", d, table.Partitions)

@@ -35,7 +35,6 @@ func bindingType(t api.Type) string {
 }
 
 // bindingSignature returns the parameters and results of a method of package guestfs.
-// The results have names.
 func bindingSignature(f *api.Function) string {
 	var in []string
 	for _, p := range f.Params {
@@ -44,14 +43,67 @@ func bindingSignature(f *api.Function) string {
 	if len(f.Options) > 0 {
 		in = append(in, "optargs *Optargs"+api.BindingName(f.Name))
 	}
-	out := "error"
-	if f.Result.Kind != api.None {
-		out = fmt.Sprintf("(r %s, err error)", bindingType(f.Result))
-	}
-	return fmt.Sprintf("(%s) %s", strings.Join(in, ", "), out)
+	return fmt.Sprintf("(%s) %s", strings.Join(in, ", "), bindingResults(f))
 }
 
-// traced returns the parameters of a method for the trace.
+func bindingResults(f *api.Function) string {
+	if f.Result.Kind == api.None {
+		return "error"
+	}
+	return fmt.Sprintf("(%s, error)", bindingType(f.Result))
+}
+
+// caller returns the beginning of the call that does what a procedure's method does.
+func caller(f *api.Function) string {
+	switch t := f.Result; {
+	case f.Transfers() != api.None:
+		return "g.transfer("
+	case t.Kind == api.None:
+		return "g.do("
+	case t.Kind == api.Structure && !t.List:
+		return "record(g, "
+	}
+	return "result(g, "
+}
+
+// localCaller is caller for a function that the library does by itself.
+func localCaller(f *api.Function) string {
+	switch t := f.Result; {
+	case t.Kind == api.None:
+		return "g.local("
+	case t.Kind == api.Structure && !t.List:
+		return "structure(g, "
+	}
+	return "value(g, "
+}
+
+// message returns the arguments of a procedure, made of a method's parameters. Optional
+// ones are in o; each has a line of its own, as there are up to thirty.
+func message(f *api.Function) string {
+	var b strings.Builder
+	for i, p := range f.Arguments() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s: %s", api.GoName(p.Name), argName(p.Name))
+	}
+	if b.Len() > 0 && len(f.Options) > 0 {
+		b.WriteString(",")
+	}
+	for _, p := range f.Options {
+		n := api.BindingName(p.Name)
+		fmt.Fprintf(&b, "\n%s: opt(o.%s, o.%[2]s_is_set),", api.GoName(p.Name), n)
+	}
+	if len(f.Options) > 0 {
+		b.WriteString("\n")
+	}
+	if b.Len() == 0 {
+		return "nil"
+	}
+	return fmt.Sprintf("&rpc.%s{%s}", argsName(f), b.String())
+}
+
+// traced returns the parameters of a method for the trace, which shows no passphrases.
 func traced(f *api.Function) string {
 	var l []string
 	for _, p := range f.Params {
@@ -64,10 +116,7 @@ func traced(f *api.Function) string {
 	if len(f.Options) > 0 {
 		l = append(l, "optargs")
 	}
-	if len(l) == 0 {
-		return "nil"
-	}
-	return "[]any{" + strings.Join(l, ", ") + "}"
+	return strings.Join(l, ", ")
 }
 
 // passed returns the arguments that a method passes on.
@@ -92,27 +141,21 @@ func file(f *api.Function) string {
 	return ""
 }
 
-// decode returns the statement that decodes a result.
-func decode(t api.Type) string {
+// decoder returns the function that decodes a result, or "" if there is none.
+func decoder(t api.Type) string {
 	switch {
+	case t.Kind == api.None:
+		return ""
 	case t.Kind == api.Structure && t.List:
-		return fmt.Sprintf("r = decodeList(c, %d, code%s)", size(t.Struct), api.BindingStruct(t.Struct.Name))
+		return fmt.Sprintf("list(%d, code%s)", size(t.Struct), api.BindingStruct(t.Struct.Name))
 	case t.Kind == api.Structure:
-		return fmt.Sprintf("code%s(c, r)", api.BindingStruct(t.Struct.Name))
+		return "code" + api.BindingStruct(t.Struct.Name)
 	case t.Kind == api.Hashtable:
-		return "r = decodeMap(c)"
+		return "decodeMap"
 	case t.List:
-		return "r = decodeStrings(c)"
+		return "decodeStrings"
 	}
-	return codeCall(t, "&r")
-}
-
-// failed returns what a method returns besides an error, or "" if it is the zero value.
-func failed(t api.Type) string {
-	if t.Kind == api.Structure && !t.List {
-		return "&" + api.BindingStruct(t.Struct.Name) + "{}"
-	}
-	return ""
+	return "(*xdr.Codec)." + codecMethod(t)
 }
 
 func bindingFieldCode(f api.Field) string {
@@ -122,19 +165,25 @@ func bindingFieldCode(f api.Field) string {
 	return codeCall(api.Type{Kind: f.Kind}, "&s."+api.BindingName(f.Name))
 }
 
-// remark returns the end of a method's documentation.
-func remark(f *api.Function) string {
-	var b strings.Builder
+// manual names a function and where the manual describes it.
+func manual(f *api.Function) string {
+	s := "guestfs_" + f.Name
 	if f.Group != "" {
-		fmt.Fprintf(&b, "\n// It is in the optional group %s.", f.Group)
+		s += " of the optional group " + f.Group
 	}
+	return s + ", https://libguestfs.org/guestfs.3.html#guestfs_" + f.Name
+}
+
+// deprecated returns the paragraph of a method's documentation that says what to call
+// instead of it.
+func deprecated(f *api.Function) string {
 	switch {
-	case f.Deprecated && f.ReplacedBy != "" && !strings.HasPrefix(f.ReplacedBy, "internal_"):
-		fmt.Fprintf(&b, "\n//\n// Deprecated: use [Guestfs.%s].", api.BindingName(f.ReplacedBy))
-	case f.Deprecated:
-		b.WriteString("\n//\n// Deprecated: there is no use for it.")
+	case !f.Deprecated:
+		return ""
+	case f.ReplacedBy != "" && !strings.HasPrefix(f.ReplacedBy, "internal_"):
+		return fmt.Sprintf("\n//\n// Deprecated: use [Guestfs.%s].", api.BindingName(f.ReplacedBy))
 	}
-	return b.String()
+	return "\n//\n// Deprecated: there is no use for it."
 }
 
 // public returns the functions that programs are meant to call.
@@ -145,23 +194,4 @@ func public(l []*api.Function) (r []*api.Function) {
 		}
 	}
 	return r
-}
-
-// zero returns the zero value of a result's type.
-func zero(t api.Type) string {
-	switch t.Kind {
-	case api.Bool:
-		if !t.List {
-			return "false"
-		}
-	case api.Int, api.Int64:
-		if !t.List {
-			return "0"
-		}
-	case api.String, api.Path, api.Device, api.Mountable:
-		if !t.List {
-			return `""`
-		}
-	}
-	return "nil"
 }

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 // TestUpToDate checks that what is generated is what is checked in.
 func TestUpToDate(t *testing.T) {
 	for pkg, flags := range map[string]func(dir string) error{
-		"internal/rpc":    func(dir string) error { return generate(output{rpc: dir}) },
-		"internal/server": func(dir string) error { return generate(output{server: dir}) },
-		".":               func(dir string) error { return generate(output{binding: dir}) },
+		"internal/rpc": func(dir string) error { return generate("", output{rpc: dir}) },
+		"internal/server": func(dir string) error {
+			return generate("../server", output{dispatch: filepath.Join(dir, "dispatch_gen.go")})
+		},
+		".": func(dir string) error { return generate("", output{binding: dir}) },
 	} {
 		dir := t.TempDir()
 		if err := flags(dir); err != nil {
@@ -32,6 +35,23 @@ func TestUpToDate(t *testing.T) {
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s/%s is out of date: go generate ./guestfs/...", pkg, filepath.Base(name))
 			}
+		}
+	}
+}
+
+// TestMethodOfNoProcedure finds methods that would answer nothing because their name is
+// wrong. Those whose type is wrong do not compile.
+func TestMethodOfNoProcedure(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "out")
+	for method, good := range map[string]bool{"IsFile": true, "Serve": true, "helper": true, "Isfile": false} {
+		text := "package server\nfunc (s *Server) " + method + "() {}\n"
+		if err := os.WriteFile(filepath.Join(dir, "method.go"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := generate(dir, output{dispatch: file})
+		if good != (err == nil) || !good && !strings.Contains(err.Error(), "Server."+method+" ") {
+			t.Errorf("%s: %v", method, err)
 		}
 	}
 }

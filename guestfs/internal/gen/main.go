@@ -2,9 +2,11 @@
 // in package api.
 //
 //	gen -rpc DIR      the messages, for package rpc
-//	gen -server DIR   the dispatch, for package server
 //	gen -binding DIR  the API of the official Go binding, for package guestfs
-//	gen -doc FILE     the table of procedures; -server says where methods are looked for
+//	gen -server DIR -dispatch FILE
+//	                  the dispatch table, for the methods that type Server has in DIR
+//	gen -server DIR -doc FILE
+//	                  the documentation's table of procedures, for the same methods
 package main
 
 import (
@@ -27,25 +29,27 @@ var templates embed.FS
 
 func main() {
 	rpcDir := flag.String("rpc", "", "`directory` of package rpc")
-	serverDir := flag.String("server", "", "`directory` of package server")
 	bindingDir := flag.String("binding", "", "`directory` of package guestfs")
+	serverDir := flag.String("server", "", "`directory` of package server")
+	dispatchFile := flag.String("dispatch", "", "`file` for the dispatch table")
 	docFile := flag.String("doc", "", "`file` for the table of procedures")
 	flag.Parse()
-	if err := generate(output{*rpcDir, *serverDir, *bindingDir, *docFile}); err != nil {
+	if err := generate(*serverDir, output{*rpcDir, *bindingDir, *dispatchFile, *docFile}); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-// output says where what is generated goes.
-type output struct{ rpc, server, binding, doc string }
+// output says where what is generated goes; what has no place is not generated.
+type output struct{ rpc, binding, dispatch, doc string }
 
-func generate(o output) error {
+// generate writes all that o has a place for. The methods of type Server are looked for
+// in the directory server.
+func generate(server string, o output) error {
 	a, err := api.Load()
 	if err != nil {
 		return err
 	}
-	rpcDir, serverDir, docFile := o.rpc, o.server, o.doc
 	if o.binding != "" {
 		for _, name := range bindingFiles {
 			if err := code(a, "binding_"+name, filepath.Join(o.binding, name+"_gen.go")); err != nil {
@@ -53,28 +57,27 @@ func generate(o output) error {
 			}
 		}
 	}
-	if rpcDir != "" {
+	if o.rpc != "" {
 		for _, name := range []string{"args", "structs", "procedures"} {
-			if err := code(a, name, filepath.Join(rpcDir, name+"_gen.go")); err != nil {
+			if err := code(a, name, filepath.Join(o.rpc, name+"_gen.go")); err != nil {
 				return err
 			}
 		}
-		if err := code(a, "argtypes", filepath.Join(rpcDir, "argtypes_gen_test.go")); err != nil {
+		if err := code(a, "argtypes", filepath.Join(o.rpc, "argtypes_gen_test.go")); err != nil {
 			return err
 		}
 	}
-	if docFile != "" {
-		text, err := doc.Table(a, serverDir)
+	if o.dispatch != "" {
+		if err := dispatch(a, server, o.dispatch); err != nil {
+			return err
+		}
+	}
+	if o.doc != "" {
+		text, err := doc.Table(a, server)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(docFile, text, 0o644)
-	}
-	if serverDir != "" {
-		if err := code(a, "dispatch", filepath.Join(serverDir, "dispatch_gen.go")); err != nil {
-			return err
-		}
-		return code(a, "handlers", filepath.Join(serverDir, "handlers_gen_test.go"))
+		return os.WriteFile(o.doc, text, 0o644)
 	}
 	return nil
 }
@@ -101,13 +104,12 @@ func code(a *api.API, name, file string) error {
 var functions = template.FuncMap{
 	"name":      api.GoName,
 	"type":      goType,
-	"code":      codeCall,
 	"fieldCode": fieldCode,
 	"fieldType": func(f api.Field) string { return goType(api.Type{Kind: f.Kind}) },
-	"size":      size,
 	"args":      argsName,
-	"signature": signature,
-	"checks":    checks,
+	"argFields": argFields,
+	"fieldList": fieldList,
+	"maker":     maker,
 	"lower":     func(s string) string { return strings.ToLower(s[:1]) + s[1:] },
 	"groups": func(a *api.API) []group {
 		names, members := a.Groups()
@@ -117,21 +119,24 @@ var functions = template.FuncMap{
 		}
 		return l
 	},
-	"arg":        argName,
-	"btype":      bindingType,
-	"bname":      api.BindingStruct,
-	"bfield":     api.BindingName,
-	"bcode":      bindingFieldCode,
-	"bsignature": bindingSignature,
-	"decode":     decode,
-	"failed":     failed,
-	"file":       file,
-	"passed":     passed,
-	"public":     public,
-	"remark":     remark,
-	"traced":     traced,
-	"zero":       zero,
-	"max":        func(a *api.API) uint32 { return a.Procedures[len(a.Procedures)-1].Number },
+	"arg":         argName,
+	"btype":       bindingType,
+	"bname":       api.BindingStruct,
+	"bfield":      api.BindingName,
+	"bcode":       bindingFieldCode,
+	"bsignature":  bindingSignature,
+	"bresults":    bindingResults,
+	"caller":      caller,
+	"localCaller": localCaller,
+	"message":     message,
+	"decoder":     decoder,
+	"manual":      manual,
+	"deprecated":  deprecated,
+	"file":        file,
+	"passed":      passed,
+	"public":      public,
+	"traced":      traced,
+	"max":         func(a *api.API) uint32 { return a.Procedures[len(a.Procedures)-1].Number },
 }
 
 type group struct {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/unboot/unboot/guestfs/internal/api"
 )
@@ -39,28 +38,25 @@ func goType(t api.Type) string {
 // codeCall returns the statement that codes a value through the codec c; v is a pointer
 // to it.
 func codeCall(t api.Type, v string) string {
-	method := ""
+	return fmt.Sprintf("c.%s(%s)", codecMethod(t), v)
+}
+
+// codecMethod returns the method of xdr.Codec for a type that is neither a structure nor
+// a hashtable.
+func codecMethod(t api.Type) string {
 	switch {
-	case t.Kind == api.Structure && t.List:
-		return fmt.Sprintf("xdr.List(c, %s, %d)", v, size(t.Struct))
-	case t.Kind == api.Structure:
-		return strings.TrimPrefix(v, "&") + ".Code(c)"
 	case t.List:
-		method = "Strings"
+		return "Strings"
 	case t.Kind.Text():
-		method = "String"
+		return "String"
 	case t.Kind == api.OptString:
-		method = "OptString"
+		return "OptString"
 	case t.Kind == api.Buffer:
-		method = "Bytes"
-	case t.Kind == api.Hashtable:
-		return fmt.Sprintf("rpc.CodePairs(c, %s)", v)
+		return "Bytes"
 	case t.Kind == api.Percent:
-		method = "Float"
-	default:
-		method = api.GoName(string(t.Kind))
+		return "Float"
 	}
-	return fmt.Sprintf("c.%s(%s)", method, v)
+	return api.GoName(string(t.Kind))
 }
 
 func fieldCode(f api.Field) string {
@@ -83,72 +79,4 @@ func size(s *api.Struct) (n int) {
 		}
 	}
 	return n
-}
-
-// argsName returns the type of a procedure's arguments, or "" if it has none.
-func argsName(f *api.Function) string {
-	if len(f.Arguments()) == 0 && len(f.Options) == 0 {
-		return ""
-	}
-	return api.GoName(f.Name) + "Args"
-}
-
-// signature returns the parameters and results of a procedure's method.
-func signature(f *api.Function) string {
-	in := []string{"context.Context"}
-	if n := argsName(f); n != "" {
-		in = append(in, "*rpc."+n)
-	}
-	switch f.Transfers() {
-	case api.FileIn:
-		in = append(in, "io.Reader")
-	case api.FileOut:
-		in = append(in, "io.Writer")
-	}
-	out := "error"
-	if f.Result.Kind != api.None {
-		out = fmt.Sprintf("(%s, error)", goType(f.Result))
-	}
-	return fmt.Sprintf("(%s) %s", strings.Join(in, ", "), out)
-}
-
-// check is a parameter that is looked at before the method sees it.
-type check struct {
-	Method, Param, Field string
-	Option               bool
-}
-
-// checks returns what to look at in a procedure's arguments.
-func checks(f *api.Function) (l []check) {
-	add := func(p api.Param, option bool) {
-		c := check{Param: p.Name, Field: api.GoName(p.Name), Option: option}
-		if option {
-			c.Field += ".Value"
-		}
-		switch p.Type.Kind {
-		case api.Path:
-			c.Method = "path"
-		case api.Device:
-			c.Method = "device"
-		case api.Mountable:
-			c.Method = "mountable"
-		case api.DevPath:
-			c.Method = "devPath"
-		case api.MntPath:
-			c.Method = "mntPath"
-		default:
-			return
-		}
-		if p.Type.List {
-			c.Method += "s"
-		}
-		l = append(l, c)
-	}
-	for _, p := range f.Params {
-		add(p, false)
-	}
-	for _, p := range f.Options {
-		add(p, true)
-	}
-	return l
 }

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -205,9 +206,29 @@ func (f localOut) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom implements io.ReaderFrom: it reads in pieces of BatchSize.
+// ReadFrom implements io.ReaderFrom. Where both ends can do more than to give and take
+// memory, they do it among themselves; else it reads in pieces of BatchSize.
 func (f localOut) ReadFrom(r io.Reader) (int64, error) {
-	return copyBatches(writeOnly{f}, r)
+	from, ok := r.(io.WriterTo)
+	if !ok {
+		return copyBatches(writeOnly{f}, r)
+	}
+	to, ok := f.out.(io.ReaderFrom)
+	if !ok {
+		return from.WriteTo(writeOnly{f})
+	}
+	if err := f.usable(); err != nil {
+		return 0, err
+	}
+	n, err := to.ReadFrom(r)
+	var own *Error // of the handler, which has read
+	switch {
+	case err != nil && f.ctx.Err() != nil:
+		err = f.fail(f.ctx.Err())
+	case err != nil && !errors.As(err, &own):
+		err = f.fail(err)
+	}
+	return n, err
 }
 
 var batches = sync.Pool{New: func() any { return new([BatchSize]byte) }}

@@ -160,3 +160,62 @@ func TestLocalFiles(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// endToEnd is an end of a file that can do more than give and take memory.
+type endToEnd struct {
+	bytes.Buffer
+	direct int
+	err    error
+}
+
+func (e *endToEnd) ReadFrom(r io.Reader) (int64, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	n, err := r.(io.WriterTo).WriteTo(&e.Buffer)
+	e.direct += int(n)
+	return n, err
+}
+
+// source has data, and then an error.
+type source struct {
+	io.Reader
+	data []byte
+	err  error
+}
+
+func (s source) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(s.data)
+	return int64(n), errors.Join(err, s.err)
+}
+
+// Where both ends of a file can, they move the data among themselves; an error belongs to
+// the one that had it.
+func TestLocalEndToEnd(t *testing.T) {
+	data := []byte("0123456789")
+	run := func(w io.Writer, s source) (seen, err error) {
+		err = newLocal(func(_ context.Context, c *Call) error {
+			_, seen = c.Out().(io.ReaderFrom).ReadFrom(s)
+			return seen
+		}).Call(context.Background(), &Request{Proc: uint32(FileOut), Out: w})
+		return seen, err
+	}
+	w := &endToEnd{}
+	if _, err := run(w, source{data: data}); err != nil || w.direct != len(data) {
+		t.Errorf("%d bytes went directly, %v", w.direct, err)
+	}
+	var plain bytes.Buffer
+	if _, err := run(struct{ io.Writer }{&plain}, source{data: data}); err != nil || plain.String() != string(data) {
+		t.Errorf("to a plain writer: %q, %v", plain.String(), err)
+	}
+	if _, err := run(nil, source{data: data}); err != nil {
+		t.Errorf("to nothing: %v", err)
+	}
+	if seen, err := run(&endToEnd{err: errLocal}, source{data: data}); seen != ErrCancelled || err != errLocal {
+		t.Errorf("the caller's end fails: the handler sees %v, the caller %v", seen, err)
+	}
+	own := &Error{Name: "EIO", Message: "read: /file"}
+	if seen, err := run(&endToEnd{}, source{data: data, err: own}); !errors.Is(seen, unix.EIO) || !errors.Is(err, unix.EIO) {
+		t.Errorf("the handler's end fails: the handler sees %v, the caller %v", seen, err)
+	}
+}

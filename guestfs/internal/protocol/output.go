@@ -55,8 +55,11 @@ func (o *output) Write(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-// ReadFrom implements io.ReaderFrom: it reads in pieces of BatchSize.
+// ReadFrom implements io.ReaderFrom: it reads in pieces of BatchSize, unless r can write.
 func (o *output) ReadFrom(r io.Reader) (total int64, err error) {
+	if from, ok := r.(io.WriterTo); ok {
+		return from.WriteTo(sharedOutput{o})
+	}
 	buf := make([]byte, BatchSize)
 	for {
 		n, err := r.Read(buf)
@@ -73,6 +76,12 @@ func (o *output) ReadFrom(r io.Reader) (total int64, err error) {
 		}
 	}
 }
+
+// sharedOutput is an output as an unboot.SharedWriter: data is only copied into chunks.
+type sharedOutput struct{ o *output }
+
+func (s sharedOutput) Write(p []byte) (int, error)       { return s.o.Write(p) }
+func (s sharedOutput) WriteShared(p []byte) (int, error) { return s.o.Write(p) }
 
 // start puts the reply before the chunks.
 func (o *output) start() {

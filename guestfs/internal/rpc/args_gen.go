@@ -2,42 +2,20 @@
 
 package rpc
 
-import "github.com/unboot/unboot/guestfs/internal/xdr"
-
 // MountArgs are the arguments of mount.
-type MountArgs struct {
-	Mountable  string
-	Mountpoint string
-}
+type MountArgs struct{ Mountable, Mountpoint string }
 
-// Code implements xdr.Coder.
-func (a *MountArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-	c.String(&a.Mountpoint)
-}
-func (a *MountArgs) given() []*bool { return nil }
+func (a *MountArgs) fields() []any { return []any{(*mountable)(&a.Mountable), &a.Mountpoint} }
 
 // TouchArgs are the arguments of touch.
-type TouchArgs struct {
-	Path string
-}
+type TouchArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *TouchArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *TouchArgs) given() []*bool { return nil }
+func (a *TouchArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // LlArgs are the arguments of ll.
-type LlArgs struct {
-	Directory string
-}
+type LlArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *LlArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *LlArgs) given() []*bool { return nil }
+func (a *LlArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // AugInitArgs are the arguments of aug_init.
 type AugInitArgs struct {
@@ -45,12 +23,7 @@ type AugInitArgs struct {
 	Flags int
 }
 
-// Code implements xdr.Coder.
-func (a *AugInitArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-	c.Int(&a.Flags)
-}
-func (a *AugInitArgs) given() []*bool { return nil }
+func (a *AugInitArgs) fields() []any { return []any{(*path)(&a.Root), &a.Flags} }
 
 // AugDefvarArgs are the arguments of aug_defvar.
 type AugDefvarArgs struct {
@@ -58,51 +31,22 @@ type AugDefvarArgs struct {
 	Expr *string
 }
 
-// Code implements xdr.Coder.
-func (a *AugDefvarArgs) Code(c *xdr.Codec) {
-	c.String(&a.Name)
-	c.OptString(&a.Expr)
-}
-func (a *AugDefvarArgs) given() []*bool { return nil }
+func (a *AugDefvarArgs) fields() []any { return []any{&a.Name, &a.Expr} }
 
 // AugDefnodeArgs are the arguments of aug_defnode.
-type AugDefnodeArgs struct {
-	Name string
-	Expr string
-	Val  string
-}
+type AugDefnodeArgs struct{ Name, Expr, Val string }
 
-// Code implements xdr.Coder.
-func (a *AugDefnodeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Name)
-	c.String(&a.Expr)
-	c.String(&a.Val)
-}
-func (a *AugDefnodeArgs) given() []*bool { return nil }
+func (a *AugDefnodeArgs) fields() []any { return []any{&a.Name, &a.Expr, &a.Val} }
 
 // AugGetArgs are the arguments of aug_get.
-type AugGetArgs struct {
-	Augpath string
-}
+type AugGetArgs struct{ Augpath string }
 
-// Code implements xdr.Coder.
-func (a *AugGetArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-}
-func (a *AugGetArgs) given() []*bool { return nil }
+func (a *AugGetArgs) fields() []any { return []any{&a.Augpath} }
 
 // AugSetArgs are the arguments of aug_set.
-type AugSetArgs struct {
-	Augpath string
-	Val     string
-}
+type AugSetArgs struct{ Augpath, Val string }
 
-// Code implements xdr.Coder.
-func (a *AugSetArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-	c.String(&a.Val)
-}
-func (a *AugSetArgs) given() []*bool { return nil }
+func (a *AugSetArgs) fields() []any { return []any{&a.Augpath, &a.Val} }
 
 // AugInsertArgs are the arguments of aug_insert.
 type AugInsertArgs struct {
@@ -111,114 +55,52 @@ type AugInsertArgs struct {
 	Before  bool
 }
 
-// Code implements xdr.Coder.
-func (a *AugInsertArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-	c.String(&a.Label)
-	c.Bool(&a.Before)
-}
-func (a *AugInsertArgs) given() []*bool { return nil }
+func (a *AugInsertArgs) fields() []any { return []any{&a.Augpath, &a.Label, &a.Before} }
 
 // AugRmArgs are the arguments of aug_rm.
-type AugRmArgs struct {
-	Augpath string
-}
+type AugRmArgs struct{ Augpath string }
 
-// Code implements xdr.Coder.
-func (a *AugRmArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-}
-func (a *AugRmArgs) given() []*bool { return nil }
+func (a *AugRmArgs) fields() []any { return []any{&a.Augpath} }
 
 // AugMvArgs are the arguments of aug_mv.
-type AugMvArgs struct {
-	Src  string
-	Dest string
-}
+type AugMvArgs struct{ Src, Dest string }
 
-// Code implements xdr.Coder.
-func (a *AugMvArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-}
-func (a *AugMvArgs) given() []*bool { return nil }
+func (a *AugMvArgs) fields() []any { return []any{&a.Src, &a.Dest} }
 
 // AugMatchArgs are the arguments of aug_match.
-type AugMatchArgs struct {
-	Augpath string
-}
+type AugMatchArgs struct{ Augpath string }
 
-// Code implements xdr.Coder.
-func (a *AugMatchArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-}
-func (a *AugMatchArgs) given() []*bool { return nil }
+func (a *AugMatchArgs) fields() []any { return []any{&a.Augpath} }
 
 // AugLsArgs are the arguments of aug_ls.
-type AugLsArgs struct {
-	Augpath string
-}
+type AugLsArgs struct{ Augpath string }
 
-// Code implements xdr.Coder.
-func (a *AugLsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-}
-func (a *AugLsArgs) given() []*bool { return nil }
+func (a *AugLsArgs) fields() []any { return []any{&a.Augpath} }
 
 // RmArgs are the arguments of rm.
-type RmArgs struct {
-	Path string
-}
+type RmArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *RmArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *RmArgs) given() []*bool { return nil }
+func (a *RmArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // RmdirArgs are the arguments of rmdir.
-type RmdirArgs struct {
-	Path string
-}
+type RmdirArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *RmdirArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *RmdirArgs) given() []*bool { return nil }
+func (a *RmdirArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // RmRfArgs are the arguments of rm_rf.
-type RmRfArgs struct {
-	Path string
-}
+type RmRfArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *RmRfArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *RmRfArgs) given() []*bool { return nil }
+func (a *RmRfArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // MkdirArgs are the arguments of mkdir.
-type MkdirArgs struct {
-	Path string
-}
+type MkdirArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *MkdirArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *MkdirArgs) given() []*bool { return nil }
+func (a *MkdirArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // MkdirPArgs are the arguments of mkdir_p.
-type MkdirPArgs struct {
-	Path string
-}
+type MkdirPArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *MkdirPArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *MkdirPArgs) given() []*bool { return nil }
+func (a *MkdirPArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // ChmodArgs are the arguments of chmod.
 type ChmodArgs struct {
@@ -226,12 +108,7 @@ type ChmodArgs struct {
 	Path string
 }
 
-// Code implements xdr.Coder.
-func (a *ChmodArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mode)
-	c.String(&a.Path)
-}
-func (a *ChmodArgs) given() []*bool { return nil }
+func (a *ChmodArgs) fields() []any { return []any{&a.Mode, (*path)(&a.Path)} }
 
 // ChownArgs are the arguments of chown.
 type ChownArgs struct {
@@ -240,24 +117,12 @@ type ChownArgs struct {
 	Path  string
 }
 
-// Code implements xdr.Coder.
-func (a *ChownArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Owner)
-	c.Int(&a.Group)
-	c.String(&a.Path)
-}
-func (a *ChownArgs) given() []*bool { return nil }
+func (a *ChownArgs) fields() []any { return []any{&a.Owner, &a.Group, (*path)(&a.Path)} }
 
 // ExistsArgs are the arguments of exists.
-type ExistsArgs struct {
-	Path string
-}
+type ExistsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *ExistsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *ExistsArgs) given() []*bool { return nil }
+func (a *ExistsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // IsFileArgs are the arguments of is_file.
 type IsFileArgs struct {
@@ -265,12 +130,7 @@ type IsFileArgs struct {
 	Followsymlinks Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *IsFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Followsymlinks.Value)
-}
-func (a *IsFileArgs) given() []*bool { return []*bool{&a.Followsymlinks.Set} }
+func (a *IsFileArgs) fields() []any { return []any{(*path)(&a.Path), &a.Followsymlinks} }
 
 // IsDirArgs are the arguments of is_dir.
 type IsDirArgs struct {
@@ -278,23 +138,12 @@ type IsDirArgs struct {
 	Followsymlinks Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *IsDirArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Followsymlinks.Value)
-}
-func (a *IsDirArgs) given() []*bool { return []*bool{&a.Followsymlinks.Set} }
+func (a *IsDirArgs) fields() []any { return []any{(*path)(&a.Path), &a.Followsymlinks} }
 
 // PvcreateArgs are the arguments of pvcreate.
-type PvcreateArgs struct {
-	Device string
-}
+type PvcreateArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PvcreateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PvcreateArgs) given() []*bool { return nil }
+func (a *PvcreateArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VgcreateArgs are the arguments of vgcreate.
 type VgcreateArgs struct {
@@ -302,12 +151,7 @@ type VgcreateArgs struct {
 	Physvols []string
 }
 
-// Code implements xdr.Coder.
-func (a *VgcreateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Volgroup)
-	c.Strings(&a.Physvols)
-}
-func (a *VgcreateArgs) given() []*bool { return nil }
+func (a *VgcreateArgs) fields() []any { return []any{&a.Volgroup, (*devices)(&a.Physvols)} }
 
 // LvcreateArgs are the arguments of lvcreate.
 type LvcreateArgs struct {
@@ -316,13 +160,7 @@ type LvcreateArgs struct {
 	Mbytes   int
 }
 
-// Code implements xdr.Coder.
-func (a *LvcreateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Logvol)
-	c.String(&a.Volgroup)
-	c.Int(&a.Mbytes)
-}
-func (a *LvcreateArgs) given() []*bool { return nil }
+func (a *LvcreateArgs) fields() []any { return []any{&a.Logvol, &a.Volgroup, &a.Mbytes} }
 
 // SfdiskArgs are the arguments of sfdisk.
 type SfdiskArgs struct {
@@ -333,15 +171,9 @@ type SfdiskArgs struct {
 	Lines   []string
 }
 
-// Code implements xdr.Coder.
-func (a *SfdiskArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Cyls)
-	c.Int(&a.Heads)
-	c.Int(&a.Sectors)
-	c.Strings(&a.Lines)
+func (a *SfdiskArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Cyls, &a.Heads, &a.Sectors, &a.Lines}
 }
-func (a *SfdiskArgs) given() []*bool { return nil }
 
 // WriteFileArgs are the arguments of write_file.
 type WriteFileArgs struct {
@@ -350,13 +182,7 @@ type WriteFileArgs struct {
 	Size    int
 }
 
-// Code implements xdr.Coder.
-func (a *WriteFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Content)
-	c.Int(&a.Size)
-}
-func (a *WriteFileArgs) given() []*bool { return nil }
+func (a *WriteFileArgs) fields() []any { return []any{(*path)(&a.Path), &a.Content, &a.Size} }
 
 // UmountArgs are the arguments of umount.
 type UmountArgs struct {
@@ -365,123 +191,59 @@ type UmountArgs struct {
 	Lazyunmount  Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *UmountArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pathordevice)
-	c.Bool(&a.Force.Value)
-	c.Bool(&a.Lazyunmount.Value)
+func (a *UmountArgs) fields() []any {
+	return []any{(*devPath)(&a.Pathordevice), &a.Force, &a.Lazyunmount}
 }
-func (a *UmountArgs) given() []*bool { return []*bool{&a.Force.Set, &a.Lazyunmount.Set} }
 
 // FileArgs are the arguments of file.
-type FileArgs struct {
-	Path string
-}
+type FileArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *FileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *FileArgs) given() []*bool { return nil }
+func (a *FileArgs) fields() []any { return []any{(*devPath)(&a.Path)} }
 
 // CommandArgs are the arguments of command.
-type CommandArgs struct {
-	Arguments []string
-}
+type CommandArgs struct{ Arguments []string }
 
-// Code implements xdr.Coder.
-func (a *CommandArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Arguments)
-}
-func (a *CommandArgs) given() []*bool { return nil }
+func (a *CommandArgs) fields() []any { return []any{&a.Arguments} }
 
 // CommandLinesArgs are the arguments of command_lines.
-type CommandLinesArgs struct {
-	Arguments []string
-}
+type CommandLinesArgs struct{ Arguments []string }
 
-// Code implements xdr.Coder.
-func (a *CommandLinesArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Arguments)
-}
-func (a *CommandLinesArgs) given() []*bool { return nil }
+func (a *CommandLinesArgs) fields() []any { return []any{&a.Arguments} }
 
 // StatvfsArgs are the arguments of statvfs.
-type StatvfsArgs struct {
-	Path string
-}
+type StatvfsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *StatvfsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *StatvfsArgs) given() []*bool { return nil }
+func (a *StatvfsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // Tune2fsLArgs are the arguments of tune2fs_l.
-type Tune2fsLArgs struct {
-	Device string
-}
+type Tune2fsLArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *Tune2fsLArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *Tune2fsLArgs) given() []*bool { return nil }
+func (a *Tune2fsLArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevSetroArgs are the arguments of blockdev_setro.
-type BlockdevSetroArgs struct {
-	Device string
-}
+type BlockdevSetroArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevSetroArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevSetroArgs) given() []*bool { return nil }
+func (a *BlockdevSetroArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevSetrwArgs are the arguments of blockdev_setrw.
-type BlockdevSetrwArgs struct {
-	Device string
-}
+type BlockdevSetrwArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevSetrwArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevSetrwArgs) given() []*bool { return nil }
+func (a *BlockdevSetrwArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevGetroArgs are the arguments of blockdev_getro.
-type BlockdevGetroArgs struct {
-	Device string
-}
+type BlockdevGetroArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevGetroArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevGetroArgs) given() []*bool { return nil }
+func (a *BlockdevGetroArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevGetssArgs are the arguments of blockdev_getss.
-type BlockdevGetssArgs struct {
-	Device string
-}
+type BlockdevGetssArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevGetssArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevGetssArgs) given() []*bool { return nil }
+func (a *BlockdevGetssArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevGetbszArgs are the arguments of blockdev_getbsz.
-type BlockdevGetbszArgs struct {
-	Device string
-}
+type BlockdevGetbszArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevGetbszArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevGetbszArgs) given() []*bool { return nil }
+func (a *BlockdevGetbszArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevSetbszArgs are the arguments of blockdev_setbsz.
 type BlockdevSetbszArgs struct {
@@ -489,91 +251,42 @@ type BlockdevSetbszArgs struct {
 	Blocksize int
 }
 
-// Code implements xdr.Coder.
-func (a *BlockdevSetbszArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Blocksize)
-}
-func (a *BlockdevSetbszArgs) given() []*bool { return nil }
+func (a *BlockdevSetbszArgs) fields() []any { return []any{(*device)(&a.Device), &a.Blocksize} }
 
 // BlockdevGetszArgs are the arguments of blockdev_getsz.
-type BlockdevGetszArgs struct {
-	Device string
-}
+type BlockdevGetszArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevGetszArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevGetszArgs) given() []*bool { return nil }
+func (a *BlockdevGetszArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevGetsize64Args are the arguments of blockdev_getsize64.
-type BlockdevGetsize64Args struct {
-	Device string
-}
+type BlockdevGetsize64Args struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevGetsize64Args) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevGetsize64Args) given() []*bool { return nil }
+func (a *BlockdevGetsize64Args) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevFlushbufsArgs are the arguments of blockdev_flushbufs.
-type BlockdevFlushbufsArgs struct {
-	Device string
-}
+type BlockdevFlushbufsArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevFlushbufsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevFlushbufsArgs) given() []*bool { return nil }
+func (a *BlockdevFlushbufsArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlockdevRereadptArgs are the arguments of blockdev_rereadpt.
-type BlockdevRereadptArgs struct {
-	Device string
-}
+type BlockdevRereadptArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlockdevRereadptArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlockdevRereadptArgs) given() []*bool { return nil }
+func (a *BlockdevRereadptArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // UploadArgs are the arguments of upload.
-type UploadArgs struct {
-	Remotefilename string
-}
+type UploadArgs struct{ Remotefilename string }
 
-// Code implements xdr.Coder.
-func (a *UploadArgs) Code(c *xdr.Codec) {
-	c.String(&a.Remotefilename)
-}
-func (a *UploadArgs) given() []*bool { return nil }
+func (a *UploadArgs) fields() []any { return []any{(*devPath)(&a.Remotefilename)} }
 
 // DownloadArgs are the arguments of download.
-type DownloadArgs struct {
-	Remotefilename string
-}
+type DownloadArgs struct{ Remotefilename string }
 
-// Code implements xdr.Coder.
-func (a *DownloadArgs) Code(c *xdr.Codec) {
-	c.String(&a.Remotefilename)
-}
-func (a *DownloadArgs) given() []*bool { return nil }
+func (a *DownloadArgs) fields() []any { return []any{(*devPath)(&a.Remotefilename)} }
 
 // ChecksumArgs are the arguments of checksum.
-type ChecksumArgs struct {
-	Csumtype string
-	Path     string
-}
+type ChecksumArgs struct{ Csumtype, Path string }
 
-// Code implements xdr.Coder.
-func (a *ChecksumArgs) Code(c *xdr.Codec) {
-	c.String(&a.Csumtype)
-	c.String(&a.Path)
-}
-func (a *ChecksumArgs) given() []*bool { return nil }
+func (a *ChecksumArgs) fields() []any { return []any{&a.Csumtype, (*path)(&a.Path)} }
 
 // TarInArgs are the arguments of tar_in.
 type TarInArgs struct {
@@ -584,16 +297,8 @@ type TarInArgs struct {
 	Acls      Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *TarInArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-	c.String(&a.Compress.Value)
-	c.Bool(&a.Xattrs.Value)
-	c.Bool(&a.Selinux.Value)
-	c.Bool(&a.Acls.Value)
-}
-func (a *TarInArgs) given() []*bool {
-	return []*bool{&a.Compress.Set, &a.Xattrs.Set, &a.Selinux.Set, &a.Acls.Set}
+func (a *TarInArgs) fields() []any {
+	return []any{(*path)(&a.Directory), &a.Compress, &a.Xattrs, &a.Selinux, &a.Acls}
 }
 
 // TarOutArgs are the arguments of tar_out.
@@ -607,86 +312,38 @@ type TarOutArgs struct {
 	Acls         Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *TarOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-	c.String(&a.Compress.Value)
-	c.Bool(&a.Numericowner.Value)
-	c.Strings(&a.Excludes.Value)
-	c.Bool(&a.Xattrs.Value)
-	c.Bool(&a.Selinux.Value)
-	c.Bool(&a.Acls.Value)
-}
-func (a *TarOutArgs) given() []*bool {
-	return []*bool{&a.Compress.Set, &a.Numericowner.Set, &a.Excludes.Set, &a.Xattrs.Set, &a.Selinux.Set, &a.Acls.Set}
+func (a *TarOutArgs) fields() []any {
+	return []any{(*path)(&a.Directory), &a.Compress, &a.Numericowner, &a.Excludes, &a.Xattrs, &a.Selinux, &a.Acls}
 }
 
 // TgzInArgs are the arguments of tgz_in.
-type TgzInArgs struct {
-	Directory string
-}
+type TgzInArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *TgzInArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *TgzInArgs) given() []*bool { return nil }
+func (a *TgzInArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // TgzOutArgs are the arguments of tgz_out.
-type TgzOutArgs struct {
-	Directory string
-}
+type TgzOutArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *TgzOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *TgzOutArgs) given() []*bool { return nil }
+func (a *TgzOutArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // MountRoArgs are the arguments of mount_ro.
-type MountRoArgs struct {
-	Mountable  string
-	Mountpoint string
-}
+type MountRoArgs struct{ Mountable, Mountpoint string }
 
-// Code implements xdr.Coder.
-func (a *MountRoArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-	c.String(&a.Mountpoint)
-}
-func (a *MountRoArgs) given() []*bool { return nil }
+func (a *MountRoArgs) fields() []any { return []any{(*mountable)(&a.Mountable), &a.Mountpoint} }
 
 // MountOptionsArgs are the arguments of mount_options.
-type MountOptionsArgs struct {
-	Options    string
-	Mountable  string
-	Mountpoint string
-}
+type MountOptionsArgs struct{ Options, Mountable, Mountpoint string }
 
-// Code implements xdr.Coder.
-func (a *MountOptionsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Options)
-	c.String(&a.Mountable)
-	c.String(&a.Mountpoint)
+func (a *MountOptionsArgs) fields() []any {
+	return []any{&a.Options, (*mountable)(&a.Mountable), &a.Mountpoint}
 }
-func (a *MountOptionsArgs) given() []*bool { return nil }
 
 // MountVfsArgs are the arguments of mount_vfs.
-type MountVfsArgs struct {
-	Options    string
-	Vfstype    string
-	Mountable  string
-	Mountpoint string
-}
+type MountVfsArgs struct{ Options, Vfstype, Mountable, Mountpoint string }
 
-// Code implements xdr.Coder.
-func (a *MountVfsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Options)
-	c.String(&a.Vfstype)
-	c.String(&a.Mountable)
-	c.String(&a.Mountpoint)
+func (a *MountVfsArgs) fields() []any {
+	return []any{&a.Options, &a.Vfstype, (*mountable)(&a.Mountable), &a.Mountpoint}
 }
-func (a *MountVfsArgs) given() []*bool { return nil }
 
 // DebugArgs are the arguments of debug.
 type DebugArgs struct {
@@ -694,250 +351,107 @@ type DebugArgs struct {
 	Extraargs []string
 }
 
-// Code implements xdr.Coder.
-func (a *DebugArgs) Code(c *xdr.Codec) {
-	c.String(&a.Subcmd)
-	c.Strings(&a.Extraargs)
-}
-func (a *DebugArgs) given() []*bool { return nil }
+func (a *DebugArgs) fields() []any { return []any{&a.Subcmd, &a.Extraargs} }
 
 // LvremoveArgs are the arguments of lvremove.
-type LvremoveArgs struct {
-	Device string
-}
+type LvremoveArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *LvremoveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *LvremoveArgs) given() []*bool { return nil }
+func (a *LvremoveArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VgremoveArgs are the arguments of vgremove.
-type VgremoveArgs struct {
-	Vgname string
-}
+type VgremoveArgs struct{ Vgname string }
 
-// Code implements xdr.Coder.
-func (a *VgremoveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Vgname)
-}
-func (a *VgremoveArgs) given() []*bool { return nil }
+func (a *VgremoveArgs) fields() []any { return []any{&a.Vgname} }
 
 // PvremoveArgs are the arguments of pvremove.
-type PvremoveArgs struct {
-	Device string
-}
+type PvremoveArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PvremoveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PvremoveArgs) given() []*bool { return nil }
+func (a *PvremoveArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SetE2labelArgs are the arguments of set_e2label.
-type SetE2labelArgs struct {
-	Device string
-	Label  string
-}
+type SetE2labelArgs struct{ Device, Label string }
 
-// Code implements xdr.Coder.
-func (a *SetE2labelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Label)
-}
-func (a *SetE2labelArgs) given() []*bool { return nil }
+func (a *SetE2labelArgs) fields() []any { return []any{(*device)(&a.Device), &a.Label} }
 
 // GetE2labelArgs are the arguments of get_e2label.
-type GetE2labelArgs struct {
-	Device string
-}
+type GetE2labelArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *GetE2labelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *GetE2labelArgs) given() []*bool { return nil }
+func (a *GetE2labelArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SetE2uuidArgs are the arguments of set_e2uuid.
-type SetE2uuidArgs struct {
-	Device string
-	Uuid   string
-}
+type SetE2uuidArgs struct{ Device, Uuid string }
 
-// Code implements xdr.Coder.
-func (a *SetE2uuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Uuid)
-}
-func (a *SetE2uuidArgs) given() []*bool { return nil }
+func (a *SetE2uuidArgs) fields() []any { return []any{(*device)(&a.Device), &a.Uuid} }
 
 // GetE2uuidArgs are the arguments of get_e2uuid.
-type GetE2uuidArgs struct {
-	Device string
-}
+type GetE2uuidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *GetE2uuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *GetE2uuidArgs) given() []*bool { return nil }
+func (a *GetE2uuidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // FsckArgs are the arguments of fsck.
-type FsckArgs struct {
-	Fstype string
-	Device string
-}
+type FsckArgs struct{ Fstype, Device string }
 
-// Code implements xdr.Coder.
-func (a *FsckArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fstype)
-	c.String(&a.Device)
-}
-func (a *FsckArgs) given() []*bool { return nil }
+func (a *FsckArgs) fields() []any { return []any{&a.Fstype, (*device)(&a.Device)} }
 
 // ZeroArgs are the arguments of zero.
-type ZeroArgs struct {
-	Device string
-}
+type ZeroArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *ZeroArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *ZeroArgs) given() []*bool { return nil }
+func (a *ZeroArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // GrubInstallArgs are the arguments of grub_install.
-type GrubInstallArgs struct {
-	Root   string
-	Device string
-}
+type GrubInstallArgs struct{ Root, Device string }
 
-// Code implements xdr.Coder.
-func (a *GrubInstallArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-	c.String(&a.Device)
-}
-func (a *GrubInstallArgs) given() []*bool { return nil }
+func (a *GrubInstallArgs) fields() []any { return []any{(*path)(&a.Root), (*device)(&a.Device)} }
 
 // CpArgs are the arguments of cp.
-type CpArgs struct {
-	Src  string
-	Dest string
-}
+type CpArgs struct{ Src, Dest string }
 
-// Code implements xdr.Coder.
-func (a *CpArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-}
-func (a *CpArgs) given() []*bool { return nil }
+func (a *CpArgs) fields() []any { return []any{(*path)(&a.Src), (*path)(&a.Dest)} }
 
 // CpAArgs are the arguments of cp_a.
-type CpAArgs struct {
-	Src  string
-	Dest string
-}
+type CpAArgs struct{ Src, Dest string }
 
-// Code implements xdr.Coder.
-func (a *CpAArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-}
-func (a *CpAArgs) given() []*bool { return nil }
+func (a *CpAArgs) fields() []any { return []any{(*path)(&a.Src), (*path)(&a.Dest)} }
 
 // MvArgs are the arguments of mv.
-type MvArgs struct {
-	Src  string
-	Dest string
-}
+type MvArgs struct{ Src, Dest string }
 
-// Code implements xdr.Coder.
-func (a *MvArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-}
-func (a *MvArgs) given() []*bool { return nil }
+func (a *MvArgs) fields() []any { return []any{(*path)(&a.Src), (*path)(&a.Dest)} }
 
 // DropCachesArgs are the arguments of drop_caches.
-type DropCachesArgs struct {
-	Whattodrop int
-}
+type DropCachesArgs struct{ Whattodrop int }
 
-// Code implements xdr.Coder.
-func (a *DropCachesArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Whattodrop)
-}
-func (a *DropCachesArgs) given() []*bool { return nil }
+func (a *DropCachesArgs) fields() []any { return []any{&a.Whattodrop} }
 
 // EqualArgs are the arguments of equal.
-type EqualArgs struct {
-	File1 string
-	File2 string
-}
+type EqualArgs struct{ File1, File2 string }
 
-// Code implements xdr.Coder.
-func (a *EqualArgs) Code(c *xdr.Codec) {
-	c.String(&a.File1)
-	c.String(&a.File2)
-}
-func (a *EqualArgs) given() []*bool { return nil }
+func (a *EqualArgs) fields() []any { return []any{(*path)(&a.File1), (*path)(&a.File2)} }
 
 // StringsArgs are the arguments of strings.
-type StringsArgs struct {
-	Path string
-}
+type StringsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *StringsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *StringsArgs) given() []*bool { return nil }
+func (a *StringsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // StringsEArgs are the arguments of strings_e.
-type StringsEArgs struct {
-	Encoding string
-	Path     string
-}
+type StringsEArgs struct{ Encoding, Path string }
 
-// Code implements xdr.Coder.
-func (a *StringsEArgs) Code(c *xdr.Codec) {
-	c.String(&a.Encoding)
-	c.String(&a.Path)
-}
-func (a *StringsEArgs) given() []*bool { return nil }
+func (a *StringsEArgs) fields() []any { return []any{&a.Encoding, (*path)(&a.Path)} }
 
 // HexdumpArgs are the arguments of hexdump.
-type HexdumpArgs struct {
-	Path string
-}
+type HexdumpArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *HexdumpArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *HexdumpArgs) given() []*bool { return nil }
+func (a *HexdumpArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // ZerofreeArgs are the arguments of zerofree.
-type ZerofreeArgs struct {
-	Device string
-}
+type ZerofreeArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *ZerofreeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *ZerofreeArgs) given() []*bool { return nil }
+func (a *ZerofreeArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // PvresizeArgs are the arguments of pvresize.
-type PvresizeArgs struct {
-	Device string
-}
+type PvresizeArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PvresizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PvresizeArgs) given() []*bool { return nil }
+func (a *PvresizeArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SfdiskNArgs are the arguments of sfdisk_N.
 type SfdiskNArgs struct {
@@ -949,60 +463,29 @@ type SfdiskNArgs struct {
 	Line    string
 }
 
-// Code implements xdr.Coder.
-func (a *SfdiskNArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.Int(&a.Cyls)
-	c.Int(&a.Heads)
-	c.Int(&a.Sectors)
-	c.String(&a.Line)
+func (a *SfdiskNArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Partnum, &a.Cyls, &a.Heads, &a.Sectors, &a.Line}
 }
-func (a *SfdiskNArgs) given() []*bool { return nil }
 
 // SfdiskLArgs are the arguments of sfdisk_l.
-type SfdiskLArgs struct {
-	Device string
-}
+type SfdiskLArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *SfdiskLArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *SfdiskLArgs) given() []*bool { return nil }
+func (a *SfdiskLArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SfdiskKernelGeometryArgs are the arguments of sfdisk_kernel_geometry.
-type SfdiskKernelGeometryArgs struct {
-	Device string
-}
+type SfdiskKernelGeometryArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *SfdiskKernelGeometryArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *SfdiskKernelGeometryArgs) given() []*bool { return nil }
+func (a *SfdiskKernelGeometryArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SfdiskDiskGeometryArgs are the arguments of sfdisk_disk_geometry.
-type SfdiskDiskGeometryArgs struct {
-	Device string
-}
+type SfdiskDiskGeometryArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *SfdiskDiskGeometryArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *SfdiskDiskGeometryArgs) given() []*bool { return nil }
+func (a *SfdiskDiskGeometryArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VgActivateAllArgs are the arguments of vg_activate_all.
-type VgActivateAllArgs struct {
-	Activate bool
-}
+type VgActivateAllArgs struct{ Activate bool }
 
-// Code implements xdr.Coder.
-func (a *VgActivateAllArgs) Code(c *xdr.Codec) {
-	c.Bool(&a.Activate)
-}
-func (a *VgActivateAllArgs) given() []*bool { return nil }
+func (a *VgActivateAllArgs) fields() []any { return []any{&a.Activate} }
 
 // VgActivateArgs are the arguments of vg_activate.
 type VgActivateArgs struct {
@@ -1010,12 +493,7 @@ type VgActivateArgs struct {
 	Volgroups []string
 }
 
-// Code implements xdr.Coder.
-func (a *VgActivateArgs) Code(c *xdr.Codec) {
-	c.Bool(&a.Activate)
-	c.Strings(&a.Volgroups)
-}
-func (a *VgActivateArgs) given() []*bool { return nil }
+func (a *VgActivateArgs) fields() []any { return []any{&a.Activate, &a.Volgroups} }
 
 // LvresizeArgs are the arguments of lvresize.
 type LvresizeArgs struct {
@@ -1023,45 +501,22 @@ type LvresizeArgs struct {
 	Mbytes int
 }
 
-// Code implements xdr.Coder.
-func (a *LvresizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Mbytes)
-}
-func (a *LvresizeArgs) given() []*bool { return nil }
+func (a *LvresizeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Mbytes} }
 
 // Resize2fsArgs are the arguments of resize2fs.
-type Resize2fsArgs struct {
-	Device string
-}
+type Resize2fsArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *Resize2fsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *Resize2fsArgs) given() []*bool { return nil }
+func (a *Resize2fsArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // E2fsckFArgs are the arguments of e2fsck_f.
-type E2fsckFArgs struct {
-	Device string
-}
+type E2fsckFArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *E2fsckFArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *E2fsckFArgs) given() []*bool { return nil }
+func (a *E2fsckFArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SleepArgs are the arguments of sleep.
-type SleepArgs struct {
-	Secs int
-}
+type SleepArgs struct{ Secs int }
 
-// Code implements xdr.Coder.
-func (a *SleepArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Secs)
-}
-func (a *SleepArgs) given() []*bool { return nil }
+func (a *SleepArgs) fields() []any { return []any{&a.Secs} }
 
 // Ntfs3gProbeArgs are the arguments of ntfs_3g_probe.
 type Ntfs3gProbeArgs struct {
@@ -1069,34 +524,17 @@ type Ntfs3gProbeArgs struct {
 	Device string
 }
 
-// Code implements xdr.Coder.
-func (a *Ntfs3gProbeArgs) Code(c *xdr.Codec) {
-	c.Bool(&a.Rw)
-	c.String(&a.Device)
-}
-func (a *Ntfs3gProbeArgs) given() []*bool { return nil }
+func (a *Ntfs3gProbeArgs) fields() []any { return []any{&a.Rw, (*device)(&a.Device)} }
 
 // ShArgs are the arguments of sh.
-type ShArgs struct {
-	Command string
-}
+type ShArgs struct{ Command string }
 
-// Code implements xdr.Coder.
-func (a *ShArgs) Code(c *xdr.Codec) {
-	c.String(&a.Command)
-}
-func (a *ShArgs) given() []*bool { return nil }
+func (a *ShArgs) fields() []any { return []any{&a.Command} }
 
 // ShLinesArgs are the arguments of sh_lines.
-type ShLinesArgs struct {
-	Command string
-}
+type ShLinesArgs struct{ Command string }
 
-// Code implements xdr.Coder.
-func (a *ShLinesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Command)
-}
-func (a *ShLinesArgs) given() []*bool { return nil }
+func (a *ShLinesArgs) fields() []any { return []any{&a.Command} }
 
 // GlobExpandArgs are the arguments of glob_expand.
 type GlobExpandArgs struct {
@@ -1104,100 +542,47 @@ type GlobExpandArgs struct {
 	Directoryslash Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *GlobExpandArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pattern)
-	c.Bool(&a.Directoryslash.Value)
-}
-func (a *GlobExpandArgs) given() []*bool { return []*bool{&a.Directoryslash.Set} }
+func (a *GlobExpandArgs) fields() []any { return []any{&a.Pattern, &a.Directoryslash} }
 
 // ScrubDeviceArgs are the arguments of scrub_device.
-type ScrubDeviceArgs struct {
-	Device string
-}
+type ScrubDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *ScrubDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *ScrubDeviceArgs) given() []*bool { return nil }
+func (a *ScrubDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // ScrubFileArgs are the arguments of scrub_file.
-type ScrubFileArgs struct {
-	File string
-}
+type ScrubFileArgs struct{ File string }
 
-// Code implements xdr.Coder.
-func (a *ScrubFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-}
-func (a *ScrubFileArgs) given() []*bool { return nil }
+func (a *ScrubFileArgs) fields() []any { return []any{(*path)(&a.File)} }
 
 // ScrubFreespaceArgs are the arguments of scrub_freespace.
-type ScrubFreespaceArgs struct {
-	Dir string
-}
+type ScrubFreespaceArgs struct{ Dir string }
 
-// Code implements xdr.Coder.
-func (a *ScrubFreespaceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Dir)
-}
-func (a *ScrubFreespaceArgs) given() []*bool { return nil }
+func (a *ScrubFreespaceArgs) fields() []any { return []any{(*path)(&a.Dir)} }
 
 // MkdtempArgs are the arguments of mkdtemp.
-type MkdtempArgs struct {
-	Tmpl string
-}
+type MkdtempArgs struct{ Tmpl string }
 
-// Code implements xdr.Coder.
-func (a *MkdtempArgs) Code(c *xdr.Codec) {
-	c.String(&a.Tmpl)
-}
-func (a *MkdtempArgs) given() []*bool { return nil }
+func (a *MkdtempArgs) fields() []any { return []any{(*path)(&a.Tmpl)} }
 
 // WcLArgs are the arguments of wc_l.
-type WcLArgs struct {
-	Path string
-}
+type WcLArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *WcLArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *WcLArgs) given() []*bool { return nil }
+func (a *WcLArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // WcWArgs are the arguments of wc_w.
-type WcWArgs struct {
-	Path string
-}
+type WcWArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *WcWArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *WcWArgs) given() []*bool { return nil }
+func (a *WcWArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // WcCArgs are the arguments of wc_c.
-type WcCArgs struct {
-	Path string
-}
+type WcCArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *WcCArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *WcCArgs) given() []*bool { return nil }
+func (a *WcCArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // HeadArgs are the arguments of head.
-type HeadArgs struct {
-	Path string
-}
+type HeadArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *HeadArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *HeadArgs) given() []*bool { return nil }
+func (a *HeadArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // HeadNArgs are the arguments of head_n.
 type HeadNArgs struct {
@@ -1205,23 +590,12 @@ type HeadNArgs struct {
 	Path    string
 }
 
-// Code implements xdr.Coder.
-func (a *HeadNArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Nrlines)
-	c.String(&a.Path)
-}
-func (a *HeadNArgs) given() []*bool { return nil }
+func (a *HeadNArgs) fields() []any { return []any{&a.Nrlines, (*path)(&a.Path)} }
 
 // TailArgs are the arguments of tail.
-type TailArgs struct {
-	Path string
-}
+type TailArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *TailArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *TailArgs) given() []*bool { return nil }
+func (a *TailArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // TailNArgs are the arguments of tail_n.
 type TailNArgs struct {
@@ -1229,47 +603,22 @@ type TailNArgs struct {
 	Path    string
 }
 
-// Code implements xdr.Coder.
-func (a *TailNArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Nrlines)
-	c.String(&a.Path)
-}
-func (a *TailNArgs) given() []*bool { return nil }
+func (a *TailNArgs) fields() []any { return []any{&a.Nrlines, (*path)(&a.Path)} }
 
 // DuArgs are the arguments of du.
-type DuArgs struct {
-	Path string
-}
+type DuArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *DuArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *DuArgs) given() []*bool { return nil }
+func (a *DuArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // InitrdListArgs are the arguments of initrd_list.
-type InitrdListArgs struct {
-	Path string
-}
+type InitrdListArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *InitrdListArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *InitrdListArgs) given() []*bool { return nil }
+func (a *InitrdListArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // MountLoopArgs are the arguments of mount_loop.
-type MountLoopArgs struct {
-	File       string
-	Mountpoint string
-}
+type MountLoopArgs struct{ File, Mountpoint string }
 
-// Code implements xdr.Coder.
-func (a *MountLoopArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-	c.String(&a.Mountpoint)
-}
-func (a *MountLoopArgs) given() []*bool { return nil }
+func (a *MountLoopArgs) fields() []any { return []any{(*path)(&a.File), (*path)(&a.Mountpoint)} }
 
 // MkswapArgs are the arguments of mkswap.
 type MkswapArgs struct {
@@ -1278,39 +627,17 @@ type MkswapArgs struct {
 	Uuid   Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *MkswapArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Label.Value)
-	c.String(&a.Uuid.Value)
-}
-func (a *MkswapArgs) given() []*bool { return []*bool{&a.Label.Set, &a.Uuid.Set} }
+func (a *MkswapArgs) fields() []any { return []any{(*device)(&a.Device), &a.Label, &a.Uuid} }
 
 // MkswapLArgs are the arguments of mkswap_L.
-type MkswapLArgs struct {
-	Label  string
-	Device string
-}
+type MkswapLArgs struct{ Label, Device string }
 
-// Code implements xdr.Coder.
-func (a *MkswapLArgs) Code(c *xdr.Codec) {
-	c.String(&a.Label)
-	c.String(&a.Device)
-}
-func (a *MkswapLArgs) given() []*bool { return nil }
+func (a *MkswapLArgs) fields() []any { return []any{&a.Label, (*device)(&a.Device)} }
 
 // MkswapUArgs are the arguments of mkswap_U.
-type MkswapUArgs struct {
-	Uuid   string
-	Device string
-}
+type MkswapUArgs struct{ Uuid, Device string }
 
-// Code implements xdr.Coder.
-func (a *MkswapUArgs) Code(c *xdr.Codec) {
-	c.String(&a.Uuid)
-	c.String(&a.Device)
-}
-func (a *MkswapUArgs) given() []*bool { return nil }
+func (a *MkswapUArgs) fields() []any { return []any{&a.Uuid, (*device)(&a.Device)} }
 
 // MknodArgs are the arguments of mknod.
 type MknodArgs struct {
@@ -1320,14 +647,7 @@ type MknodArgs struct {
 	Path     string
 }
 
-// Code implements xdr.Coder.
-func (a *MknodArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mode)
-	c.Int(&a.Devmajor)
-	c.Int(&a.Devminor)
-	c.String(&a.Path)
-}
-func (a *MknodArgs) given() []*bool { return nil }
+func (a *MknodArgs) fields() []any { return []any{&a.Mode, &a.Devmajor, &a.Devminor, (*path)(&a.Path)} }
 
 // MkfifoArgs are the arguments of mkfifo.
 type MkfifoArgs struct {
@@ -1335,12 +655,7 @@ type MkfifoArgs struct {
 	Path string
 }
 
-// Code implements xdr.Coder.
-func (a *MkfifoArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mode)
-	c.String(&a.Path)
-}
-func (a *MkfifoArgs) given() []*bool { return nil }
+func (a *MkfifoArgs) fields() []any { return []any{&a.Mode, (*path)(&a.Path)} }
 
 // MknodBArgs are the arguments of mknod_b.
 type MknodBArgs struct {
@@ -1350,14 +665,9 @@ type MknodBArgs struct {
 	Path     string
 }
 
-// Code implements xdr.Coder.
-func (a *MknodBArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mode)
-	c.Int(&a.Devmajor)
-	c.Int(&a.Devminor)
-	c.String(&a.Path)
+func (a *MknodBArgs) fields() []any {
+	return []any{&a.Mode, &a.Devmajor, &a.Devminor, (*path)(&a.Path)}
 }
-func (a *MknodBArgs) given() []*bool { return nil }
 
 // MknodCArgs are the arguments of mknod_c.
 type MknodCArgs struct {
@@ -1367,36 +677,19 @@ type MknodCArgs struct {
 	Path     string
 }
 
-// Code implements xdr.Coder.
-func (a *MknodCArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mode)
-	c.Int(&a.Devmajor)
-	c.Int(&a.Devminor)
-	c.String(&a.Path)
+func (a *MknodCArgs) fields() []any {
+	return []any{&a.Mode, &a.Devmajor, &a.Devminor, (*path)(&a.Path)}
 }
-func (a *MknodCArgs) given() []*bool { return nil }
 
 // UmaskArgs are the arguments of umask.
-type UmaskArgs struct {
-	Mask int
-}
+type UmaskArgs struct{ Mask int }
 
-// Code implements xdr.Coder.
-func (a *UmaskArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mask)
-}
-func (a *UmaskArgs) given() []*bool { return nil }
+func (a *UmaskArgs) fields() []any { return []any{&a.Mask} }
 
 // ReaddirArgs are the arguments of readdir.
-type ReaddirArgs struct {
-	Dir string
-}
+type ReaddirArgs struct{ Dir string }
 
-// Code implements xdr.Coder.
-func (a *ReaddirArgs) Code(c *xdr.Codec) {
-	c.String(&a.Dir)
-}
-func (a *ReaddirArgs) given() []*bool { return nil }
+func (a *ReaddirArgs) fields() []any { return []any{(*path)(&a.Dir)} }
 
 // SfdiskMArgs are the arguments of sfdiskM.
 type SfdiskMArgs struct {
@@ -1404,47 +697,22 @@ type SfdiskMArgs struct {
 	Lines  []string
 }
 
-// Code implements xdr.Coder.
-func (a *SfdiskMArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Strings(&a.Lines)
-}
-func (a *SfdiskMArgs) given() []*bool { return nil }
+func (a *SfdiskMArgs) fields() []any { return []any{(*device)(&a.Device), &a.Lines} }
 
 // ZfileArgs are the arguments of zfile.
-type ZfileArgs struct {
-	Meth string
-	Path string
-}
+type ZfileArgs struct{ Meth, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZfileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Meth)
-	c.String(&a.Path)
-}
-func (a *ZfileArgs) given() []*bool { return nil }
+func (a *ZfileArgs) fields() []any { return []any{&a.Meth, (*path)(&a.Path)} }
 
 // GetxattrsArgs are the arguments of getxattrs.
-type GetxattrsArgs struct {
-	Path string
-}
+type GetxattrsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *GetxattrsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *GetxattrsArgs) given() []*bool { return nil }
+func (a *GetxattrsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // LgetxattrsArgs are the arguments of lgetxattrs.
-type LgetxattrsArgs struct {
-	Path string
-}
+type LgetxattrsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *LgetxattrsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *LgetxattrsArgs) given() []*bool { return nil }
+func (a *LgetxattrsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // SetxattrArgs are the arguments of setxattr.
 type SetxattrArgs struct {
@@ -1454,14 +722,7 @@ type SetxattrArgs struct {
 	Path   string
 }
 
-// Code implements xdr.Coder.
-func (a *SetxattrArgs) Code(c *xdr.Codec) {
-	c.String(&a.Xattr)
-	c.String(&a.Val)
-	c.Int(&a.Vallen)
-	c.String(&a.Path)
-}
-func (a *SetxattrArgs) given() []*bool { return nil }
+func (a *SetxattrArgs) fields() []any { return []any{&a.Xattr, &a.Val, &a.Vallen, (*path)(&a.Path)} }
 
 // LsetxattrArgs are the arguments of lsetxattr.
 type LsetxattrArgs struct {
@@ -1471,62 +732,27 @@ type LsetxattrArgs struct {
 	Path   string
 }
 
-// Code implements xdr.Coder.
-func (a *LsetxattrArgs) Code(c *xdr.Codec) {
-	c.String(&a.Xattr)
-	c.String(&a.Val)
-	c.Int(&a.Vallen)
-	c.String(&a.Path)
-}
-func (a *LsetxattrArgs) given() []*bool { return nil }
+func (a *LsetxattrArgs) fields() []any { return []any{&a.Xattr, &a.Val, &a.Vallen, (*path)(&a.Path)} }
 
 // RemovexattrArgs are the arguments of removexattr.
-type RemovexattrArgs struct {
-	Xattr string
-	Path  string
-}
+type RemovexattrArgs struct{ Xattr, Path string }
 
-// Code implements xdr.Coder.
-func (a *RemovexattrArgs) Code(c *xdr.Codec) {
-	c.String(&a.Xattr)
-	c.String(&a.Path)
-}
-func (a *RemovexattrArgs) given() []*bool { return nil }
+func (a *RemovexattrArgs) fields() []any { return []any{&a.Xattr, (*path)(&a.Path)} }
 
 // LremovexattrArgs are the arguments of lremovexattr.
-type LremovexattrArgs struct {
-	Xattr string
-	Path  string
-}
+type LremovexattrArgs struct{ Xattr, Path string }
 
-// Code implements xdr.Coder.
-func (a *LremovexattrArgs) Code(c *xdr.Codec) {
-	c.String(&a.Xattr)
-	c.String(&a.Path)
-}
-func (a *LremovexattrArgs) given() []*bool { return nil }
+func (a *LremovexattrArgs) fields() []any { return []any{&a.Xattr, (*path)(&a.Path)} }
 
 // MkmountpointArgs are the arguments of mkmountpoint.
-type MkmountpointArgs struct {
-	Exemptpath string
-}
+type MkmountpointArgs struct{ Exemptpath string }
 
-// Code implements xdr.Coder.
-func (a *MkmountpointArgs) Code(c *xdr.Codec) {
-	c.String(&a.Exemptpath)
-}
-func (a *MkmountpointArgs) given() []*bool { return nil }
+func (a *MkmountpointArgs) fields() []any { return []any{&a.Exemptpath} }
 
 // RmmountpointArgs are the arguments of rmmountpoint.
-type RmmountpointArgs struct {
-	Exemptpath string
-}
+type RmmountpointArgs struct{ Exemptpath string }
 
-// Code implements xdr.Coder.
-func (a *RmmountpointArgs) Code(c *xdr.Codec) {
-	c.String(&a.Exemptpath)
-}
-func (a *RmmountpointArgs) given() []*bool { return nil }
+func (a *RmmountpointArgs) fields() []any { return []any{&a.Exemptpath} }
 
 // GrepArgs are the arguments of grep.
 type GrepArgs struct {
@@ -1538,235 +764,94 @@ type GrepArgs struct {
 	Compressed  Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *GrepArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-	c.Bool(&a.Extended.Value)
-	c.Bool(&a.Fixed.Value)
-	c.Bool(&a.Insensitive.Value)
-	c.Bool(&a.Compressed.Value)
-}
-func (a *GrepArgs) given() []*bool {
-	return []*bool{&a.Extended.Set, &a.Fixed.Set, &a.Insensitive.Set, &a.Compressed.Set}
+func (a *GrepArgs) fields() []any {
+	return []any{&a.Regex, (*path)(&a.Path), &a.Extended, &a.Fixed, &a.Insensitive, &a.Compressed}
 }
 
 // EgrepArgs are the arguments of egrep.
-type EgrepArgs struct {
-	Regex string
-	Path  string
-}
+type EgrepArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *EgrepArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *EgrepArgs) given() []*bool { return nil }
+func (a *EgrepArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // FgrepArgs are the arguments of fgrep.
-type FgrepArgs struct {
-	Pattern string
-	Path    string
-}
+type FgrepArgs struct{ Pattern, Path string }
 
-// Code implements xdr.Coder.
-func (a *FgrepArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pattern)
-	c.String(&a.Path)
-}
-func (a *FgrepArgs) given() []*bool { return nil }
+func (a *FgrepArgs) fields() []any { return []any{&a.Pattern, (*path)(&a.Path)} }
 
 // GrepiArgs are the arguments of grepi.
-type GrepiArgs struct {
-	Regex string
-	Path  string
-}
+type GrepiArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *GrepiArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *GrepiArgs) given() []*bool { return nil }
+func (a *GrepiArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // EgrepiArgs are the arguments of egrepi.
-type EgrepiArgs struct {
-	Regex string
-	Path  string
-}
+type EgrepiArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *EgrepiArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *EgrepiArgs) given() []*bool { return nil }
+func (a *EgrepiArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // FgrepiArgs are the arguments of fgrepi.
-type FgrepiArgs struct {
-	Pattern string
-	Path    string
-}
+type FgrepiArgs struct{ Pattern, Path string }
 
-// Code implements xdr.Coder.
-func (a *FgrepiArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pattern)
-	c.String(&a.Path)
-}
-func (a *FgrepiArgs) given() []*bool { return nil }
+func (a *FgrepiArgs) fields() []any { return []any{&a.Pattern, (*path)(&a.Path)} }
 
 // ZgrepArgs are the arguments of zgrep.
-type ZgrepArgs struct {
-	Regex string
-	Path  string
-}
+type ZgrepArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZgrepArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *ZgrepArgs) given() []*bool { return nil }
+func (a *ZgrepArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // ZegrepArgs are the arguments of zegrep.
-type ZegrepArgs struct {
-	Regex string
-	Path  string
-}
+type ZegrepArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZegrepArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *ZegrepArgs) given() []*bool { return nil }
+func (a *ZegrepArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // ZfgrepArgs are the arguments of zfgrep.
-type ZfgrepArgs struct {
-	Pattern string
-	Path    string
-}
+type ZfgrepArgs struct{ Pattern, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZfgrepArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pattern)
-	c.String(&a.Path)
-}
-func (a *ZfgrepArgs) given() []*bool { return nil }
+func (a *ZfgrepArgs) fields() []any { return []any{&a.Pattern, (*path)(&a.Path)} }
 
 // ZgrepiArgs are the arguments of zgrepi.
-type ZgrepiArgs struct {
-	Regex string
-	Path  string
-}
+type ZgrepiArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZgrepiArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *ZgrepiArgs) given() []*bool { return nil }
+func (a *ZgrepiArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // ZegrepiArgs are the arguments of zegrepi.
-type ZegrepiArgs struct {
-	Regex string
-	Path  string
-}
+type ZegrepiArgs struct{ Regex, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZegrepiArgs) Code(c *xdr.Codec) {
-	c.String(&a.Regex)
-	c.String(&a.Path)
-}
-func (a *ZegrepiArgs) given() []*bool { return nil }
+func (a *ZegrepiArgs) fields() []any { return []any{&a.Regex, (*path)(&a.Path)} }
 
 // ZfgrepiArgs are the arguments of zfgrepi.
-type ZfgrepiArgs struct {
-	Pattern string
-	Path    string
-}
+type ZfgrepiArgs struct{ Pattern, Path string }
 
-// Code implements xdr.Coder.
-func (a *ZfgrepiArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pattern)
-	c.String(&a.Path)
-}
-func (a *ZfgrepiArgs) given() []*bool { return nil }
+func (a *ZfgrepiArgs) fields() []any { return []any{&a.Pattern, (*path)(&a.Path)} }
 
 // RealpathArgs are the arguments of realpath.
-type RealpathArgs struct {
-	Path string
-}
+type RealpathArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *RealpathArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *RealpathArgs) given() []*bool { return nil }
+func (a *RealpathArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // LnArgs are the arguments of ln.
-type LnArgs struct {
-	Target   string
-	Linkname string
-}
+type LnArgs struct{ Target, Linkname string }
 
-// Code implements xdr.Coder.
-func (a *LnArgs) Code(c *xdr.Codec) {
-	c.String(&a.Target)
-	c.String(&a.Linkname)
-}
-func (a *LnArgs) given() []*bool { return nil }
+func (a *LnArgs) fields() []any { return []any{&a.Target, (*path)(&a.Linkname)} }
 
 // LnFArgs are the arguments of ln_f.
-type LnFArgs struct {
-	Target   string
-	Linkname string
-}
+type LnFArgs struct{ Target, Linkname string }
 
-// Code implements xdr.Coder.
-func (a *LnFArgs) Code(c *xdr.Codec) {
-	c.String(&a.Target)
-	c.String(&a.Linkname)
-}
-func (a *LnFArgs) given() []*bool { return nil }
+func (a *LnFArgs) fields() []any { return []any{&a.Target, (*path)(&a.Linkname)} }
 
 // LnSArgs are the arguments of ln_s.
-type LnSArgs struct {
-	Target   string
-	Linkname string
-}
+type LnSArgs struct{ Target, Linkname string }
 
-// Code implements xdr.Coder.
-func (a *LnSArgs) Code(c *xdr.Codec) {
-	c.String(&a.Target)
-	c.String(&a.Linkname)
-}
-func (a *LnSArgs) given() []*bool { return nil }
+func (a *LnSArgs) fields() []any { return []any{&a.Target, (*path)(&a.Linkname)} }
 
 // LnSfArgs are the arguments of ln_sf.
-type LnSfArgs struct {
-	Target   string
-	Linkname string
-}
+type LnSfArgs struct{ Target, Linkname string }
 
-// Code implements xdr.Coder.
-func (a *LnSfArgs) Code(c *xdr.Codec) {
-	c.String(&a.Target)
-	c.String(&a.Linkname)
-}
-func (a *LnSfArgs) given() []*bool { return nil }
+func (a *LnSfArgs) fields() []any { return []any{&a.Target, (*path)(&a.Linkname)} }
 
 // ReadlinkArgs are the arguments of readlink.
-type ReadlinkArgs struct {
-	Path string
-}
+type ReadlinkArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *ReadlinkArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *ReadlinkArgs) given() []*bool { return nil }
+func (a *ReadlinkArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // FallocateArgs are the arguments of fallocate.
 type FallocateArgs struct {
@@ -1774,122 +859,57 @@ type FallocateArgs struct {
 	Len  int
 }
 
-// Code implements xdr.Coder.
-func (a *FallocateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int(&a.Len)
-}
-func (a *FallocateArgs) given() []*bool { return nil }
+func (a *FallocateArgs) fields() []any { return []any{(*path)(&a.Path), &a.Len} }
 
 // SwaponDeviceArgs are the arguments of swapon_device.
-type SwaponDeviceArgs struct {
-	Device string
-}
+type SwaponDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *SwaponDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *SwaponDeviceArgs) given() []*bool { return nil }
+func (a *SwaponDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SwapoffDeviceArgs are the arguments of swapoff_device.
-type SwapoffDeviceArgs struct {
-	Device string
-}
+type SwapoffDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *SwapoffDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *SwapoffDeviceArgs) given() []*bool { return nil }
+func (a *SwapoffDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SwaponFileArgs are the arguments of swapon_file.
-type SwaponFileArgs struct {
-	File string
-}
+type SwaponFileArgs struct{ File string }
 
-// Code implements xdr.Coder.
-func (a *SwaponFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-}
-func (a *SwaponFileArgs) given() []*bool { return nil }
+func (a *SwaponFileArgs) fields() []any { return []any{(*path)(&a.File)} }
 
 // SwapoffFileArgs are the arguments of swapoff_file.
-type SwapoffFileArgs struct {
-	File string
-}
+type SwapoffFileArgs struct{ File string }
 
-// Code implements xdr.Coder.
-func (a *SwapoffFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-}
-func (a *SwapoffFileArgs) given() []*bool { return nil }
+func (a *SwapoffFileArgs) fields() []any { return []any{(*path)(&a.File)} }
 
 // SwaponLabelArgs are the arguments of swapon_label.
-type SwaponLabelArgs struct {
-	Label string
-}
+type SwaponLabelArgs struct{ Label string }
 
-// Code implements xdr.Coder.
-func (a *SwaponLabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Label)
-}
-func (a *SwaponLabelArgs) given() []*bool { return nil }
+func (a *SwaponLabelArgs) fields() []any { return []any{&a.Label} }
 
 // SwapoffLabelArgs are the arguments of swapoff_label.
-type SwapoffLabelArgs struct {
-	Label string
-}
+type SwapoffLabelArgs struct{ Label string }
 
-// Code implements xdr.Coder.
-func (a *SwapoffLabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Label)
-}
-func (a *SwapoffLabelArgs) given() []*bool { return nil }
+func (a *SwapoffLabelArgs) fields() []any { return []any{&a.Label} }
 
 // SwaponUuidArgs are the arguments of swapon_uuid.
-type SwaponUuidArgs struct {
-	Uuid string
-}
+type SwaponUuidArgs struct{ Uuid string }
 
-// Code implements xdr.Coder.
-func (a *SwaponUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Uuid)
-}
-func (a *SwaponUuidArgs) given() []*bool { return nil }
+func (a *SwaponUuidArgs) fields() []any { return []any{&a.Uuid} }
 
 // SwapoffUuidArgs are the arguments of swapoff_uuid.
-type SwapoffUuidArgs struct {
-	Uuid string
-}
+type SwapoffUuidArgs struct{ Uuid string }
 
-// Code implements xdr.Coder.
-func (a *SwapoffUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Uuid)
-}
-func (a *SwapoffUuidArgs) given() []*bool { return nil }
+func (a *SwapoffUuidArgs) fields() []any { return []any{&a.Uuid} }
 
 // MkswapFileArgs are the arguments of mkswap_file.
-type MkswapFileArgs struct {
-	Path string
-}
+type MkswapFileArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *MkswapFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *MkswapFileArgs) given() []*bool { return nil }
+func (a *MkswapFileArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // InotifyInitArgs are the arguments of inotify_init.
-type InotifyInitArgs struct {
-	Maxevents int
-}
+type InotifyInitArgs struct{ Maxevents int }
 
-// Code implements xdr.Coder.
-func (a *InotifyInitArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Maxevents)
-}
-func (a *InotifyInitArgs) given() []*bool { return nil }
+func (a *InotifyInitArgs) fields() []any { return []any{&a.Maxevents} }
 
 // InotifyAddWatchArgs are the arguments of inotify_add_watch.
 type InotifyAddWatchArgs struct {
@@ -1897,34 +917,17 @@ type InotifyAddWatchArgs struct {
 	Mask int
 }
 
-// Code implements xdr.Coder.
-func (a *InotifyAddWatchArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int(&a.Mask)
-}
-func (a *InotifyAddWatchArgs) given() []*bool { return nil }
+func (a *InotifyAddWatchArgs) fields() []any { return []any{(*path)(&a.Path), &a.Mask} }
 
 // InotifyRmWatchArgs are the arguments of inotify_rm_watch.
-type InotifyRmWatchArgs struct {
-	Wd int
-}
+type InotifyRmWatchArgs struct{ Wd int }
 
-// Code implements xdr.Coder.
-func (a *InotifyRmWatchArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Wd)
-}
-func (a *InotifyRmWatchArgs) given() []*bool { return nil }
+func (a *InotifyRmWatchArgs) fields() []any { return []any{&a.Wd} }
 
 // SetconArgs are the arguments of setcon.
-type SetconArgs struct {
-	Context string
-}
+type SetconArgs struct{ Context string }
 
-// Code implements xdr.Coder.
-func (a *SetconArgs) Code(c *xdr.Codec) {
-	c.String(&a.Context)
-}
-func (a *SetconArgs) given() []*bool { return nil }
+func (a *SetconArgs) fields() []any { return []any{&a.Context} }
 
 // MkfsBArgs are the arguments of mkfs_b.
 type MkfsBArgs struct {
@@ -1933,13 +936,7 @@ type MkfsBArgs struct {
 	Device    string
 }
 
-// Code implements xdr.Coder.
-func (a *MkfsBArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fstype)
-	c.Int(&a.Blocksize)
-	c.String(&a.Device)
-}
-func (a *MkfsBArgs) given() []*bool { return nil }
+func (a *MkfsBArgs) fields() []any { return []any{&a.Fstype, &a.Blocksize, (*device)(&a.Device)} }
 
 // Mke2journalArgs are the arguments of mke2journal.
 type Mke2journalArgs struct {
@@ -1947,12 +944,7 @@ type Mke2journalArgs struct {
 	Device    string
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2journalArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Blocksize)
-	c.String(&a.Device)
-}
-func (a *Mke2journalArgs) given() []*bool { return nil }
+func (a *Mke2journalArgs) fields() []any { return []any{&a.Blocksize, (*device)(&a.Device)} }
 
 // Mke2journalLArgs are the arguments of mke2journal_L.
 type Mke2journalLArgs struct {
@@ -1961,13 +953,7 @@ type Mke2journalLArgs struct {
 	Device    string
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2journalLArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Blocksize)
-	c.String(&a.Label)
-	c.String(&a.Device)
-}
-func (a *Mke2journalLArgs) given() []*bool { return nil }
+func (a *Mke2journalLArgs) fields() []any { return []any{&a.Blocksize, &a.Label, (*device)(&a.Device)} }
 
 // Mke2journalUArgs are the arguments of mke2journal_U.
 type Mke2journalUArgs struct {
@@ -1976,13 +962,7 @@ type Mke2journalUArgs struct {
 	Device    string
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2journalUArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Blocksize)
-	c.String(&a.Uuid)
-	c.String(&a.Device)
-}
-func (a *Mke2journalUArgs) given() []*bool { return nil }
+func (a *Mke2journalUArgs) fields() []any { return []any{&a.Blocksize, &a.Uuid, (*device)(&a.Device)} }
 
 // Mke2fsJArgs are the arguments of mke2fs_J.
 type Mke2fsJArgs struct {
@@ -1992,14 +972,9 @@ type Mke2fsJArgs struct {
 	Journal   string
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2fsJArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fstype)
-	c.Int(&a.Blocksize)
-	c.String(&a.Device)
-	c.String(&a.Journal)
+func (a *Mke2fsJArgs) fields() []any {
+	return []any{&a.Fstype, &a.Blocksize, (*device)(&a.Device), &a.Journal}
 }
-func (a *Mke2fsJArgs) given() []*bool { return nil }
 
 // Mke2fsJLArgs are the arguments of mke2fs_JL.
 type Mke2fsJLArgs struct {
@@ -2009,14 +984,9 @@ type Mke2fsJLArgs struct {
 	Label     string
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2fsJLArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fstype)
-	c.Int(&a.Blocksize)
-	c.String(&a.Device)
-	c.String(&a.Label)
+func (a *Mke2fsJLArgs) fields() []any {
+	return []any{&a.Fstype, &a.Blocksize, (*device)(&a.Device), &a.Label}
 }
-func (a *Mke2fsJLArgs) given() []*bool { return nil }
 
 // Mke2fsJUArgs are the arguments of mke2fs_JU.
 type Mke2fsJUArgs struct {
@@ -2026,80 +996,39 @@ type Mke2fsJUArgs struct {
 	Uuid      string
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2fsJUArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fstype)
-	c.Int(&a.Blocksize)
-	c.String(&a.Device)
-	c.String(&a.Uuid)
+func (a *Mke2fsJUArgs) fields() []any {
+	return []any{&a.Fstype, &a.Blocksize, (*device)(&a.Device), &a.Uuid}
 }
-func (a *Mke2fsJUArgs) given() []*bool { return nil }
 
 // ModprobeArgs are the arguments of modprobe.
-type ModprobeArgs struct {
-	Modulename string
-}
+type ModprobeArgs struct{ Modulename string }
 
-// Code implements xdr.Coder.
-func (a *ModprobeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Modulename)
-}
-func (a *ModprobeArgs) given() []*bool { return nil }
+func (a *ModprobeArgs) fields() []any { return []any{&a.Modulename} }
 
 // EchoDaemonArgs are the arguments of echo_daemon.
-type EchoDaemonArgs struct {
-	Words []string
-}
+type EchoDaemonArgs struct{ Words []string }
 
-// Code implements xdr.Coder.
-func (a *EchoDaemonArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Words)
-}
-func (a *EchoDaemonArgs) given() []*bool { return nil }
+func (a *EchoDaemonArgs) fields() []any { return []any{&a.Words} }
 
 // Find0Args are the arguments of find0.
-type Find0Args struct {
-	Directory string
-}
+type Find0Args struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *Find0Args) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *Find0Args) given() []*bool { return nil }
+func (a *Find0Args) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // CaseSensitivePathArgs are the arguments of case_sensitive_path.
-type CaseSensitivePathArgs struct {
-	Path string
-}
+type CaseSensitivePathArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *CaseSensitivePathArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *CaseSensitivePathArgs) given() []*bool { return nil }
+func (a *CaseSensitivePathArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // VfsTypeArgs are the arguments of vfs_type.
-type VfsTypeArgs struct {
-	Mountable string
-}
+type VfsTypeArgs struct{ Mountable string }
 
-// Code implements xdr.Coder.
-func (a *VfsTypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-}
-func (a *VfsTypeArgs) given() []*bool { return nil }
+func (a *VfsTypeArgs) fields() []any { return []any{(*mountable)(&a.Mountable)} }
 
 // TruncateArgs are the arguments of truncate.
-type TruncateArgs struct {
-	Path string
-}
+type TruncateArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *TruncateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *TruncateArgs) given() []*bool { return nil }
+func (a *TruncateArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // TruncateSizeArgs are the arguments of truncate_size.
 type TruncateSizeArgs struct {
@@ -2107,12 +1036,7 @@ type TruncateSizeArgs struct {
 	Size int64
 }
 
-// Code implements xdr.Coder.
-func (a *TruncateSizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int64(&a.Size)
-}
-func (a *TruncateSizeArgs) given() []*bool { return nil }
+func (a *TruncateSizeArgs) fields() []any { return []any{(*path)(&a.Path), &a.Size} }
 
 // UtimensArgs are the arguments of utimens.
 type UtimensArgs struct {
@@ -2123,15 +1047,9 @@ type UtimensArgs struct {
 	Mtnsecs int64
 }
 
-// Code implements xdr.Coder.
-func (a *UtimensArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int64(&a.Atsecs)
-	c.Int64(&a.Atnsecs)
-	c.Int64(&a.Mtsecs)
-	c.Int64(&a.Mtnsecs)
+func (a *UtimensArgs) fields() []any {
+	return []any{(*path)(&a.Path), &a.Atsecs, &a.Atnsecs, &a.Mtsecs, &a.Mtnsecs}
 }
-func (a *UtimensArgs) given() []*bool { return nil }
 
 // MkdirModeArgs are the arguments of mkdir_mode.
 type MkdirModeArgs struct {
@@ -2139,12 +1057,7 @@ type MkdirModeArgs struct {
 	Mode int
 }
 
-// Code implements xdr.Coder.
-func (a *MkdirModeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int(&a.Mode)
-}
-func (a *MkdirModeArgs) given() []*bool { return nil }
+func (a *MkdirModeArgs) fields() []any { return []any{(*path)(&a.Path), &a.Mode} }
 
 // LchownArgs are the arguments of lchown.
 type LchownArgs struct {
@@ -2153,13 +1066,7 @@ type LchownArgs struct {
 	Path  string
 }
 
-// Code implements xdr.Coder.
-func (a *LchownArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Owner)
-	c.Int(&a.Group)
-	c.String(&a.Path)
-}
-func (a *LchownArgs) given() []*bool { return nil }
+func (a *LchownArgs) fields() []any { return []any{&a.Owner, &a.Group, (*path)(&a.Path)} }
 
 // InternalLxattrlistArgs are the arguments of internal_lxattrlist.
 type InternalLxattrlistArgs struct {
@@ -2167,12 +1074,7 @@ type InternalLxattrlistArgs struct {
 	Names []string
 }
 
-// Code implements xdr.Coder.
-func (a *InternalLxattrlistArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Strings(&a.Names)
-}
-func (a *InternalLxattrlistArgs) given() []*bool { return nil }
+func (a *InternalLxattrlistArgs) fields() []any { return []any{(*path)(&a.Path), &a.Names} }
 
 // InternalReadlinklistArgs are the arguments of internal_readlinklist.
 type InternalReadlinklistArgs struct {
@@ -2180,12 +1082,7 @@ type InternalReadlinklistArgs struct {
 	Names []string
 }
 
-// Code implements xdr.Coder.
-func (a *InternalReadlinklistArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Strings(&a.Names)
-}
-func (a *InternalReadlinklistArgs) given() []*bool { return nil }
+func (a *InternalReadlinklistArgs) fields() []any { return []any{(*path)(&a.Path), &a.Names} }
 
 // PreadArgs are the arguments of pread.
 type PreadArgs struct {
@@ -2194,26 +1091,12 @@ type PreadArgs struct {
 	Offset int64
 }
 
-// Code implements xdr.Coder.
-func (a *PreadArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int(&a.Count)
-	c.Int64(&a.Offset)
-}
-func (a *PreadArgs) given() []*bool { return nil }
+func (a *PreadArgs) fields() []any { return []any{(*path)(&a.Path), &a.Count, &a.Offset} }
 
 // PartInitArgs are the arguments of part_init.
-type PartInitArgs struct {
-	Device   string
-	Parttype string
-}
+type PartInitArgs struct{ Device, Parttype string }
 
-// Code implements xdr.Coder.
-func (a *PartInitArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Parttype)
-}
-func (a *PartInitArgs) given() []*bool { return nil }
+func (a *PartInitArgs) fields() []any { return []any{(*device)(&a.Device), &a.Parttype} }
 
 // PartAddArgs are the arguments of part_add.
 type PartAddArgs struct {
@@ -2223,27 +1106,14 @@ type PartAddArgs struct {
 	Endsect   int64
 }
 
-// Code implements xdr.Coder.
-func (a *PartAddArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Prlogex)
-	c.Int64(&a.Startsect)
-	c.Int64(&a.Endsect)
+func (a *PartAddArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Prlogex, &a.Startsect, &a.Endsect}
 }
-func (a *PartAddArgs) given() []*bool { return nil }
 
 // PartDiskArgs are the arguments of part_disk.
-type PartDiskArgs struct {
-	Device   string
-	Parttype string
-}
+type PartDiskArgs struct{ Device, Parttype string }
 
-// Code implements xdr.Coder.
-func (a *PartDiskArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Parttype)
-}
-func (a *PartDiskArgs) given() []*bool { return nil }
+func (a *PartDiskArgs) fields() []any { return []any{(*device)(&a.Device), &a.Parttype} }
 
 // PartSetBootableArgs are the arguments of part_set_bootable.
 type PartSetBootableArgs struct {
@@ -2252,13 +1122,9 @@ type PartSetBootableArgs struct {
 	Bootable bool
 }
 
-// Code implements xdr.Coder.
-func (a *PartSetBootableArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.Bool(&a.Bootable)
+func (a *PartSetBootableArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Partnum, &a.Bootable}
 }
-func (a *PartSetBootableArgs) given() []*bool { return nil }
 
 // PartSetNameArgs are the arguments of part_set_name.
 type PartSetNameArgs struct {
@@ -2267,35 +1133,17 @@ type PartSetNameArgs struct {
 	Name    string
 }
 
-// Code implements xdr.Coder.
-func (a *PartSetNameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.String(&a.Name)
-}
-func (a *PartSetNameArgs) given() []*bool { return nil }
+func (a *PartSetNameArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum, &a.Name} }
 
 // PartListArgs are the arguments of part_list.
-type PartListArgs struct {
-	Device string
-}
+type PartListArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PartListArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PartListArgs) given() []*bool { return nil }
+func (a *PartListArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // PartGetParttypeArgs are the arguments of part_get_parttype.
-type PartGetParttypeArgs struct {
-	Device string
-}
+type PartGetParttypeArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PartGetParttypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PartGetParttypeArgs) given() []*bool { return nil }
+func (a *PartGetParttypeArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // FillArgs are the arguments of fill.
 type FillArgs struct {
@@ -2304,131 +1152,57 @@ type FillArgs struct {
 	Path string
 }
 
-// Code implements xdr.Coder.
-func (a *FillArgs) Code(c *xdr.Codec) {
-	c.Int(&a.C)
-	c.Int(&a.Len)
-	c.String(&a.Path)
-}
-func (a *FillArgs) given() []*bool { return nil }
+func (a *FillArgs) fields() []any { return []any{&a.C, &a.Len, (*path)(&a.Path)} }
 
 // DdArgs are the arguments of dd.
-type DdArgs struct {
-	Src  string
-	Dest string
-}
+type DdArgs struct{ Src, Dest string }
 
-// Code implements xdr.Coder.
-func (a *DdArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-}
-func (a *DdArgs) given() []*bool { return nil }
+func (a *DdArgs) fields() []any { return []any{(*devPath)(&a.Src), (*devPath)(&a.Dest)} }
 
 // FilesizeArgs are the arguments of filesize.
-type FilesizeArgs struct {
-	File string
-}
+type FilesizeArgs struct{ File string }
 
-// Code implements xdr.Coder.
-func (a *FilesizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-}
-func (a *FilesizeArgs) given() []*bool { return nil }
+func (a *FilesizeArgs) fields() []any { return []any{(*path)(&a.File)} }
 
 // LvrenameArgs are the arguments of lvrename.
-type LvrenameArgs struct {
-	Logvol    string
-	Newlogvol string
-}
+type LvrenameArgs struct{ Logvol, Newlogvol string }
 
-// Code implements xdr.Coder.
-func (a *LvrenameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Logvol)
-	c.String(&a.Newlogvol)
-}
-func (a *LvrenameArgs) given() []*bool { return nil }
+func (a *LvrenameArgs) fields() []any { return []any{&a.Logvol, &a.Newlogvol} }
 
 // VgrenameArgs are the arguments of vgrename.
-type VgrenameArgs struct {
-	Volgroup    string
-	Newvolgroup string
-}
+type VgrenameArgs struct{ Volgroup, Newvolgroup string }
 
-// Code implements xdr.Coder.
-func (a *VgrenameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Volgroup)
-	c.String(&a.Newvolgroup)
-}
-func (a *VgrenameArgs) given() []*bool { return nil }
+func (a *VgrenameArgs) fields() []any { return []any{&a.Volgroup, &a.Newvolgroup} }
 
 // InitrdCatArgs are the arguments of initrd_cat.
-type InitrdCatArgs struct {
-	Initrdpath string
-	Filename   string
-}
+type InitrdCatArgs struct{ Initrdpath, Filename string }
 
-// Code implements xdr.Coder.
-func (a *InitrdCatArgs) Code(c *xdr.Codec) {
-	c.String(&a.Initrdpath)
-	c.String(&a.Filename)
-}
-func (a *InitrdCatArgs) given() []*bool { return nil }
+func (a *InitrdCatArgs) fields() []any { return []any{(*path)(&a.Initrdpath), &a.Filename} }
 
 // PvuuidArgs are the arguments of pvuuid.
-type PvuuidArgs struct {
-	Device string
-}
+type PvuuidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PvuuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PvuuidArgs) given() []*bool { return nil }
+func (a *PvuuidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VguuidArgs are the arguments of vguuid.
-type VguuidArgs struct {
-	Vgname string
-}
+type VguuidArgs struct{ Vgname string }
 
-// Code implements xdr.Coder.
-func (a *VguuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Vgname)
-}
-func (a *VguuidArgs) given() []*bool { return nil }
+func (a *VguuidArgs) fields() []any { return []any{&a.Vgname} }
 
 // LvuuidArgs are the arguments of lvuuid.
-type LvuuidArgs struct {
-	Device string
-}
+type LvuuidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *LvuuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *LvuuidArgs) given() []*bool { return nil }
+func (a *LvuuidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VgpvuuidsArgs are the arguments of vgpvuuids.
-type VgpvuuidsArgs struct {
-	Vgname string
-}
+type VgpvuuidsArgs struct{ Vgname string }
 
-// Code implements xdr.Coder.
-func (a *VgpvuuidsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Vgname)
-}
-func (a *VgpvuuidsArgs) given() []*bool { return nil }
+func (a *VgpvuuidsArgs) fields() []any { return []any{&a.Vgname} }
 
 // VglvuuidsArgs are the arguments of vglvuuids.
-type VglvuuidsArgs struct {
-	Vgname string
-}
+type VglvuuidsArgs struct{ Vgname string }
 
-// Code implements xdr.Coder.
-func (a *VglvuuidsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Vgname)
-}
-func (a *VglvuuidsArgs) given() []*bool { return nil }
+func (a *VglvuuidsArgs) fields() []any { return []any{&a.Vgname} }
 
 // CopySizeArgs are the arguments of copy_size.
 type CopySizeArgs struct {
@@ -2437,46 +1211,22 @@ type CopySizeArgs struct {
 	Size int64
 }
 
-// Code implements xdr.Coder.
-func (a *CopySizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Int64(&a.Size)
-}
-func (a *CopySizeArgs) given() []*bool { return nil }
+func (a *CopySizeArgs) fields() []any { return []any{(*devPath)(&a.Src), (*devPath)(&a.Dest), &a.Size} }
 
 // ZeroDeviceArgs are the arguments of zero_device.
-type ZeroDeviceArgs struct {
-	Device string
-}
+type ZeroDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *ZeroDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *ZeroDeviceArgs) given() []*bool { return nil }
+func (a *ZeroDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // TxzInArgs are the arguments of txz_in.
-type TxzInArgs struct {
-	Directory string
-}
+type TxzInArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *TxzInArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *TxzInArgs) given() []*bool { return nil }
+func (a *TxzInArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // TxzOutArgs are the arguments of txz_out.
-type TxzOutArgs struct {
-	Directory string
-}
+type TxzOutArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *TxzOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *TxzOutArgs) given() []*bool { return nil }
+func (a *TxzOutArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // PartDelArgs are the arguments of part_del.
 type PartDelArgs struct {
@@ -2484,12 +1234,7 @@ type PartDelArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartDelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartDelArgs) given() []*bool { return nil }
+func (a *PartDelArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // PartGetBootableArgs are the arguments of part_get_bootable.
 type PartGetBootableArgs struct {
@@ -2497,12 +1242,7 @@ type PartGetBootableArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetBootableArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetBootableArgs) given() []*bool { return nil }
+func (a *PartGetBootableArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // PartGetMbrIdArgs are the arguments of part_get_mbr_id.
 type PartGetMbrIdArgs struct {
@@ -2510,12 +1250,7 @@ type PartGetMbrIdArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetMbrIdArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetMbrIdArgs) given() []*bool { return nil }
+func (a *PartGetMbrIdArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // PartSetMbrIdArgs are the arguments of part_set_mbr_id.
 type PartSetMbrIdArgs struct {
@@ -2524,26 +1259,12 @@ type PartSetMbrIdArgs struct {
 	Idbyte  int
 }
 
-// Code implements xdr.Coder.
-func (a *PartSetMbrIdArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.Int(&a.Idbyte)
-}
-func (a *PartSetMbrIdArgs) given() []*bool { return nil }
+func (a *PartSetMbrIdArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum, &a.Idbyte} }
 
 // ChecksumDeviceArgs are the arguments of checksum_device.
-type ChecksumDeviceArgs struct {
-	Csumtype string
-	Device   string
-}
+type ChecksumDeviceArgs struct{ Csumtype, Device string }
 
-// Code implements xdr.Coder.
-func (a *ChecksumDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Csumtype)
-	c.String(&a.Device)
-}
-func (a *ChecksumDeviceArgs) given() []*bool { return nil }
+func (a *ChecksumDeviceArgs) fields() []any { return []any{&a.Csumtype, (*device)(&a.Device)} }
 
 // LvresizeFreeArgs are the arguments of lvresize_free.
 type LvresizeFreeArgs struct {
@@ -2551,23 +1272,12 @@ type LvresizeFreeArgs struct {
 	Percent int
 }
 
-// Code implements xdr.Coder.
-func (a *LvresizeFreeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Lv)
-	c.Int(&a.Percent)
-}
-func (a *LvresizeFreeArgs) given() []*bool { return nil }
+func (a *LvresizeFreeArgs) fields() []any { return []any{(*device)(&a.Lv), &a.Percent} }
 
 // AugClearArgs are the arguments of aug_clear.
-type AugClearArgs struct {
-	Augpath string
-}
+type AugClearArgs struct{ Augpath string }
 
-// Code implements xdr.Coder.
-func (a *AugClearArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-}
-func (a *AugClearArgs) given() []*bool { return nil }
+func (a *AugClearArgs) fields() []any { return []any{&a.Augpath} }
 
 // DebugUploadArgs are the arguments of debug_upload.
 type DebugUploadArgs struct {
@@ -2575,47 +1285,22 @@ type DebugUploadArgs struct {
 	Mode    int
 }
 
-// Code implements xdr.Coder.
-func (a *DebugUploadArgs) Code(c *xdr.Codec) {
-	c.String(&a.Tmpname)
-	c.Int(&a.Mode)
-}
-func (a *DebugUploadArgs) given() []*bool { return nil }
+func (a *DebugUploadArgs) fields() []any { return []any{&a.Tmpname, &a.Mode} }
 
 // Base64InArgs are the arguments of base64_in.
-type Base64InArgs struct {
-	Filename string
-}
+type Base64InArgs struct{ Filename string }
 
-// Code implements xdr.Coder.
-func (a *Base64InArgs) Code(c *xdr.Codec) {
-	c.String(&a.Filename)
-}
-func (a *Base64InArgs) given() []*bool { return nil }
+func (a *Base64InArgs) fields() []any { return []any{(*path)(&a.Filename)} }
 
 // Base64OutArgs are the arguments of base64_out.
-type Base64OutArgs struct {
-	Filename string
-}
+type Base64OutArgs struct{ Filename string }
 
-// Code implements xdr.Coder.
-func (a *Base64OutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Filename)
-}
-func (a *Base64OutArgs) given() []*bool { return nil }
+func (a *Base64OutArgs) fields() []any { return []any{(*path)(&a.Filename)} }
 
 // ChecksumsOutArgs are the arguments of checksums_out.
-type ChecksumsOutArgs struct {
-	Csumtype  string
-	Directory string
-}
+type ChecksumsOutArgs struct{ Csumtype, Directory string }
 
-// Code implements xdr.Coder.
-func (a *ChecksumsOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Csumtype)
-	c.String(&a.Directory)
-}
-func (a *ChecksumsOutArgs) given() []*bool { return nil }
+func (a *ChecksumsOutArgs) fields() []any { return []any{&a.Csumtype, (*path)(&a.Directory)} }
 
 // FillPatternArgs are the arguments of fill_pattern.
 type FillPatternArgs struct {
@@ -2624,13 +1309,7 @@ type FillPatternArgs struct {
 	Path    string
 }
 
-// Code implements xdr.Coder.
-func (a *FillPatternArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pattern)
-	c.Int(&a.Len)
-	c.String(&a.Path)
-}
-func (a *FillPatternArgs) given() []*bool { return nil }
+func (a *FillPatternArgs) fields() []any { return []any{&a.Pattern, &a.Len, (*path)(&a.Path)} }
 
 // InternalWriteArgs are the arguments of internal_write.
 type InternalWriteArgs struct {
@@ -2638,12 +1317,7 @@ type InternalWriteArgs struct {
 	Content []byte
 }
 
-// Code implements xdr.Coder.
-func (a *InternalWriteArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bytes(&a.Content)
-}
-func (a *InternalWriteArgs) given() []*bool { return nil }
+func (a *InternalWriteArgs) fields() []any { return []any{(*path)(&a.Path), &a.Content} }
 
 // PwriteArgs are the arguments of pwrite.
 type PwriteArgs struct {
@@ -2652,13 +1326,7 @@ type PwriteArgs struct {
 	Offset  int64
 }
 
-// Code implements xdr.Coder.
-func (a *PwriteArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bytes(&a.Content)
-	c.Int64(&a.Offset)
-}
-func (a *PwriteArgs) given() []*bool { return nil }
+func (a *PwriteArgs) fields() []any { return []any{(*path)(&a.Path), &a.Content, &a.Offset} }
 
 // Resize2fsSizeArgs are the arguments of resize2fs_size.
 type Resize2fsSizeArgs struct {
@@ -2666,12 +1334,7 @@ type Resize2fsSizeArgs struct {
 	Size   int64
 }
 
-// Code implements xdr.Coder.
-func (a *Resize2fsSizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Size)
-}
-func (a *Resize2fsSizeArgs) given() []*bool { return nil }
+func (a *Resize2fsSizeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Size} }
 
 // PvresizeSizeArgs are the arguments of pvresize_size.
 type PvresizeSizeArgs struct {
@@ -2679,12 +1342,7 @@ type PvresizeSizeArgs struct {
 	Size   int64
 }
 
-// Code implements xdr.Coder.
-func (a *PvresizeSizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Size)
-}
-func (a *PvresizeSizeArgs) given() []*bool { return nil }
+func (a *PvresizeSizeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Size} }
 
 // NtfsresizeSizeArgs are the arguments of ntfsresize_size.
 type NtfsresizeSizeArgs struct {
@@ -2692,12 +1350,7 @@ type NtfsresizeSizeArgs struct {
 	Size   int64
 }
 
-// Code implements xdr.Coder.
-func (a *NtfsresizeSizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Size)
-}
-func (a *NtfsresizeSizeArgs) given() []*bool { return nil }
+func (a *NtfsresizeSizeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Size} }
 
 // Fallocate64Args are the arguments of fallocate64.
 type Fallocate64Args struct {
@@ -2705,86 +1358,37 @@ type Fallocate64Args struct {
 	Len  int64
 }
 
-// Code implements xdr.Coder.
-func (a *Fallocate64Args) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Int64(&a.Len)
-}
-func (a *Fallocate64Args) given() []*bool { return nil }
+func (a *Fallocate64Args) fields() []any { return []any{(*path)(&a.Path), &a.Len} }
 
 // VfsLabelArgs are the arguments of vfs_label.
-type VfsLabelArgs struct {
-	Mountable string
-}
+type VfsLabelArgs struct{ Mountable string }
 
-// Code implements xdr.Coder.
-func (a *VfsLabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-}
-func (a *VfsLabelArgs) given() []*bool { return nil }
+func (a *VfsLabelArgs) fields() []any { return []any{(*mountable)(&a.Mountable)} }
 
 // VfsUuidArgs are the arguments of vfs_uuid.
-type VfsUuidArgs struct {
-	Mountable string
-}
+type VfsUuidArgs struct{ Mountable string }
 
-// Code implements xdr.Coder.
-func (a *VfsUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-}
-func (a *VfsUuidArgs) given() []*bool { return nil }
+func (a *VfsUuidArgs) fields() []any { return []any{(*mountable)(&a.Mountable)} }
 
 // LvmSetFilterArgs are the arguments of lvm_set_filter.
-type LvmSetFilterArgs struct {
-	Devices []string
-}
+type LvmSetFilterArgs struct{ Devices []string }
 
-// Code implements xdr.Coder.
-func (a *LvmSetFilterArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Devices)
-}
-func (a *LvmSetFilterArgs) given() []*bool { return nil }
+func (a *LvmSetFilterArgs) fields() []any { return []any{(*devices)(&a.Devices)} }
 
 // LuksOpenArgs are the arguments of luks_open.
-type LuksOpenArgs struct {
-	Device  string
-	Key     string
-	Mapname string
-}
+type LuksOpenArgs struct{ Device, Key, Mapname string }
 
-// Code implements xdr.Coder.
-func (a *LuksOpenArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.String(&a.Mapname)
-}
-func (a *LuksOpenArgs) given() []*bool { return nil }
+func (a *LuksOpenArgs) fields() []any { return []any{(*device)(&a.Device), &a.Key, &a.Mapname} }
 
 // LuksOpenRoArgs are the arguments of luks_open_ro.
-type LuksOpenRoArgs struct {
-	Device  string
-	Key     string
-	Mapname string
-}
+type LuksOpenRoArgs struct{ Device, Key, Mapname string }
 
-// Code implements xdr.Coder.
-func (a *LuksOpenRoArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.String(&a.Mapname)
-}
-func (a *LuksOpenRoArgs) given() []*bool { return nil }
+func (a *LuksOpenRoArgs) fields() []any { return []any{(*device)(&a.Device), &a.Key, &a.Mapname} }
 
 // LuksCloseArgs are the arguments of luks_close.
-type LuksCloseArgs struct {
-	Device string
-}
+type LuksCloseArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *LuksCloseArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *LuksCloseArgs) given() []*bool { return nil }
+func (a *LuksCloseArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // LuksFormatArgs are the arguments of luks_format.
 type LuksFormatArgs struct {
@@ -2793,13 +1397,7 @@ type LuksFormatArgs struct {
 	Keyslot int
 }
 
-// Code implements xdr.Coder.
-func (a *LuksFormatArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.Int(&a.Keyslot)
-}
-func (a *LuksFormatArgs) given() []*bool { return nil }
+func (a *LuksFormatArgs) fields() []any { return []any{(*device)(&a.Device), &a.Key, &a.Keyslot} }
 
 // LuksFormatCipherArgs are the arguments of luks_format_cipher.
 type LuksFormatCipherArgs struct {
@@ -2809,14 +1407,9 @@ type LuksFormatCipherArgs struct {
 	Cipher  string
 }
 
-// Code implements xdr.Coder.
-func (a *LuksFormatCipherArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.Int(&a.Keyslot)
-	c.String(&a.Cipher)
+func (a *LuksFormatCipherArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Key, &a.Keyslot, &a.Cipher}
 }
-func (a *LuksFormatCipherArgs) given() []*bool { return nil }
 
 // LuksAddKeyArgs are the arguments of luks_add_key.
 type LuksAddKeyArgs struct {
@@ -2826,14 +1419,9 @@ type LuksAddKeyArgs struct {
 	Keyslot int
 }
 
-// Code implements xdr.Coder.
-func (a *LuksAddKeyArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.String(&a.Newkey)
-	c.Int(&a.Keyslot)
+func (a *LuksAddKeyArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Key, &a.Newkey, &a.Keyslot}
 }
-func (a *LuksAddKeyArgs) given() []*bool { return nil }
 
 // LuksKillSlotArgs are the arguments of luks_kill_slot.
 type LuksKillSlotArgs struct {
@@ -2842,46 +1430,22 @@ type LuksKillSlotArgs struct {
 	Keyslot int
 }
 
-// Code implements xdr.Coder.
-func (a *LuksKillSlotArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.Int(&a.Keyslot)
-}
-func (a *LuksKillSlotArgs) given() []*bool { return nil }
+func (a *LuksKillSlotArgs) fields() []any { return []any{(*device)(&a.Device), &a.Key, &a.Keyslot} }
 
 // IsLvArgs are the arguments of is_lv.
-type IsLvArgs struct {
-	Mountable string
-}
+type IsLvArgs struct{ Mountable string }
 
-// Code implements xdr.Coder.
-func (a *IsLvArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-}
-func (a *IsLvArgs) given() []*bool { return nil }
+func (a *IsLvArgs) fields() []any { return []any{(*mountable)(&a.Mountable)} }
 
 // FindfsUuidArgs are the arguments of findfs_uuid.
-type FindfsUuidArgs struct {
-	Uuid string
-}
+type FindfsUuidArgs struct{ Uuid string }
 
-// Code implements xdr.Coder.
-func (a *FindfsUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Uuid)
-}
-func (a *FindfsUuidArgs) given() []*bool { return nil }
+func (a *FindfsUuidArgs) fields() []any { return []any{&a.Uuid} }
 
 // FindfsLabelArgs are the arguments of findfs_label.
-type FindfsLabelArgs struct {
-	Label string
-}
+type FindfsLabelArgs struct{ Label string }
 
-// Code implements xdr.Coder.
-func (a *FindfsLabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Label)
-}
-func (a *FindfsLabelArgs) given() []*bool { return nil }
+func (a *FindfsLabelArgs) fields() []any { return []any{&a.Label} }
 
 // IsChardevArgs are the arguments of is_chardev.
 type IsChardevArgs struct {
@@ -2889,12 +1453,7 @@ type IsChardevArgs struct {
 	Followsymlinks Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *IsChardevArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Followsymlinks.Value)
-}
-func (a *IsChardevArgs) given() []*bool { return []*bool{&a.Followsymlinks.Set} }
+func (a *IsChardevArgs) fields() []any { return []any{(*path)(&a.Path), &a.Followsymlinks} }
 
 // IsBlockdevArgs are the arguments of is_blockdev.
 type IsBlockdevArgs struct {
@@ -2902,12 +1461,7 @@ type IsBlockdevArgs struct {
 	Followsymlinks Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *IsBlockdevArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Followsymlinks.Value)
-}
-func (a *IsBlockdevArgs) given() []*bool { return []*bool{&a.Followsymlinks.Set} }
+func (a *IsBlockdevArgs) fields() []any { return []any{(*path)(&a.Path), &a.Followsymlinks} }
 
 // IsFifoArgs are the arguments of is_fifo.
 type IsFifoArgs struct {
@@ -2915,23 +1469,12 @@ type IsFifoArgs struct {
 	Followsymlinks Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *IsFifoArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Followsymlinks.Value)
-}
-func (a *IsFifoArgs) given() []*bool { return []*bool{&a.Followsymlinks.Set} }
+func (a *IsFifoArgs) fields() []any { return []any{(*path)(&a.Path), &a.Followsymlinks} }
 
 // IsSymlinkArgs are the arguments of is_symlink.
-type IsSymlinkArgs struct {
-	Path string
-}
+type IsSymlinkArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *IsSymlinkArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *IsSymlinkArgs) given() []*bool { return nil }
+func (a *IsSymlinkArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // IsSocketArgs are the arguments of is_socket.
 type IsSocketArgs struct {
@@ -2939,23 +1482,12 @@ type IsSocketArgs struct {
 	Followsymlinks Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *IsSocketArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Followsymlinks.Value)
-}
-func (a *IsSocketArgs) given() []*bool { return []*bool{&a.Followsymlinks.Set} }
+func (a *IsSocketArgs) fields() []any { return []any{(*path)(&a.Path), &a.Followsymlinks} }
 
 // PartToDevArgs are the arguments of part_to_dev.
-type PartToDevArgs struct {
-	Partition string
-}
+type PartToDevArgs struct{ Partition string }
 
-// Code implements xdr.Coder.
-func (a *PartToDevArgs) Code(c *xdr.Codec) {
-	c.String(&a.Partition)
-}
-func (a *PartToDevArgs) given() []*bool { return nil }
+func (a *PartToDevArgs) fields() []any { return []any{(*device)(&a.Partition)} }
 
 // UploadOffsetArgs are the arguments of upload_offset.
 type UploadOffsetArgs struct {
@@ -2963,12 +1495,7 @@ type UploadOffsetArgs struct {
 	Offset         int64
 }
 
-// Code implements xdr.Coder.
-func (a *UploadOffsetArgs) Code(c *xdr.Codec) {
-	c.String(&a.Remotefilename)
-	c.Int64(&a.Offset)
-}
-func (a *UploadOffsetArgs) given() []*bool { return nil }
+func (a *UploadOffsetArgs) fields() []any { return []any{(*devPath)(&a.Remotefilename), &a.Offset} }
 
 // DownloadOffsetArgs are the arguments of download_offset.
 type DownloadOffsetArgs struct {
@@ -2977,13 +1504,9 @@ type DownloadOffsetArgs struct {
 	Size           int64
 }
 
-// Code implements xdr.Coder.
-func (a *DownloadOffsetArgs) Code(c *xdr.Codec) {
-	c.String(&a.Remotefilename)
-	c.Int64(&a.Offset)
-	c.Int64(&a.Size)
+func (a *DownloadOffsetArgs) fields() []any {
+	return []any{(*devPath)(&a.Remotefilename), &a.Offset, &a.Size}
 }
-func (a *DownloadOffsetArgs) given() []*bool { return nil }
 
 // PwriteDeviceArgs are the arguments of pwrite_device.
 type PwriteDeviceArgs struct {
@@ -2992,13 +1515,7 @@ type PwriteDeviceArgs struct {
 	Offset  int64
 }
 
-// Code implements xdr.Coder.
-func (a *PwriteDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bytes(&a.Content)
-	c.Int64(&a.Offset)
-}
-func (a *PwriteDeviceArgs) given() []*bool { return nil }
+func (a *PwriteDeviceArgs) fields() []any { return []any{(*device)(&a.Device), &a.Content, &a.Offset} }
 
 // PreadDeviceArgs are the arguments of pread_device.
 type PreadDeviceArgs struct {
@@ -3007,24 +1524,12 @@ type PreadDeviceArgs struct {
 	Offset int64
 }
 
-// Code implements xdr.Coder.
-func (a *PreadDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Count)
-	c.Int64(&a.Offset)
-}
-func (a *PreadDeviceArgs) given() []*bool { return nil }
+func (a *PreadDeviceArgs) fields() []any { return []any{(*device)(&a.Device), &a.Count, &a.Offset} }
 
 // LvmCanonicalLvNameArgs are the arguments of lvm_canonical_lv_name.
-type LvmCanonicalLvNameArgs struct {
-	Lvname string
-}
+type LvmCanonicalLvNameArgs struct{ Lvname string }
 
-// Code implements xdr.Coder.
-func (a *LvmCanonicalLvNameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Lvname)
-}
-func (a *LvmCanonicalLvNameArgs) given() []*bool { return nil }
+func (a *LvmCanonicalLvNameArgs) fields() []any { return []any{&a.Lvname} }
 
 // MkfsArgs are the arguments of mkfs.
 type MkfsArgs struct {
@@ -3037,78 +1542,34 @@ type MkfsArgs struct {
 	Label      Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *MkfsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fstype)
-	c.String(&a.Device)
-	c.Int(&a.Blocksize.Value)
-	c.String(&a.Features.Value)
-	c.Int(&a.Inode.Value)
-	c.Int(&a.Sectorsize.Value)
-	c.String(&a.Label.Value)
-}
-func (a *MkfsArgs) given() []*bool {
-	return []*bool{&a.Blocksize.Set, &a.Features.Set, &a.Inode.Set, &a.Sectorsize.Set, &a.Label.Set}
+func (a *MkfsArgs) fields() []any {
+	return []any{&a.Fstype, (*device)(&a.Device), &a.Blocksize, &a.Features, &a.Inode, &a.Sectorsize, &a.Label}
 }
 
 // GetxattrArgs are the arguments of getxattr.
-type GetxattrArgs struct {
-	Path string
-	Name string
-}
+type GetxattrArgs struct{ Path, Name string }
 
-// Code implements xdr.Coder.
-func (a *GetxattrArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Name)
-}
-func (a *GetxattrArgs) given() []*bool { return nil }
+func (a *GetxattrArgs) fields() []any { return []any{(*path)(&a.Path), &a.Name} }
 
 // LgetxattrArgs are the arguments of lgetxattr.
-type LgetxattrArgs struct {
-	Path string
-	Name string
-}
+type LgetxattrArgs struct{ Path, Name string }
 
-// Code implements xdr.Coder.
-func (a *LgetxattrArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Name)
-}
-func (a *LgetxattrArgs) given() []*bool { return nil }
+func (a *LgetxattrArgs) fields() []any { return []any{(*path)(&a.Path), &a.Name} }
 
 // Resize2fsMArgs are the arguments of resize2fs_M.
-type Resize2fsMArgs struct {
-	Device string
-}
+type Resize2fsMArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *Resize2fsMArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *Resize2fsMArgs) given() []*bool { return nil }
+func (a *Resize2fsMArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // IsZeroArgs are the arguments of is_zero.
-type IsZeroArgs struct {
-	Path string
-}
+type IsZeroArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *IsZeroArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *IsZeroArgs) given() []*bool { return nil }
+func (a *IsZeroArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // IsZeroDeviceArgs are the arguments of is_zero_device.
-type IsZeroDeviceArgs struct {
-	Device string
-}
+type IsZeroDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *IsZeroDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *IsZeroDeviceArgs) given() []*bool { return nil }
+func (a *IsZeroDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // Mount9pArgs are the arguments of mount_9p.
 type Mount9pArgs struct {
@@ -3117,13 +1578,7 @@ type Mount9pArgs struct {
 	Options    Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *Mount9pArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mounttag)
-	c.String(&a.Mountpoint)
-	c.String(&a.Options.Value)
-}
-func (a *Mount9pArgs) given() []*bool { return []*bool{&a.Options.Set} }
+func (a *Mount9pArgs) fields() []any { return []any{&a.Mounttag, &a.Mountpoint, &a.Options} }
 
 // NtfsresizeArgs are the arguments of ntfsresize.
 type NtfsresizeArgs struct {
@@ -3132,13 +1587,7 @@ type NtfsresizeArgs struct {
 	Force  Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *NtfsresizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Size.Value)
-	c.Bool(&a.Force.Value)
-}
-func (a *NtfsresizeArgs) given() []*bool { return []*bool{&a.Size.Set, &a.Force.Set} }
+func (a *NtfsresizeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Size, &a.Force} }
 
 // BtrfsFilesystemResizeArgs are the arguments of btrfs_filesystem_resize.
 type BtrfsFilesystemResizeArgs struct {
@@ -3146,12 +1595,7 @@ type BtrfsFilesystemResizeArgs struct {
 	Size       Opt[int64]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsFilesystemResizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountpoint)
-	c.Int64(&a.Size.Value)
-}
-func (a *BtrfsFilesystemResizeArgs) given() []*bool { return []*bool{&a.Size.Set} }
+func (a *BtrfsFilesystemResizeArgs) fields() []any { return []any{(*path)(&a.Mountpoint), &a.Size} }
 
 // InternalWriteAppendArgs are the arguments of internal_write_append.
 type InternalWriteAppendArgs struct {
@@ -3159,12 +1603,7 @@ type InternalWriteAppendArgs struct {
 	Content []byte
 }
 
-// Code implements xdr.Coder.
-func (a *InternalWriteAppendArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bytes(&a.Content)
-}
-func (a *InternalWriteAppendArgs) given() []*bool { return nil }
+func (a *InternalWriteAppendArgs) fields() []any { return []any{(*path)(&a.Path), &a.Content} }
 
 // CompressOutArgs are the arguments of compress_out.
 type CompressOutArgs struct {
@@ -3173,13 +1612,7 @@ type CompressOutArgs struct {
 	Level Opt[int]
 }
 
-// Code implements xdr.Coder.
-func (a *CompressOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Ctype)
-	c.String(&a.File)
-	c.Int(&a.Level.Value)
-}
-func (a *CompressOutArgs) given() []*bool { return []*bool{&a.Level.Set} }
+func (a *CompressOutArgs) fields() []any { return []any{&a.Ctype, (*path)(&a.File), &a.Level} }
 
 // CompressDeviceOutArgs are the arguments of compress_device_out.
 type CompressDeviceOutArgs struct {
@@ -3188,24 +1621,14 @@ type CompressDeviceOutArgs struct {
 	Level  Opt[int]
 }
 
-// Code implements xdr.Coder.
-func (a *CompressDeviceOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Ctype)
-	c.String(&a.Device)
-	c.Int(&a.Level.Value)
+func (a *CompressDeviceOutArgs) fields() []any {
+	return []any{&a.Ctype, (*device)(&a.Device), &a.Level}
 }
-func (a *CompressDeviceOutArgs) given() []*bool { return []*bool{&a.Level.Set} }
 
 // PartToPartnumArgs are the arguments of part_to_partnum.
-type PartToPartnumArgs struct {
-	Partition string
-}
+type PartToPartnumArgs struct{ Partition string }
 
-// Code implements xdr.Coder.
-func (a *PartToPartnumArgs) Code(c *xdr.Codec) {
-	c.String(&a.Partition)
-}
-func (a *PartToPartnumArgs) given() []*bool { return nil }
+func (a *PartToPartnumArgs) fields() []any { return []any{(*device)(&a.Partition)} }
 
 // CopyDeviceToDeviceArgs are the arguments of copy_device_to_device.
 type CopyDeviceToDeviceArgs struct {
@@ -3218,18 +1641,8 @@ type CopyDeviceToDeviceArgs struct {
 	Append     Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *CopyDeviceToDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Int64(&a.Srcoffset.Value)
-	c.Int64(&a.Destoffset.Value)
-	c.Int64(&a.Size.Value)
-	c.Bool(&a.Sparse.Value)
-	c.Bool(&a.Append.Value)
-}
-func (a *CopyDeviceToDeviceArgs) given() []*bool {
-	return []*bool{&a.Srcoffset.Set, &a.Destoffset.Set, &a.Size.Set, &a.Sparse.Set, &a.Append.Set}
+func (a *CopyDeviceToDeviceArgs) fields() []any {
+	return []any{(*device)(&a.Src), (*device)(&a.Dest), &a.Srcoffset, &a.Destoffset, &a.Size, &a.Sparse, &a.Append}
 }
 
 // CopyDeviceToFileArgs are the arguments of copy_device_to_file.
@@ -3243,18 +1656,8 @@ type CopyDeviceToFileArgs struct {
 	Append     Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *CopyDeviceToFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Int64(&a.Srcoffset.Value)
-	c.Int64(&a.Destoffset.Value)
-	c.Int64(&a.Size.Value)
-	c.Bool(&a.Sparse.Value)
-	c.Bool(&a.Append.Value)
-}
-func (a *CopyDeviceToFileArgs) given() []*bool {
-	return []*bool{&a.Srcoffset.Set, &a.Destoffset.Set, &a.Size.Set, &a.Sparse.Set, &a.Append.Set}
+func (a *CopyDeviceToFileArgs) fields() []any {
+	return []any{(*device)(&a.Src), (*path)(&a.Dest), &a.Srcoffset, &a.Destoffset, &a.Size, &a.Sparse, &a.Append}
 }
 
 // CopyFileToDeviceArgs are the arguments of copy_file_to_device.
@@ -3268,18 +1671,8 @@ type CopyFileToDeviceArgs struct {
 	Append     Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *CopyFileToDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Int64(&a.Srcoffset.Value)
-	c.Int64(&a.Destoffset.Value)
-	c.Int64(&a.Size.Value)
-	c.Bool(&a.Sparse.Value)
-	c.Bool(&a.Append.Value)
-}
-func (a *CopyFileToDeviceArgs) given() []*bool {
-	return []*bool{&a.Srcoffset.Set, &a.Destoffset.Set, &a.Size.Set, &a.Sparse.Set, &a.Append.Set}
+func (a *CopyFileToDeviceArgs) fields() []any {
+	return []any{(*path)(&a.Src), (*device)(&a.Dest), &a.Srcoffset, &a.Destoffset, &a.Size, &a.Sparse, &a.Append}
 }
 
 // CopyFileToFileArgs are the arguments of copy_file_to_file.
@@ -3293,18 +1686,8 @@ type CopyFileToFileArgs struct {
 	Append     Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *CopyFileToFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Int64(&a.Srcoffset.Value)
-	c.Int64(&a.Destoffset.Value)
-	c.Int64(&a.Size.Value)
-	c.Bool(&a.Sparse.Value)
-	c.Bool(&a.Append.Value)
-}
-func (a *CopyFileToFileArgs) given() []*bool {
-	return []*bool{&a.Srcoffset.Set, &a.Destoffset.Set, &a.Size.Set, &a.Sparse.Set, &a.Append.Set}
+func (a *CopyFileToFileArgs) fields() []any {
+	return []any{(*path)(&a.Src), (*path)(&a.Dest), &a.Srcoffset, &a.Destoffset, &a.Size, &a.Sparse, &a.Append}
 }
 
 // Tune2fsArgs are the arguments of tune2fs.
@@ -3322,22 +1705,8 @@ type Tune2fsArgs struct {
 	User                     Opt[int64]
 }
 
-// Code implements xdr.Coder.
-func (a *Tune2fsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Force.Value)
-	c.Int(&a.Maxmountcount.Value)
-	c.Int(&a.Mountcount.Value)
-	c.String(&a.Errorbehavior.Value)
-	c.Int64(&a.Group.Value)
-	c.Int(&a.Intervalbetweenchecks.Value)
-	c.Int(&a.Reservedblockspercentage.Value)
-	c.String(&a.Lastmounteddirectory.Value)
-	c.Int64(&a.Reservedblockscount.Value)
-	c.Int64(&a.User.Value)
-}
-func (a *Tune2fsArgs) given() []*bool {
-	return []*bool{&a.Force.Set, &a.Maxmountcount.Set, &a.Mountcount.Set, &a.Errorbehavior.Set, &a.Group.Set, &a.Intervalbetweenchecks.Set, &a.Reservedblockspercentage.Set, &a.Lastmounteddirectory.Set, &a.Reservedblockscount.Set, &a.User.Set}
+func (a *Tune2fsArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Force, &a.Maxmountcount, &a.Mountcount, &a.Errorbehavior, &a.Group, &a.Intervalbetweenchecks, &a.Reservedblockspercentage, &a.Lastmounteddirectory, &a.Reservedblockscount, &a.User}
 }
 
 // MdCreateArgs are the arguments of md_create.
@@ -3351,52 +1720,24 @@ type MdCreateArgs struct {
 	Level         Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *MdCreateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Name)
-	c.Strings(&a.Devices)
-	c.Int64(&a.Missingbitmap.Value)
-	c.Int(&a.Nrdevices.Value)
-	c.Int(&a.Spare.Value)
-	c.Int64(&a.Chunk.Value)
-	c.String(&a.Level.Value)
-}
-func (a *MdCreateArgs) given() []*bool {
-	return []*bool{&a.Missingbitmap.Set, &a.Nrdevices.Set, &a.Spare.Set, &a.Chunk.Set, &a.Level.Set}
+func (a *MdCreateArgs) fields() []any {
+	return []any{&a.Name, (*devices)(&a.Devices), &a.Missingbitmap, &a.Nrdevices, &a.Spare, &a.Chunk, &a.Level}
 }
 
 // MdDetailArgs are the arguments of md_detail.
-type MdDetailArgs struct {
-	Md string
-}
+type MdDetailArgs struct{ Md string }
 
-// Code implements xdr.Coder.
-func (a *MdDetailArgs) Code(c *xdr.Codec) {
-	c.String(&a.Md)
-}
-func (a *MdDetailArgs) given() []*bool { return nil }
+func (a *MdDetailArgs) fields() []any { return []any{(*device)(&a.Md)} }
 
 // MdStopArgs are the arguments of md_stop.
-type MdStopArgs struct {
-	Md string
-}
+type MdStopArgs struct{ Md string }
 
-// Code implements xdr.Coder.
-func (a *MdStopArgs) Code(c *xdr.Codec) {
-	c.String(&a.Md)
-}
-func (a *MdStopArgs) given() []*bool { return nil }
+func (a *MdStopArgs) fields() []any { return []any{(*device)(&a.Md)} }
 
 // BlkidArgs are the arguments of blkid.
-type BlkidArgs struct {
-	Device string
-}
+type BlkidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlkidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlkidArgs) given() []*bool { return nil }
+func (a *BlkidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // E2fsckArgs are the arguments of e2fsck.
 type E2fsckArgs struct {
@@ -3405,35 +1746,17 @@ type E2fsckArgs struct {
 	Forceall Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *E2fsckArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Correct.Value)
-	c.Bool(&a.Forceall.Value)
-}
-func (a *E2fsckArgs) given() []*bool { return []*bool{&a.Correct.Set, &a.Forceall.Set} }
+func (a *E2fsckArgs) fields() []any { return []any{(*device)(&a.Device), &a.Correct, &a.Forceall} }
 
 // LlzArgs are the arguments of llz.
-type LlzArgs struct {
-	Directory string
-}
+type LlzArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *LlzArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *LlzArgs) given() []*bool { return nil }
+func (a *LlzArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // WipefsArgs are the arguments of wipefs.
-type WipefsArgs struct {
-	Device string
-}
+type WipefsArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *WipefsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *WipefsArgs) given() []*bool { return nil }
+func (a *WipefsArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // NtfsfixArgs are the arguments of ntfsfix.
 type NtfsfixArgs struct {
@@ -3441,12 +1764,7 @@ type NtfsfixArgs struct {
 	Clearbadsectors Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *NtfsfixArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Clearbadsectors.Value)
-}
-func (a *NtfsfixArgs) given() []*bool { return []*bool{&a.Clearbadsectors.Set} }
+func (a *NtfsfixArgs) fields() []any { return []any{(*device)(&a.Device), &a.Clearbadsectors} }
 
 // NtfscloneOutArgs are the arguments of ntfsclone_out.
 type NtfscloneOutArgs struct {
@@ -3458,53 +1776,24 @@ type NtfscloneOutArgs struct {
 	Force              Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *NtfscloneOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Metadataonly.Value)
-	c.Bool(&a.Rescue.Value)
-	c.Bool(&a.Ignorefscheck.Value)
-	c.Bool(&a.Preservetimestamps.Value)
-	c.Bool(&a.Force.Value)
-}
-func (a *NtfscloneOutArgs) given() []*bool {
-	return []*bool{&a.Metadataonly.Set, &a.Rescue.Set, &a.Ignorefscheck.Set, &a.Preservetimestamps.Set, &a.Force.Set}
+func (a *NtfscloneOutArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Metadataonly, &a.Rescue, &a.Ignorefscheck, &a.Preservetimestamps, &a.Force}
 }
 
 // NtfscloneInArgs are the arguments of ntfsclone_in.
-type NtfscloneInArgs struct {
-	Device string
-}
+type NtfscloneInArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *NtfscloneInArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *NtfscloneInArgs) given() []*bool { return nil }
+func (a *NtfscloneInArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SetLabelArgs are the arguments of set_label.
-type SetLabelArgs struct {
-	Mountable string
-	Label     string
-}
+type SetLabelArgs struct{ Mountable, Label string }
 
-// Code implements xdr.Coder.
-func (a *SetLabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-	c.String(&a.Label)
-}
-func (a *SetLabelArgs) given() []*bool { return nil }
+func (a *SetLabelArgs) fields() []any { return []any{(*mountable)(&a.Mountable), &a.Label} }
 
 // ZeroFreeSpaceArgs are the arguments of zero_free_space.
-type ZeroFreeSpaceArgs struct {
-	Directory string
-}
+type ZeroFreeSpaceArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *ZeroFreeSpaceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *ZeroFreeSpaceArgs) given() []*bool { return nil }
+func (a *ZeroFreeSpaceArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // LvcreateFreeArgs are the arguments of lvcreate_free.
 type LvcreateFreeArgs struct {
@@ -3513,57 +1802,27 @@ type LvcreateFreeArgs struct {
 	Percent  int
 }
 
-// Code implements xdr.Coder.
-func (a *LvcreateFreeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Logvol)
-	c.String(&a.Volgroup)
-	c.Int(&a.Percent)
-}
-func (a *LvcreateFreeArgs) given() []*bool { return nil }
+func (a *LvcreateFreeArgs) fields() []any { return []any{&a.Logvol, &a.Volgroup, &a.Percent} }
 
 // IsoinfoDeviceArgs are the arguments of isoinfo_device.
-type IsoinfoDeviceArgs struct {
-	Device string
-}
+type IsoinfoDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *IsoinfoDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *IsoinfoDeviceArgs) given() []*bool { return nil }
+func (a *IsoinfoDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // IsoinfoArgs are the arguments of isoinfo.
-type IsoinfoArgs struct {
-	Isofile string
-}
+type IsoinfoArgs struct{ Isofile string }
 
-// Code implements xdr.Coder.
-func (a *IsoinfoArgs) Code(c *xdr.Codec) {
-	c.String(&a.Isofile)
-}
-func (a *IsoinfoArgs) given() []*bool { return nil }
+func (a *IsoinfoArgs) fields() []any { return []any{(*path)(&a.Isofile)} }
 
 // VgmetaArgs are the arguments of vgmeta.
-type VgmetaArgs struct {
-	Vgname string
-}
+type VgmetaArgs struct{ Vgname string }
 
-// Code implements xdr.Coder.
-func (a *VgmetaArgs) Code(c *xdr.Codec) {
-	c.String(&a.Vgname)
-}
-func (a *VgmetaArgs) given() []*bool { return nil }
+func (a *VgmetaArgs) fields() []any { return []any{&a.Vgname} }
 
 // MdStatArgs are the arguments of md_stat.
-type MdStatArgs struct {
-	Md string
-}
+type MdStatArgs struct{ Md string }
 
-// Code implements xdr.Coder.
-func (a *MdStatArgs) Code(c *xdr.Codec) {
-	c.String(&a.Md)
-}
-func (a *MdStatArgs) given() []*bool { return nil }
+func (a *MdStatArgs) fields() []any { return []any{(*device)(&a.Md)} }
 
 // MkfsBtrfsArgs are the arguments of mkfs_btrfs.
 type MkfsBtrfsArgs struct {
@@ -3578,32 +1837,14 @@ type MkfsBtrfsArgs struct {
 	Sectorsize Opt[int]
 }
 
-// Code implements xdr.Coder.
-func (a *MkfsBtrfsArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Devices)
-	c.Int64(&a.Allocstart.Value)
-	c.Int64(&a.Bytecount.Value)
-	c.String(&a.Datatype.Value)
-	c.Int(&a.Leafsize.Value)
-	c.String(&a.Label.Value)
-	c.String(&a.Metadata.Value)
-	c.Int(&a.Nodesize.Value)
-	c.Int(&a.Sectorsize.Value)
-}
-func (a *MkfsBtrfsArgs) given() []*bool {
-	return []*bool{&a.Allocstart.Set, &a.Bytecount.Set, &a.Datatype.Set, &a.Leafsize.Set, &a.Label.Set, &a.Metadata.Set, &a.Nodesize.Set, &a.Sectorsize.Set}
+func (a *MkfsBtrfsArgs) fields() []any {
+	return []any{(*devices)(&a.Devices), &a.Allocstart, &a.Bytecount, &a.Datatype, &a.Leafsize, &a.Label, &a.Metadata, &a.Nodesize, &a.Sectorsize}
 }
 
 // GetE2attrsArgs are the arguments of get_e2attrs.
-type GetE2attrsArgs struct {
-	File string
-}
+type GetE2attrsArgs struct{ File string }
 
-// Code implements xdr.Coder.
-func (a *GetE2attrsArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-}
-func (a *GetE2attrsArgs) given() []*bool { return nil }
+func (a *GetE2attrsArgs) fields() []any { return []any{(*path)(&a.File)} }
 
 // SetE2attrsArgs are the arguments of set_e2attrs.
 type SetE2attrsArgs struct {
@@ -3612,24 +1853,12 @@ type SetE2attrsArgs struct {
 	Clear Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *SetE2attrsArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-	c.String(&a.Attrs)
-	c.Bool(&a.Clear.Value)
-}
-func (a *SetE2attrsArgs) given() []*bool { return []*bool{&a.Clear.Set} }
+func (a *SetE2attrsArgs) fields() []any { return []any{(*path)(&a.File), &a.Attrs, &a.Clear} }
 
 // GetE2generationArgs are the arguments of get_e2generation.
-type GetE2generationArgs struct {
-	File string
-}
+type GetE2generationArgs struct{ File string }
 
-// Code implements xdr.Coder.
-func (a *GetE2generationArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-}
-func (a *GetE2generationArgs) given() []*bool { return nil }
+func (a *GetE2generationArgs) fields() []any { return []any{(*path)(&a.File)} }
 
 // SetE2generationArgs are the arguments of set_e2generation.
 type SetE2generationArgs struct {
@@ -3637,12 +1866,7 @@ type SetE2generationArgs struct {
 	Generation int64
 }
 
-// Code implements xdr.Coder.
-func (a *SetE2generationArgs) Code(c *xdr.Codec) {
-	c.String(&a.File)
-	c.Int64(&a.Generation)
-}
-func (a *SetE2generationArgs) given() []*bool { return nil }
+func (a *SetE2generationArgs) fields() []any { return []any{(*path)(&a.File), &a.Generation} }
 
 // BtrfsSubvolumeSnapshotArgs are the arguments of btrfs_subvolume_snapshot.
 type BtrfsSubvolumeSnapshotArgs struct {
@@ -3652,25 +1876,14 @@ type BtrfsSubvolumeSnapshotArgs struct {
 	Qgroupid Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeSnapshotArgs) Code(c *xdr.Codec) {
-	c.String(&a.Source)
-	c.String(&a.Dest)
-	c.Bool(&a.Ro.Value)
-	c.String(&a.Qgroupid.Value)
+func (a *BtrfsSubvolumeSnapshotArgs) fields() []any {
+	return []any{(*path)(&a.Source), (*path)(&a.Dest), &a.Ro, &a.Qgroupid}
 }
-func (a *BtrfsSubvolumeSnapshotArgs) given() []*bool { return []*bool{&a.Ro.Set, &a.Qgroupid.Set} }
 
 // BtrfsSubvolumeDeleteArgs are the arguments of btrfs_subvolume_delete.
-type BtrfsSubvolumeDeleteArgs struct {
-	Subvolume string
-}
+type BtrfsSubvolumeDeleteArgs struct{ Subvolume string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeDeleteArgs) Code(c *xdr.Codec) {
-	c.String(&a.Subvolume)
-}
-func (a *BtrfsSubvolumeDeleteArgs) given() []*bool { return nil }
+func (a *BtrfsSubvolumeDeleteArgs) fields() []any { return []any{(*path)(&a.Subvolume)} }
 
 // BtrfsSubvolumeCreateArgs are the arguments of btrfs_subvolume_create.
 type BtrfsSubvolumeCreateArgs struct {
@@ -3678,23 +1891,12 @@ type BtrfsSubvolumeCreateArgs struct {
 	Qgroupid Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeCreateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Dest)
-	c.String(&a.Qgroupid.Value)
-}
-func (a *BtrfsSubvolumeCreateArgs) given() []*bool { return []*bool{&a.Qgroupid.Set} }
+func (a *BtrfsSubvolumeCreateArgs) fields() []any { return []any{(*path)(&a.Dest), &a.Qgroupid} }
 
 // BtrfsSubvolumeListArgs are the arguments of btrfs_subvolume_list.
-type BtrfsSubvolumeListArgs struct {
-	Fs string
-}
+type BtrfsSubvolumeListArgs struct{ Fs string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeListArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fs)
-}
-func (a *BtrfsSubvolumeListArgs) given() []*bool { return nil }
+func (a *BtrfsSubvolumeListArgs) fields() []any { return []any{(*mntPath)(&a.Fs)} }
 
 // BtrfsSubvolumeSetDefaultArgs are the arguments of btrfs_subvolume_set_default.
 type BtrfsSubvolumeSetDefaultArgs struct {
@@ -3702,34 +1904,17 @@ type BtrfsSubvolumeSetDefaultArgs struct {
 	Fs string
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeSetDefaultArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Id)
-	c.String(&a.Fs)
-}
-func (a *BtrfsSubvolumeSetDefaultArgs) given() []*bool { return nil }
+func (a *BtrfsSubvolumeSetDefaultArgs) fields() []any { return []any{&a.Id, (*path)(&a.Fs)} }
 
 // BtrfsFilesystemSyncArgs are the arguments of btrfs_filesystem_sync.
-type BtrfsFilesystemSyncArgs struct {
-	Fs string
-}
+type BtrfsFilesystemSyncArgs struct{ Fs string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsFilesystemSyncArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fs)
-}
-func (a *BtrfsFilesystemSyncArgs) given() []*bool { return nil }
+func (a *BtrfsFilesystemSyncArgs) fields() []any { return []any{(*path)(&a.Fs)} }
 
 // BtrfsFilesystemBalanceArgs are the arguments of btrfs_filesystem_balance.
-type BtrfsFilesystemBalanceArgs struct {
-	Fs string
-}
+type BtrfsFilesystemBalanceArgs struct{ Fs string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsFilesystemBalanceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fs)
-}
-func (a *BtrfsFilesystemBalanceArgs) given() []*bool { return nil }
+func (a *BtrfsFilesystemBalanceArgs) fields() []any { return []any{(*path)(&a.Fs)} }
 
 // BtrfsDeviceAddArgs are the arguments of btrfs_device_add.
 type BtrfsDeviceAddArgs struct {
@@ -3737,12 +1922,7 @@ type BtrfsDeviceAddArgs struct {
 	Fs      string
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsDeviceAddArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Devices)
-	c.String(&a.Fs)
-}
-func (a *BtrfsDeviceAddArgs) given() []*bool { return nil }
+func (a *BtrfsDeviceAddArgs) fields() []any { return []any{(*devices)(&a.Devices), (*path)(&a.Fs)} }
 
 // BtrfsDeviceDeleteArgs are the arguments of btrfs_device_delete.
 type BtrfsDeviceDeleteArgs struct {
@@ -3750,12 +1930,7 @@ type BtrfsDeviceDeleteArgs struct {
 	Fs      string
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsDeviceDeleteArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Devices)
-	c.String(&a.Fs)
-}
-func (a *BtrfsDeviceDeleteArgs) given() []*bool { return nil }
+func (a *BtrfsDeviceDeleteArgs) fields() []any { return []any{(*devices)(&a.Devices), (*path)(&a.Fs)} }
 
 // BtrfsSetSeedingArgs are the arguments of btrfs_set_seeding.
 type BtrfsSetSeedingArgs struct {
@@ -3763,12 +1938,7 @@ type BtrfsSetSeedingArgs struct {
 	Seeding bool
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSetSeedingArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Seeding)
-}
-func (a *BtrfsSetSeedingArgs) given() []*bool { return nil }
+func (a *BtrfsSetSeedingArgs) fields() []any { return []any{(*device)(&a.Device), &a.Seeding} }
 
 // BtrfsFsckArgs are the arguments of btrfs_fsck.
 type BtrfsFsckArgs struct {
@@ -3777,24 +1947,12 @@ type BtrfsFsckArgs struct {
 	Repair     Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsFsckArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Superblock.Value)
-	c.Bool(&a.Repair.Value)
-}
-func (a *BtrfsFsckArgs) given() []*bool { return []*bool{&a.Superblock.Set, &a.Repair.Set} }
+func (a *BtrfsFsckArgs) fields() []any { return []any{(*device)(&a.Device), &a.Superblock, &a.Repair} }
 
 // FilesystemAvailableArgs are the arguments of filesystem_available.
-type FilesystemAvailableArgs struct {
-	Filesystem string
-}
+type FilesystemAvailableArgs struct{ Filesystem string }
 
-// Code implements xdr.Coder.
-func (a *FilesystemAvailableArgs) Code(c *xdr.Codec) {
-	c.String(&a.Filesystem)
-}
-func (a *FilesystemAvailableArgs) given() []*bool { return nil }
+func (a *FilesystemAvailableArgs) fields() []any { return []any{&a.Filesystem} }
 
 // FstrimArgs are the arguments of fstrim.
 type FstrimArgs struct {
@@ -3804,49 +1962,24 @@ type FstrimArgs struct {
 	Minimumfreeextent Opt[int64]
 }
 
-// Code implements xdr.Coder.
-func (a *FstrimArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountpoint)
-	c.Int64(&a.Offset.Value)
-	c.Int64(&a.Length.Value)
-	c.Int64(&a.Minimumfreeextent.Value)
-}
-func (a *FstrimArgs) given() []*bool {
-	return []*bool{&a.Offset.Set, &a.Length.Set, &a.Minimumfreeextent.Set}
+func (a *FstrimArgs) fields() []any {
+	return []any{(*path)(&a.Mountpoint), &a.Offset, &a.Length, &a.Minimumfreeextent}
 }
 
 // XfsInfoArgs are the arguments of xfs_info.
-type XfsInfoArgs struct {
-	Pathordevice string
-}
+type XfsInfoArgs struct{ Pathordevice string }
 
-// Code implements xdr.Coder.
-func (a *XfsInfoArgs) Code(c *xdr.Codec) {
-	c.String(&a.Pathordevice)
-}
-func (a *XfsInfoArgs) given() []*bool { return nil }
+func (a *XfsInfoArgs) fields() []any { return []any{(*devPath)(&a.Pathordevice)} }
 
 // PvchangeUuidArgs are the arguments of pvchange_uuid.
-type PvchangeUuidArgs struct {
-	Device string
-}
+type PvchangeUuidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PvchangeUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PvchangeUuidArgs) given() []*bool { return nil }
+func (a *PvchangeUuidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VgchangeUuidArgs are the arguments of vgchange_uuid.
-type VgchangeUuidArgs struct {
-	Vg string
-}
+type VgchangeUuidArgs struct{ Vg string }
 
-// Code implements xdr.Coder.
-func (a *VgchangeUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Vg)
-}
-func (a *VgchangeUuidArgs) given() []*bool { return nil }
+func (a *VgchangeUuidArgs) fields() []any { return []any{&a.Vg} }
 
 // XfsGrowfsArgs are the arguments of xfs_growfs.
 type XfsGrowfsArgs struct {
@@ -3861,20 +1994,8 @@ type XfsGrowfsArgs struct {
 	Maxpct    Opt[int]
 }
 
-// Code implements xdr.Coder.
-func (a *XfsGrowfsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Datasec.Value)
-	c.Bool(&a.Logsec.Value)
-	c.Bool(&a.Rtsec.Value)
-	c.Int64(&a.Datasize.Value)
-	c.Int64(&a.Logsize.Value)
-	c.Int64(&a.Rtsize.Value)
-	c.Int64(&a.Rtextsize.Value)
-	c.Int(&a.Maxpct.Value)
-}
-func (a *XfsGrowfsArgs) given() []*bool {
-	return []*bool{&a.Datasec.Set, &a.Logsec.Set, &a.Rtsec.Set, &a.Datasize.Set, &a.Logsize.Set, &a.Rtsize.Set, &a.Rtextsize.Set, &a.Maxpct.Set}
+func (a *XfsGrowfsArgs) fields() []any {
+	return []any{(*path)(&a.Path), &a.Datasec, &a.Logsec, &a.Rtsec, &a.Datasize, &a.Logsize, &a.Rtsize, &a.Rtextsize, &a.Maxpct}
 }
 
 // RsyncArgs are the arguments of rsync.
@@ -3885,14 +2006,9 @@ type RsyncArgs struct {
 	Deletedest Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *RsyncArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Bool(&a.Archive.Value)
-	c.Bool(&a.Deletedest.Value)
+func (a *RsyncArgs) fields() []any {
+	return []any{(*path)(&a.Src), (*path)(&a.Dest), &a.Archive, &a.Deletedest}
 }
-func (a *RsyncArgs) given() []*bool { return []*bool{&a.Archive.Set, &a.Deletedest.Set} }
 
 // RsyncInArgs are the arguments of rsync_in.
 type RsyncInArgs struct {
@@ -3902,14 +2018,9 @@ type RsyncInArgs struct {
 	Deletedest Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *RsyncInArgs) Code(c *xdr.Codec) {
-	c.String(&a.Remote)
-	c.String(&a.Dest)
-	c.Bool(&a.Archive.Value)
-	c.Bool(&a.Deletedest.Value)
+func (a *RsyncInArgs) fields() []any {
+	return []any{&a.Remote, (*path)(&a.Dest), &a.Archive, &a.Deletedest}
 }
-func (a *RsyncInArgs) given() []*bool { return []*bool{&a.Archive.Set, &a.Deletedest.Set} }
 
 // RsyncOutArgs are the arguments of rsync_out.
 type RsyncOutArgs struct {
@@ -3919,25 +2030,14 @@ type RsyncOutArgs struct {
 	Deletedest Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *RsyncOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Remote)
-	c.Bool(&a.Archive.Value)
-	c.Bool(&a.Deletedest.Value)
+func (a *RsyncOutArgs) fields() []any {
+	return []any{(*path)(&a.Src), &a.Remote, &a.Archive, &a.Deletedest}
 }
-func (a *RsyncOutArgs) given() []*bool { return []*bool{&a.Archive.Set, &a.Deletedest.Set} }
 
 // Ls0Args are the arguments of ls0.
-type Ls0Args struct {
-	Dir string
-}
+type Ls0Args struct{ Dir string }
 
-// Code implements xdr.Coder.
-func (a *Ls0Args) Code(c *xdr.Codec) {
-	c.String(&a.Dir)
-}
-func (a *Ls0Args) given() []*bool { return nil }
+func (a *Ls0Args) fields() []any { return []any{(*path)(&a.Dir)} }
 
 // FillDirArgs are the arguments of fill_dir.
 type FillDirArgs struct {
@@ -3945,12 +2045,7 @@ type FillDirArgs struct {
 	Nr  int
 }
 
-// Code implements xdr.Coder.
-func (a *FillDirArgs) Code(c *xdr.Codec) {
-	c.String(&a.Dir)
-	c.Int(&a.Nr)
-}
-func (a *FillDirArgs) given() []*bool { return nil }
+func (a *FillDirArgs) fields() []any { return []any{(*path)(&a.Dir), &a.Nr} }
 
 // XfsAdminArgs are the arguments of xfs_admin.
 type XfsAdminArgs struct {
@@ -3964,19 +2059,8 @@ type XfsAdminArgs struct {
 	Uuid         Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *XfsAdminArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Extunwritten.Value)
-	c.Bool(&a.Imgfile.Value)
-	c.Bool(&a.V2log.Value)
-	c.Bool(&a.Projid32bit.Value)
-	c.Bool(&a.Lazycounter.Value)
-	c.String(&a.Label.Value)
-	c.String(&a.Uuid.Value)
-}
-func (a *XfsAdminArgs) given() []*bool {
-	return []*bool{&a.Extunwritten.Set, &a.Imgfile.Set, &a.V2log.Set, &a.Projid32bit.Set, &a.Lazycounter.Set, &a.Label.Set, &a.Uuid.Set}
+func (a *XfsAdminArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Extunwritten, &a.Imgfile, &a.V2log, &a.Projid32bit, &a.Lazycounter, &a.Label, &a.Uuid}
 }
 
 // HivexOpenArgs are the arguments of hivex_open.
@@ -3988,39 +2072,19 @@ type HivexOpenArgs struct {
 	Unsafe   Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *HivexOpenArgs) Code(c *xdr.Codec) {
-	c.String(&a.Filename)
-	c.Bool(&a.Verbose.Value)
-	c.Bool(&a.Debug.Value)
-	c.Bool(&a.Write.Value)
-	c.Bool(&a.Unsafe.Value)
-}
-func (a *HivexOpenArgs) given() []*bool {
-	return []*bool{&a.Verbose.Set, &a.Debug.Set, &a.Write.Set, &a.Unsafe.Set}
+func (a *HivexOpenArgs) fields() []any {
+	return []any{(*path)(&a.Filename), &a.Verbose, &a.Debug, &a.Write, &a.Unsafe}
 }
 
 // HivexNodeNameArgs are the arguments of hivex_node_name.
-type HivexNodeNameArgs struct {
-	Nodeh int64
-}
+type HivexNodeNameArgs struct{ Nodeh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeNameArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-}
-func (a *HivexNodeNameArgs) given() []*bool { return nil }
+func (a *HivexNodeNameArgs) fields() []any { return []any{&a.Nodeh} }
 
 // HivexNodeChildrenArgs are the arguments of hivex_node_children.
-type HivexNodeChildrenArgs struct {
-	Nodeh int64
-}
+type HivexNodeChildrenArgs struct{ Nodeh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeChildrenArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-}
-func (a *HivexNodeChildrenArgs) given() []*bool { return nil }
+func (a *HivexNodeChildrenArgs) fields() []any { return []any{&a.Nodeh} }
 
 // HivexNodeGetChildArgs are the arguments of hivex_node_get_child.
 type HivexNodeGetChildArgs struct {
@@ -4028,34 +2092,17 @@ type HivexNodeGetChildArgs struct {
 	Name  string
 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeGetChildArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-	c.String(&a.Name)
-}
-func (a *HivexNodeGetChildArgs) given() []*bool { return nil }
+func (a *HivexNodeGetChildArgs) fields() []any { return []any{&a.Nodeh, &a.Name} }
 
 // HivexNodeParentArgs are the arguments of hivex_node_parent.
-type HivexNodeParentArgs struct {
-	Nodeh int64
-}
+type HivexNodeParentArgs struct{ Nodeh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeParentArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-}
-func (a *HivexNodeParentArgs) given() []*bool { return nil }
+func (a *HivexNodeParentArgs) fields() []any { return []any{&a.Nodeh} }
 
 // HivexNodeValuesArgs are the arguments of hivex_node_values.
-type HivexNodeValuesArgs struct {
-	Nodeh int64
-}
+type HivexNodeValuesArgs struct{ Nodeh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeValuesArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-}
-func (a *HivexNodeValuesArgs) given() []*bool { return nil }
+func (a *HivexNodeValuesArgs) fields() []any { return []any{&a.Nodeh} }
 
 // HivexNodeGetValueArgs are the arguments of hivex_node_get_value.
 type HivexNodeGetValueArgs struct {
@@ -4063,56 +2110,27 @@ type HivexNodeGetValueArgs struct {
 	Key   string
 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeGetValueArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-	c.String(&a.Key)
-}
-func (a *HivexNodeGetValueArgs) given() []*bool { return nil }
+func (a *HivexNodeGetValueArgs) fields() []any { return []any{&a.Nodeh, &a.Key} }
 
 // HivexValueKeyArgs are the arguments of hivex_value_key.
-type HivexValueKeyArgs struct {
-	Valueh int64
-}
+type HivexValueKeyArgs struct{ Valueh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexValueKeyArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Valueh)
-}
-func (a *HivexValueKeyArgs) given() []*bool { return nil }
+func (a *HivexValueKeyArgs) fields() []any { return []any{&a.Valueh} }
 
 // HivexValueTypeArgs are the arguments of hivex_value_type.
-type HivexValueTypeArgs struct {
-	Valueh int64
-}
+type HivexValueTypeArgs struct{ Valueh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexValueTypeArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Valueh)
-}
-func (a *HivexValueTypeArgs) given() []*bool { return nil }
+func (a *HivexValueTypeArgs) fields() []any { return []any{&a.Valueh} }
 
 // HivexValueValueArgs are the arguments of hivex_value_value.
-type HivexValueValueArgs struct {
-	Valueh int64
-}
+type HivexValueValueArgs struct{ Valueh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexValueValueArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Valueh)
-}
-func (a *HivexValueValueArgs) given() []*bool { return nil }
+func (a *HivexValueValueArgs) fields() []any { return []any{&a.Valueh} }
 
 // HivexCommitArgs are the arguments of hivex_commit.
-type HivexCommitArgs struct {
-	Filename *string
-}
+type HivexCommitArgs struct{ Filename *string }
 
-// Code implements xdr.Coder.
-func (a *HivexCommitArgs) Code(c *xdr.Codec) {
-	c.OptString(&a.Filename)
-}
-func (a *HivexCommitArgs) given() []*bool { return nil }
+func (a *HivexCommitArgs) fields() []any { return []any{&a.Filename} }
 
 // HivexNodeAddChildArgs are the arguments of hivex_node_add_child.
 type HivexNodeAddChildArgs struct {
@@ -4120,23 +2138,12 @@ type HivexNodeAddChildArgs struct {
 	Name   string
 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeAddChildArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Parent)
-	c.String(&a.Name)
-}
-func (a *HivexNodeAddChildArgs) given() []*bool { return nil }
+func (a *HivexNodeAddChildArgs) fields() []any { return []any{&a.Parent, &a.Name} }
 
 // HivexNodeDeleteChildArgs are the arguments of hivex_node_delete_child.
-type HivexNodeDeleteChildArgs struct {
-	Nodeh int64
-}
+type HivexNodeDeleteChildArgs struct{ Nodeh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeDeleteChildArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-}
-func (a *HivexNodeDeleteChildArgs) given() []*bool { return nil }
+func (a *HivexNodeDeleteChildArgs) fields() []any { return []any{&a.Nodeh} }
 
 // HivexNodeSetValueArgs are the arguments of hivex_node_set_value.
 type HivexNodeSetValueArgs struct {
@@ -4146,14 +2153,7 @@ type HivexNodeSetValueArgs struct {
 	Val   []byte
 }
 
-// Code implements xdr.Coder.
-func (a *HivexNodeSetValueArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Nodeh)
-	c.String(&a.Key)
-	c.Int64(&a.T)
-	c.Bytes(&a.Val)
-}
-func (a *HivexNodeSetValueArgs) given() []*bool { return nil }
+func (a *HivexNodeSetValueArgs) fields() []any { return []any{&a.Nodeh, &a.Key, &a.T, &a.Val} }
 
 // XfsRepairArgs are the arguments of xfs_repair.
 type XfsRepairArgs struct {
@@ -4170,34 +2170,14 @@ type XfsRepairArgs struct {
 	Rtdev         Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *XfsRepairArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Forcelogzero.Value)
-	c.Bool(&a.Nomodify.Value)
-	c.Bool(&a.Noprefetch.Value)
-	c.Bool(&a.Forcegeometry.Value)
-	c.Int64(&a.Maxmem.Value)
-	c.Int64(&a.Ihashsize.Value)
-	c.Int64(&a.Bhashsize.Value)
-	c.Int64(&a.Agstride.Value)
-	c.String(&a.Logdev.Value)
-	c.String(&a.Rtdev.Value)
-}
-func (a *XfsRepairArgs) given() []*bool {
-	return []*bool{&a.Forcelogzero.Set, &a.Nomodify.Set, &a.Noprefetch.Set, &a.Forcegeometry.Set, &a.Maxmem.Set, &a.Ihashsize.Set, &a.Bhashsize.Set, &a.Agstride.Set, &a.Logdev.Set, &a.Rtdev.Set}
+func (a *XfsRepairArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Forcelogzero, &a.Nomodify, &a.Noprefetch, &a.Forcegeometry, &a.Maxmem, &a.Ihashsize, &a.Bhashsize, &a.Agstride, &a.Logdev, &a.Rtdev}
 }
 
 // RmFArgs are the arguments of rm_f.
-type RmFArgs struct {
-	Path string
-}
+type RmFArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *RmFArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *RmFArgs) given() []*bool { return nil }
+func (a *RmFArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // Mke2fsArgs are the arguments of mke2fs.
 type Mke2fsArgs struct {
@@ -4242,50 +2222,8 @@ type Mke2fsArgs struct {
 	Uninitbg                 Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *Mke2fsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Blockscount.Value)
-	c.Int64(&a.Blocksize.Value)
-	c.Int64(&a.Fragsize.Value)
-	c.Int64(&a.Blockspergroup.Value)
-	c.Int64(&a.Numberofgroups.Value)
-	c.Int64(&a.Bytesperinode.Value)
-	c.Int64(&a.Inodesize.Value)
-	c.Int64(&a.Journalsize.Value)
-	c.Int64(&a.Numberofinodes.Value)
-	c.Int64(&a.Stridesize.Value)
-	c.Int64(&a.Stripewidth.Value)
-	c.Int64(&a.Maxonlineresize.Value)
-	c.Int(&a.Reservedblockspercentage.Value)
-	c.Int(&a.Mmpupdateinterval.Value)
-	c.String(&a.Journaldevice.Value)
-	c.String(&a.Label.Value)
-	c.String(&a.Lastmounteddir.Value)
-	c.String(&a.Creatoros.Value)
-	c.String(&a.Fstype.Value)
-	c.String(&a.Usagetype.Value)
-	c.String(&a.Uuid.Value)
-	c.Bool(&a.Forcecreate.Value)
-	c.Bool(&a.Writesbandgrouponly.Value)
-	c.Bool(&a.Lazyitableinit.Value)
-	c.Bool(&a.Lazyjournalinit.Value)
-	c.Bool(&a.Testfs.Value)
-	c.Bool(&a.Discard.Value)
-	c.Bool(&a.Quotatype.Value)
-	c.Bool(&a.Extent.Value)
-	c.Bool(&a.Filetype.Value)
-	c.Bool(&a.Flexbg.Value)
-	c.Bool(&a.Hasjournal.Value)
-	c.Bool(&a.Journaldev.Value)
-	c.Bool(&a.Largefile.Value)
-	c.Bool(&a.Quota.Value)
-	c.Bool(&a.Resizeinode.Value)
-	c.Bool(&a.Sparsesuper.Value)
-	c.Bool(&a.Uninitbg.Value)
-}
-func (a *Mke2fsArgs) given() []*bool {
-	return []*bool{&a.Blockscount.Set, &a.Blocksize.Set, &a.Fragsize.Set, &a.Blockspergroup.Set, &a.Numberofgroups.Set, &a.Bytesperinode.Set, &a.Inodesize.Set, &a.Journalsize.Set, &a.Numberofinodes.Set, &a.Stridesize.Set, &a.Stripewidth.Set, &a.Maxonlineresize.Set, &a.Reservedblockspercentage.Set, &a.Mmpupdateinterval.Set, &a.Journaldevice.Set, &a.Label.Set, &a.Lastmounteddir.Set, &a.Creatoros.Set, &a.Fstype.Set, &a.Usagetype.Set, &a.Uuid.Set, &a.Forcecreate.Set, &a.Writesbandgrouponly.Set, &a.Lazyitableinit.Set, &a.Lazyjournalinit.Set, &a.Testfs.Set, &a.Discard.Set, &a.Quotatype.Set, &a.Extent.Set, &a.Filetype.Set, &a.Flexbg.Set, &a.Hasjournal.Set, &a.Journaldev.Set, &a.Largefile.Set, &a.Quota.Set, &a.Resizeinode.Set, &a.Sparsesuper.Set, &a.Uninitbg.Set}
+func (a *Mke2fsArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Blockscount, &a.Blocksize, &a.Fragsize, &a.Blockspergroup, &a.Numberofgroups, &a.Bytesperinode, &a.Inodesize, &a.Journalsize, &a.Numberofinodes, &a.Stridesize, &a.Stripewidth, &a.Maxonlineresize, &a.Reservedblockspercentage, &a.Mmpupdateinterval, &a.Journaldevice, &a.Label, &a.Lastmounteddir, &a.Creatoros, &a.Fstype, &a.Usagetype, &a.Uuid, &a.Forcecreate, &a.Writesbandgrouponly, &a.Lazyitableinit, &a.Lazyjournalinit, &a.Testfs, &a.Discard, &a.Quotatype, &a.Extent, &a.Filetype, &a.Flexbg, &a.Hasjournal, &a.Journaldev, &a.Largefile, &a.Quota, &a.Resizeinode, &a.Sparsesuper, &a.Uninitbg}
 }
 
 // MktempArgs are the arguments of mktemp.
@@ -4294,169 +2232,72 @@ type MktempArgs struct {
 	Suffix Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *MktempArgs) Code(c *xdr.Codec) {
-	c.String(&a.Tmpl)
-	c.String(&a.Suffix.Value)
-}
-func (a *MktempArgs) given() []*bool { return []*bool{&a.Suffix.Set} }
+func (a *MktempArgs) fields() []any { return []any{(*path)(&a.Tmpl), &a.Suffix} }
 
 // MklostAndFoundArgs are the arguments of mklost_and_found.
-type MklostAndFoundArgs struct {
-	Mountpoint string
-}
+type MklostAndFoundArgs struct{ Mountpoint string }
 
-// Code implements xdr.Coder.
-func (a *MklostAndFoundArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountpoint)
-}
-func (a *MklostAndFoundArgs) given() []*bool { return nil }
+func (a *MklostAndFoundArgs) fields() []any { return []any{(*path)(&a.Mountpoint)} }
 
 // AclGetFileArgs are the arguments of acl_get_file.
-type AclGetFileArgs struct {
-	Path    string
-	Acltype string
-}
+type AclGetFileArgs struct{ Path, Acltype string }
 
-// Code implements xdr.Coder.
-func (a *AclGetFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Acltype)
-}
-func (a *AclGetFileArgs) given() []*bool { return nil }
+func (a *AclGetFileArgs) fields() []any { return []any{(*path)(&a.Path), &a.Acltype} }
 
 // AclSetFileArgs are the arguments of acl_set_file.
-type AclSetFileArgs struct {
-	Path    string
-	Acltype string
-	Acl     string
-}
+type AclSetFileArgs struct{ Path, Acltype, Acl string }
 
-// Code implements xdr.Coder.
-func (a *AclSetFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Acltype)
-	c.String(&a.Acl)
-}
-func (a *AclSetFileArgs) given() []*bool { return nil }
+func (a *AclSetFileArgs) fields() []any { return []any{(*path)(&a.Path), &a.Acltype, &a.Acl} }
 
 // AclDeleteDefFileArgs are the arguments of acl_delete_def_file.
-type AclDeleteDefFileArgs struct {
-	Dir string
-}
+type AclDeleteDefFileArgs struct{ Dir string }
 
-// Code implements xdr.Coder.
-func (a *AclDeleteDefFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Dir)
-}
-func (a *AclDeleteDefFileArgs) given() []*bool { return nil }
+func (a *AclDeleteDefFileArgs) fields() []any { return []any{(*path)(&a.Dir)} }
 
 // CapGetFileArgs are the arguments of cap_get_file.
-type CapGetFileArgs struct {
-	Path string
-}
+type CapGetFileArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *CapGetFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *CapGetFileArgs) given() []*bool { return nil }
+func (a *CapGetFileArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // CapSetFileArgs are the arguments of cap_set_file.
-type CapSetFileArgs struct {
-	Path string
-	Cap  string
-}
+type CapSetFileArgs struct{ Path, Cap string }
 
-// Code implements xdr.Coder.
-func (a *CapSetFileArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Cap)
-}
-func (a *CapSetFileArgs) given() []*bool { return nil }
+func (a *CapSetFileArgs) fields() []any { return []any{(*path)(&a.Path), &a.Cap} }
 
 // LdmtoolScanDevicesArgs are the arguments of ldmtool_scan_devices.
-type LdmtoolScanDevicesArgs struct {
-	Devices []string
-}
+type LdmtoolScanDevicesArgs struct{ Devices []string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolScanDevicesArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Devices)
-}
-func (a *LdmtoolScanDevicesArgs) given() []*bool { return nil }
+func (a *LdmtoolScanDevicesArgs) fields() []any { return []any{(*devices)(&a.Devices)} }
 
 // LdmtoolDiskgroupNameArgs are the arguments of ldmtool_diskgroup_name.
-type LdmtoolDiskgroupNameArgs struct {
-	Diskgroup string
-}
+type LdmtoolDiskgroupNameArgs struct{ Diskgroup string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolDiskgroupNameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Diskgroup)
-}
-func (a *LdmtoolDiskgroupNameArgs) given() []*bool { return nil }
+func (a *LdmtoolDiskgroupNameArgs) fields() []any { return []any{&a.Diskgroup} }
 
 // LdmtoolDiskgroupVolumesArgs are the arguments of ldmtool_diskgroup_volumes.
-type LdmtoolDiskgroupVolumesArgs struct {
-	Diskgroup string
-}
+type LdmtoolDiskgroupVolumesArgs struct{ Diskgroup string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolDiskgroupVolumesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Diskgroup)
-}
-func (a *LdmtoolDiskgroupVolumesArgs) given() []*bool { return nil }
+func (a *LdmtoolDiskgroupVolumesArgs) fields() []any { return []any{&a.Diskgroup} }
 
 // LdmtoolDiskgroupDisksArgs are the arguments of ldmtool_diskgroup_disks.
-type LdmtoolDiskgroupDisksArgs struct {
-	Diskgroup string
-}
+type LdmtoolDiskgroupDisksArgs struct{ Diskgroup string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolDiskgroupDisksArgs) Code(c *xdr.Codec) {
-	c.String(&a.Diskgroup)
-}
-func (a *LdmtoolDiskgroupDisksArgs) given() []*bool { return nil }
+func (a *LdmtoolDiskgroupDisksArgs) fields() []any { return []any{&a.Diskgroup} }
 
 // LdmtoolVolumeTypeArgs are the arguments of ldmtool_volume_type.
-type LdmtoolVolumeTypeArgs struct {
-	Diskgroup string
-	Volume    string
-}
+type LdmtoolVolumeTypeArgs struct{ Diskgroup, Volume string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolVolumeTypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Diskgroup)
-	c.String(&a.Volume)
-}
-func (a *LdmtoolVolumeTypeArgs) given() []*bool { return nil }
+func (a *LdmtoolVolumeTypeArgs) fields() []any { return []any{&a.Diskgroup, &a.Volume} }
 
 // LdmtoolVolumeHintArgs are the arguments of ldmtool_volume_hint.
-type LdmtoolVolumeHintArgs struct {
-	Diskgroup string
-	Volume    string
-}
+type LdmtoolVolumeHintArgs struct{ Diskgroup, Volume string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolVolumeHintArgs) Code(c *xdr.Codec) {
-	c.String(&a.Diskgroup)
-	c.String(&a.Volume)
-}
-func (a *LdmtoolVolumeHintArgs) given() []*bool { return nil }
+func (a *LdmtoolVolumeHintArgs) fields() []any { return []any{&a.Diskgroup, &a.Volume} }
 
 // LdmtoolVolumePartitionsArgs are the arguments of ldmtool_volume_partitions.
-type LdmtoolVolumePartitionsArgs struct {
-	Diskgroup string
-	Volume    string
-}
+type LdmtoolVolumePartitionsArgs struct{ Diskgroup, Volume string }
 
-// Code implements xdr.Coder.
-func (a *LdmtoolVolumePartitionsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Diskgroup)
-	c.String(&a.Volume)
-}
-func (a *LdmtoolVolumePartitionsArgs) given() []*bool { return nil }
+func (a *LdmtoolVolumePartitionsArgs) fields() []any { return []any{&a.Diskgroup, &a.Volume} }
 
 // PartSetGptTypeArgs are the arguments of part_set_gpt_type.
 type PartSetGptTypeArgs struct {
@@ -4465,13 +2306,7 @@ type PartSetGptTypeArgs struct {
 	Guid    string
 }
 
-// Code implements xdr.Coder.
-func (a *PartSetGptTypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.String(&a.Guid)
-}
-func (a *PartSetGptTypeArgs) given() []*bool { return nil }
+func (a *PartSetGptTypeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum, &a.Guid} }
 
 // PartGetGptTypeArgs are the arguments of part_get_gpt_type.
 type PartGetGptTypeArgs struct {
@@ -4479,58 +2314,27 @@ type PartGetGptTypeArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetGptTypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetGptTypeArgs) given() []*bool { return nil }
+func (a *PartGetGptTypeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // RenameArgs are the arguments of rename.
-type RenameArgs struct {
-	Oldpath string
-	Newpath string
-}
+type RenameArgs struct{ Oldpath, Newpath string }
 
-// Code implements xdr.Coder.
-func (a *RenameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Oldpath)
-	c.String(&a.Newpath)
-}
-func (a *RenameArgs) given() []*bool { return nil }
+func (a *RenameArgs) fields() []any { return []any{(*path)(&a.Oldpath), (*path)(&a.Newpath)} }
 
 // IsWholeDeviceArgs are the arguments of is_whole_device.
-type IsWholeDeviceArgs struct {
-	Device string
-}
+type IsWholeDeviceArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *IsWholeDeviceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *IsWholeDeviceArgs) given() []*bool { return nil }
+func (a *IsWholeDeviceArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // InternalParseMountableArgs are the arguments of internal_parse_mountable.
-type InternalParseMountableArgs struct {
-	Mountable string
-}
+type InternalParseMountableArgs struct{ Mountable string }
 
-// Code implements xdr.Coder.
-func (a *InternalParseMountableArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-}
-func (a *InternalParseMountableArgs) given() []*bool { return nil }
+func (a *InternalParseMountableArgs) fields() []any { return []any{(*mountable)(&a.Mountable)} }
 
 // InternalRhbz914931Args are the arguments of internal_rhbz914931.
-type InternalRhbz914931Args struct {
-	Count int
-}
+type InternalRhbz914931Args struct{ Count int }
 
-// Code implements xdr.Coder.
-func (a *InternalRhbz914931Args) Code(c *xdr.Codec) {
-	c.Int(&a.Count)
-}
-func (a *InternalRhbz914931Args) given() []*bool { return nil }
+func (a *InternalRhbz914931Args) fields() []any { return []any{&a.Count} }
 
 // SyslinuxArgs are the arguments of syslinux.
 type SyslinuxArgs struct {
@@ -4538,36 +2342,17 @@ type SyslinuxArgs struct {
 	Directory Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *SyslinuxArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Directory.Value)
-}
-func (a *SyslinuxArgs) given() []*bool { return []*bool{&a.Directory.Set} }
+func (a *SyslinuxArgs) fields() []any { return []any{(*device)(&a.Device), &a.Directory} }
 
 // ExtlinuxArgs are the arguments of extlinux.
-type ExtlinuxArgs struct {
-	Directory string
-}
+type ExtlinuxArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *ExtlinuxArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *ExtlinuxArgs) given() []*bool { return nil }
+func (a *ExtlinuxArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // CpRArgs are the arguments of cp_r.
-type CpRArgs struct {
-	Src  string
-	Dest string
-}
+type CpRArgs struct{ Src, Dest string }
 
-// Code implements xdr.Coder.
-func (a *CpRArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-}
-func (a *CpRArgs) given() []*bool { return nil }
+func (a *CpRArgs) fields() []any { return []any{(*path)(&a.Src), (*path)(&a.Dest)} }
 
 // RemountArgs are the arguments of remount.
 type RemountArgs struct {
@@ -4575,58 +2360,27 @@ type RemountArgs struct {
 	Rw         Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *RemountArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountpoint)
-	c.Bool(&a.Rw.Value)
-}
-func (a *RemountArgs) given() []*bool { return []*bool{&a.Rw.Set} }
+func (a *RemountArgs) fields() []any { return []any{(*path)(&a.Mountpoint), &a.Rw} }
 
 // SetUuidArgs are the arguments of set_uuid.
-type SetUuidArgs struct {
-	Device string
-	Uuid   string
-}
+type SetUuidArgs struct{ Device, Uuid string }
 
-// Code implements xdr.Coder.
-func (a *SetUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Uuid)
-}
-func (a *SetUuidArgs) given() []*bool { return nil }
+func (a *SetUuidArgs) fields() []any { return []any{(*device)(&a.Device), &a.Uuid} }
 
 // JournalOpenArgs are the arguments of journal_open.
-type JournalOpenArgs struct {
-	Directory string
-}
+type JournalOpenArgs struct{ Directory string }
 
-// Code implements xdr.Coder.
-func (a *JournalOpenArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-}
-func (a *JournalOpenArgs) given() []*bool { return nil }
+func (a *JournalOpenArgs) fields() []any { return []any{(*path)(&a.Directory)} }
 
 // JournalSkipArgs are the arguments of journal_skip.
-type JournalSkipArgs struct {
-	Skip int64
-}
+type JournalSkipArgs struct{ Skip int64 }
 
-// Code implements xdr.Coder.
-func (a *JournalSkipArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Skip)
-}
-func (a *JournalSkipArgs) given() []*bool { return nil }
+func (a *JournalSkipArgs) fields() []any { return []any{&a.Skip} }
 
 // JournalSetDataThresholdArgs are the arguments of journal_set_data_threshold.
-type JournalSetDataThresholdArgs struct {
-	Threshold int64
-}
+type JournalSetDataThresholdArgs struct{ Threshold int64 }
 
-// Code implements xdr.Coder.
-func (a *JournalSetDataThresholdArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Threshold)
-}
-func (a *JournalSetDataThresholdArgs) given() []*bool { return nil }
+func (a *JournalSetDataThresholdArgs) fields() []any { return []any{&a.Threshold} }
 
 // AugSetmArgs are the arguments of aug_setm.
 type AugSetmArgs struct {
@@ -4635,24 +2389,12 @@ type AugSetmArgs struct {
 	Val  string
 }
 
-// Code implements xdr.Coder.
-func (a *AugSetmArgs) Code(c *xdr.Codec) {
-	c.String(&a.Base)
-	c.OptString(&a.Sub)
-	c.String(&a.Val)
-}
-func (a *AugSetmArgs) given() []*bool { return nil }
+func (a *AugSetmArgs) fields() []any { return []any{&a.Base, &a.Sub, &a.Val} }
 
 // AugLabelArgs are the arguments of aug_label.
-type AugLabelArgs struct {
-	Augpath string
-}
+type AugLabelArgs struct{ Augpath string }
 
-// Code implements xdr.Coder.
-func (a *AugLabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Augpath)
-}
-func (a *AugLabelArgs) given() []*bool { return nil }
+func (a *AugLabelArgs) fields() []any { return []any{&a.Augpath} }
 
 // InternalUploadArgs are the arguments of internal_upload.
 type InternalUploadArgs struct {
@@ -4660,12 +2402,7 @@ type InternalUploadArgs struct {
 	Mode    int
 }
 
-// Code implements xdr.Coder.
-func (a *InternalUploadArgs) Code(c *xdr.Codec) {
-	c.String(&a.Tmpname)
-	c.Int(&a.Mode)
-}
-func (a *InternalUploadArgs) given() []*bool { return nil }
+func (a *InternalUploadArgs) fields() []any { return []any{&a.Tmpname, &a.Mode} }
 
 // CopyAttributesArgs are the arguments of copy_attributes.
 type CopyAttributesArgs struct {
@@ -4677,17 +2414,8 @@ type CopyAttributesArgs struct {
 	Ownership   Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *CopyAttributesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dest)
-	c.Bool(&a.All.Value)
-	c.Bool(&a.Mode.Value)
-	c.Bool(&a.Xattributes.Value)
-	c.Bool(&a.Ownership.Value)
-}
-func (a *CopyAttributesArgs) given() []*bool {
-	return []*bool{&a.All.Set, &a.Mode.Set, &a.Xattributes.Set, &a.Ownership.Set}
+func (a *CopyAttributesArgs) fields() []any {
+	return []any{(*path)(&a.Src), (*path)(&a.Dest), &a.All, &a.Mode, &a.Xattributes, &a.Ownership}
 }
 
 // PartGetNameArgs are the arguments of part_get_name.
@@ -4696,34 +2424,17 @@ type PartGetNameArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetNameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetNameArgs) given() []*bool { return nil }
+func (a *PartGetNameArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // BlkdiscardArgs are the arguments of blkdiscard.
-type BlkdiscardArgs struct {
-	Device string
-}
+type BlkdiscardArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlkdiscardArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlkdiscardArgs) given() []*bool { return nil }
+func (a *BlkdiscardArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BlkdiscardzeroesArgs are the arguments of blkdiscardzeroes.
-type BlkdiscardzeroesArgs struct {
-	Device string
-}
+type BlkdiscardzeroesArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BlkdiscardzeroesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BlkdiscardzeroesArgs) given() []*bool { return nil }
+func (a *BlkdiscardzeroesArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // CpioOutArgs are the arguments of cpio_out.
 type CpioOutArgs struct {
@@ -4731,34 +2442,17 @@ type CpioOutArgs struct {
 	Format    Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *CpioOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Directory)
-	c.String(&a.Format.Value)
-}
-func (a *CpioOutArgs) given() []*bool { return []*bool{&a.Format.Set} }
+func (a *CpioOutArgs) fields() []any { return []any{(*path)(&a.Directory), &a.Format} }
 
 // StatnsArgs are the arguments of statns.
-type StatnsArgs struct {
-	Path string
-}
+type StatnsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *StatnsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *StatnsArgs) given() []*bool { return nil }
+func (a *StatnsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // LstatnsArgs are the arguments of lstatns.
-type LstatnsArgs struct {
-	Path string
-}
+type LstatnsArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *LstatnsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *LstatnsArgs) given() []*bool { return nil }
+func (a *LstatnsArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // InternalLstatnslistArgs are the arguments of internal_lstatnslist.
 type InternalLstatnslistArgs struct {
@@ -4766,12 +2460,7 @@ type InternalLstatnslistArgs struct {
 	Names []string
 }
 
-// Code implements xdr.Coder.
-func (a *InternalLstatnslistArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Strings(&a.Names)
-}
-func (a *InternalLstatnslistArgs) given() []*bool { return nil }
+func (a *InternalLstatnslistArgs) fields() []any { return []any{(*path)(&a.Path), &a.Names} }
 
 // BlockdevSetraArgs are the arguments of blockdev_setra.
 type BlockdevSetraArgs struct {
@@ -4779,34 +2468,17 @@ type BlockdevSetraArgs struct {
 	Sectors int
 }
 
-// Code implements xdr.Coder.
-func (a *BlockdevSetraArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Sectors)
-}
-func (a *BlockdevSetraArgs) given() []*bool { return nil }
+func (a *BlockdevSetraArgs) fields() []any { return []any{(*device)(&a.Device), &a.Sectors} }
 
 // BtrfsSubvolumeGetDefaultArgs are the arguments of btrfs_subvolume_get_default.
-type BtrfsSubvolumeGetDefaultArgs struct {
-	Fs string
-}
+type BtrfsSubvolumeGetDefaultArgs struct{ Fs string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeGetDefaultArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fs)
-}
-func (a *BtrfsSubvolumeGetDefaultArgs) given() []*bool { return nil }
+func (a *BtrfsSubvolumeGetDefaultArgs) fields() []any { return []any{(*mntPath)(&a.Fs)} }
 
 // BtrfsSubvolumeShowArgs are the arguments of btrfs_subvolume_show.
-type BtrfsSubvolumeShowArgs struct {
-	Subvolume string
-}
+type BtrfsSubvolumeShowArgs struct{ Subvolume string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsSubvolumeShowArgs) Code(c *xdr.Codec) {
-	c.String(&a.Subvolume)
-}
-func (a *BtrfsSubvolumeShowArgs) given() []*bool { return nil }
+func (a *BtrfsSubvolumeShowArgs) fields() []any { return []any{(*path)(&a.Subvolume)} }
 
 // BtrfsQuotaEnableArgs are the arguments of btrfs_quota_enable.
 type BtrfsQuotaEnableArgs struct {
@@ -4814,23 +2486,12 @@ type BtrfsQuotaEnableArgs struct {
 	Enable bool
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQuotaEnableArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fs)
-	c.Bool(&a.Enable)
-}
-func (a *BtrfsQuotaEnableArgs) given() []*bool { return nil }
+func (a *BtrfsQuotaEnableArgs) fields() []any { return []any{(*mntPath)(&a.Fs), &a.Enable} }
 
 // BtrfsQuotaRescanArgs are the arguments of btrfs_quota_rescan.
-type BtrfsQuotaRescanArgs struct {
-	Fs string
-}
+type BtrfsQuotaRescanArgs struct{ Fs string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQuotaRescanArgs) Code(c *xdr.Codec) {
-	c.String(&a.Fs)
-}
-func (a *BtrfsQuotaRescanArgs) given() []*bool { return nil }
+func (a *BtrfsQuotaRescanArgs) fields() []any { return []any{(*mntPath)(&a.Fs)} }
 
 // BtrfsQgroupLimitArgs are the arguments of btrfs_qgroup_limit.
 type BtrfsQgroupLimitArgs struct {
@@ -4838,145 +2499,62 @@ type BtrfsQgroupLimitArgs struct {
 	Size      int64
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQgroupLimitArgs) Code(c *xdr.Codec) {
-	c.String(&a.Subvolume)
-	c.Int64(&a.Size)
-}
-func (a *BtrfsQgroupLimitArgs) given() []*bool { return nil }
+func (a *BtrfsQgroupLimitArgs) fields() []any { return []any{(*path)(&a.Subvolume), &a.Size} }
 
 // BtrfsQgroupCreateArgs are the arguments of btrfs_qgroup_create.
-type BtrfsQgroupCreateArgs struct {
-	Qgroupid  string
-	Subvolume string
-}
+type BtrfsQgroupCreateArgs struct{ Qgroupid, Subvolume string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQgroupCreateArgs) Code(c *xdr.Codec) {
-	c.String(&a.Qgroupid)
-	c.String(&a.Subvolume)
-}
-func (a *BtrfsQgroupCreateArgs) given() []*bool { return nil }
+func (a *BtrfsQgroupCreateArgs) fields() []any { return []any{&a.Qgroupid, (*path)(&a.Subvolume)} }
 
 // BtrfsQgroupDestroyArgs are the arguments of btrfs_qgroup_destroy.
-type BtrfsQgroupDestroyArgs struct {
-	Qgroupid  string
-	Subvolume string
-}
+type BtrfsQgroupDestroyArgs struct{ Qgroupid, Subvolume string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQgroupDestroyArgs) Code(c *xdr.Codec) {
-	c.String(&a.Qgroupid)
-	c.String(&a.Subvolume)
-}
-func (a *BtrfsQgroupDestroyArgs) given() []*bool { return nil }
+func (a *BtrfsQgroupDestroyArgs) fields() []any { return []any{&a.Qgroupid, (*path)(&a.Subvolume)} }
 
 // BtrfsQgroupShowArgs are the arguments of btrfs_qgroup_show.
-type BtrfsQgroupShowArgs struct {
-	Path string
-}
+type BtrfsQgroupShowArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQgroupShowArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsQgroupShowArgs) given() []*bool { return nil }
+func (a *BtrfsQgroupShowArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsQgroupAssignArgs are the arguments of btrfs_qgroup_assign.
-type BtrfsQgroupAssignArgs struct {
-	Src  string
-	Dst  string
-	Path string
-}
+type BtrfsQgroupAssignArgs struct{ Src, Dst, Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQgroupAssignArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dst)
-	c.String(&a.Path)
-}
-func (a *BtrfsQgroupAssignArgs) given() []*bool { return nil }
+func (a *BtrfsQgroupAssignArgs) fields() []any { return []any{&a.Src, &a.Dst, (*path)(&a.Path)} }
 
 // BtrfsQgroupRemoveArgs are the arguments of btrfs_qgroup_remove.
-type BtrfsQgroupRemoveArgs struct {
-	Src  string
-	Dst  string
-	Path string
-}
+type BtrfsQgroupRemoveArgs struct{ Src, Dst, Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsQgroupRemoveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Src)
-	c.String(&a.Dst)
-	c.String(&a.Path)
-}
-func (a *BtrfsQgroupRemoveArgs) given() []*bool { return nil }
+func (a *BtrfsQgroupRemoveArgs) fields() []any { return []any{&a.Src, &a.Dst, (*path)(&a.Path)} }
 
 // BtrfsScrubStartArgs are the arguments of btrfs_scrub_start.
-type BtrfsScrubStartArgs struct {
-	Path string
-}
+type BtrfsScrubStartArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsScrubStartArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsScrubStartArgs) given() []*bool { return nil }
+func (a *BtrfsScrubStartArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsScrubCancelArgs are the arguments of btrfs_scrub_cancel.
-type BtrfsScrubCancelArgs struct {
-	Path string
-}
+type BtrfsScrubCancelArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsScrubCancelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsScrubCancelArgs) given() []*bool { return nil }
+func (a *BtrfsScrubCancelArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsScrubResumeArgs are the arguments of btrfs_scrub_resume.
-type BtrfsScrubResumeArgs struct {
-	Path string
-}
+type BtrfsScrubResumeArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsScrubResumeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsScrubResumeArgs) given() []*bool { return nil }
+func (a *BtrfsScrubResumeArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsBalancePauseArgs are the arguments of btrfs_balance_pause.
-type BtrfsBalancePauseArgs struct {
-	Path string
-}
+type BtrfsBalancePauseArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsBalancePauseArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsBalancePauseArgs) given() []*bool { return nil }
+func (a *BtrfsBalancePauseArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsBalanceCancelArgs are the arguments of btrfs_balance_cancel.
-type BtrfsBalanceCancelArgs struct {
-	Path string
-}
+type BtrfsBalanceCancelArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsBalanceCancelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsBalanceCancelArgs) given() []*bool { return nil }
+func (a *BtrfsBalanceCancelArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsBalanceResumeArgs are the arguments of btrfs_balance_resume.
-type BtrfsBalanceResumeArgs struct {
-	Path string
-}
+type BtrfsBalanceResumeArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsBalanceResumeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsBalanceResumeArgs) given() []*bool { return nil }
+func (a *BtrfsBalanceResumeArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsFilesystemDefragmentArgs are the arguments of btrfs_filesystem_defragment.
 type BtrfsFilesystemDefragmentArgs struct {
@@ -4985,37 +2563,19 @@ type BtrfsFilesystemDefragmentArgs struct {
 	Compress Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsFilesystemDefragmentArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Flush.Value)
-	c.String(&a.Compress.Value)
-}
-func (a *BtrfsFilesystemDefragmentArgs) given() []*bool {
-	return []*bool{&a.Flush.Set, &a.Compress.Set}
+func (a *BtrfsFilesystemDefragmentArgs) fields() []any {
+	return []any{(*path)(&a.Path), &a.Flush, &a.Compress}
 }
 
 // BtrfsRescueChunkRecoverArgs are the arguments of btrfs_rescue_chunk_recover.
-type BtrfsRescueChunkRecoverArgs struct {
-	Device string
-}
+type BtrfsRescueChunkRecoverArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsRescueChunkRecoverArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BtrfsRescueChunkRecoverArgs) given() []*bool { return nil }
+func (a *BtrfsRescueChunkRecoverArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BtrfsRescueSuperRecoverArgs are the arguments of btrfs_rescue_super_recover.
-type BtrfsRescueSuperRecoverArgs struct {
-	Device string
-}
+type BtrfsRescueSuperRecoverArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsRescueSuperRecoverArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BtrfsRescueSuperRecoverArgs) given() []*bool { return nil }
+func (a *BtrfsRescueSuperRecoverArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // PartSetGptGuidArgs are the arguments of part_set_gpt_guid.
 type PartSetGptGuidArgs struct {
@@ -5024,13 +2584,7 @@ type PartSetGptGuidArgs struct {
 	Guid    string
 }
 
-// Code implements xdr.Coder.
-func (a *PartSetGptGuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.String(&a.Guid)
-}
-func (a *PartSetGptGuidArgs) given() []*bool { return nil }
+func (a *PartSetGptGuidArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum, &a.Guid} }
 
 // PartGetGptGuidArgs are the arguments of part_get_gpt_guid.
 type PartGetGptGuidArgs struct {
@@ -5038,34 +2592,17 @@ type PartGetGptGuidArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetGptGuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetGptGuidArgs) given() []*bool { return nil }
+func (a *PartGetGptGuidArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // BtrfsBalanceStatusArgs are the arguments of btrfs_balance_status.
-type BtrfsBalanceStatusArgs struct {
-	Path string
-}
+type BtrfsBalanceStatusArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsBalanceStatusArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsBalanceStatusArgs) given() []*bool { return nil }
+func (a *BtrfsBalanceStatusArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfsScrubStatusArgs are the arguments of btrfs_scrub_status.
-type BtrfsScrubStatusArgs struct {
-	Path string
-}
+type BtrfsScrubStatusArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsScrubStatusArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *BtrfsScrubStatusArgs) given() []*bool { return nil }
+func (a *BtrfsScrubStatusArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // BtrfstuneSeedingArgs are the arguments of btrfstune_seeding.
 type BtrfstuneSeedingArgs struct {
@@ -5073,34 +2610,19 @@ type BtrfstuneSeedingArgs struct {
 	Seeding bool
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfstuneSeedingArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Bool(&a.Seeding)
-}
-func (a *BtrfstuneSeedingArgs) given() []*bool { return nil }
+func (a *BtrfstuneSeedingArgs) fields() []any { return []any{(*device)(&a.Device), &a.Seeding} }
 
 // BtrfstuneEnableExtendedInodeRefsArgs are the arguments of btrfstune_enable_extended_inode_refs.
-type BtrfstuneEnableExtendedInodeRefsArgs struct {
-	Device string
-}
+type BtrfstuneEnableExtendedInodeRefsArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BtrfstuneEnableExtendedInodeRefsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BtrfstuneEnableExtendedInodeRefsArgs) given() []*bool { return nil }
+func (a *BtrfstuneEnableExtendedInodeRefsArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // BtrfstuneEnableSkinnyMetadataExtentRefsArgs are the arguments of btrfstune_enable_skinny_metadata_extent_refs.
-type BtrfstuneEnableSkinnyMetadataExtentRefsArgs struct {
-	Device string
-}
+type BtrfstuneEnableSkinnyMetadataExtentRefsArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BtrfstuneEnableSkinnyMetadataExtentRefsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
+func (a *BtrfstuneEnableSkinnyMetadataExtentRefsArgs) fields() []any {
+	return []any{(*device)(&a.Device)}
 }
-func (a *BtrfstuneEnableSkinnyMetadataExtentRefsArgs) given() []*bool { return nil }
 
 // BtrfsImageArgs are the arguments of btrfs_image.
 type BtrfsImageArgs struct {
@@ -5109,13 +2631,9 @@ type BtrfsImageArgs struct {
 	Compresslevel Opt[int]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsImageArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Source)
-	c.String(&a.Image)
-	c.Int(&a.Compresslevel.Value)
+func (a *BtrfsImageArgs) fields() []any {
+	return []any{(*devices)(&a.Source), (*path)(&a.Image), &a.Compresslevel}
 }
-func (a *BtrfsImageArgs) given() []*bool { return []*bool{&a.Compresslevel.Set} }
 
 // PartGetMbrPartTypeArgs are the arguments of part_get_mbr_part_type.
 type PartGetMbrPartTypeArgs struct {
@@ -5123,106 +2641,49 @@ type PartGetMbrPartTypeArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetMbrPartTypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetMbrPartTypeArgs) given() []*bool { return nil }
+func (a *PartGetMbrPartTypeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // BtrfsReplaceArgs are the arguments of btrfs_replace.
-type BtrfsReplaceArgs struct {
-	Srcdev    string
-	Targetdev string
-	Mntpoint  string
-}
+type BtrfsReplaceArgs struct{ Srcdev, Targetdev, Mntpoint string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsReplaceArgs) Code(c *xdr.Codec) {
-	c.String(&a.Srcdev)
-	c.String(&a.Targetdev)
-	c.String(&a.Mntpoint)
+func (a *BtrfsReplaceArgs) fields() []any {
+	return []any{(*device)(&a.Srcdev), (*device)(&a.Targetdev), (*path)(&a.Mntpoint)}
 }
-func (a *BtrfsReplaceArgs) given() []*bool { return nil }
 
 // SetUuidRandomArgs are the arguments of set_uuid_random.
-type SetUuidRandomArgs struct {
-	Device string
-}
+type SetUuidRandomArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *SetUuidRandomArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *SetUuidRandomArgs) given() []*bool { return nil }
+func (a *SetUuidRandomArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // VfsMinimumSizeArgs are the arguments of vfs_minimum_size.
-type VfsMinimumSizeArgs struct {
-	Mountable string
-}
+type VfsMinimumSizeArgs struct{ Mountable string }
 
-// Code implements xdr.Coder.
-func (a *VfsMinimumSizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Mountable)
-}
-func (a *VfsMinimumSizeArgs) given() []*bool { return nil }
+func (a *VfsMinimumSizeArgs) fields() []any { return []any{(*mountable)(&a.Mountable)} }
 
 // InternalFeatureAvailableArgs are the arguments of internal_feature_available.
-type InternalFeatureAvailableArgs struct {
-	Group string
-}
+type InternalFeatureAvailableArgs struct{ Group string }
 
-// Code implements xdr.Coder.
-func (a *InternalFeatureAvailableArgs) Code(c *xdr.Codec) {
-	c.String(&a.Group)
-}
-func (a *InternalFeatureAvailableArgs) given() []*bool { return nil }
+func (a *InternalFeatureAvailableArgs) fields() []any { return []any{&a.Group} }
 
 // PartSetDiskGuidArgs are the arguments of part_set_disk_guid.
-type PartSetDiskGuidArgs struct {
-	Device string
-	Guid   string
-}
+type PartSetDiskGuidArgs struct{ Device, Guid string }
 
-// Code implements xdr.Coder.
-func (a *PartSetDiskGuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Guid)
-}
-func (a *PartSetDiskGuidArgs) given() []*bool { return nil }
+func (a *PartSetDiskGuidArgs) fields() []any { return []any{(*device)(&a.Device), &a.Guid} }
 
 // PartGetDiskGuidArgs are the arguments of part_get_disk_guid.
-type PartGetDiskGuidArgs struct {
-	Device string
-}
+type PartGetDiskGuidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PartGetDiskGuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PartGetDiskGuidArgs) given() []*bool { return nil }
+func (a *PartGetDiskGuidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // PartSetDiskGuidRandomArgs are the arguments of part_set_disk_guid_random.
-type PartSetDiskGuidRandomArgs struct {
-	Device string
-}
+type PartSetDiskGuidRandomArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PartSetDiskGuidRandomArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PartSetDiskGuidRandomArgs) given() []*bool { return nil }
+func (a *PartSetDiskGuidRandomArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // PartExpandGptArgs are the arguments of part_expand_gpt.
-type PartExpandGptArgs struct {
-	Device string
-}
+type PartExpandGptArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *PartExpandGptArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *PartExpandGptArgs) given() []*bool { return nil }
+func (a *PartExpandGptArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // NtfscatIArgs are the arguments of ntfscat_i.
 type NtfscatIArgs struct {
@@ -5230,12 +2691,7 @@ type NtfscatIArgs struct {
 	Inode  int64
 }
 
-// Code implements xdr.Coder.
-func (a *NtfscatIArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Inode)
-}
-func (a *NtfscatIArgs) given() []*bool { return nil }
+func (a *NtfscatIArgs) fields() []any { return []any{(*device)(&a.Device), &a.Inode} }
 
 // DownloadInodeArgs are the arguments of download_inode.
 type DownloadInodeArgs struct {
@@ -5243,34 +2699,17 @@ type DownloadInodeArgs struct {
 	Inode  int64
 }
 
-// Code implements xdr.Coder.
-func (a *DownloadInodeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Inode)
-}
-func (a *DownloadInodeArgs) given() []*bool { return nil }
+func (a *DownloadInodeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Inode} }
 
 // BtrfsFilesystemShowArgs are the arguments of btrfs_filesystem_show.
-type BtrfsFilesystemShowArgs struct {
-	Device string
-}
+type BtrfsFilesystemShowArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *BtrfsFilesystemShowArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *BtrfsFilesystemShowArgs) given() []*bool { return nil }
+func (a *BtrfsFilesystemShowArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // InternalFilesystemWalkArgs are the arguments of internal_filesystem_walk.
-type InternalFilesystemWalkArgs struct {
-	Device string
-}
+type InternalFilesystemWalkArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *InternalFilesystemWalkArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *InternalFilesystemWalkArgs) given() []*bool { return nil }
+func (a *InternalFilesystemWalkArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // SelinuxRelabelArgs are the arguments of selinux_relabel.
 type SelinuxRelabelArgs struct {
@@ -5279,13 +2718,7 @@ type SelinuxRelabelArgs struct {
 	Force    Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *SelinuxRelabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Specfile)
-	c.String(&a.Path)
-	c.Bool(&a.Force.Value)
-}
-func (a *SelinuxRelabelArgs) given() []*bool { return []*bool{&a.Force.Set} }
+func (a *SelinuxRelabelArgs) fields() []any { return []any{&a.Specfile, (*path)(&a.Path), &a.Force} }
 
 // DownloadBlocksArgs are the arguments of download_blocks.
 type DownloadBlocksArgs struct {
@@ -5295,14 +2728,9 @@ type DownloadBlocksArgs struct {
 	Unallocated Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *DownloadBlocksArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Start)
-	c.Int64(&a.Stop)
-	c.Bool(&a.Unallocated.Value)
+func (a *DownloadBlocksArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Start, &a.Stop, &a.Unallocated}
 }
-func (a *DownloadBlocksArgs) given() []*bool { return []*bool{&a.Unallocated.Set} }
 
 // AugTransformArgs are the arguments of aug_transform.
 type AugTransformArgs struct {
@@ -5311,13 +2739,7 @@ type AugTransformArgs struct {
 	Remove Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *AugTransformArgs) Code(c *xdr.Codec) {
-	c.String(&a.Lens)
-	c.String(&a.File)
-	c.Bool(&a.Remove.Value)
-}
-func (a *AugTransformArgs) given() []*bool { return []*bool{&a.Remove.Set} }
+func (a *AugTransformArgs) fields() []any { return []any{&a.Lens, &a.File, &a.Remove} }
 
 // InternalFindInodeArgs are the arguments of internal_find_inode.
 type InternalFindInodeArgs struct {
@@ -5325,12 +2747,7 @@ type InternalFindInodeArgs struct {
 	Inode  int64
 }
 
-// Code implements xdr.Coder.
-func (a *InternalFindInodeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int64(&a.Inode)
-}
-func (a *InternalFindInodeArgs) given() []*bool { return nil }
+func (a *InternalFindInodeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Inode} }
 
 // MksquashfsArgs are the arguments of mksquashfs.
 type MksquashfsArgs struct {
@@ -5339,35 +2756,17 @@ type MksquashfsArgs struct {
 	Excludes Opt[[]string]
 }
 
-// Code implements xdr.Coder.
-func (a *MksquashfsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.String(&a.Compress.Value)
-	c.Strings(&a.Excludes.Value)
-}
-func (a *MksquashfsArgs) given() []*bool { return []*bool{&a.Compress.Set, &a.Excludes.Set} }
+func (a *MksquashfsArgs) fields() []any { return []any{(*path)(&a.Path), &a.Compress, &a.Excludes} }
 
 // InternalYaraScanArgs are the arguments of internal_yara_scan.
-type InternalYaraScanArgs struct {
-	Path string
-}
+type InternalYaraScanArgs struct{ Path string }
 
-// Code implements xdr.Coder.
-func (a *InternalYaraScanArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-}
-func (a *InternalYaraScanArgs) given() []*bool { return nil }
+func (a *InternalYaraScanArgs) fields() []any { return []any{(*path)(&a.Path)} }
 
 // FileArchitectureArgs are the arguments of file_architecture.
-type FileArchitectureArgs struct {
-	Filename string
-}
+type FileArchitectureArgs struct{ Filename string }
 
-// Code implements xdr.Coder.
-func (a *FileArchitectureArgs) Code(c *xdr.Codec) {
-	c.String(&a.Filename)
-}
-func (a *FileArchitectureArgs) given() []*bool { return nil }
+func (a *FileArchitectureArgs) fields() []any { return []any{(*path)(&a.Filename)} }
 
 // PartResizeArgs are the arguments of part_resize.
 type PartResizeArgs struct {
@@ -5376,266 +2775,122 @@ type PartResizeArgs struct {
 	Endsect int64
 }
 
-// Code implements xdr.Coder.
-func (a *PartResizeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.Int64(&a.Endsect)
-}
-func (a *PartResizeArgs) given() []*bool { return nil }
+func (a *PartResizeArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum, &a.Endsect} }
 
 // HivexValueUtf8Args are the arguments of hivex_value_utf8.
-type HivexValueUtf8Args struct {
-	Valueh int64
-}
+type HivexValueUtf8Args struct{ Valueh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexValueUtf8Args) Code(c *xdr.Codec) {
-	c.Int64(&a.Valueh)
-}
-func (a *HivexValueUtf8Args) given() []*bool { return nil }
+func (a *HivexValueUtf8Args) fields() []any { return []any{&a.Valueh} }
 
 // HivexValueStringArgs are the arguments of hivex_value_string.
-type HivexValueStringArgs struct {
-	Valueh int64
-}
+type HivexValueStringArgs struct{ Valueh int64 }
 
-// Code implements xdr.Coder.
-func (a *HivexValueStringArgs) Code(c *xdr.Codec) {
-	c.Int64(&a.Valueh)
-}
-func (a *HivexValueStringArgs) given() []*bool { return nil }
+func (a *HivexValueStringArgs) fields() []any { return []any{&a.Valueh} }
 
 // InspectGetFormatArgs are the arguments of inspect_get_format.
-type InspectGetFormatArgs struct {
-	Root string
-}
+type InspectGetFormatArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetFormatArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetFormatArgs) given() []*bool { return nil }
+func (a *InspectGetFormatArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetTypeArgs are the arguments of inspect_get_type.
-type InspectGetTypeArgs struct {
-	Root string
-}
+type InspectGetTypeArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetTypeArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetTypeArgs) given() []*bool { return nil }
+func (a *InspectGetTypeArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetDistroArgs are the arguments of inspect_get_distro.
-type InspectGetDistroArgs struct {
-	Root string
-}
+type InspectGetDistroArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetDistroArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetDistroArgs) given() []*bool { return nil }
+func (a *InspectGetDistroArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetPackageFormatArgs are the arguments of inspect_get_package_format.
-type InspectGetPackageFormatArgs struct {
-	Root string
-}
+type InspectGetPackageFormatArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetPackageFormatArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetPackageFormatArgs) given() []*bool { return nil }
+func (a *InspectGetPackageFormatArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetPackageManagementArgs are the arguments of inspect_get_package_management.
-type InspectGetPackageManagementArgs struct {
-	Root string
-}
+type InspectGetPackageManagementArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetPackageManagementArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetPackageManagementArgs) given() []*bool { return nil }
+func (a *InspectGetPackageManagementArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetProductNameArgs are the arguments of inspect_get_product_name.
-type InspectGetProductNameArgs struct {
-	Root string
-}
+type InspectGetProductNameArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetProductNameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetProductNameArgs) given() []*bool { return nil }
+func (a *InspectGetProductNameArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetProductVariantArgs are the arguments of inspect_get_product_variant.
-type InspectGetProductVariantArgs struct {
-	Root string
-}
+type InspectGetProductVariantArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetProductVariantArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetProductVariantArgs) given() []*bool { return nil }
+func (a *InspectGetProductVariantArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetMajorVersionArgs are the arguments of inspect_get_major_version.
-type InspectGetMajorVersionArgs struct {
-	Root string
-}
+type InspectGetMajorVersionArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetMajorVersionArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetMajorVersionArgs) given() []*bool { return nil }
+func (a *InspectGetMajorVersionArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetMinorVersionArgs are the arguments of inspect_get_minor_version.
-type InspectGetMinorVersionArgs struct {
-	Root string
-}
+type InspectGetMinorVersionArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetMinorVersionArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetMinorVersionArgs) given() []*bool { return nil }
+func (a *InspectGetMinorVersionArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetArchArgs are the arguments of inspect_get_arch.
-type InspectGetArchArgs struct {
-	Root string
-}
+type InspectGetArchArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetArchArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetArchArgs) given() []*bool { return nil }
+func (a *InspectGetArchArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetHostnameArgs are the arguments of inspect_get_hostname.
-type InspectGetHostnameArgs struct {
-	Root string
-}
+type InspectGetHostnameArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetHostnameArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetHostnameArgs) given() []*bool { return nil }
+func (a *InspectGetHostnameArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetWindowsSystemrootArgs are the arguments of inspect_get_windows_systemroot.
-type InspectGetWindowsSystemrootArgs struct {
-	Root string
-}
+type InspectGetWindowsSystemrootArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetWindowsSystemrootArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetWindowsSystemrootArgs) given() []*bool { return nil }
+func (a *InspectGetWindowsSystemrootArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetWindowsSoftwareHiveArgs are the arguments of inspect_get_windows_software_hive.
-type InspectGetWindowsSoftwareHiveArgs struct {
-	Root string
-}
+type InspectGetWindowsSoftwareHiveArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetWindowsSoftwareHiveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetWindowsSoftwareHiveArgs) given() []*bool { return nil }
+func (a *InspectGetWindowsSoftwareHiveArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetWindowsSystemHiveArgs are the arguments of inspect_get_windows_system_hive.
-type InspectGetWindowsSystemHiveArgs struct {
-	Root string
-}
+type InspectGetWindowsSystemHiveArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetWindowsSystemHiveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetWindowsSystemHiveArgs) given() []*bool { return nil }
+func (a *InspectGetWindowsSystemHiveArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetWindowsCurrentControlSetArgs are the arguments of inspect_get_windows_current_control_set.
-type InspectGetWindowsCurrentControlSetArgs struct {
-	Root string
-}
+type InspectGetWindowsCurrentControlSetArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetWindowsCurrentControlSetArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetWindowsCurrentControlSetArgs) given() []*bool { return nil }
+func (a *InspectGetWindowsCurrentControlSetArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectIsLiveArgs are the arguments of inspect_is_live.
-type InspectIsLiveArgs struct {
-	Root string
-}
+type InspectIsLiveArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectIsLiveArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectIsLiveArgs) given() []*bool { return nil }
+func (a *InspectIsLiveArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectIsNetinstArgs are the arguments of inspect_is_netinst.
-type InspectIsNetinstArgs struct {
-	Root string
-}
+type InspectIsNetinstArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectIsNetinstArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectIsNetinstArgs) given() []*bool { return nil }
+func (a *InspectIsNetinstArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectIsMultipartArgs are the arguments of inspect_is_multipart.
-type InspectIsMultipartArgs struct {
-	Root string
-}
+type InspectIsMultipartArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectIsMultipartArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectIsMultipartArgs) given() []*bool { return nil }
+func (a *InspectIsMultipartArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetMountpointsArgs are the arguments of inspect_get_mountpoints.
-type InspectGetMountpointsArgs struct {
-	Root string
-}
+type InspectGetMountpointsArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetMountpointsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetMountpointsArgs) given() []*bool { return nil }
+func (a *InspectGetMountpointsArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetFilesystemsArgs are the arguments of inspect_get_filesystems.
-type InspectGetFilesystemsArgs struct {
-	Root string
-}
+type InspectGetFilesystemsArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetFilesystemsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetFilesystemsArgs) given() []*bool { return nil }
+func (a *InspectGetFilesystemsArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // InspectGetDriveMappingsArgs are the arguments of inspect_get_drive_mappings.
-type InspectGetDriveMappingsArgs struct {
-	Root string
-}
+type InspectGetDriveMappingsArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetDriveMappingsArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetDriveMappingsArgs) given() []*bool { return nil }
+func (a *InspectGetDriveMappingsArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // PartSetGptAttributesArgs are the arguments of part_set_gpt_attributes.
 type PartSetGptAttributesArgs struct {
@@ -5644,13 +2899,9 @@ type PartSetGptAttributesArgs struct {
 	Attributes int64
 }
 
-// Code implements xdr.Coder.
-func (a *PartSetGptAttributesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-	c.Int64(&a.Attributes)
+func (a *PartSetGptAttributesArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Partnum, &a.Attributes}
 }
-func (a *PartSetGptAttributesArgs) given() []*bool { return nil }
 
 // PartGetGptAttributesArgs are the arguments of part_get_gpt_attributes.
 type PartGetGptAttributesArgs struct {
@@ -5658,45 +2909,22 @@ type PartGetGptAttributesArgs struct {
 	Partnum int
 }
 
-// Code implements xdr.Coder.
-func (a *PartGetGptAttributesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.Int(&a.Partnum)
-}
-func (a *PartGetGptAttributesArgs) given() []*bool { return nil }
+func (a *PartGetGptAttributesArgs) fields() []any { return []any{(*device)(&a.Device), &a.Partnum} }
 
 // F2fsExpandArgs are the arguments of f2fs_expand.
-type F2fsExpandArgs struct {
-	Device string
-}
+type F2fsExpandArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *F2fsExpandArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *F2fsExpandArgs) given() []*bool { return nil }
+func (a *F2fsExpandArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // LvmScanArgs are the arguments of lvm_scan.
-type LvmScanArgs struct {
-	Activate bool
-}
+type LvmScanArgs struct{ Activate bool }
 
-// Code implements xdr.Coder.
-func (a *LvmScanArgs) Code(c *xdr.Codec) {
-	c.Bool(&a.Activate)
-}
-func (a *LvmScanArgs) given() []*bool { return nil }
+func (a *LvmScanArgs) fields() []any { return []any{&a.Activate} }
 
 // LuksUuidArgs are the arguments of luks_uuid.
-type LuksUuidArgs struct {
-	Device string
-}
+type LuksUuidArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *LuksUuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *LuksUuidArgs) given() []*bool { return nil }
+func (a *LuksUuidArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // CryptsetupOpenArgs are the arguments of cryptsetup_open.
 type CryptsetupOpenArgs struct {
@@ -5707,105 +2935,49 @@ type CryptsetupOpenArgs struct {
 	Crypttype Opt[string]
 }
 
-// Code implements xdr.Coder.
-func (a *CryptsetupOpenArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Key)
-	c.String(&a.Mapname)
-	c.Bool(&a.Readonly.Value)
-	c.String(&a.Crypttype.Value)
+func (a *CryptsetupOpenArgs) fields() []any {
+	return []any{(*device)(&a.Device), &a.Key, &a.Mapname, &a.Readonly, &a.Crypttype}
 }
-func (a *CryptsetupOpenArgs) given() []*bool { return []*bool{&a.Readonly.Set, &a.Crypttype.Set} }
 
 // CryptsetupCloseArgs are the arguments of cryptsetup_close.
-type CryptsetupCloseArgs struct {
-	Device string
-}
+type CryptsetupCloseArgs struct{ Device string }
 
-// Code implements xdr.Coder.
-func (a *CryptsetupCloseArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-}
-func (a *CryptsetupCloseArgs) given() []*bool { return nil }
+func (a *CryptsetupCloseArgs) fields() []any { return []any{(*device)(&a.Device)} }
 
 // InternalReaddirArgs are the arguments of internal_readdir.
-type InternalReaddirArgs struct {
-	Dir string
-}
+type InternalReaddirArgs struct{ Dir string }
 
-// Code implements xdr.Coder.
-func (a *InternalReaddirArgs) Code(c *xdr.Codec) {
-	c.String(&a.Dir)
-}
-func (a *InternalReaddirArgs) given() []*bool { return nil }
+func (a *InternalReaddirArgs) fields() []any { return []any{(*path)(&a.Dir)} }
 
 // ClevisLuksUnlockArgs are the arguments of clevis_luks_unlock.
-type ClevisLuksUnlockArgs struct {
-	Device  string
-	Mapname string
-}
+type ClevisLuksUnlockArgs struct{ Device, Mapname string }
 
-// Code implements xdr.Coder.
-func (a *ClevisLuksUnlockArgs) Code(c *xdr.Codec) {
-	c.String(&a.Device)
-	c.String(&a.Mapname)
-}
-func (a *ClevisLuksUnlockArgs) given() []*bool { return nil }
+func (a *ClevisLuksUnlockArgs) fields() []any { return []any{(*device)(&a.Device), &a.Mapname} }
 
 // InspectGetBuildIdArgs are the arguments of inspect_get_build_id.
-type InspectGetBuildIdArgs struct {
-	Root string
-}
+type InspectGetBuildIdArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetBuildIdArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetBuildIdArgs) given() []*bool { return nil }
+func (a *InspectGetBuildIdArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // FindfsPartuuidArgs are the arguments of findfs_partuuid.
-type FindfsPartuuidArgs struct {
-	Uuid string
-}
+type FindfsPartuuidArgs struct{ Uuid string }
 
-// Code implements xdr.Coder.
-func (a *FindfsPartuuidArgs) Code(c *xdr.Codec) {
-	c.String(&a.Uuid)
-}
-func (a *FindfsPartuuidArgs) given() []*bool { return nil }
+func (a *FindfsPartuuidArgs) fields() []any { return []any{&a.Uuid} }
 
 // FindfsPartlabelArgs are the arguments of findfs_partlabel.
-type FindfsPartlabelArgs struct {
-	Label string
-}
+type FindfsPartlabelArgs struct{ Label string }
 
-// Code implements xdr.Coder.
-func (a *FindfsPartlabelArgs) Code(c *xdr.Codec) {
-	c.String(&a.Label)
-}
-func (a *FindfsPartlabelArgs) given() []*bool { return nil }
+func (a *FindfsPartlabelArgs) fields() []any { return []any{&a.Label} }
 
 // CommandOutArgs are the arguments of command_out.
-type CommandOutArgs struct {
-	Arguments []string
-}
+type CommandOutArgs struct{ Arguments []string }
 
-// Code implements xdr.Coder.
-func (a *CommandOutArgs) Code(c *xdr.Codec) {
-	c.Strings(&a.Arguments)
-}
-func (a *CommandOutArgs) given() []*bool { return nil }
+func (a *CommandOutArgs) fields() []any { return []any{&a.Arguments} }
 
 // ShOutArgs are the arguments of sh_out.
-type ShOutArgs struct {
-	Command string
-}
+type ShOutArgs struct{ Command string }
 
-// Code implements xdr.Coder.
-func (a *ShOutArgs) Code(c *xdr.Codec) {
-	c.String(&a.Command)
-}
-func (a *ShOutArgs) given() []*bool { return nil }
+func (a *ShOutArgs) fields() []any { return []any{&a.Command} }
 
 // BtrfsScrubFullArgs are the arguments of btrfs_scrub_full.
 type BtrfsScrubFullArgs struct {
@@ -5813,12 +2985,7 @@ type BtrfsScrubFullArgs struct {
 	Readonly Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *BtrfsScrubFullArgs) Code(c *xdr.Codec) {
-	c.String(&a.Path)
-	c.Bool(&a.Readonly.Value)
-}
-func (a *BtrfsScrubFullArgs) given() []*bool { return []*bool{&a.Readonly.Set} }
+func (a *BtrfsScrubFullArgs) fields() []any { return []any{(*path)(&a.Path), &a.Readonly} }
 
 // SetfilesArgs are the arguments of setfiles.
 type SetfilesArgs struct {
@@ -5827,13 +2994,7 @@ type SetfilesArgs struct {
 	Force    Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *SetfilesArgs) Code(c *xdr.Codec) {
-	c.String(&a.Specfile)
-	c.Strings(&a.Paths)
-	c.Bool(&a.Force.Value)
-}
-func (a *SetfilesArgs) given() []*bool { return []*bool{&a.Force.Set} }
+func (a *SetfilesArgs) fields() []any { return []any{&a.Specfile, &a.Paths, &a.Force} }
 
 // NtfsChmodArgs are the arguments of ntfs_chmod.
 type NtfsChmodArgs struct {
@@ -5842,32 +3003,14 @@ type NtfsChmodArgs struct {
 	Recursive Opt[bool]
 }
 
-// Code implements xdr.Coder.
-func (a *NtfsChmodArgs) Code(c *xdr.Codec) {
-	c.Int(&a.Mode)
-	c.String(&a.Path)
-	c.Bool(&a.Recursive.Value)
-}
-func (a *NtfsChmodArgs) given() []*bool { return []*bool{&a.Recursive.Set} }
+func (a *NtfsChmodArgs) fields() []any { return []any{&a.Mode, (*path)(&a.Path), &a.Recursive} }
 
 // InspectGetWindowsGroupPolicyArgs are the arguments of inspect_get_windows_group_policy.
-type InspectGetWindowsGroupPolicyArgs struct {
-	Root string
-}
+type InspectGetWindowsGroupPolicyArgs struct{ Root string }
 
-// Code implements xdr.Coder.
-func (a *InspectGetWindowsGroupPolicyArgs) Code(c *xdr.Codec) {
-	c.String(&a.Root)
-}
-func (a *InspectGetWindowsGroupPolicyArgs) given() []*bool { return nil }
+func (a *InspectGetWindowsGroupPolicyArgs) fields() []any { return []any{(*mountable)(&a.Root)} }
 
 // XfsInfo2Args are the arguments of xfs_info2.
-type XfsInfo2Args struct {
-	Pathordevice string
-}
+type XfsInfo2Args struct{ Pathordevice string }
 
-// Code implements xdr.Coder.
-func (a *XfsInfo2Args) Code(c *xdr.Codec) {
-	c.String(&a.Pathordevice)
-}
-func (a *XfsInfo2Args) given() []*bool { return nil }
+func (a *XfsInfo2Args) fields() []any { return []any{(*devPath)(&a.Pathordevice)} }

@@ -47,7 +47,7 @@ func TestRecorded(t *testing.T) {
 			continue
 		}
 		e := xdr.NewEncoder(nil)
-		a.Code(e)
+		Encoder(a)(e)
 		if b, err := e.Result(); err != nil || !bytes.Equal(b, message) {
 			t.Errorf("%s: %v, encoded as %x, recorded %x", p.Name, err, b, message)
 		}
@@ -64,7 +64,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("given %b", g)
 	}
 	e := xdr.NewEncoder(nil)
-	a.Code(e)
+	Encoder(a)(e)
 	b, err := e.Result()
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +81,41 @@ func TestOptions(t *testing.T) {
 	}
 	if err := Decode(&None{}, nil, 1); !errors.Is(err, ErrArgs) {
 		t.Errorf("an option of none: %v", err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	type name struct {
+		Kind Kind
+		Text string
+	}
+	for _, test := range []struct {
+		args Args
+		want []name
+	}{
+		{&None{}, nil},
+		{&AugGetArgs{Augpath: "/files"}, nil}, // of Augeas, not of the guest
+		{&IsFileArgs{Path: "/a", Followsymlinks: Some(true)}, []name{{Path, "/a"}}},
+		{&MountArgs{Mountable: "/dev/sda", Mountpoint: "/"}, []name{{Mountable, "/dev/sda"}}},
+		{&UmountArgs{Pathordevice: "/x"}, []name{{DevPath, "/x"}}},
+		{&CopyDeviceToFileArgs{Src: "/dev/sda", Dest: "/f"}, []name{{Device, "/dev/sda"}, {Path, "/f"}}},
+		{&BtrfsDeviceAddArgs{Devices: []string{"/dev/sda", "/dev/sdb"}, Fs: "/"}, []name{{Device, "/dev/sda"}, {Device, "/dev/sdb"}, {Path, "/"}}},
+		{&BtrfsSubvolumeListArgs{Fs: "/v"}, []name{{MntPath, "/v"}}},
+	} {
+		var got []name
+		for kind, v := range Names(test.args) {
+			got = append(got, name{kind, *v})
+			*v += "!"
+		}
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%T: %v, want %v", test.args, got, test.want)
+		}
+		for _, v := range Names(test.args) {
+			if !strings.HasSuffix(*v, "!") {
+				t.Errorf("%T: %s was not changed", test.args, *v)
+			}
+			break
+		}
 	}
 }
 
@@ -121,7 +156,7 @@ func FuzzArgs(f *testing.F) {
 			return
 		}
 		e := xdr.NewEncoder(nil)
-		a.Code(e)
+		Encoder(a)(e)
 		if b, err := e.Result(); err != nil || !bytes.Equal(b, message) {
 			t.Errorf("%v, decoded %x, encoded %x", err, message, b)
 		}

@@ -20,12 +20,11 @@ func (g augGuest) Glob(ctx context.Context, pattern string) ([]string, error) {
 
 // Open opens a file of the guest: openPath would open a device of that name.
 func (g augGuest) Open(name string, flags int, perm uint32) (augeas.File, error) {
-	v := g.s.view()
-	fd, err := v.Open(name, flags|openFlags, perm)
+	f, err := g.s.tree().OpenPath(name, flags, perm)
 	if err != nil {
 		return nil, err
 	}
-	return augFile{&handle{v: v, fd: fd, path: name}}, nil
+	return augFile{&handle{File: f}}, nil
 }
 
 func (g augGuest) Stat(name string) (unix.Statx_t, error)  { return g.s.stat(name) }
@@ -37,7 +36,4 @@ func (g augGuest) Realpath(name string) (string, error)    { return g.s.realpath
 type augFile struct{ *handle }
 
 func (f augFile) Stat() (unix.Statx_t, error) { return f.stat() }
-func (f augFile) Truncate(size int64) error   { return f.v.Ftruncate(f.fd, size) }
-func (f augFile) Chown(uid, gid int) error    { return f.v.Fchown(f.fd, uid, gid) }
-func (f augFile) Chmod(mode uint32) error     { return f.v.Fchmod(f.fd, mode) }
-func (f augFile) Close() error                { return f.close() }
+func (f augFile) Chmod(mode uint32) error     { return f.View().Fchmod(f.Fd(), mode) }

@@ -16,32 +16,32 @@ func (s *Server) withNode(device string, flags int, f func(n *node) error) error
 	if err != nil {
 		return err
 	}
-	defer n.close()
+	defer n.Close()
 	return f(n)
 }
 
 // setInt makes an ioctl whose argument points to a number.
 func (n *node) setInt(req uint, value int32) error {
 	b := []byte{byte(value), byte(value >> 8), byte(value >> 16), byte(value >> 24)}
-	if _, err := n.k.Ioctl(n.fd, req, b); err != nil {
-		return perror(err, "ioctl: %s", n.name)
+	if _, err := n.View().Ioctl(n.Fd(), req, b); err != nil {
+		return perror(err, "ioctl: %s", n.Name())
 	}
 	return nil
 }
 
 // command makes an ioctl whose argument is a number, or unused.
 func (n *node) command(req uint, value int) error {
-	if _, err := n.k.IoctlInt(n.fd, req, value); err != nil {
-		return perror(err, "ioctl: %s", n.name)
+	if _, err := n.View().IoctlInt(n.Fd(), req, value); err != nil {
+		return perror(err, "ioctl: %s", n.Name())
 	}
 	return nil
 }
 
 // number makes an ioctl that answers with 32 bits.
 func (n *node) number(req uint) (int, error) {
-	v, err := n.k.IoctlGetUint32(n.fd, req)
+	v, err := n.View().IoctlGetUint32(n.Fd(), req)
 	if err != nil {
-		return 0, perror(err, "ioctl: %s", n.name)
+		return 0, perror(err, "ioctl: %s", n.Name())
 	}
 	return int(int32(v)), nil
 }

@@ -50,7 +50,7 @@ func (s *Server) openBtrfs(name string) (*handle, error) {
 		return nil, perror(err, "%s", name)
 	}
 	var st unix.Statfs_t
-	if err = h.v.Fstatfs(h.fd, &st); err != nil {
+	if err = h.View().Fstatfs(h.Fd(), &st); err != nil {
 		err = perror(err, "%s", name)
 	} else if st.Type != unix.BTRFS_SUPER_MAGIC {
 		err = errorf("%s: not a btrfs filesystem", name)

@@ -24,7 +24,7 @@ func (h *handle) inherit(group rpc.Opt[string]) (i *btrfs.Inherit, free func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	mem, err := h.v.Kernel().Alloc(btrfs.InheritSize)
+	mem, err := h.View().Kernel().Alloc(btrfs.InheritSize)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +44,7 @@ func (s *Server) BtrfsSubvolumeCreate(ctx context.Context, a *rpc.BtrfsSubvolume
 	}
 	defer free()
 	if err = btrfs.FS(h.file()).Create(name, inherit); err == nil {
-		err = h.v.Fchmodat(h.fd, name, 0o777&^s.umask, 0)
+		err = h.View().Fchmodat(h.Fd(), name, 0o777&^s.umask, 0)
 	}
 	return notBtrfs(err, a.Dest)
 }

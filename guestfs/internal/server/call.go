@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"strings"
 
@@ -10,14 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is a call on its way to its method. The first error sticks.
+// call is a call on its way to its method.
 type call struct {
 	*protocol.Call
 	s     *Server
-	impl  any // what has the methods
 	name  string
 	group string
-	err   error
 }
 
 // missing returns the error of a procedure without a method.
@@ -28,7 +25,7 @@ func (c *call) missing() error {
 	} else {
 		e.Message = "not available in unboot"
 	}
-	if guestPrograms[c.name] && c.s != nil {
+	if guestPrograms[c.name] {
 		c.s.tellNoPrograms(c.name)
 	}
 	return e
@@ -49,116 +46,100 @@ func (s *Server) tellNoPrograms(name string) {
 	s.told = true
 }
 
-// errProbe is the error of a call that would have got to its method.
-var errProbe = errors.New("probe")
-
-// answers reports whether impl has a method for a procedure.
-func answers(impl any, proc uint32) bool {
-	return proc < uint32(len(table)) && table[proc] != nil &&
-		table[proc](context.Background(), &call{impl: impl, err: errProbe}) == errProbe
-}
-
-// begin decodes the arguments, if there is a method for them.
-func (c *call) begin(ok bool, a rpc.Args) {
-	switch {
-	case !ok:
-		c.err = c.missing()
-	case c.err == nil:
-		c.err = rpc.Decode(a, c.Args, c.OptArgs)
+// decode decodes the arguments, and checks what they name: a device gets the name that
+// the server knows it by.
+func (c *call) decode(a rpc.Args) error {
+	if err := rpc.Decode(a, c.Args, c.OptArgs); err != nil {
+		return err
 	}
-}
-
-// fail sets an error as the daemon words those of arguments.
-func (c *call) fail(err error, text string) {
-	switch {
-	case c.err != nil:
-	case err != nil:
-		c.err = perror(err, "%s_stub: %s", c.name, text)
-	default:
-		c.err = errorf("%s_stub: %s", c.name, text)
+	for kind, name := range rpc.Names(a) {
+		if err := c.check(kind, name); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func (c *call) needRoot() {
-	if c.err == nil && !c.s.mounted() {
-		c.fail(nil, "you must call 'mount' first to mount the root filesystem")
+func (c *call) check(kind rpc.Kind, v *string) error {
+	switch kind {
+	case rpc.Device:
+		return c.device(v)
+	case rpc.Mountable:
+		return c.mountable(v)
+	case rpc.DevPath:
+		return c.devPath(v)
+	case rpc.MntPath:
+		return c.mntPath(v)
+	default: // rpc.Path
+		return c.path(*v)
 	}
 }
 
-func (c *call) path(v *string) {
-	if c.err != nil {
-		return
+// fail returns an error as the daemon words those of arguments.
+func (c *call) fail(err error, text string) error {
+	if err != nil {
+		return perror(err, "%s_stub: %s", c.name, text)
 	}
-	if !strings.HasPrefix(*v, "/") {
-		c.fail(nil, "path must start with a / character")
-	}
-	c.needRoot()
+	return errorf("%s_stub: %s", c.name, text)
 }
 
-func (c *call) device(v *string) {
-	if c.err != nil {
-		return
+func (c *call) needRoot() error {
+	if !c.s.mounted() {
+		return c.fail(nil, "you must call 'mount' first to mount the root filesystem")
 	}
+	return nil
+}
+
+func (c *call) path(v string) error {
+	if !strings.HasPrefix(v, "/") {
+		return c.fail(nil, "path must start with a / character")
+	}
+	return c.needRoot()
+}
+
+func (c *call) device(v *string) error {
 	name, err := c.s.resolveDevice(*v)
 	switch {
 	case errors.Is(err, unix.ENOTBLK):
-		c.fail(nil, *v+": expecting a device name")
+		return c.fail(nil, *v+": expecting a device name")
 	case err != nil:
-		c.fail(err, *v)
-	default:
-		*v = name
+		return c.fail(err, *v)
 	}
+	*v = name
+	return nil
 }
 
 // volumePrefix begins a mountable that is a subvolume of btrfs, "btrfsvol:/dev/sda1/vol".
 const volumePrefix = "btrfsvol:"
 
-func (c *call) mountable(v *string) {
+func (c *call) mountable(v *string) error {
 	rest, volume := strings.CutPrefix(*v, volumePrefix)
 	if !volume {
-		c.device(v)
-		return
-	}
-	if c.err != nil {
-		return
+		return c.device(v)
 	}
 	device, path, ok := c.s.splitVolume(rest)
 	if !ok {
-		c.fail(nil, *v+": expecting a btrfs volume")
-		return
+		return c.fail(nil, *v+": expecting a btrfs volume")
 	}
 	*v = volumePrefix + device + path
+	return nil
 }
 
-func (c *call) devPath(v *string) {
-	if c.err != nil {
-		return
-	}
+func (c *call) devPath(v *string) error {
 	if name, err := c.s.resolveDevice(*v); err == nil {
 		*v = name
-		return
+		return nil
 	}
-	if c.needRoot(); c.err == nil {
-		c.path(v)
+	// The daemon complains about the missing root first, even if the path is wrong too.
+	if err := c.needRoot(); err != nil {
+		return err
 	}
+	return c.path(*v)
 }
 
-func (c *call) mntPath(v *string) {
+func (c *call) mntPath(v *string) error {
 	if strings.HasPrefix(*v, volumePrefix) {
-		c.mountable(v)
-		return
+		return c.mountable(v)
 	}
-	c.devPath(v)
-}
-
-func (c *call) devices(v *[]string) {
-	for i := range *v {
-		c.device(&(*v)[i])
-	}
-}
-
-func (c *call) paths(v *[]string) {
-	for i := range *v {
-		c.path(&(*v)[i])
-	}
+	return c.devPath(v)
 }

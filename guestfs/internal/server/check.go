@@ -8,16 +8,14 @@ import (
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/source"
 )
-
-// formats are those that a Drive may say.
-var formats = []string{"", "raw", "qcow2"}
 
 // checkDrive finds what is wrong with a drive without opening it for writing. Errors are
 // *fs.PathError for what is a file.
 func checkDrive(d Drive) error {
-	if !slices.Contains(formats, d.Format) {
-		return fmt.Errorf("format %q of %s is not one that unboot reads (it reads %s)", d.Format, d.Path, strings.Join(formats[1:], " and "))
+	if formats := source.Names(); d.Format != "" && !slices.Contains(formats, d.Format) {
+		return fmt.Errorf("format %q of %s is not one that unboot reads (it reads %s)", d.Format, d.Path, strings.Join(formats, " and "))
 	}
 	if d.Protocol != "" {
 		return fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)
@@ -26,10 +24,10 @@ func checkDrive(d Drive) error {
 	if err != nil {
 		return err
 	}
-	if format == "qcow2" {
-		err = checkQcow2(d)
-	} else {
+	if format == "raw" {
 		err = checkRaw(d)
+	} else {
+		err = checkFormat(d, format)
 	}
 	if err != nil {
 		return err

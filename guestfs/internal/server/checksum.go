@@ -68,7 +68,7 @@ func (s *Server) checksum(ctx context.Context, typ, name string) (string, error)
 // memory meanwhile, the sum is wrong, which it can have in easier ways.
 func (h *handle) checksum(ctx context.Context, sum hash.Hash) (string, error) {
 	if _, err := h.writeTo(ctx, sum, 0, -1); err != nil {
-		return "", perror(err, "read: %s", h.path)
+		return "", perror(err, "read: %s", h.Name())
 	}
 	if c, ok := sum.(*cksum); ok {
 		return strconv.FormatUint(uint64(c.Sum32()), 10), nil

@@ -79,42 +79,45 @@ func (s *Server) copyData(ctx context.Context, a copyArgs) error {
 
 // copyRange copies size bytes, or all there are if size is negative.
 func (h *handle) copyRange(ctx context.Context, out *handle, a copyArgs, size int64) error {
-	out.off = a.destOff.Or(0)
+	at := a.destOff.Or(0)
 	st, err := out.stat()
 	if err != nil {
-		return perror(err, "stat: %s", out.path)
+		return perror(err, "stat: %s", out.Name())
 	}
 	device := fileType(&st) == unix.S_IFBLK
 	if a.append && !device {
-		out.off = int64(st.Size)
+		at = int64(st.Size)
 	}
-	if limit, err := out.size(); device && err == nil && out.off > limit {
-		return perror(unix.EINVAL, "lseek: %s", out.path)
+	if limit, err := out.Size(); device && err == nil && at > limit {
+		return perror(unix.EINVAL, "lseek: %s", out.Name())
 	}
-	total, err := h.size()
+	total, err := h.Size()
 	if err != nil {
-		return perror(err, "stat: %s", h.path)
+		return perror(err, "stat: %s", h.Name())
 	}
 	if total = max(total-a.srcOffset.Or(0), 0); size >= 0 {
 		total = size
 	}
-	w := &failing{w: out}
-	var dest io.Writer = w
+	dest := io.NewOffsetWriter(out, at)
+	w := &failing{w: dest}
+	write, m := h.writeShared, &meter{ctx: ctx, w: w, total: uint64(total)}
 	if a.sparse {
-		dest = &private{w: &sparse{h: out, w: w}}
+		write, m.w = h.writeTo, &sparse{to: dest, w: w}
 	}
-	n, err := h.writeTo(ctx, &meter{ctx: ctx, w: dest, total: uint64(total)}, a.srcOffset.Or(0), size)
+	n, err := write(ctx, m, a.srcOffset.Or(0), size)
 	switch {
 	case w.err != nil:
-		return perror(w.err, "write: %s", out.path)
+		return perror(w.err, "write: %s", out.Name())
 	case err != nil:
-		return perror(err, "read: %s", h.path)
+		return perror(err, "read: %s", h.Name())
 	case n < size:
-		return errorf("%s: input too short", h.path)
+		return errorf("%s: input too short", h.Name())
 	}
-	if st, err := out.stat(); a.sparse && !device && err == nil && int64(st.Size) < out.off {
-		if err := out.v.Ftruncate(out.fd, out.off); err != nil {
-			return perror(err, "ftruncate: %s", out.path)
+	if end := at + n; a.sparse && !device {
+		if size, err := out.Size(); err == nil && size < end {
+			if err := out.Truncate(end); err != nil {
+				return perror(err, "ftruncate: %s", out.Name())
+			}
 		}
 	}
 	return nil
@@ -122,8 +125,8 @@ func (h *handle) copyRange(ctx context.Context, out *handle, a copyArgs, size in
 
 // sparse leaves out of a file the blocks of zeros.
 type sparse struct {
-	h *handle
-	w io.Writer // writes to h
+	to *io.OffsetWriter
+	w  io.Writer // writes to to
 }
 
 func (z *sparse) Write(p []byte) (n int, err error) {
@@ -131,7 +134,7 @@ func (z *sparse) Write(p []byte) (n int, err error) {
 		size := min(len(p)-n, pageSize)
 		block := p[n : n+size]
 		if isZero(block) {
-			z.h.off += int64(size)
+			z.to.Seek(int64(size), io.SeekCurrent)
 		} else if _, err := z.w.Write(block); err != nil {
 			return n, err
 		}

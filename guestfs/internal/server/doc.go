@@ -11,14 +11,14 @@
 //	Upload(ctx context.Context, a *rpc.UploadArgs, in io.Reader) error a file comes in
 //	Download(ctx context.Context, a *rpc.DownloadArgs, out io.Writer) error
 //
-// The interface that the method has to satisfy is in dispatch_gen.go: isFileHandler. To
-// write the method is all there is to do; no table is to be changed. What has no method
-// answers ENOTSUP. A method that misses its interface would do so too, so a test finds
-// exported methods that are like no procedure. After a method is added,
+// After the method is added,
 //
 //	go generate ./guestfs/internal/server
 //
-// brings docs/guestfs.md up to date (a test checks it); nothing else changes.
+// puts it into the table in dispatch_gen.go and brings docs/guestfs.md up to date; a test
+// checks both. A method with other parameters or results does not compile there, and one
+// whose name is that of no procedure is an error of go generate. What has no method
+// answers ENOTSUP.
 //
 // Methods of a family live in a file of the family's name. Helpers of Server are not
 // exported.
@@ -77,5 +77,4 @@
 // they need are there. Exceptions are listed in groups.go.
 package server
 
-//go:generate go run ../gen -server .
-//go:generate go run ../gen -server . -doc ../../../docs/guestfs.md
+//go:generate go run ../gen -server . -dispatch dispatch_gen.go -doc ../../../docs/guestfs.md

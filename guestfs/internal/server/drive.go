@@ -6,7 +6,8 @@ type Drive struct {
 	// at the server.
 	Path string
 
-	// Format is the image's format, "raw" or "qcow2", or "" if it is to be found out.
+	// Format is the image's format, "raw" or another one of package disk/source, or ""
+	// if it is to be found out.
 	Format string
 
 	// Protocol is "" for a file, or "nbd", "ssh", "http", "https", "ftp", "ftps",

@@ -1,26 +1,28 @@
 package server
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/qcow2"
+	"github.com/unboot/unboot/disk/source"
 )
 
 // openDrive returns the option that attaches a drive, and what is to be closed at the
 // end, or nil.
 //
-// A raw drive is opened for writing. A qcow2 drive is either the empty overlay that the
-// library makes for what it may only read: then its backing file is opened in its place,
-// with a throw-away overlay of ours above it. Or it is somebody's image: that is read with
-// such an overlay above it, and only if nothing is to stay, for to write to qcow2 images
-// is not possible yet.
+// A raw drive is opened for writing. A drive in another format is either the empty overlay
+// that the library makes for what it may only read: then its backing file is opened in its
+// place, with a throw-away overlay of ours above it. Or it is somebody's image: that is read
+// with such an overlay above it, and only if nothing is to stay, for to write to other
+// images than raw ones is not possible yet.
 func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 	physical := d.PhysicalBlock
 	if fi, err := os.Stat(d.Path); physical == 0 && err == nil && fi.Mode().IsRegular() {
@@ -38,7 +40,7 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 		}
 		return unboot.AddDisk(d.Path, opts...), nil, nil
 	}
-	if err := checkQcow2(d); err != nil {
+	if err := checkFormat(d, format); err != nil {
 		return nil, nil, err
 	}
 	opts = append(opts, unboot.Scratch())
@@ -54,8 +56,7 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 			return unboot.AddDisk(backing, append(opts, unboot.AnyFormat())...), nil, nil
 		}
 	}
-	allow := backingRule()
-	img, err := qcow2.Open(d.Path, qcow2.Options{Backing: allow, DataFile: allow})
+	img, err := source.Open(context.Background(), d.Path, source.Options{Format: format, Allow: backingRule()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,15 +66,15 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 // backingRule returns the rule about files that images name. They are opened as by qemu,
 // but what was only taken for an image because it looks like one does not name others:
 // whoever could write to a raw disk could name any file of the host.
-func backingRule() func(qcow2.Reference) (disk.Device, error) {
+func backingRule() func(disk.Reference) error {
 	guessed := map[string]bool{}
-	return qcow2.Follow(func(r qcow2.Reference) error {
+	return func(r disk.Reference) error {
 		if guessed[r.Image] {
-			return qcow2.ErrNotAllowed
+			return disk.ErrNotAllowed
 		}
-		guessed[r.Path] = r.Format == "" && r.Role == "backing file"
+		guessed[r.Path] = r.Format == "" && r.Role == disk.BackingFile
 		return nil
-	})
+	}
 }
 
 // isLibraryOverlay reports whether a drive is an overlay that the library has made, in a
@@ -87,21 +88,13 @@ func isLibraryOverlay(d Drive) bool {
 		strings.HasPrefix(filepath.Base(dir), "libguestfs")
 }
 
-// driveFormat returns the format of a drive, "raw" or "qcow2". As qemu does, it looks
-// at the image if nobody has said.
+// driveFormat returns the name of a drive's format. As qemu does, it looks at the image if
+// nobody has said.
 func driveFormat(d Drive) (string, error) {
 	if d.Format != "" {
 		return d.Format, nil
 	}
-	raw, err := disk.OpenRaw(d.Path, disk.Options{})
-	var foreign *disk.FormatError
-	switch {
-	case err == nil:
-		return "raw", raw.Close()
-	case errors.As(err, &foreign) && foreign.Format == "qcow2":
-		return "qcow2", nil
-	}
-	return "", err
+	return source.Detect(context.Background(), d.Path)
 }
 
 // emptyOverlay returns what qcow2.EmptyOverlay does, with the path of the host that the
@@ -117,29 +110,30 @@ func emptyOverlay(path string) (backing, format string, size int64, ok bool) {
 		return "", "", 0, false
 	}
 	name, format, ok := qcow2.EmptyOverlay(f)
-	return qcow2.Resolve(path, name), format, h.Size, ok
+	return source.Resolve(path, name), format, h.Size, ok
 }
 
-// checkQcow2 finds what is wrong with a qcow2 drive without opening what it names.
-func checkQcow2(d Drive) error {
+// checkFormat finds what is wrong with a drive in another format than raw, without opening
+// what it names.
+func checkFormat(d Drive, format string) error {
 	f, err := os.Open(d.Path)
 	if err != nil {
 		return err
 	}
 	f.Close()
 	if !d.ReadOnly && !isLibraryOverlay(d) {
-		return fmt.Errorf("%s is a qcow2 image, which unboot can only read (add it read-only, as guestfish --ro does, "+
-			"or make it raw with qemu-img convert -O raw; virt-sparsify has --in-place for that)", d.Path)
+		return fmt.Errorf("%s is a %s image, which unboot can only read (add it read-only, as guestfish --ro does, "+
+			"or make it raw with qemu-img convert -O raw; virt-sparsify has --in-place for that)", d.Path, format)
 	}
-	backing, format, _, ok := emptyOverlay(d.Path)
+	backing, below, _, ok := emptyOverlay(d.Path)
 	switch {
 	case !ok:
 	case backing == "":
 		return fmt.Errorf("%s: its backing file is not a file of this host", d.Path)
-	case format == "raw":
+	case below == "raw":
 		_, err = os.Stat(backing)
-	case format != "" && format != "qcow2":
-		return fmt.Errorf("%s is in the format %s, which unboot does not read", backing, format)
+	case below != "" && !slices.Contains(source.Names(), below):
+		return fmt.Errorf("%s is in the format %s, which unboot does not read", backing, below)
 	}
 	return err
 }

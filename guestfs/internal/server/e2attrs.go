@@ -19,12 +19,12 @@ func (s *Server) e2Open(p string) (*handle, error) {
 }
 
 // file is what package fsctl knows an open file as.
-func (h *handle) file() fsctl.File { return fsctl.File{View: h.v, FD: h.fd} }
+func (h *handle) file() fsctl.File { return fsctl.File{View: h.View(), FD: h.Fd()} }
 
 func (h *handle) flags() (fsctl.Flags, error) {
 	flags, err := h.file().Flags()
 	if err != nil {
-		return 0, programError(err, "reading flags on %s", h.path)
+		return 0, programError(err, "reading flags on %s", h.Name())
 	}
 	return flags, nil
 }

@@ -23,7 +23,7 @@ func (s *Server) Touch(ctx context.Context, a *rpc.TouchArgs) error {
 	if err != nil {
 		return perror(err, "open: %s", a.Path)
 	}
-	if err = h.v.Futimens(h.fd, nil); err != nil {
+	if err = h.View().Futimens(h.Fd(), nil); err != nil {
 		err = perror(err, "futimens: %s", a.Path)
 	}
 	return h.closed(err)

@@ -70,7 +70,7 @@ func (s *Server) compressOut(ctx context.Context, typ, name string, level rpc.Op
 	if err != nil {
 		return err
 	}
-	if _, err := h.writeTo(ctx, &private{w: z}, 0, -1); err != nil {
+	if _, err := h.writeTo(ctx, z, 0, -1); err != nil {
 		return perror(err, "%s", name)
 	}
 	if err := z.Close(); err != nil {

@@ -54,7 +54,7 @@ func (s *Server) fileDevice(name string) (string, error) {
 		return "", err
 	}
 	defer h.close()
-	size, err := h.size()
+	size, err := h.Size()
 	if err != nil {
 		return "", perror(err, "%s", name)
 	}

@@ -78,7 +78,7 @@ func (g guest) strs(proc uint32, a rpc.Args) (s []string) {
 func (g guest) out(proc uint32, a rpc.Args) []byte {
 	g.t.Helper()
 	var b bytes.Buffer
-	err := g.c.Call(context.Background(), &protocol.Request{Proc: proc, OptArgs: rpc.Given(a), Args: a.Code, Out: &b})
+	err := g.c.Call(context.Background(), &protocol.Request{Proc: proc, OptArgs: rpc.Given(a), Args: rpc.Encoder(a), Out: &b})
 	if err != nil {
 		g.t.Errorf("%s %+v: %v", rpc.Lookup(proc).Name, a, err)
 	}
@@ -88,7 +88,7 @@ func (g guest) out(proc uint32, a rpc.Args) []byte {
 // in makes a call that takes a file.
 func (g guest) in(proc uint32, a rpc.Args, r io.Reader) error {
 	g.t.Helper()
-	return g.c.Call(context.Background(), &protocol.Request{Proc: proc, OptArgs: rpc.Given(a), Args: a.Code, In: r})
+	return g.c.Call(context.Background(), &protocol.Request{Proc: proc, OptArgs: rpc.Given(a), Args: rpc.Encoder(a), In: r})
 }
 
 func names0(b []byte) []string {

@@ -29,7 +29,7 @@ func (s *Server) zero(ctx context.Context, device string, n int64) error {
 	if err != nil {
 		return perror(err, "%s", device)
 	}
-	size, err := h.size()
+	size, err := h.Size()
 	if err != nil {
 		return h.closed(perror(err, "%s", device))
 	}
@@ -37,7 +37,7 @@ func (s *Server) zero(ctx context.Context, device string, n int64) error {
 		size = min(size, n)
 	}
 	w := &failing{w: &zeroing{h: h}}
-	_, err = h.writeTo(ctx, &meter{ctx: ctx, w: &private{w: w}, total: uint64(size)}, 0, size)
+	_, err = h.writeTo(ctx, &meter{ctx: ctx, w: w, total: uint64(size)}, 0, size)
 	switch {
 	case w.err != nil:
 		err = perror(w.err, "write: %s", device)
@@ -124,11 +124,13 @@ func (s *Server) fill(ctx context.Context, p, pattern string, n int64) error {
 	for len(buf) == 0 || len(buf)+len(pattern) <= pieceSize {
 		buf = append(buf, pattern...)
 	}
-	for h.off < n && err == nil && ctx.Err() == nil {
-		if _, err = h.Write(buf[:min(n-h.off, int64(len(buf)))]); err != nil {
+	for done := 0; int64(done) < n && err == nil && ctx.Err() == nil; {
+		var k int
+		if k, err = h.Write(buf[:min(n-int64(done), int64(len(buf)))]); err != nil {
 			err = perror(err, "write: %s", p)
 		}
-		progress(ctx, uint64(h.off), uint64(n))
+		done += k
+		progress(ctx, uint64(done), uint64(n))
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -167,12 +169,14 @@ func (s *Server) fallocate(p string, n int64) error {
 	if err != nil {
 		return perror(err, "open: %s", p)
 	}
-	err = h.v.Fallocate(h.fd, 0, 0, n)
+	err = h.Allocate(0, n)
 	if errors.Is(err, unix.EOPNOTSUPP) && n > 0 {
 		// As posix_fallocate(3), where the file system cannot.
 		err = nil
-		for h.off < n && err == nil {
-			_, err = h.Write(zeros[:min(n-h.off, int64(len(zeros)))])
+		for left := n; left > 0 && err == nil; {
+			var k int
+			k, err = h.Write(zeros[:min(left, int64(len(zeros)))])
+			left -= int64(k)
 		}
 	}
 	if err != nil {
@@ -201,18 +205,21 @@ func (s *Server) ZeroFreeSpace(ctx context.Context, a *rpc.ZeroFreeSpaceArgs) er
 		return perror(err, "open: %s", a.Directory)
 	}
 	piece := make([]byte, pieceSize)
+	done := uint64(0)
 	for ctx.Err() == nil && err == nil {
-		_, err = h.Write(piece)
-		progress(ctx, uint64(h.off), max(total, uint64(h.off)))
+		var k int
+		k, err = h.Write(piece)
+		done += uint64(k)
+		progress(ctx, done, max(total, done))
 	}
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EFBIG) || h.off > 0 && uint64(h.off) >= total {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EFBIG) || done > 0 && done >= total {
 		// What is left is less than a piece.
 		err = nil
 		for err == nil && ctx.Err() == nil {
 			_, err = h.Write(piece[:512])
 		}
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EFBIG) {
-			if err = h.v.Fsync(h.fd); errors.Is(err, unix.ENOSPC) {
+			if err = h.Sync(); errors.Is(err, unix.ENOSPC) {
 				err = nil
 			}
 		}

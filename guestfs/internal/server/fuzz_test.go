@@ -53,14 +53,3 @@ func FuzzCall(f *testing.F) {
 		p.Serve(context.Background(), peer{bytes.NewReader(append(message, rest...)), &out})
 	})
 }
-
-func FuzzNames(f *testing.F) {
-	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x18\x00\x08name\x00"))
-	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x18\x00\x04..\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		list, err := appendNames(nil, b)
-		if err == nil && len(list) > len(b)/19 {
-			t.Error("more names than there is room for")
-		}
-	})
-}

@@ -46,7 +46,7 @@ func (s *Server) InternalFeatureAvailable(ctx context.Context, a *rpc.InternalFe
 	for _, g := range rpc.Groups {
 		if g.Name == a.Group {
 			missing := slices.ContainsFunc(g.Procedures, func(p uint32) bool {
-				return !answers(s, p) && !slices.Contains(notNecessary, p)
+				return !s.answers(p) && !slices.Contains(notNecessary, p)
 			})
 			return availability(!missing && hosttool.Has(groupTools[g.Name]...)), nil
 		}

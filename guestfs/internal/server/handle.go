@@ -2,45 +2,35 @@ package server
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/unboot/unboot/lkl"
+	"github.com/unboot/unboot"
 )
 
-// A handle is an open file or device of the kernel.
+// A handle is an open file of the guest, or a device.
 type handle struct {
-	v    *lkl.View
-	fd   int
-	path string // for errors
-	off  int64  // of Read and Write
-
+	*unboot.File
 	changed func() // called after a device was written to, or nil
 }
 
 // openPath opens a file, or a device, whichever a name is.
 func (s *Server) openPath(name string, flags int, perm uint32) (*handle, error) {
-	var v *lkl.View
-	var changed func()
-	if s.isDevice(name) {
-		if flags&unix.O_ACCMODE != unix.O_RDONLY {
-			changed = s.devicesChanged
-		}
-		img, err := s.image()
-		if err != nil {
-			return nil, err
-		}
-		v, flags = &img.Kernel().View, flags&^(unix.O_CREAT|unix.O_TRUNC|unix.O_APPEND)
-	} else {
-		v = s.view()
+	if !s.isDevice(name) {
+		f, err := s.tree().OpenPath(name, flags, perm)
+		return &handle{File: f}, err
 	}
-	fd, err := v.Open(name, flags|openFlags, perm)
+	img, err := s.image()
 	if err != nil {
 		return nil, err
 	}
-	return &handle{v: v, fd: fd, path: name, changed: changed}, nil
+	h := &handle{}
+	if flags&unix.O_ACCMODE != unix.O_RDONLY {
+		h.changed = s.devicesChanged
+	}
+	h.File, err = img.OpenNode(name, flags)
+	return h, err
 }
 
 // openRead opens what is to be read, which must not be a directory. Errors are worded.
@@ -73,174 +63,62 @@ func (h *handle) replace(data []byte) error {
 	if _, err := h.WriteAt(data, 0); err != nil {
 		return err
 	}
-	return h.v.Ftruncate(h.fd, int64(len(data)))
+	return h.Truncate(int64(len(data)))
 }
 
 func (h *handle) close() error {
 	if h.changed != nil {
 		defer h.changed()
 	}
-	return h.v.CloseFd(h.fd)
+	return h.Close()
 }
 
 // closed closes what was written to, and returns the first error.
 func (h *handle) closed(err error) error {
 	if cerr := h.close(); err == nil && cerr != nil {
-		return perror(cerr, "close: %s", h.path)
+		return perror(cerr, "close: %s", h.Name())
 	}
 	return err
 }
 
 func (h *handle) stat() (st unix.Statx_t, err error) {
-	err = h.v.Fstatx(h.fd, statMask, &st)
+	err = h.View().Fstatx(h.Fd(), statMask, &st)
 	return st, err
 }
 
-// size returns the size of a file or a device in bytes.
-func (h *handle) size() (int64, error) {
-	st, err := h.stat()
-	if err == nil && fileType(&st) == unix.S_IFBLK {
-		n, err := h.v.IoctlGetUint64(h.fd, unix.BLKGETSIZE64)
-		return int64(n), err
-	}
-	return int64(st.Size), err
-}
-
-// ReadAt is io.ReaderAt's.
-func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
-	n, err = h.v.Pread(h.fd, p, off)
-	if n = max(n, 0); err == nil && n < len(p) {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// Read is io.Reader's.
-func (h *handle) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := h.ReadAt(p, h.off)
-	h.off += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-// WriteAt is io.WriterAt's.
-func (h *handle) WriteAt(p []byte, off int64) (int, error) {
-	n, err := h.v.Pwrite(h.fd, p, off)
-	if errors.Is(err, io.ErrShortWrite) {
-		err = unix.ENOSPC // what the kernel would say, asked once more
-	}
-	return max(n, 0), err
-}
-
-// Write is io.Writer's.
-func (h *handle) Write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := h.WriteAt(p, h.off)
-	h.off += int64(n)
-	return n, err
-}
-
-// pieceSize is how much is read or written in a call to the kernel.
-const pieceSize = 1 << 20
-
-// writeTo writes n bytes from off on to w, or what there is, if n is negative. What w
-// gets is memory that the kernel's process can change: w must copy it and not compute
-// with it. Two pieces are on their way: one is read while another is written.
+// writeTo writes n bytes from off on to w, or what there is, if n is negative.
 func (h *handle) writeTo(ctx context.Context, w io.Writer, off, n int64) (done int64, err error) {
-	if n == 0 {
-		return 0, nil
-	}
-	type piece struct {
-		p   []byte
-		err error
-	}
-	size, slots := pieceSize, 2
-	if end, err := h.size(); err == nil {
-		left := end - off
-		if n >= 0 {
-			left = min(left, n)
-		}
-		if left < pieceSize {
-			// Small: one piece, which is not read ahead of.
-			size, slots = int(max(left, 0))/pageSize*pageSize+pageSize, 1
-		}
-	}
-	buf, err := h.v.Kernel().Alloc(size * slots)
-	if err != nil {
+	return h.WriteRangeTo(&bounded{ctx, w}, off, n)
+}
+
+// writeShared is writeTo for a writer that only copies what it gets: its memory can be
+// changed by the kernel's process.
+func (h *handle) writeShared(ctx context.Context, w io.Writer, off, n int64) (done int64, err error) {
+	return h.WriteRangeTo(shared{bounded{ctx, w}}, off, n)
+}
+
+// bounded is a writer until ctx ends.
+type bounded struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (b bounded) Write(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
 		return 0, err
 	}
-	defer buf.Free()
-	full := make(chan piece, slots)
-	empty := make(chan []byte, slots)
-	for i := range slots {
-		empty <- buf.Bytes()[i*size:][:size]
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer close(full)
-		for at, left := off, n; left != 0; {
-			mem, ok := <-empty
-			if !ok {
-				return
-			}
-			if left > 0 {
-				mem = mem[:min(left, int64(len(mem)))]
-			}
-			k, err := h.v.PreadDirect(h.fd, mem, at)
-			k = max(k, 0)
-			full <- piece{mem[:k], err}
-			if err != nil || k < len(mem) {
-				return
-			}
-			at += int64(k)
-			if left > 0 {
-				left -= int64(k)
-			}
-		}
-	}()
-	defer func() {
-		close(empty)
-		<-ended
-	}()
-	for p := range full {
-		if len(p.p) > 0 {
-			m, err := w.Write(p.p)
-			done += int64(m)
-			if err != nil {
-				return done, err
-			}
-		}
-		if p.err == nil {
-			p.err = ctx.Err()
-		}
-		if p.err != nil {
-			return done, p.err
-		}
-		empty <- p.p[:size:cap(p.p)][:size]
-	}
-	return done, nil
+	return b.w.Write(p)
 }
+
+// shared implements unboot.SharedWriter.
+type shared struct{ bounded }
+
+func (s shared) WriteShared(p []byte) (int, error) { return s.Write(p) }
+
+// pieceSize is how much the server makes up or looks at in one go.
+const pieceSize = 1 << 20
 
 const pageSize = 4096
-
-// private is a writer that gets a copy of what writeTo gives out, to compute with.
-type private struct {
-	w   io.Writer
-	buf []byte
-}
-
-func (p *private) Write(b []byte) (int, error) {
-	p.buf = append(p.buf[:0], b...)
-	return p.w.Write(p.buf)
-}
 
 // meter reports how much was written.
 type meter struct {

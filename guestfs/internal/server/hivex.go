@@ -82,7 +82,7 @@ func (s *Server) HivexOpen(ctx context.Context, a *rpc.HivexOpenArgs) error {
 	if a.Unsafe.Or(false) {
 		flags |= hive.Unsafe
 	}
-	size, err := f.size()
+	size, err := f.Size()
 	if err != nil {
 		f.close()
 		return perror(err, "hivex failed to open %s", a.Filename)

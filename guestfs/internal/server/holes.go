@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/devname"
 	"github.com/unboot/unboot/internal/hosttool"
 )
 
@@ -38,11 +39,16 @@ type holes struct {
 // holes returns the holes of a device, of which there are more after a sync.
 func (s *Server) holes(n *node) holes {
 	h := holes{size: n.size}
-	d := s.device(n.name)
-	if d == nil || d.Kind != unboot.KindDisk && d.Kind != unboot.KindPartition || d.Disk >= len(s.engine.raw) {
+	d := s.device(n.Name())
+	switch {
+	case d == nil:
 		return h
+	case d.Kind == unboot.KindPartition:
+		h.start, d = d.Partition.Start, wholeOf(d)
 	}
-	h.f, h.start = s.engine.raw[d.Disk], d.Start
+	if i, partition, ok := devname.Index(d.Name); ok && partition == "" && i < len(s.engine.raw) {
+		h.f = s.engine.raw[i]
+	}
 	return h
 }
 

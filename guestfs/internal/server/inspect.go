@@ -10,6 +10,7 @@ import (
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/inspect/packages"
 	"github.com/unboot/unboot/inspect/registry"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // # Inspection
@@ -35,20 +36,19 @@ func (s *Server) InspectOs(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := newInspectSource(img)
-	roots, err := inspector.Image(src)
-	src.close()
+	found, err := img.Inspect(inspector.Image, unboot.ReadOnly())
+	found.Close()
 	if err = errors.Join(err, done()); err != nil {
 		// Devices without a system, most of them, which is no error.
 		s.logf("inspect_os: %v", err)
 	}
-	for _, r := range roots {
+	for _, r := range found.Roots {
 		for _, p := range r.Problems {
 			s.logf("inspect_os: %s: %s", r.Device, p)
 		}
 	}
 	// Since 1.38 libguestfs takes no notice of media that install a system.
-	s.roots = slices.DeleteFunc(roots, func(r *inspect.Root) bool { return r.Format == inspect.Installer })
+	s.roots = found.Installed()
 	return s.InspectGetRoots(ctx)
 }
 
@@ -78,7 +78,7 @@ func (s *Server) imageToInspect(ctx context.Context) (img *unboot.Image, done fu
 		d.ReadOnly = true
 		o, closer, err := openDrive(d)
 		if err != nil {
-			return nil, nil, errors.Join(perror(err, "%s", diskName(i)), done())
+			return nil, nil, errors.Join(perror(err, "%s", devname.Disk(i)), done())
 		}
 		if closer != nil {
 			closers = append(closers, closer.Close)

@@ -305,23 +305,3 @@ func TestInspectLeavesNothing(t *testing.T) {
 		t.Errorf("mounted before:\n%safter:\n%s", before, after)
 	}
 }
-
-// TestInspectDevice has the devices by which an fstab may mean a volume.
-func TestInspectDevice(t *testing.T) {
-	for name, want := range map[string]string{
-		"/dev/my-vg/root-lv":      "-1/0 my--vg-root--lv my-vg root-lv",
-		"/dev/mapper/my--vg-root": "-1/0 my--vg-root my-vg root",
-		"/dev/mapper/luks1":       "-1/0 luks1  ",
-		"/dev/md0":                "-1/0 md0  ",
-		"/dev/sdb2":               "1/2   ",
-	} {
-		d := &unboot.Device{Name: name, Kind: "volume"}
-		if name == "/dev/sdb2" {
-			d.Kind, d.Disk, d.Number = unboot.KindPartition, 1, 2
-		}
-		i := inspectDevice(d)
-		if got := fmt.Sprintf("%d/%d %s %s %s", i.Disk, i.Partition, i.Mapped, i.VG, i.LV); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-}

@@ -115,7 +115,7 @@ func TestKernelInfo(t *testing.T) {
 
 // TestGroupTools finds that a group without its programs is not available.
 func TestGroupTools(t *testing.T) {
-	s := &Server{}
+	s := &Server{procedures: procedures()}
 	available := func(group string) int {
 		v, err := s.InternalFeatureAvailable(t.Context(), &rpc.InternalFeatureAvailableArgs{Group: group})
 		if err != nil {

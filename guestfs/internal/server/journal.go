@@ -81,7 +81,7 @@ func (s *Server) JournalOpen(ctx context.Context, a *rpc.JournalOpenArgs) error 
 			s.logf("%v", err)
 			continue
 		}
-		size, err := h.size()
+		size, err := h.Size()
 		var f *journal.File
 		if err == nil {
 			f, err = journal.OpenFile(h, size)

@@ -6,13 +6,14 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // ListDevices returns the disks.
 func (s *Server) ListDevices(ctx context.Context) ([]string, error) {
 	var list []string
 	for i := range s.config.Drives {
-		list = append(list, diskName(i))
+		list = append(list, devname.Disk(i))
 	}
 	return list, nil
 }
@@ -46,9 +47,9 @@ func (s *Server) ListDiskLabels(ctx context.Context) ([]rpc.Pair, error) {
 		if d.Label == "" {
 			continue
 		}
-		list = append(list, rpc.Pair{Key: d.Label, Value: diskName(i)})
-		for _, p := range s.partitions(i) {
-			list = append(list, rpc.Pair{Key: fmt.Sprint(d.Label, p.Number), Value: p.Name})
+		list = append(list, rpc.Pair{Key: d.Label, Value: devname.Disk(i)})
+		for _, p := range partitionsOf(s.device(devname.Disk(i))) {
+			list = append(list, rpc.Pair{Key: fmt.Sprint(d.Label, p.Partition.Number), Value: p.Name})
 		}
 	}
 	return list, nil
@@ -60,7 +61,7 @@ func (s *Server) PartToDev(ctx context.Context, a *rpc.PartToDevArgs) (string, e
 	if err != nil {
 		return "", err
 	}
-	return diskName(d.Disk), nil
+	return wholeOf(d).Name, nil
 }
 
 // PartToPartnum returns the number of a partition.
@@ -69,7 +70,7 @@ func (s *Server) PartToPartnum(ctx context.Context, a *rpc.PartToPartnumArgs) (i
 	if err != nil {
 		return 0, err
 	}
-	return d.Number, nil
+	return d.Partition.Number, nil
 }
 
 // IsWholeDevice reports whether a device is a disk.

@@ -33,7 +33,7 @@ func (s *Server) ListFilesystems(ctx context.Context) ([]rpc.Pair, error) {
 		for _, d := range img.Devices() {
 			switch {
 			case d.Kind != kind,
-				kind == unboot.KindDisk && s.partitioned(d),
+				kind == unboot.KindDisk && len(partitionsOf(d)) > 0,
 				kind == unboot.KindPartition && slices.Contains(withoutFileSystem, d.Partition.Type):
 			default:
 				list = append(list, s.fileSystems(d.Name)...)

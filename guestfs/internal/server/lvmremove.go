@@ -37,7 +37,7 @@ func (s *Server) LvmRemoveAll(ctx context.Context) error {
 func removeLVMLabel(n *node) error {
 	head := make([]byte, lvmLabelSectors*512)
 	if _, err := n.ReadAt(head, 0); err != nil {
-		return perror(err, "read: %s", n.name)
+		return perror(err, "read: %s", n.Name())
 	}
 	for at := 0; at < len(head); at += 512 {
 		if sector := head[at : at+512]; bytes.HasPrefix(sector, []byte(lvmLabel)) {
@@ -45,7 +45,7 @@ func removeLVMLabel(n *node) error {
 		}
 	}
 	if _, err := n.WriteAt(head, 0); err != nil {
-		return perror(err, "write: %s", n.name)
+		return perror(err, "write: %s", n.Name())
 	}
 	return nil
 }

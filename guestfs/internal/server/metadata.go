@@ -108,7 +108,7 @@ func (s *Server) truncate(p string, size int64) error {
 	if err != nil {
 		return perror(err, "open: %s", p)
 	}
-	if err = h.v.Ftruncate(h.fd, size); err != nil {
+	if err = h.Truncate(size); err != nil {
 		err = perror(err, "ftruncate: %s", p)
 	}
 	return h.closed(err)

@@ -49,13 +49,13 @@ var makers = map[string]maker{
 		always: []string{"-I"}, label: "-n", sectors: "-S",
 		blocks: func(n, sector int) []string { return []string{"-s", fmt.Sprint(n / sector)} },
 		partition: func(d *unboot.Device, sector int) []string {
-			return []string{"-h", fmt.Sprint(d.Start / int64(sector))}
+			return []string{"-h", fmt.Sprint(d.Partition.Start / int64(sector))}
 		},
 	},
 	"ntfs": {
 		always: []string{"-F", "-Q", "-q"}, label: "-L", blocks: option("-c"), sectors: "-s",
 		partition: func(d *unboot.Device, sector int) []string {
-			return []string{"-p", fmt.Sprint(d.Start / int64(sector)), "-H", "255", "-S", "63"}
+			return []string{"-p", fmt.Sprint(d.Partition.Start / int64(sector)), "-H", "255", "-S", "63"}
 		},
 	},
 	"exfat":    {label: "-L", blocks: option("-c"), only512: true},

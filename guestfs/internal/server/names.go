@@ -4,33 +4,21 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// diskName returns the name of the i-th disk, from 0: /dev/sda … /dev/sdz, /dev/sdaa.
-func diskName(i int) string {
-	s := ""
-	for i++; i > 0; i = (i - 1) / 26 {
-		s = string(rune('a'+(i-1)%26)) + s
-	}
-	return "/dev/sd" + s
-}
+	"github.com/unboot/unboot/internal/devname"
+)
 
 // canonicalDevice returns the name that a device has here: /dev/sdX for the names that
 // other disk drivers would give it, and for those that labels make.
 func (s *Server) canonicalDevice(name string) string {
-	for _, prefix := range []string{"/dev/vd", "/dev/hd"} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" {
-			return "/dev/sd" + rest
-		}
-	}
 	if label, ok := strings.CutPrefix(name, "/dev/disk/guestfs/"); ok {
 		for i, d := range s.config.Drives {
 			if part, ok := strings.CutPrefix(label, d.Label); ok && d.Label != "" && strings.Trim(part, "0123456789") == "" {
-				return diskName(i) + part
+				return devname.Disk(i) + part
 			}
 		}
 	}
-	return name
+	return devname.Canonical(name)
 }
 
 // resolveDevice returns the name of a device in our kernel. The error is ENOENT if there
@@ -48,10 +36,8 @@ func (s *Server) resolveDevice(name string) (string, error) {
 
 // deviceExists reports whether there is a block device of that name.
 func (s *Server) deviceExists(name string) bool {
-	for i := range s.config.Drives {
-		if diskName(i) == name {
-			return true
-		}
+	if i, partition, ok := devname.Index(name); ok && partition == "" && i < len(s.config.Drives) {
+		return true // without waiting for the kernel
 	}
 	img, err := s.image()
 	if err != nil {

@@ -2,21 +2,17 @@ package server
 
 import (
 	"fmt"
-	"io"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/lkl"
 	"github.com/unboot/unboot/volume/probe"
 )
 
 // A node is an open block device of our kernel.
 type node struct {
-	k          *lkl.Kernel
-	name       string
-	fd         int
+	*unboot.File
 	size       int64 // bytes
 	sectorSize int   // bytes
 }
@@ -27,34 +23,19 @@ func (s *Server) openNode(name string, flags int) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := img.Kernel()
-	fd, err := k.Open(name, flags|unix.O_CLOEXEC, 0)
+	f, err := img.OpenNode(name, flags)
 	if err != nil {
 		return nil, perror(err, "open: %s", name)
 	}
-	n := &node{k: k, name: name, fd: fd}
-	size, err := k.IoctlGetUint64(fd, unix.BLKGETSIZE64)
-	if err == nil {
-		var sector uint32
-		sector, err = k.IoctlGetUint32(fd, unix.BLKSSZGET)
-		n.size, n.sectorSize = int64(size), int(sector)
+	n := &node{File: f}
+	if n.size, err = f.Size(); err == nil {
+		n.sectorSize, err = n.number(unix.BLKSSZGET)
 	}
 	if err != nil {
-		n.close()
+		n.Close()
 		return nil, perror(err, "ioctl: %s", name)
 	}
 	return n, nil
-}
-
-func (n *node) close() { n.k.CloseFd(n.fd) }
-
-// ReadAt implements io.ReaderAt.
-func (n *node) ReadAt(p []byte, off int64) (int, error) {
-	got, err := n.k.Pread(n.fd, p, off)
-	if err == nil && got < len(p) {
-		err = io.EOF
-	}
-	return got, err
 }
 
 // cached reads what is in the kernel's cache: of what is mounted, a superblock may be
@@ -72,24 +53,18 @@ func (c cached) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// WriteAt implements io.WriterAt.
-func (n *node) WriteAt(p []byte, off int64) (int, error) { return n.k.Pwrite(n.fd, p, off) }
-
-// Sync makes stable what has been written.
-func (n *node) Sync() error { return n.k.Fsync(n.fd) }
-
 // probe returns what a device holds now. Its Type is "" if that is not known.
 func (s *Server) probe(device string) (*probe.Info, error) {
 	n, err := s.openNode(device, unix.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	defer n.close()
+	defer n.Close()
 	d, look := s.device(device), probe.Probe
 	if d != nil && d.Kind == unboot.KindPartition {
 		look = probe.Partition
 		// What it is a member of is written elsewhere on the disk.
-		if c := d.Content; c != nil && c.Usage == probe.RAID && s.wholeIs(d.Disk, c.Type) {
+		if c := d.Content; c != nil && c.Usage == probe.RAID && holds(wholeOf(d), c.Type) {
 			return c, nil
 		}
 	}
@@ -99,7 +74,7 @@ func (s *Server) probe(device string) (*probe.Info, error) {
 	}
 	// A disk with partitions may have old superblocks between them, or look like
 	// a FAT by its boot sector.
-	if d != nil && d.Kind == unboot.KindDisk && d.Content == nil && s.partitioned(d) {
+	if d != nil && d.Kind == unboot.KindDisk && d.Content == nil && len(partitionsOf(d)) > 0 {
 		return &probe.Info{}, nil
 	}
 	return info, nil
@@ -118,35 +93,25 @@ func (s *Server) device(name string) *unboot.Device {
 	return d
 }
 
-// wholeIs reports whether a whole disk is of a type.
-func (s *Server) wholeIs(disk int, kind string) bool {
-	img, err := s.image()
-	if err != nil {
-		return false
+// holds reports whether a device is of a type.
+func holds(d *unboot.Device, kind string) bool {
+	return d != nil && d.Content != nil && d.Content.Type == kind
+}
+
+// wholeOf returns the disk of a partition.
+func wholeOf(partition *unboot.Device) *unboot.Device {
+	for _, p := range partition.Parents() {
+		return p
 	}
-	return slices.ContainsFunc(img.Devices(), func(d *unboot.Device) bool {
-		return d.Disk == disk && d.Kind == unboot.KindDisk && d.Content != nil && d.Content.Type == kind
-	})
+	return nil
 }
 
-// partitioned reports whether a disk has partitions.
-func (s *Server) partitioned(disk *unboot.Device) bool {
-	return len(s.partitions(disk.Disk)) > 0
-}
-
-// partitions returns the partitions of a disk in the order of their numbers.
-func (s *Server) partitions(disk int) []*unboot.Device {
-	img, err := s.image()
-	if err != nil {
+// partitionsOf returns the partitions of a device in the order of their numbers.
+func partitionsOf(d *unboot.Device) []*unboot.Device {
+	if d == nil {
 		return nil
 	}
-	var list []*unboot.Device
-	for _, d := range img.Devices() {
-		if d.Kind == unboot.KindPartition && d.Disk == disk {
-			list = append(list, d)
-		}
-	}
-	return list
+	return slices.DeleteFunc(d.Children(), func(c *unboot.Device) bool { return c.Kind != unboot.KindPartition })
 }
 
 // wholeDisk returns the device if it is a whole disk, and an error that names the
@@ -156,10 +121,13 @@ func (s *Server) wholeDisk(name string) (*unboot.Device, error) {
 	if d == nil {
 		return nil, perror(unix.ENOENT, "%s", name)
 	}
-	if d.Kind != unboot.KindDisk {
-		return nil, errorf("%s: not a whole disk, but partition %d of %s", name, d.Number, diskName(d.Disk))
+	switch d.Kind {
+	case unboot.KindDisk:
+		return d, nil
+	case unboot.KindPartition:
+		return nil, errorf("%s: not a whole disk, but partition %d of %s", name, d.Partition.Number, wholeOf(d).Name)
 	}
-	return d, nil
+	return nil, errorf("%s: not a disk", name)
 }
 
 // partition returns a device that is a partition.

@@ -24,7 +24,7 @@ func TestNtfs(t *testing.T) {
 	// Inode 7 is $Boot, which is what the device begins with.
 	var boot bytes.Buffer
 	cat := &rpc.NtfscatIArgs{Device: dev, Inode: 7}
-	if err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscatI, Args: cat.Code, Out: &boot}); err != nil {
+	if err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscatI, Args: rpc.Encoder(cat), Out: &boot}); err != nil {
 		t.Error(err)
 	}
 	want, err := os.ReadFile(disk)
@@ -47,24 +47,24 @@ func TestNtfs(t *testing.T) {
 
 	var saved bytes.Buffer
 	a := &rpc.NtfscloneOutArgs{Device: dev, Force: rpc.Some(true), Preservetimestamps: rpc.Some(true)}
-	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscloneOut, OptArgs: rpc.Given(a), Args: a.Code, Out: &saved})
+	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscloneOut, OptArgs: rpc.Given(a), Args: rpc.Encoder(a), Out: &saved})
 	if err != nil || !bytes.HasPrefix(saved.Bytes(), []byte("\x00ntfsclone-image")) {
 		t.Fatalf("ntfsclone_out: %v, %d bytes", err, saved.Len())
 	}
 	in := &rpc.NtfscloneInArgs{Device: "/dev/sdb"}
-	if err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscloneIn, Args: in.Code, In: &saved}); err != nil {
+	if err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscloneIn, Args: rpc.Encoder(in), In: &saved}); err != nil {
 		t.Errorf("ntfsclone_in: %v", err)
 	}
 	wantText(t, c, rpc.ProcVfsLabel, &rpc.VfsLabelArgs{Mountable: "/dev/sdb"}, "old")
 	check(t, "ntfs", copied)
-	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscloneIn, Args: in.Code, In: bytes.NewReader(make([]byte, 100<<20))})
+	err = c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscloneIn, Args: rpc.Encoder(in), In: bytes.NewReader(make([]byte, 100<<20))})
 	if err == nil {
 		t.Error("what is no image was restored")
 	}
 	wantText(t, c, rpc.ProcVfsLabel, &rpc.VfsLabelArgs{Mountable: "/dev/sdb"}, "old")
 
 	wantOK(t, c, rpc.ProcMountRo, &rpc.MountRoArgs{Mountable: dev, Mountpoint: "/"})
-	if err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscatI, Args: cat.Code, Out: &boot}); err == nil {
+	if err := c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcNtfscatI, Args: rpc.Encoder(cat), Out: &boot}); err == nil {
 		t.Error("ntfscat_i of what is mounted")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // engine is the drives as unboot has opened them.
@@ -52,7 +53,7 @@ func (s *Server) open() (*unboot.Image, error) {
 	for i, d := range s.config.Drives {
 		o, closer, err := openDrive(d)
 		if err != nil {
-			return nil, perror(err, "%s", diskName(i))
+			return nil, perror(err, "%s", devname.Disk(i))
 		}
 		if closer != nil {
 			s.store.onClose(closer.Close)

@@ -24,7 +24,7 @@ func (s *Server) table(device string) (*part.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer n.close()
+	defer n.Close()
 	t, err := part.Read(n, n.size, n.sectorSize)
 	switch {
 	case errors.Is(err, part.ErrNoTable):

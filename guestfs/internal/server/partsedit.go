@@ -33,7 +33,7 @@ func (s *Server) editTable(device, kind string, f func(e *part.Editor) error) er
 		return err
 	}
 	err = n.editTable(kind, f)
-	n.close()
+	n.Close()
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (n *node) editTable(kind string, f func(e *part.Editor) error) error {
 		e, err = part.Edit(n, n.size, o)
 	}
 	if errors.Is(err, part.ErrNoTable) {
-		return perror(unix.EINVAL, "%s: unrecognised disk label", n.name)
+		return perror(unix.EINVAL, "%s: unrecognised disk label", n.Name())
 	}
 	if err == nil && f != nil {
 		err = f(e)
@@ -65,9 +65,9 @@ func (n *node) editTable(kind string, f func(e *part.Editor) error) error {
 	case errors.As(err, &wire):
 		return err
 	case protocol.Errno(err) != 0:
-		return perror(err, "%s", n.name)
+		return perror(err, "%s", n.Name())
 	}
-	return errorf("%s: %v", n.name, err)
+	return errorf("%s: %v", n.Name(), err)
 }
 
 // tableKinds are the names of kinds of partition tables: those of package part, or ""
@@ -165,7 +165,7 @@ func (s *Server) PartDel(ctx context.Context, a *rpc.PartDelArgs) error {
 			return errorf("%s: Partition %s is being used.", a.Device, name)
 		}
 		if err == nil {
-			n.close()
+			n.Close()
 		}
 	}
 	return s.editEntry(a.Device, a.Partnum, func(e *part.Editor) error { return e.Delete(a.Partnum) })

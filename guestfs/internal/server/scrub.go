@@ -29,12 +29,12 @@ func (h *handle) scrub(ctx context.Context, n int64) error {
 				rand.Read(p)
 			}
 			if _, err := h.WriteAt(p, off); err != nil {
-				return perror(err, "write: %s", h.path)
+				return perror(err, "write: %s", h.Name())
 			}
 		}
 		// A pass that stays in memory overwrites nothing.
-		if err := h.v.Fsync(h.fd); err != nil {
-			return perror(err, "fsync: %s", h.path)
+		if err := h.Sync(); err != nil {
+			return perror(err, "fsync: %s", h.Name())
 		}
 	}
 	w := bufio.NewWriter(zeroCheck{})
@@ -44,9 +44,9 @@ func (h *handle) scrub(ctx context.Context, n int64) error {
 	}
 	switch {
 	case errors.Is(err, errNotZero):
-		return errorf("%s: what is read back is not what was written", h.path)
+		return errorf("%s: what is read back is not what was written", h.Name())
 	case err != nil:
-		return perror(err, "read: %s", h.path)
+		return perror(err, "read: %s", h.Name())
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func (s *Server) ScrubDevice(ctx context.Context, a *rpc.ScrubDeviceArgs) error 
 	if err != nil {
 		return perror(err, "open: %s", a.Device)
 	}
-	size, err := h.size()
+	size, err := h.Size()
 	if err == nil {
 		err = h.scrub(ctx, size)
 	}
@@ -128,15 +128,17 @@ func (s *Server) ScrubFreespace(ctx context.Context, a *rpc.ScrubFreespaceArgs) 
 	}
 	for _, h := range files {
 		if first == nil {
-			keep(h.scrub(ctx, h.off))
+			size, err := h.Size()
+			keep(err)
+			keep(h.scrub(ctx, size))
 		}
 	}
 	for _, h := range files {
 		if err := h.close(); err != nil {
-			keep(perror(err, "close: %s", h.path))
+			keep(perror(err, "close: %s", h.Name()))
 		}
-		if err := v.Unlinkat(cwd, h.path, 0); err != nil {
-			keep(perror(err, "unlink: %s", h.path))
+		if err := v.Unlinkat(cwd, h.Name(), 0); err != nil {
+			keep(perror(err, "unlink: %s", h.Name()))
 		}
 	}
 	if err := v.Unlinkat(cwd, a.Dir, unix.AT_REMOVEDIR); err != nil {
@@ -150,19 +152,20 @@ func (s *Server) ScrubFreespace(ctx context.Context, a *rpc.ScrubFreespaceArgs) 
 func (h *handle) fillUp(ctx context.Context, n int64) (full bool, err error) {
 	piece := make([]byte, pieceSize)
 	rand.Read(piece)
-	for size := pieceSize; h.off < n; {
+	size := pieceSize
+	for done := int64(0); done < n; {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		before := h.off
-		_, err := h.Write(piece[:size])
+		k, err := h.Write(piece[:size])
+		done += int64(k)
 		switch {
 		case err == nil:
 		case !errors.Is(err, unix.ENOSPC):
-			return false, perror(err, "write: %s", h.path)
-		case size > 512 && h.off == before:
+			return false, perror(err, "write: %s", h.Name())
+		case size > 512 && k == 0:
 			size /= 2
-		case h.off == before:
+		case k == 0:
 			return true, nil
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/internal/augeas"
+	"github.com/unboot/unboot/internal/devname"
 	"github.com/unboot/unboot/internal/fsctl/btrfs"
 )
 
@@ -29,9 +30,10 @@ type Config struct {
 // Server answers procedures. Its exported methods are those of procedures, but for
 // Serve and Close.
 type Server struct {
-	config Config
-	engine engine
-	store  store
+	config     Config
+	procedures []procedure // what answers each procedure, by number, or nil
+	engine     engine
+	store      store
 
 	// What calls change, which come one at a time.
 	trees   []*unboot.FS // what is mounted on /, the last on top of those before
@@ -49,10 +51,10 @@ type Server struct {
 // program should see when it launches: a disk that is not there, a format that is not
 // known.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, umask: 0o022}
+	s := &Server{config: c, procedures: procedures(), umask: 0o022}
 	for i, d := range c.Drives {
 		if err := checkDrive(d); err != nil {
-			return nil, fmt.Errorf("drive %s: %w", diskName(i), err)
+			return nil, fmt.Errorf("drive %s: %w", devname.Disk(i), err)
 		}
 	}
 	return s, nil
@@ -144,13 +146,17 @@ func (d dispatcher) Transfer(proc uint32) protocol.Transfer {
 
 // Handle implements protocol.Handler.
 func (d dispatcher) Handle(ctx context.Context, pc *protocol.Call) error {
-	c := &call{Call: pc, s: d.s, impl: d.s, name: fmt.Sprintf("procedure %d", pc.Proc)}
 	p := rpc.Lookup(pc.Proc)
 	if p == nil {
-		return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("unboot knows no %s", c.name)}
+		return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("unboot knows no procedure %d", pc.Proc)}
 	}
-	c.name, c.group = p.Name, p.Group
-	err := toWire(table[pc.Proc](context.WithValue(ctx, callKey{}, pc), c))
+	c := &call{Call: pc, s: d.s, name: p.Name, group: p.Group}
+	var err error
+	if d.s.answers(pc.Proc) {
+		err = toWire(d.s.procedures[pc.Proc](context.WithValue(ctx, callKey{}, pc), c))
+	} else {
+		err = c.missing()
+	}
 	if d.s.config.Log != nil {
 		d.s.logf("guestfsd: %s (%#x): %s", p.Name, pc.Proc, outcome(err))
 	}

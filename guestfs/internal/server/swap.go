@@ -86,7 +86,7 @@ func (s *Server) MkswapFile(ctx context.Context, a *rpc.MkswapFileArgs) error {
 	if err != nil {
 		return programError(err, "%s", a.Path)
 	}
-	size, err := h.size()
+	size, err := h.Size()
 	if err == nil {
 		err = relabel.MakeSwap(h, size, "", randomUUID())
 	}

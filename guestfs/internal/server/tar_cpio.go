@@ -70,7 +70,7 @@ func (s *Server) cpioMember(ctx context.Context, w *cpio.Writer, e *unboot.Entry
 	var sum cpio.Sum
 	if sums && size < 1<<32 {
 		if _, err := h.writeTo(ctx, &sum, 0, size); err != nil {
-			return perror(err, "%s", h.path)
+			return perror(err, "%s", h.Name())
 		}
 	}
 	if err := w.Add(name, &st, size, sum); err == cpio.ErrTooLarge {

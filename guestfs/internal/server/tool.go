@@ -99,7 +99,7 @@ func (s *Server) runTool(ctx context.Context, t tool) (out string, status int, e
 		if err != nil {
 			return "", 0, err
 		}
-		defer n.close()
+		defer n.Close()
 		devices = append(devices, toolDevice{n, s.holes(n)})
 	}
 	if t.use != hosttool.Reads {
@@ -116,11 +116,10 @@ type toolDevice struct {
 	holes holes
 }
 
-func (d toolDevice) Name() string             { return d.name }
 func (d toolDevice) Size() int64              { return d.size }
 func (d toolDevice) NextData(off int64) int64 { return d.holes.next(off) }
 
 // Clear implements hosttool.Device: the disk gets holes.
 func (d toolDevice) Clear() error {
-	return d.k.Fallocate(d.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, d.size)
+	return d.Punch(0, d.size)
 }

@@ -21,7 +21,7 @@ func (s *Server) Upload(ctx context.Context, a *rpc.UploadArgs, in io.Reader) er
 	if err != nil {
 		return perror(err, "%s", a.Remotefilename)
 	}
-	return h.closed(h.fill(ctx, in))
+	return h.closed(h.fill(ctx, in, 0))
 }
 
 // UploadOffset writes at an offset of a file, which is not truncated, or of a device.
@@ -33,16 +33,16 @@ func (s *Server) UploadOffset(ctx context.Context, a *rpc.UploadOffsetArgs, in i
 	if err != nil {
 		return perror(err, "%s", a.Remotefilename)
 	}
-	h.off = a.Offset
-	return h.closed(h.fill(ctx, in))
+	return h.closed(h.fill(ctx, in, a.Offset))
 }
 
-// fill writes all that comes in. Of an error of in, nothing is said: the library knows.
-func (h *handle) fill(ctx context.Context, in io.Reader) error {
-	w := &failing{w: h}
+// fill writes all that comes in, from an offset on. Of an error of in, nothing is said: the
+// library knows.
+func (h *handle) fill(ctx context.Context, in io.Reader, off int64) error {
+	w := &failing{w: io.NewOffsetWriter(h, off)}
 	_, err := io.Copy(&meter{ctx: ctx, w: w, total: progressHint(ctx)}, in)
 	if w.err != nil {
-		return perror(w.err, "write: %s", h.path)
+		return perror(w.err, "write: %s", h.Name())
 	}
 	return err
 }
@@ -87,27 +87,6 @@ func (s *Server) DownloadOffset(ctx context.Context, a *rpc.DownloadOffsetArgs, 
 	return h.send(ctx, out, a.Offset, a.Size)
 }
 
-// send writes n bytes from an offset on to the library, all if n is negative.
-func (h *handle) send(ctx context.Context, out io.Writer, off, n int64) error {
-	total, err := h.size()
-	if err != nil {
-		return perror(err, "%s", h.path)
-	}
-	total = max(total-off, 0)
-	if n >= 0 {
-		total = min(total, n)
-	}
-	w := &failing{w: out}
-	_, err = h.writeTo(ctx, &meter{ctx: ctx, w: w, total: uint64(total)}, off, n)
-	if w.err != nil {
-		return w.err
-	}
-	if err != nil {
-		return perror(err, "read: %s", h.path)
-	}
-	return nil
-}
-
 // Base64Out reads a file, encoded in lines of 76 characters.
 func (s *Server) Base64Out(ctx context.Context, a *rpc.Base64OutArgs, out io.Writer) error {
 	h, err := s.openRead(a.Filename)
@@ -117,7 +96,7 @@ func (s *Server) Base64Out(ctx context.Context, a *rpc.Base64OutArgs, out io.Wri
 	defer h.close()
 	lines := &lineWriter{w: out}
 	enc := base64.NewEncoder(base64.StdEncoding, lines)
-	if _, err = h.writeTo(ctx, &private{w: enc}, 0, -1); err == nil {
+	if _, err = h.writeTo(ctx, enc, 0, -1); err == nil {
 		err = enc.Close()
 	}
 	if err != nil {
@@ -168,7 +147,7 @@ func (s *Server) Base64In(ctx context.Context, a *rpc.Base64InArgs, in io.Reader
 	if err != nil {
 		return perror(err, "%s", a.Filename)
 	}
-	err = h.fill(ctx, base64.NewDecoder(base64.StdEncoding, in))
+	err = h.fill(ctx, base64.NewDecoder(base64.StdEncoding, in), 0)
 	var corrupt base64.CorruptInputError
 	if errors.As(err, &corrupt) || err == io.ErrUnexpectedEOF {
 		err = errorf("base64: invalid input")
@@ -204,11 +183,7 @@ func (s *Server) writeAll(p string, content []byte, flags int) error {
 		return perror(err, "open: %s", p)
 	}
 	if len(content) > 0 {
-		if flags&unix.O_APPEND != 0 {
-			_, err = h.v.Write(h.fd, content)
-		} else {
-			_, err = h.Write(content)
-		}
+		_, err = h.Write(content)
 	}
 	if err != nil {
 		err = perror(err, "write: %s", p)

@@ -26,7 +26,7 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 	}
 	defer h.close()
 	// What was deleted a moment ago is free when that is on the device.
-	if err := h.v.Syncfs(h.fd); err != nil {
+	if err := h.View().Syncfs(h.Fd()); err != nil {
 		return perror(err, "%s", a.Mountpoint)
 	}
 	r := fsctl.TrimRange{Start: uint64(a.Offset.Or(0)), Length: fsctl.ToEnd, MinLength: uint64(a.Minimumfreeextent.Or(0))}
@@ -44,7 +44,7 @@ func (s *Server) Fstrim(ctx context.Context, a *rpc.FstrimArgs) error {
 // Blkdiscard gives all of a device back to the host.
 func (s *Server) Blkdiscard(ctx context.Context, a *rpc.BlkdiscardArgs) error {
 	err := s.edit(a.Device, func(n *node) error {
-		_, err := n.k.Ioctl(n.fd, unix.BLKDISCARD, fsctl.Words(16, 0, uint64(n.size)))
+		_, err := n.View().Ioctl(n.Fd(), unix.BLKDISCARD, fsctl.Words(16, 0, uint64(n.size)))
 		return err
 	})
 	if errors.Is(err, unix.EOPNOTSUPP) {

@@ -105,8 +105,8 @@ func (s *Server) unmount(p place, flags int) error {
 // readsFrom reports whether a hive or a journal that is open is read from files of a tree.
 func (s *Server) readsFrom(f *unboot.FS) bool {
 	v := f.View()
-	return s.hivex.file != nil && s.hivex.file.v == v ||
-		slices.ContainsFunc(s.journal.files, func(h *handle) bool { return h.v == v })
+	return s.hivex.file != nil && s.hivex.file.View() == v ||
+		slices.ContainsFunc(s.journal.files, func(h *handle) bool { return h.View() == v })
 }
 
 // releaseFiles closes a hive and a journal that are read from files, which keep what these

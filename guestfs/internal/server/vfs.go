@@ -149,14 +149,15 @@ func (s *Server) Blkid(ctx context.Context, a *rpc.BlkidArgs) ([]rpc.Pair, error
 	if d == nil {
 		return list, nil
 	}
-	if d.Kind == unboot.KindDisk {
+	if d.Kind != unboot.KindPartition {
 		if t, err := s.table(a.Device); err == nil {
 			list.add("PTUUID", t.ID)
 			list.add("PTTYPE", t.Type)
 		}
 		return list, nil
 	}
-	_, p, err := s.entry(diskName(d.Disk), d.Number)
+	whole := wholeOf(d)
+	_, p, err := s.entry(whole.Name, d.Partition.Number)
 	if err != nil {
 		return list, nil
 	}
@@ -174,7 +175,7 @@ func (s *Server) Blkid(ctx context.Context, a *rpc.BlkidArgs) ([]rpc.Pair, error
 	list.add("PART_ENTRY_OFFSET", fmt.Sprint(p.Start/512))
 	list.add("PART_ENTRY_SIZE", fmt.Sprint(p.Size/512))
 	if img, err := s.image(); err == nil {
-		dev, err := img.Kernel().ReadFile("/sys/block/"+strings.TrimPrefix(diskName(d.Disk), "/dev/")+"/dev", 64)
+		dev, err := img.Kernel().ReadFile("/sys/block/"+strings.TrimPrefix(whole.Name, "/dev/")+"/dev", 64)
 		if err == nil {
 			list.add("PART_ENTRY_DISK", strings.TrimSpace(string(dev)))
 		}

@@ -27,7 +27,7 @@ func (s *Server) xfsGeometry(name string) (device string, g *xfs.Geometry, err e
 		return "", nil, perror(err, "%s", name)
 	}
 	defer h.close()
-	if g, err = (xfs.FS{View: h.v, FD: h.fd}).Geometry(); err != nil {
+	if g, err = xfs.FS(h.file()).Geometry(); err != nil {
 		return "", nil, errorf("%s: not a mounted XFS filesystem", name)
 	}
 	if device, err := s.deviceOfMount(h); err == nil {

@@ -25,7 +25,7 @@ func (s *Server) XfsGrowfs(ctx context.Context, a *rpc.XfsGrowfsArgs) error {
 		return perror(err, "%s", a.Path)
 	}
 	defer h.close()
-	fs := xfs.FS{View: h.v, FD: h.fd}
+	fs := xfs.FS(h.file())
 	g, err := fs.Geometry()
 	if err != nil {
 		return errorf("%s: not a mounted XFS filesystem", a.Path)
@@ -91,7 +91,7 @@ func (s *Server) sizeOfMount(h *handle) (size int64, err error) {
 func (s *Server) deviceOfMount(h *handle) (string, error) {
 	st, err := h.stat()
 	if err != nil {
-		return "", perror(err, "stat: %s", h.path)
+		return "", perror(err, "stat: %s", h.Name())
 	}
 	for _, p := range s.places() {
 		d := s.device(p.m.Device)
@@ -103,7 +103,7 @@ func (s *Server) deviceOfMount(h *handle) (string, error) {
 			return d.Name, nil
 		}
 	}
-	return "", errorf("%s: its device is not known", h.path)
+	return "", errorf("%s: its device is not known", h.Name())
 }
 
 // deviceID returns the device number of a device.

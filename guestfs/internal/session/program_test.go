@@ -60,14 +60,14 @@ func start(t *testing.T, image string) *program {
 
 func (p *program) call(proc uint32, a rpc.Args) {
 	p.t.Helper()
-	err := p.c.Call(context.Background(), &protocol.Request{Proc: proc, Args: a.Code, OptArgs: rpc.Given(a)})
+	err := p.c.Call(context.Background(), &protocol.Request{Proc: proc, Args: rpc.Encoder(a), OptArgs: rpc.Given(a)})
 	rig.Check(p.t, rpc.Lookup(proc).Name, err)
 }
 
 // upload writes a file.
 func (p *program) upload(path string, in io.Reader) error {
-	a := rpc.UploadArgs{Remotefilename: path}
-	return p.c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcUpload, Args: a.Code, In: in})
+	a := &rpc.UploadArgs{Remotefilename: path}
+	return p.c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcUpload, Args: rpc.Encoder(a), In: in})
 }
 
 // wait waits for the end of the process, and of all that it has started: nobody has the
@@ -131,9 +131,9 @@ var ends = []struct {
 		p.partly(func() { p.cmd.Process.Signal(unix.SIGTERM) })
 	}},
 	{"SIGTERM in a download", true, func(p *program) {
-		a := rpc.DownloadArgs{Remotefilename: "/dev/sda"}
+		a := &rpc.DownloadArgs{Remotefilename: "/dev/sda"}
 		w := &writer{at: 4 << 20, do: func() { p.cmd.Process.Signal(unix.SIGTERM); time.Sleep(20 * time.Millisecond) }}
-		p.c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcDownload, Args: a.Code, Out: w})
+		p.c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcDownload, Args: rpc.Encoder(a), Out: w})
 	}},
 	{"death of the library in an upload", true, func(p *program) { p.partly(func() { p.c.Close() }) }},
 	{"SIGKILL in an upload", false, func(p *program) { p.partly(func() { p.cmd.Process.Kill() }) }},
@@ -212,8 +212,8 @@ func compare(t *testing.T, image string, want map[string][]byte) {
 	p := start(t, image)
 	for path, content := range want {
 		var got bytes.Buffer
-		a := rpc.DownloadArgs{Remotefilename: path}
-		err := p.c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcDownload, Args: a.Code, Out: &got})
+		a := &rpc.DownloadArgs{Remotefilename: path}
+		err := p.c.Call(context.Background(), &protocol.Request{Proc: rpc.ProcDownload, Args: rpc.Encoder(a), Out: &got})
 		if err != nil || !bytes.Equal(got.Bytes(), content) {
 			t.Errorf("%s: %v, %d bytes, want %d", path, err, got.Len(), len(content))
 		}

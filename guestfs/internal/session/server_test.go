@@ -72,7 +72,7 @@ func (s *subject) prepare() {
 
 func (s *subject) call(c *protocol.Client, proc uint32, a rpc.Args) {
 	s.t.Helper()
-	if err := c.Call(context.Background(), &protocol.Request{Proc: proc, Args: a.Code, OptArgs: rpc.Given(a)}); err != nil {
+	if err := c.Call(context.Background(), &protocol.Request{Proc: proc, Args: rpc.Encoder(a), OptArgs: rpc.Given(a)}); err != nil {
 		s.t.Errorf("%s: %v", rpc.Lookup(proc).Name, err)
 	}
 }
@@ -141,7 +141,7 @@ func message(proc uint32, given uint64, args []byte) []byte {
 // encode returns the encoding of arguments.
 func encode(a rpc.Args) []byte {
 	e := xdr.NewEncoder(nil)
-	a.Code(e)
+	rpc.Encoder(a)(e)
 	b, err := e.Result()
 	if err != nil {
 		panic(err)

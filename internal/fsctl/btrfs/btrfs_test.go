@@ -79,7 +79,7 @@ func hostDump(t *testing.T, image string, d *unboot.Device) string {
 	t.Helper()
 	part := t.TempDir() + "/part"
 	dd := exec.Command("dd", "if="+image, "of="+part, "bs=512", "conv=sparse", "status=none",
-		"skip="+strconv.FormatInt(d.Start/512, 10), "count="+strconv.FormatInt(d.Size/512, 10))
+		"skip="+strconv.FormatInt(d.Partition.Start/512, 10), "count="+strconv.FormatInt(d.Size/512, 10))
 	if out, err := dd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -21,10 +21,13 @@ type memory []byte
 func (m memory) Bytes() []byte { return m }
 func (m memory) Addr() uint64  { return 0x1234567890 }
 
-// oneDevice answers as a file system with one device, of the ID 1.
+// oneDevice answers as a file system with one device, of the ID 1, and with empty trees.
 func oneDevice(c *fsctltest.Call, arg []byte) error {
-	const info = 31
-	if c.Req&0xff == info {
+	const search, info = 17, 31
+	switch c.Req & 0xff {
+	case search:
+		binary.NativeEndian.PutUint32(arg[64:], 0)
+	case info:
 		binary.NativeEndian.PutUint64(arg, 1)
 	}
 	return nil
@@ -120,7 +123,7 @@ func TestArguments(t *testing.T) {
 	m := fieldsOf(t, v1+"name", v2+"fd", v2+"flags", v2+"size", v2+"qgroup_inherit", v2+"name",
 		inherits+"num_qgroups", inherits+"qgroups", replace+"start.srcdev_name", replace+"start.tgtdev_name", replace+"result",
 		defrag+"len", defrag+"flags", defrag+"extent_thresh", defrag+"compress_type",
-		limit+"qgroupid", limit+"lim.flags", limit+"lim.max_referenced", assign+"assign", assign+"src", assign+"dst",
+		limit+"qgroupid", limit+"lim.flags", limit+"lim.max_rfer", assign+"assign", assign+"src", assign+"dst",
 		scrubArgs+"devid", scrubArgs+"end", scrubArgs+"flags")
 	v := &fsctltest.View{Answer: oneDevice}
 	fs := btrfs.FS{View: v, FD: 5}
@@ -156,7 +159,7 @@ func TestArguments(t *testing.T) {
 	arg = do(fs.LimitGroup(3, 1<<20))
 	m.at(t, arg, limit+"qgroupid", 3)
 	m.at(t, arg, limit+"lim.flags", 1) // BTRFS_QGROUP_LIMIT_MAX_RFER
-	m.at(t, arg, limit+"lim.max_referenced", 1<<20)
+	m.at(t, arg, limit+"lim.max_rfer", 1<<20)
 	arg = do(fs.AssignGroup(3, 1<<48))
 	m.at(t, arg, assign+"assign", 1)
 	m.at(t, arg, assign+"src", 3)

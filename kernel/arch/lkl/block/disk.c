@@ -12,19 +12,19 @@
 static struct disk *disks[LKL_DISKS];
 static int disk_major;
 
-const struct block_device_operations disk_fops = { };
+const struct block_device_operations lkl_disk_fops = { };
 
 static void host_close(int fd)
 {
 	if (fd >= 0)
-		host_call(close, fd, 0, 0, 0, 0, 0);
+		lkl_host_call(close, fd, 0, 0, 0, 0, 0);
 }
 
 /* The host's struct msghdr and cmsghdr: recvmsg(2), unix(7). */
 struct host_msghdr {
 	void *name;
 	u32 namelen;
-	struct host_iovec *iov;
+	struct lkl_host_iovec *iov;
 	u64 iovlen;
 	void *control;
 	u64 controllen;
@@ -47,7 +47,7 @@ static int receive_fds(struct disk *d)
 	int want = !(d->flags & LKL_DISK_FD) ? 0 : d->flags & LKL_DISK_OVERLAY ? 2 : 1;
 	struct host_cmsg cmsg = { };
 	char byte;
-	struct host_iovec iov = { &byte, 1 };
+	struct lkl_host_iovec iov = { &byte, 1 };
 	struct host_msghdr msg = {
 		.iov = &iov,
 		.iovlen = 1,
@@ -58,7 +58,7 @@ static int receive_fds(struct disk *d)
 
 	if (!want)
 		return 0;
-	ret = host_call(recvmsg, LKL_FD_CONTROL, &msg, HOST_MSG_DONTWAIT, 0, 0, 0);
+	ret = lkl_host_call(recvmsg, LKL_FD_CONTROL, &msg, HOST_MSG_DONTWAIT, 0, 0, 0);
 	if (ret < 0)
 		return ret;
 	if (cmsg.level != HOST_SOL_SOCKET || cmsg.type != HOST_SCM_RIGHTS)
@@ -75,8 +75,8 @@ static struct queue_limits limits_of(const struct lkl_disk *l)
 	struct queue_limits lim = {
 		.logical_block_size	= l->logical_block,
 		.physical_block_size	= max(l->physical_block, l->logical_block),
-		.max_hw_sectors		= DISK_MAX_TRANSFER >> SECTOR_SHIFT,
-		.max_segments		= DISK_SEGMENTS,
+		.max_hw_sectors		= LKL_DISK_MAX_TRANSFER >> SECTOR_SHIFT,
+		.max_segments		= LKL_DISK_SEGMENTS,
 		.max_segment_size	= UINT_MAX,
 		/* twice that is read ahead */
 		.io_opt			= SZ_256K,
@@ -99,8 +99,8 @@ static int make_disk(struct disk *d, const struct lkl_disk *l)
 	u32 i = d->id;
 	int err;
 
-	d->tags.ops = &disk_ops;
-	err = blk_mq_alloc_sq_tag_set(&d->tags, &disk_ops, 32,
+	d->tags.ops = &lkl_disk_ops;
+	err = blk_mq_alloc_sq_tag_set(&d->tags, &lkl_disk_ops, 32,
 				      BLK_MQ_F_SHOULD_MERGE |
 				      BLK_MQ_F_NO_SCHED_BY_DEFAULT);
 	if (err)
@@ -113,7 +113,7 @@ static int make_disk(struct disk *d, const struct lkl_disk *l)
 	d->gd->major = disk_major;
 	d->gd->first_minor = i * DISK_MINORS;
 	d->gd->minors = DISK_MINORS;
-	d->gd->fops = &disk_fops;
+	d->gd->fops = &lkl_disk_fops;
 	d->gd->private_data = d;
 	if (i < 26)
 		snprintf(d->gd->disk_name, DISK_NAME_LEN, "sd%c", 'a' + i);
@@ -139,7 +139,7 @@ static void free_disk(struct disk *d)
 {
 	host_close(d->fd);
 	host_close(d->overlay_fd);
-	overlay_free(d);
+	lkl_overlay_free(d);
 	kfree(d);
 }
 
@@ -194,7 +194,7 @@ long lkl_disk_del(u64 id)
 		return -EBUSY;
 	disks[id] = NULL;
 	del_gendisk(d->gd);
-	disk_unserve(d);
+	lkl_disk_unserve(d);
 	put_disk(d->gd);
 	blk_mq_free_tag_set(&d->tags);
 	free_disk(d);

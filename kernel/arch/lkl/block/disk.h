@@ -8,9 +8,9 @@
 #include <asm/ring.h>
 
 /* The most pieces of memory in one request. */
-#define DISK_SEGMENTS		64
+#define LKL_DISK_SEGMENTS	64
 /* The longest request: it crosses to the parent in one piece. */
-#define DISK_MAX_TRANSFER	SZ_1M
+#define LKL_DISK_MAX_TRANSFER	SZ_1M
 
 struct disk {
 	u32 id;
@@ -24,33 +24,33 @@ struct disk {
 };
 
 /* disk.c */
-extern const struct block_device_operations disk_fops;
+extern const struct block_device_operations lkl_disk_fops;
 
 /* queue.c */
-extern const struct blk_mq_ops disk_ops;
+extern const struct blk_mq_ops lkl_disk_ops;
 
 /* A read or write of the descriptor itself. */
-blk_status_t disk_rw(struct disk *d, struct request *rq);
+blk_status_t lkl_disk_rw(struct disk *d, struct request *rq);
 
 /*
  * Move part of a request's data: @skip bytes into it, @len bytes, from or to
  * the host's descriptor at @pos. Returns 0 or minus an errno; -EAGAIN if a
  * read would have to wait for the host's disk and @flags has RWF_NOWAIT.
  */
-int disk_transfer(struct request *rq, int fd, u64 skip, u64 len, u64 pos,
-		  int flags);
+int lkl_disk_transfer(struct request *rq, int fd, u64 skip, u64 len, u64 pos,
+		      int flags);
 
 /* served.c: let the parent do it, and end the request when it answers */
-blk_status_t disk_serve(struct disk *d, struct request *rq);
-u64 disk_in_window(struct request *rq);
-void disk_unserve(struct disk *d);
+blk_status_t lkl_disk_serve(struct disk *d, struct request *rq);
+u64 lkl_disk_in_window(struct request *rq);
+void lkl_disk_unserve(struct disk *d);
 
 /* locate.c */
-bool disk_locate(struct disk *d, struct request *rq);
+bool lkl_disk_locate(struct disk *d, struct request *rq);
 
 /* overlay.c */
-blk_status_t overlay_rw(struct disk *d, struct request *rq);
-bool overlay_is_clean(struct disk *d, struct request *rq);
-void overlay_free(struct disk *d);
+blk_status_t lkl_overlay_rw(struct disk *d, struct request *rq);
+bool lkl_overlay_is_clean(struct disk *d, struct request *rq);
+void lkl_overlay_free(struct disk *d);
 
 #endif

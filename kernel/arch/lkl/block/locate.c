@@ -30,19 +30,19 @@ static LIST_HEAD(locating);
 static bool is_constant(struct disk *d, struct request *rq)
 {
 	if (d->flags & LKL_DISK_OVERLAY)
-		return overlay_is_clean(d, rq);
+		return lkl_overlay_is_clean(d, rq);
 	return d->flags & LKL_DISK_RDONLY;
 }
 
 /* Whether the request need not be done, since the parent has been told of it. */
-bool disk_locate(struct disk *d, struct request *rq)
+bool lkl_disk_locate(struct disk *d, struct request *rq)
 {
 	u64 buffer, len = blk_rq_bytes(rq);
 	struct locating *l;
 
 	if (list_empty(&locating) || rq_data_dir(rq) != READ || !is_constant(d, rq))
 		return false;
-	buffer = disk_in_window(rq);
+	buffer = lkl_disk_in_window(rq);
 	list_for_each_entry(l, &locating, list) {
 		struct lkl_piece piece = {
 			.disk = d->id,
@@ -71,7 +71,7 @@ static bool takes_data_as_it_is(struct inode *inode)
 	switch (sb->s_magic) {
 	case EXT4_SUPER_MAGIC:
 	case XFS_SUPER_MAGIC:
-		return sb->s_bdev && sb->s_bdev->bd_disk->fops == &disk_fops;
+		return sb->s_bdev && sb->s_bdev->bd_disk->fops == &lkl_disk_fops;
 	}
 	return false;
 }

@@ -63,9 +63,9 @@ static int overlay_write(struct disk *d, struct request *rq)
 		fresh = n - (bitmap_weight(bits, bit + n) - bitmap_weight(bits, bit));
 		if (fresh > d->overlay_room)
 			return -ENOSPC;
-		err = disk_transfer(rq, d->overlay_fd,
-				    (sector - first) << SECTOR_SHIFT,
-				    n << SECTOR_SHIFT, sector << SECTOR_SHIFT, 0);
+		err = lkl_disk_transfer(rq, d->overlay_fd,
+					(sector - first) << SECTOR_SHIFT,
+					n << SECTOR_SHIFT, sector << SECTOR_SHIFT, 0);
 		if (err)
 			return err;
 		bitmap_set(bits, bit, n);
@@ -85,9 +85,9 @@ static int overlay_read(struct disk *d, struct request *rq)
 		int err;
 
 		n = run(d, sector, end - sector, &dirty);
-		err = disk_transfer(rq, dirty ? d->overlay_fd : d->fd,
-				    (sector - first) << SECTOR_SHIFT,
-				    n << SECTOR_SHIFT, sector << SECTOR_SHIFT, 0);
+		err = lkl_disk_transfer(rq, dirty ? d->overlay_fd : d->fd,
+					(sector - first) << SECTOR_SHIFT,
+					n << SECTOR_SHIFT, sector << SECTOR_SHIFT, 0);
 		if (err)
 			return err;
 	}
@@ -95,7 +95,7 @@ static int overlay_read(struct disk *d, struct request *rq)
 }
 
 /* Whether a read is one that the base alone answers. */
-bool overlay_is_clean(struct disk *d, struct request *rq)
+bool lkl_overlay_is_clean(struct disk *d, struct request *rq)
 {
 	bool dirty = true;
 
@@ -104,19 +104,19 @@ bool overlay_is_clean(struct disk *d, struct request *rq)
 		blk_rq_sectors(rq) && !dirty);
 }
 
-blk_status_t overlay_rw(struct disk *d, struct request *rq)
+blk_status_t lkl_overlay_rw(struct disk *d, struct request *rq)
 {
 	int err;
 
-	if (rq_data_dir(rq) == READ && overlay_is_clean(d, rq))
-		return disk_rw(d, rq);
+	if (rq_data_dir(rq) == READ && lkl_overlay_is_clean(d, rq))
+		return lkl_disk_rw(d, rq);
 	blk_mq_start_request(rq);
 	err = rq_data_dir(rq) == WRITE ? overlay_write(d, rq) : overlay_read(d, rq);
 	blk_mq_end_request(rq, errno_to_blk_status(err));
 	return BLK_STS_OK;
 }
 
-void overlay_free(struct disk *d)
+void lkl_overlay_free(struct disk *d)
 {
 	unsigned long index;
 	void *bits;

@@ -13,7 +13,7 @@
 bool lkl_wrote;
 
 /* Gather the memory of part of a request; neighbours become one piece. */
-static int gather(struct request *rq, u64 skip, u64 len, struct host_iovec *iov)
+static int gather(struct request *rq, u64 skip, u64 len, struct lkl_host_iovec *iov)
 {
 	struct req_iterator it;
 	struct bio_vec bv;
@@ -34,7 +34,7 @@ static int gather(struct request *rq, u64 skip, u64 len, struct host_iovec *iov)
 		if (n && iov[n - 1].base + iov[n - 1].len == p) {
 			iov[n - 1].len += part;
 		} else {
-			if (WARN_ON_ONCE(n == DISK_SEGMENTS))
+			if (WARN_ON_ONCE(n == LKL_DISK_SEGMENTS))
 				return -EIO;
 			iov[n].base = p;
 			iov[n++].len = part;
@@ -45,16 +45,16 @@ static int gather(struct request *rq, u64 skip, u64 len, struct host_iovec *iov)
 	return n;
 }
 
-int disk_transfer(struct request *rq, int fd, u64 skip, u64 len, u64 pos, int flags)
+int lkl_disk_transfer(struct request *rq, int fd, u64 skip, u64 len, u64 pos, int flags)
 {
-	struct host_iovec iov[DISK_SEGMENTS], *v = iov;
+	struct lkl_host_iovec iov[LKL_DISK_SEGMENTS], *v = iov;
 	bool write = op_is_write(req_op(rq));
 	int n = gather(rq, skip, len, iov);
 
 	while (n > 0) {
 		long ret = write ?
-			host_call(pwritev2, fd, v, n, pos, 0, flags) :
-			host_call(preadv2, fd, v, n, pos, 0, flags);
+			lkl_host_call(pwritev2, fd, v, n, pos, 0, flags) :
+			lkl_host_call(preadv2, fd, v, n, pos, 0, flags);
 
 		if (ret < 0)
 			return ret;
@@ -74,19 +74,19 @@ int disk_transfer(struct request *rq, int fd, u64 skip, u64 len, u64 pos, int fl
 	return n;
 }
 
-blk_status_t disk_rw(struct disk *d, struct request *rq)
+blk_status_t lkl_disk_rw(struct disk *d, struct request *rq)
 {
 	u64 pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT, len = blk_rq_bytes(rq);
 	bool nowait = (d->flags & LKL_DISK_NOWAIT) && rq_data_dir(rq) == READ;
 	int err;
 
 	blk_mq_start_request(rq);
-	err = disk_transfer(rq, d->fd, 0, len, pos, nowait ? RWF_NOWAIT : 0);
+	err = lkl_disk_transfer(rq, d->fd, 0, len, pos, nowait ? RWF_NOWAIT : 0);
 	if (nowait && err == -EAGAIN)
-		return disk_serve(d, rq);
+		return lkl_disk_serve(d, rq);
 	if (nowait && (err == -EOPNOTSUPP || err == -EINVAL)) {
 		d->flags &= ~LKL_DISK_NOWAIT;	/* not on this file system */
-		err = disk_transfer(rq, d->fd, 0, len, pos, 0);
+		err = lkl_disk_transfer(rq, d->fd, 0, len, pos, 0);
 	}
 	blk_mq_end_request(rq, errno_to_blk_status(err));
 	return BLK_STS_OK;
@@ -99,11 +99,11 @@ static blk_status_t do_fallocate(struct disk *d, struct request *rq)
 	int err;
 
 	if (d->flags & LKL_DISK_BLKDEV)
-		return disk_serve(d, rq);
+		return lkl_disk_serve(d, rq);
 	if (req_op(rq) == REQ_OP_WRITE_ZEROES && (rq->cmd_flags & REQ_NOUNMAP))
 		mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE;
-	err = host_call(fallocate, d->fd, mode, (u64)blk_rq_pos(rq) << SECTOR_SHIFT,
-			blk_rq_bytes(rq), 0, 0);
+	err = lkl_host_call(fallocate, d->fd, mode, (u64)blk_rq_pos(rq) << SECTOR_SHIFT,
+			    blk_rq_bytes(rq), 0, 0);
 	blk_mq_end_request(rq, errno_to_blk_status(err));
 	return BLK_STS_OK;
 }
@@ -118,27 +118,27 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
-		if (disk_locate(d, rq)) {
+		if (lkl_disk_locate(d, rq)) {
 			blk_mq_start_request(rq);
 			blk_mq_end_request(rq, BLK_STS_OK);
 			return BLK_STS_OK;
 		}
 		if (d->flags & LKL_DISK_OVERLAY)
-			return overlay_rw(d, rq);
+			return lkl_overlay_rw(d, rq);
 		if (!(d->flags & LKL_DISK_FD))
-			return disk_serve(d, rq);
-		return disk_rw(d, rq);
+			return lkl_disk_serve(d, rq);
+		return lkl_disk_rw(d, rq);
 	case REQ_OP_FLUSH:
 		/* what an overlay holds is not meant to last */
 		if (!(d->flags & LKL_DISK_OVERLAY))
-			return disk_serve(d, rq);
+			return lkl_disk_serve(d, rq);
 		blk_mq_start_request(rq);
 		blk_mq_end_request(rq, BLK_STS_OK);
 		return BLK_STS_OK;
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
 		if (!(d->flags & LKL_DISK_FD))
-			return disk_serve(d, rq);
+			return lkl_disk_serve(d, rq);
 		blk_mq_start_request(rq);
 		return do_fallocate(d, rq);
 	default:
@@ -146,4 +146,4 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 	}
 }
 
-const struct blk_mq_ops disk_ops = { .queue_rq = queue_rq };
+const struct blk_mq_ops lkl_disk_ops = { .queue_rq = queue_rq };

@@ -33,7 +33,7 @@ unsigned int lkl_blocks_served(void)
 }
 
 /* If the request's memory is one piece of the window, its offset there; or 0. */
-u64 disk_in_window(struct request *rq)
+u64 lkl_disk_in_window(struct request *rq)
 {
 	struct bio_vec bv = req_bvec(rq);
 	unsigned long addr = (unsigned long)bvec_virt(&bv);
@@ -88,7 +88,7 @@ static bool find_room(struct served *s, struct request *rq, u64 *buffer)
 	*buffer = 0;
 	if (req_op(rq) != REQ_OP_READ && req_op(rq) != REQ_OP_WRITE)
 		return true;
-	*buffer = disk_in_window(rq);
+	*buffer = lkl_disk_in_window(rq);
 	if (*buffer)
 		return true;
 	s->units = DIV_ROUND_UP(blk_rq_bytes(rq), 1U << BOUNCE_SHIFT);
@@ -101,7 +101,7 @@ static bool find_room(struct served *s, struct request *rq, u64 *buffer)
 	return true;
 }
 
-blk_status_t disk_serve(struct disk *d, struct request *rq)
+blk_status_t lkl_disk_serve(struct disk *d, struct request *rq)
 {
 	unsigned int tag = find_first_zero_bit(tags_used, LKL_BLOCKS);
 	unsigned long flags;
@@ -130,7 +130,7 @@ blk_status_t disk_serve(struct disk *d, struct request *rq)
 		.length = req_op(rq) == REQ_OP_FLUSH ? 0 : blk_rq_bytes(rq),
 		.buffer = buffer,
 	};
-	ring_push(&lkl_block_ring, tag);
+	lkl_ring_push(&lkl_block_ring, tag);
 	return BLK_STS_OK;
 }
 
@@ -165,7 +165,7 @@ void lkl_done_interrupt(void)
 
 	if (!lkl_done_news())
 		return;
-	while ((tag = ring_pop(&lkl_done_ring)) >= 0)
+	while ((tag = lkl_ring_pop(&lkl_done_ring)) >= 0)
 		__set_bit(tag, tags);
 	for_each_set_bit(tag, tags, LKL_BLOCKS)
 		done(tag);
@@ -175,7 +175,7 @@ void lkl_done_interrupt(void)
 	}
 }
 
-void disk_unserve(struct disk *d)
+void lkl_disk_unserve(struct disk *d)
 {
 	unsigned long flags;
 

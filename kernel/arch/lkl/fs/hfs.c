@@ -13,8 +13,8 @@
  * written to such a node destroys the catalog. The page is forgotten once the
  * tree is open, and is read again by the extents when a node of it is asked for.
  */
-WRAP(struct hfs_btree *, hfs_btree_open, struct super_block *sb, u32 id,
-     btree_keycmp keycmp)
+LKL_WRAP(struct hfs_btree *, hfs_btree_open, struct super_block *sb, u32 id,
+	 btree_keycmp keycmp)
 {
 	struct hfs_btree *tree = __real_hfs_btree_open(sb, id, keycmp);
 
@@ -37,7 +37,7 @@ static bool has_free_block(struct super_block *sb)
  * and takes "not found before the goal" for the goal itself: on a full disk it
  * hands out blocks that are in use.
  */
-WRAP(u32, hfs_vbm_search_free, struct super_block *sb, u32 goal, u32 *count)
+LKL_WRAP(u32, hfs_vbm_search_free, struct super_block *sb, u32 goal, u32 *count)
 {
 	if (*count && !has_free_block(sb)) {
 		*count = 0;

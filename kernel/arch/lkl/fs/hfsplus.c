@@ -7,7 +7,7 @@
 #include "xattr.h"
 #include <asm/wrap.h>
 
-WRAP(ssize_t, hfsplus_listxattr, struct dentry *dentry, char *buffer, size_t size)
+LKL_WRAP(ssize_t, hfsplus_listxattr, struct dentry *dentry, char *buffer, size_t size)
 {
 	ssize_t n = __real_hfsplus_listxattr(dentry, buffer, size);
 

@@ -46,8 +46,8 @@ static int find_block(struct inode *inode, sector_t block, struct buffer_head *b
 	return err;
 }
 
-WRAP(int, ntfs_get_block, struct inode *inode, sector_t block,
-     struct buffer_head *bh, int create)
+LKL_WRAP(int, ntfs_get_block, struct inode *inode, sector_t block,
+	 struct buffer_head *bh, int create)
 {
 	struct ntfs_inode *ni = ntfs_i(inode);
 	u64 start = (u64)block << inode->i_blkbits;

@@ -27,7 +27,7 @@ static bool is_low(unicode_t u)
 	return u >= 0xdc00 && u < 0xe000;
 }
 
-WRAP(int, utf8_to_utf32, const u8 *s, int len, unicode_t *u)
+LKL_WRAP(int, utf8_to_utf32, const u8 *s, int len, unicode_t *u)
 {
 	/* all surrogates have the same first byte and start of the second */
 	if (len < 3 || s[0] != 0xed || (s[1] & 0xe0) != 0xa0 || (s[2] & 0xc0) != 0x80)
@@ -36,7 +36,7 @@ WRAP(int, utf8_to_utf32, const u8 *s, int len, unicode_t *u)
 	return 3;
 }
 
-WRAP(int, utf32_to_utf8, unicode_t u, u8 *s, int room)
+LKL_WRAP(int, utf32_to_utf8, unicode_t u, u8 *s, int room)
 {
 	if (!s || !is_surrogate(u))
 		return __real_utf32_to_utf8(u, s, room);
@@ -60,8 +60,8 @@ static u16 swapped(u16 c, enum utf16_endian endian)
 	}
 }
 
-WRAP(int, utf16s_to_utf8s, const wchar_t *in, int len, enum utf16_endian endian,
-     u8 *out, int room)
+LKL_WRAP(int, utf16s_to_utf8s, const wchar_t *in, int len, enum utf16_endian endian,
+	 u8 *out, int room)
 {
 	int i, size, done = 0;
 
@@ -82,8 +82,8 @@ WRAP(int, utf16s_to_utf8s, const wchar_t *in, int len, enum utf16_endian endian,
 	return done;
 }
 
-WRAP(int, utf8s_to_utf16s, const u8 *in, int len, enum utf16_endian endian,
-     wchar_t *out, int room)
+LKL_WRAP(int, utf8s_to_utf16s, const u8 *in, int len, enum utf16_endian endian,
+	 wchar_t *out, int room)
 {
 	int done = 0;
 

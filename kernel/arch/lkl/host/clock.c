@@ -12,30 +12,30 @@
 
 #define DT_GNU_HASH		0x6ffffef5
 
-static int (*vdso_clock_gettime)(int clock, struct host_timespec *ts);
+static int (*vdso_clock_gettime)(int clock, struct lkl_host_timespec *ts);
 
 static u64 notrace host_clock(int clock)
 {
-	struct host_timespec ts;
+	struct lkl_host_timespec ts;
 
 	if (likely(vdso_clock_gettime))
 		vdso_clock_gettime(clock, &ts);
 	else
-		host_call(clock_gettime, clock, &ts, 0, 0, 0, 0);
+		lkl_host_call(clock_gettime, clock, &ts, 0, 0, 0, 0);
 	return ts.sec * NSEC_PER_SEC + ts.nsec;
 }
 
-u64 notrace host_now(void)
+u64 notrace lkl_host_now(void)
 {
 	return host_clock(HOST_CLOCK_MONOTONIC);
 }
 
-u64 host_wall(void)
+u64 lkl_host_wall(void)
 {
 	return host_clock(HOST_CLOCK_REALTIME);
 }
 
-bool host_clock_is_fast(void)
+bool lkl_host_clock_is_fast(void)
 {
 	return vdso_clock_gettime;
 }
@@ -56,7 +56,7 @@ static u32 __init gnu_hash_symbols(const u32 *hash)
 	return n + 1;
 }
 
-void __init host_clock_init(unsigned long vdso)
+void __init lkl_host_clock_init(unsigned long vdso)
 {
 	const Elf64_Ehdr *eh = (void *)vdso;
 	const Elf64_Phdr *ph;
@@ -99,6 +99,6 @@ void __init host_clock_init(unsigned long vdso)
 	if (!sym || !str)
 		return;
 	for (i = 0; i < n; i++)
-		if (!strcmp(str + sym[i].st_name, MACHINE_VDSO_GETTIME))
+		if (!strcmp(str + sym[i].st_name, LKL_MACHINE_VDSO_GETTIME))
 			vdso_clock_gettime = (void *)(sym[i].st_value + bias);
 }

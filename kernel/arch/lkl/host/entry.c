@@ -14,16 +14,16 @@
 
 u64 lkl_start_ns;
 
-void host_exit(int code)
+void lkl_host_exit(int code)
 {
 	for (;;)
-		host_call(exit_group, code, 0, 0, 0, 0, 0);
+		lkl_host_call(exit_group, code, 0, 0, 0, 0, 0);
 }
 
-void host_log(const char *s, unsigned int n)
+void lkl_host_log(const char *s, unsigned int n)
 {
 	while (n) {
-		long ret = host_call(write, LKL_FD_LOG, s, n, 0, 0, 0);
+		long ret = lkl_host_call(write, LKL_FD_LOG, s, n, 0, 0, 0);
 
 		if (ret <= 0)
 			return;		/* nobody reads it any more */
@@ -32,12 +32,12 @@ void host_log(const char *s, unsigned int n)
 	}
 }
 
-void host_die(int code, const char *why)
+void lkl_host_die(int code, const char *why)
 {
-	host_log("lkl: ", 5);
-	host_log(why, strlen(why));
-	host_log("\n", 1);
-	host_exit(code);
+	lkl_host_log("lkl: ", 5);
+	lkl_host_log(why, strlen(why));
+	lkl_host_log("\n", 1);
+	lkl_host_exit(code);
 }
 
 /* The host's stack at the start of a program: argc, argv, envp, auxv. */
@@ -56,11 +56,11 @@ static unsigned long __init find_auxv(const unsigned long *sp, unsigned long typ
 asmlinkage void lkl_entry(const unsigned long *sp);
 asmlinkage void __init lkl_entry(const unsigned long *sp)
 {
-	host_clock_init(find_auxv(sp, AT_SYSINFO_EHDR));
-	lkl_start_ns = host_now();
-	host_map_window();
-	host_call(prctl, PR_SET_NAME, "unboot-kernel", 0, 0, 0, 0);
-	host_catch_faults();
+	lkl_host_clock_init(find_auxv(sp, AT_SYSINFO_EHDR));
+	lkl_start_ns = lkl_host_now();
+	lkl_host_map_window();
+	lkl_host_call(prctl, PR_SET_NAME, "unboot-kernel", 0, 0, 0, 0);
+	lkl_host_catch_faults();
 	start_kernel();
-	host_die(LKL_EXIT_SETUP, "start_kernel() returned");
+	lkl_host_die(LKL_EXIT_SETUP, "start_kernel() returned");
 }

@@ -42,26 +42,26 @@ static void on_fault(int sig, const struct host_siginfo *info, const void *ucont
 
 	n = scnprintf(line, sizeof(line),
 		      "BUG: fault (signal %d) at %#lx, pc %#lx, task %s\n",
-		      sig, info->addr, machine_fault_pc(ucontext), current->comm);
-	host_log(line, n);
-	shared_store(&lkl_header->status, LKL_STATUS_PANIC);
-	host_wake(&lkl_header->status);
-	host_exit(LKL_EXIT_FAULT);
+		      sig, info->addr, lkl_machine_fault_pc(ucontext), current->comm);
+	lkl_host_log(line, n);
+	lkl_shared_store(&lkl_header->status, LKL_STATUS_PANIC);
+	lkl_host_wake(&lkl_header->status);
+	lkl_host_exit(LKL_EXIT_FAULT);
 }
 
-void __init host_catch_faults(void)
+void __init lkl_host_catch_faults(void)
 {
 	static const int signals[] __initconst = {
 		HOST_SIGILL, HOST_SIGBUS, HOST_SIGFPE, HOST_SIGSEGV
 	};
 	struct host_stack stack = { .sp = fault_stack, .size = sizeof(fault_stack) };
-	struct machine_sigaction sa = {
+	struct lkl_machine_sigaction sa = {
 		.handler = on_fault,
-		.flags = HOST_SA_SIGINFO | HOST_SA_ONSTACK | MACHINE_SA_FLAGS,
+		.flags = HOST_SA_SIGINFO | HOST_SA_ONSTACK | LKL_MACHINE_SA_FLAGS,
 	};
 	int i;
 
-	host_call(sigaltstack, &stack, NULL, 0, 0, 0, 0);
+	lkl_host_call(sigaltstack, &stack, NULL, 0, 0, 0, 0);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		host_call(rt_sigaction, signals[i], &sa, NULL, sizeof(sa.mask), 0, 0);
+		lkl_host_call(rt_sigaction, signals[i], &sa, NULL, sizeof(sa.mask), 0, 0);
 }

@@ -21,16 +21,16 @@
 
 static bool __init map(unsigned long start, unsigned long len, long flags, int fd)
 {
-	return host_call(mmap, start, len, HOST_PROT_READ | HOST_PROT_WRITE,
-			 flags | HOST_MAP_FIXED_NOREPLACE, fd, 0) == start;
+	return lkl_host_call(mmap, start, len, HOST_PROT_READ | HOST_PROT_WRITE,
+			     flags | HOST_MAP_FIXED_NOREPLACE, fd, 0) == start;
 }
 
-void __init host_map_window(void)
+void __init lkl_host_map_window(void)
 {
 	if (!map(LKL_WINDOW_BASE, LKL_WINDOW_SIZE, HOST_MAP_SHARED, LKL_FD_WINDOW))
-		host_die(LKL_EXIT_SETUP, "cannot map the window");
+		lkl_host_die(LKL_EXIT_SETUP, "cannot map the window");
 	if (lkl_header->magic != LKL_MAGIC || lkl_header->version != LKL_VERSION)
-		host_die(LKL_EXIT_SETUP, "the parent speaks another version");
+		lkl_host_die(LKL_EXIT_SETUP, "the parent speaks another version");
 }
 
 /*
@@ -38,31 +38,31 @@ void __init host_map_window(void)
  * the host may back it with huge pages, which halves the time to boot. A page
  * more than asked for: load_unaligned_zeropad() may look past the end.
  */
-void __init host_map_ram(unsigned long start, unsigned long len)
+void __init lkl_host_map_ram(unsigned long start, unsigned long len)
 {
 	if (!map(start, len + PAGE_SIZE,
 		 HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS | HOST_MAP_NORESERVE, -1))
-		host_die(LKL_EXIT_SETUP, "cannot map memory");
-	host_call(madvise, start, len, HOST_MADV_HUGEPAGE, 0, 0, 0);
+		lkl_host_die(LKL_EXIT_SETUP, "cannot map memory");
+	lkl_host_call(madvise, start, len, HOST_MADV_HUGEPAGE, 0, 0, 0);
 }
 
-void host_protect_rodata(unsigned long start, unsigned long end)
+void lkl_host_protect_rodata(unsigned long start, unsigned long end)
 {
-	host_call(mprotect, start, end - start, HOST_PROT_READ, 0, 0, 0);
+	lkl_host_call(mprotect, start, end - start, HOST_PROT_READ, 0, 0, 0);
 }
 
-void host_wake(u32 *word)
+void lkl_host_wake(u32 *word)
 {
-	host_call(futex, word, HOST_FUTEX_WAKE, INT_MAX, 0, 0, 0);
+	lkl_host_call(futex, word, HOST_FUTEX_WAKE, INT_MAX, 0, 0, 0);
 }
 
-void host_wait(u32 *word, u32 val, u64 until)
+void lkl_host_wait(u32 *word, u32 val, u64 until)
 {
-	struct host_timespec ts = {
+	struct lkl_host_timespec ts = {
 		.sec = until / NSEC_PER_SEC,
 		.nsec = until % NSEC_PER_SEC,
 	};
 
-	host_call(futex, word, HOST_FUTEX_WAIT_BITSET, val,
-		  until == U64_MAX ? NULL : &ts, 0, ~0U);
+	lkl_host_call(futex, word, HOST_FUTEX_WAIT_BITSET, val,
+		      until == U64_MAX ? NULL : &ts, 0, ~0U);
 }

@@ -41,7 +41,7 @@
 	JEQ(nr, 0, 5), LOAD(ARG_LOW(0)), JEQ(fd, 1, 0), JEQ(fd2, 0, 1), ALLOW, KILL
 /* futex(2): waiting and waking, on a word of the window. */
 #define RULE_FUTEX							\
-	JEQ(HOST_futex, 0, 10),						\
+	JEQ(LKL_HOST_futex, 0, 10),					\
 	LOAD(ARG_HIGH(0)), JEQ(0, 0, 7),				\
 	LOAD(ARG_LOW(0)), JGE(LKL_WINDOW_BASE, 0, 5),			\
 	JGE(LKL_WINDOW_BASE + LKL_WINDOW_SIZE, 4, 0),			\
@@ -49,21 +49,21 @@
 
 static const struct sock_filter filter[] = {
 	LOAD(DATA_ARCH),
-	JEQ(MACHINE_AUDIT_ARCH, 1, 0),
+	JEQ(LKL_MACHINE_AUDIT_ARCH, 1, 0),
 	KILL,
 	LOAD(DATA_NR),
 	RULE_FUTEX,
-	RULE_DISK(HOST_pread64),
-	RULE_DISK(HOST_preadv2),
-	RULE_DISK(HOST_pwrite64),
-	RULE_DISK(HOST_pwritev2),
-	RULE_DISK(HOST_fallocate),
-	RULE_FD2(HOST_write, LKL_FD_EVENT, LKL_FD_LOG),
-	RULE_FD(HOST_recvmsg, LKL_FD_CONTROL),
-	RULE_DISK(HOST_close),
-	RULE_ANY(HOST_clock_gettime),	/* where the vDSO falls back to it */
-	RULE_ANY(HOST_restart_syscall),	/* the host's own, after SIGSTOP and SIGCONT */
-	RULE_ANY(HOST_exit_group),
+	RULE_DISK(LKL_HOST_pread64),
+	RULE_DISK(LKL_HOST_preadv2),
+	RULE_DISK(LKL_HOST_pwrite64),
+	RULE_DISK(LKL_HOST_pwritev2),
+	RULE_DISK(LKL_HOST_fallocate),
+	RULE_FD2(LKL_HOST_write, LKL_FD_EVENT, LKL_FD_LOG),
+	RULE_FD(LKL_HOST_recvmsg, LKL_FD_CONTROL),
+	RULE_DISK(LKL_HOST_close),
+	RULE_ANY(LKL_HOST_clock_gettime),	/* where the vDSO falls back to it */
+	RULE_ANY(LKL_HOST_restart_syscall),	/* the host's own, after SIGSTOP and SIGCONT */
+	RULE_ANY(LKL_HOST_exit_group),
 	KILL,
 };
 
@@ -86,18 +86,18 @@ static void restrict_paths(void)
 	static const u8 sizes[] = { 0, 8, 8, 8, 16, 16, 24 };
 	long abi, fd;
 
-	abi = host_call(landlock_create_ruleset, NULL, 0, HOST_LANDLOCK_VERSION, 0, 0, 0);
+	abi = lkl_host_call(landlock_create_ruleset, NULL, 0, HOST_LANDLOCK_VERSION, 0, 0, 0);
 	if (!note(0, abi))
 		return;
 	abi = min(abi, ARRAY_SIZE(sizes) - 1L);
 	/* each version brought rights of its own: 13, then refer, truncate, ioctl */
 	attr[0] = GENMASK(abi >= 5 ? 15 : abi >= 3 ? 14 : abi == 2 ? 13 : 12, 0);
-	fd = host_call(landlock_create_ruleset, attr, sizes[abi], 0, 0, 0, 0);
+	fd = lkl_host_call(landlock_create_ruleset, attr, sizes[abi], 0, 0, 0, 0);
 	if (!note(0, fd))
 		return;
 	note(LKL_SANDBOX_LANDLOCK,
-	     host_call(landlock_restrict_self, fd, 0, 0, 0, 0, 0));
-	host_call(close, fd, 0, 0, 0, 0, 0);
+	     lkl_host_call(landlock_restrict_self, fd, 0, 0, 0, 0, 0));
+	lkl_host_call(close, fd, 0, 0, 0, 0, 0);
 }
 
 static void leave_namespaces(void)
@@ -114,11 +114,11 @@ static void leave_namespaces(void)
 
 	for (i = 0; i < ARRAY_SIZE(spaces); i++)
 		if (!note(spaces[i].what,
-			  host_call(unshare, spaces[i].flags, 0, 0, 0, 0, 0)))
+			  lkl_host_call(unshare, spaces[i].flags, 0, 0, 0, 0, 0)))
 			return;
 }
 
-void host_seal(void)
+void lkl_host_seal(void)
 {
 	struct {
 		unsigned short len;
@@ -126,20 +126,20 @@ void host_seal(void)
 	} prog = { ARRAY_SIZE(filter), filter };
 
 	note(LKL_SANDBOX_CLOSED,
-	     host_call(close_range, LKL_FD_CONTROL + 1, ~0U, 0, 0, 0, 0));
+	     lkl_host_call(close_range, LKL_FD_CONTROL + 1, ~0U, 0, 0, 0, 0));
 	note(LKL_SANDBOX_NO_NEW_PRIVS,
-	     host_call(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
+	     lkl_host_call(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
 	leave_namespaces();
 	restrict_paths();
 	/* after the namespaces: new credentials undo both */
 	note(LKL_SANDBOX_PDEATHSIG,
-	     host_call(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0));
+	     lkl_host_call(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0));
 	if (lkl_header->parent &&
-	    host_call(getppid, 0, 0, 0, 0, 0, 0) != lkl_header->parent)
-		host_exit(LKL_EXIT_SETUP);	/* it died before the call above */
-	note(LKL_SANDBOX_NO_DUMP, host_call(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0));
+	    lkl_host_call(getppid, 0, 0, 0, 0, 0, 0) != lkl_header->parent)
+		lkl_host_exit(LKL_EXIT_SETUP);	/* it died before the call above */
+	note(LKL_SANDBOX_NO_DUMP, lkl_host_call(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0));
 	if (!note(LKL_SANDBOX_SECCOMP,
-		  host_call(seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog, 0, 0, 0)))
-		host_die(LKL_EXIT_SANDBOX, "the host takes no seccomp filter");
+		  lkl_host_call(seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog, 0, 0, 0)))
+		lkl_host_die(LKL_EXIT_SANDBOX, "the host takes no seccomp filter");
 	lkl_header->sandbox = got;
 }

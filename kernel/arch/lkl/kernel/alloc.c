@@ -12,8 +12,8 @@
 
 /* alloc_thread_stack_node() and free_thread_stack() call these two. */
 
-WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
-     int nid, nodemask_t *mask)
+LKL_WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
+	 int nid, nodemask_t *mask)
 {
 	struct page *page = NULL;
 	gfp_t quiet;
@@ -31,7 +31,7 @@ WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
 	return page;
 }
 
-WRAP(void, __free_pages, struct page *page, unsigned int order)
+LKL_WRAP(void, __free_pages, struct page *page, unsigned int order)
 {
 	if (!lkl_free_stack(page))
 		__real___free_pages(page, order);

@@ -27,7 +27,7 @@ static u64 moved;			/* ns that time was moved by, in all */
 
 u64 notrace lkl_now(void)
 {
-	return lkl_fixed_clock() ? lkl_start_ns + moved : host_now();
+	return lkl_fixed_clock() ? lkl_start_ns + moved : lkl_host_now();
 }
 
 void lkl_move_clock(u64 to)
@@ -46,7 +46,7 @@ void lkl_settle(void)
 		usleep_range_state(1, 1, TASK_IDLE);
 }
 
-WRAP(void, ktime_get_real_ts64, struct timespec64 *ts)
+LKL_WRAP(void, ktime_get_real_ts64, struct timespec64 *ts)
 {
 	if (lkl_fixed_clock())
 		*ts = ns_to_timespec64(lkl_fixed_clock());
@@ -54,7 +54,7 @@ WRAP(void, ktime_get_real_ts64, struct timespec64 *ts)
 		__real_ktime_get_real_ts64(ts);
 }
 
-WRAP(void, ktime_get_coarse_real_ts64, struct timespec64 *ts)
+LKL_WRAP(void, ktime_get_coarse_real_ts64, struct timespec64 *ts)
 {
 	if (lkl_fixed_clock())
 		*ts = ns_to_timespec64(lkl_fixed_clock());
@@ -62,14 +62,14 @@ WRAP(void, ktime_get_coarse_real_ts64, struct timespec64 *ts)
 		__real_ktime_get_coarse_real_ts64(ts);
 }
 
-WRAP(time64_t, ktime_get_real_seconds, void)
+LKL_WRAP(time64_t, ktime_get_real_seconds, void)
 {
 	if (lkl_fixed_clock())
 		return div_u64(lkl_fixed_clock(), NSEC_PER_SEC);
 	return __real_ktime_get_real_seconds();
 }
 
-WRAP(ktime_t, ktime_get_with_offset, enum tk_offsets offs)
+LKL_WRAP(ktime_t, ktime_get_with_offset, enum tk_offsets offs)
 {
 	if (lkl_fixed_clock() && offs == TK_OFFS_REAL)
 		return ns_to_ktime(lkl_fixed_clock());

@@ -36,7 +36,7 @@ static void __init set_writeback(void)
 }
 
 /* The rootfs stays the root. Images are mounted below it. */
-WRAP(void __init, prepare_namespace, void)
+LKL_WRAP(void __init, prepare_namespace, void)
 {
 	static const struct {
 		const char *const type;
@@ -60,11 +60,11 @@ WRAP(void __init, prepare_namespace, void)
 }
 
 /* PID 1 takes requests; the helpers that the kernel would run do not exist. */
-WRAP(int, kernel_execve, const char *file, const char *const *argv,
-     const char *const *envp)
+LKL_WRAP(int, kernel_execve, const char *file, const char *const *argv,
+	 const char *const *envp)
 {
 	if (current->pid == 1) {
-		host_seal();		/* nothing of an image is here yet */
+		lkl_host_seal();	/* nothing of an image is here yet */
 		console_loglevel = CONSOLE_LOGLEVEL_DEFAULT;
 		lkl_serve();
 	}

@@ -7,9 +7,9 @@
 
 static void __noreturn leave(u32 status, int code)
 {
-	shared_store(&lkl_header->status, status);
-	host_wake(&lkl_header->status);
-	host_exit(code);
+	lkl_shared_store(&lkl_header->status, status);
+	lkl_host_wake(&lkl_header->status);
+	lkl_host_exit(code);
 }
 
 static int on_panic(struct notifier_block *nb, unsigned long event, void *msg)

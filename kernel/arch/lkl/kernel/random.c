@@ -27,7 +27,7 @@ static u64 next(void)
 	return siphash_1u64(counter++, &key);
 }
 
-WRAP(void, get_random_bytes, void *buf, size_t len)
+LKL_WRAP(void, get_random_bytes, void *buf, size_t len)
 {
 	size_t n;
 
@@ -43,27 +43,27 @@ WRAP(void, get_random_bytes, void *buf, size_t len)
 	}
 }
 
-WRAP(u8, get_random_u8, void)
+LKL_WRAP(u8, get_random_u8, void)
 {
 	return lkl_fixed_clock() ? next() : __real_get_random_u8();
 }
 
-WRAP(u16, get_random_u16, void)
+LKL_WRAP(u16, get_random_u16, void)
 {
 	return lkl_fixed_clock() ? next() : __real_get_random_u16();
 }
 
-WRAP(u32, get_random_u32, void)
+LKL_WRAP(u32, get_random_u32, void)
 {
 	return lkl_fixed_clock() ? next() : __real_get_random_u32();
 }
 
-WRAP(u64, get_random_u64, void)
+LKL_WRAP(u64, get_random_u64, void)
 {
 	return lkl_fixed_clock() ? next() : __real_get_random_u64();
 }
 
-WRAP(u32, __get_random_u32_below, u32 ceil)
+LKL_WRAP(u32, __get_random_u32_below, u32 ceil)
 {
 	if (!lkl_fixed_clock() || !ceil)
 		return __real___get_random_u32_below(ceil);

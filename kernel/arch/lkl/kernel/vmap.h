@@ -11,11 +11,11 @@ struct page;
  * the mapping, before something else reads them; or bring the mapping up to
  * date with them, after something else has written them.
  */
-void vmap_flush_pages(struct page **pages, unsigned int count);
-void vmap_refresh_pages(struct page **pages, unsigned int count);
+void lkl_vmap_flush_pages(struct page **pages, unsigned int count);
+void lkl_vmap_refresh_pages(struct page **pages, unsigned int count);
 
 /* Unmap what this task has mapped since the mark was taken, and left. */
-u64 vmap_mark(void);
-void vmap_unmap_since(u64 mark);
+u64 lkl_vmap_mark(void);
+void lkl_vmap_unmap_since(u64 mark);
 
 #endif

@@ -32,7 +32,7 @@ static int remount_low(struct super_block *sb, int *flags, char *data)
 }
 
 /* Each cluster that is read begins with this. */
-WRAP(struct decompress_io_ctx *, f2fs_alloc_dic, struct compress_ctx *cc)
+LKL_WRAP(struct decompress_io_ctx *, f2fs_alloc_dic, struct compress_ctx *cc)
 {
 	struct super_block *sb = cc->inode->i_sb;
 

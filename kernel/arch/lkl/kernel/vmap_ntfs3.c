@@ -14,26 +14,26 @@
 #include "ntfs_fs.h"
 #include "vmap.h"
 
-WRAP(int, ntfs_bio_pages, struct ntfs_sb_info *sbi, const struct runs_tree *run,
-     struct page **pages, u32 nr_pages, u64 vbo, u32 bytes, enum req_op op)
+LKL_WRAP(int, ntfs_bio_pages, struct ntfs_sb_info *sbi, const struct runs_tree *run,
+	 struct page **pages, u32 nr_pages, u64 vbo, u32 bytes, enum req_op op)
 {
 	int err;
 
 	if (op_is_write(op))
-		vmap_flush_pages(pages, nr_pages);
+		lkl_vmap_flush_pages(pages, nr_pages);
 	err = __real_ntfs_bio_pages(sbi, run, pages, nr_pages, vbo, bytes, op);
 	if (!op_is_write(op))
-		vmap_refresh_pages(pages, nr_pages);
+		lkl_vmap_refresh_pages(pages, nr_pages);
 	return err;
 }
 
 /* It forgets to unmap a frame that is all zeros, or that the disk has no room for. */
-WRAP(int, ni_write_frame, struct ntfs_inode *ni, struct page **pages,
-     u32 pages_per_frame)
+LKL_WRAP(int, ni_write_frame, struct ntfs_inode *ni, struct page **pages,
+	 u32 pages_per_frame)
 {
-	u64 mark = vmap_mark();
+	u64 mark = lkl_vmap_mark();
 	int err = __real_ni_write_frame(ni, pages, pages_per_frame);
 
-	vmap_unmap_since(mark);
+	lkl_vmap_unmap_since(mark);
 	return err;
 }

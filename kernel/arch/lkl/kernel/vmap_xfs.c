@@ -13,7 +13,7 @@
 #include "xfs_buf.h"
 #include <asm/wrap.h>
 
-WRAP(void, xfs_buf_zero, struct xfs_buf *bp, size_t boff, size_t bsize)
+LKL_WRAP(void, xfs_buf_zero, struct xfs_buf *bp, size_t boff, size_t bsize)
 {
 	__real_xfs_buf_zero(bp, boff, bsize);
 	if (bp->b_addr)

@@ -13,11 +13,11 @@ static long call_host(u64 ptr)
 
 	if (copy_from_user(&h, (void *)ptr, sizeof(h)))
 		return -EFAULT;
-	return host_syscall(h.nr, h.args[0], h.args[1], h.args[2],
-			    h.args[3], h.args[4], h.args[5]);
+	return lkl_host_syscall(h.nr, h.args[0], h.args[1], h.args[2],
+				h.args[3], h.args[4], h.args[5]);
 }
 
-long lkl_call(const struct call *c)
+long lkl_call(const struct lkl_request *c)
 {
 	const u64 *a = c->args;
 

@@ -31,7 +31,7 @@ long lkl_chain(u64 ptr, u64 count)
 		return -EINVAL;
 	for (i = 0; i < count; i++) {
 		struct lkl_link link;
-		struct call c;
+		struct lkl_request c;
 
 		if (copy_from_user(&link, &links[i], sizeof(link)))
 			return -EFAULT;

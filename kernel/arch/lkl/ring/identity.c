@@ -58,8 +58,8 @@ static bool same(const struct lkl_identity *a, const struct lkl_identity *b)
 	       !memcmp(a, b, offsetof(struct lkl_identity, groups[a->ngroups]));
 }
 
-long lkl_call_as(struct identity *kept, const struct lkl_identity *as,
-		 const struct call *c)
+long lkl_call_as(struct lkl_kept_identity *kept, const struct lkl_identity *as,
+		 const struct lkl_request *c)
 {
 	const struct cred *old;
 	struct cred *cred;

@@ -8,32 +8,32 @@
 /* How long to look for work before sleeping, after there was some. */
 #define SPIN_NS		50000
 
-struct ring lkl_call_ring = {
+struct lkl_ring_end lkl_call_ring = {
 	.shared = lkl_window(LKL_OFF_CALL_RING),
 	.size = LKL_CALLS,
 	.limit = LKL_CALLS,
 };
 
-struct ring lkl_block_ring = {
+struct lkl_ring_end lkl_block_ring = {
 	.shared = lkl_window(LKL_OFF_BLOCK_RING),
 	.size = LKL_BLOCKS,
 	.limit = LKL_BLOCKS,
 };
 
-struct ring lkl_done_ring = {
+struct lkl_ring_end lkl_done_ring = {
 	.shared = lkl_window(LKL_OFF_DONE_RING),
 	.size = LKL_BLOCKS,
 	.limit = LKL_BLOCKS,
 };
 
 /* The next index, or -1 if there is none. */
-int ring_pop(struct ring *r)
+int lkl_ring_pop(struct lkl_ring_end *r)
 {
-	while (ring_pending(r)) {
+	while (lkl_ring_pending(r)) {
 		u32 index = READ_ONCE(r->shared->entry[r->pos % r->size]);
 
 		r->pos++;
-		shared_store(&r->shared->head, r->pos);
+		lkl_shared_store(&r->shared->head, r->pos);
 		if (index < r->limit)
 			return index;
 		pr_err_once("lkl: the parent posted index %u\n", index);
@@ -42,16 +42,16 @@ int ring_pop(struct ring *r)
 }
 
 /* Post an index, and wake the block server if it sleeps. */
-void ring_push(struct ring *r, u32 index)
+void lkl_ring_push(struct lkl_ring_end *r, u32 index)
 {
 	u32 *asleep = &lkl_header->server_asleep;
 	u64 one = 1;
 
 	WRITE_ONCE(r->shared->entry[r->pos % r->size], index);
 	r->pos++;
-	shared_store(&r->shared->tail, r->pos);
-	if (shared_load(asleep) && shared_xchg(asleep, 0))
-		host_call(write, LKL_FD_EVENT, &one, sizeof(one), 0, 0, 0);
+	lkl_shared_store(&r->shared->tail, r->pos);
+	if (lkl_shared_load(asleep) && lkl_shared_xchg(asleep, 0))
+		lkl_host_call(write, LKL_FD_EVENT, &one, sizeof(one), 0, 0, 0);
 }
 
 /*
@@ -65,8 +65,8 @@ bool lkl_ring_poll(u64 until, bool (*may_go_on)(void))
 	while (!lkl_ring_news()) {
 		if (may_go_on && !may_go_on())
 			return false;
-		host_pause();
-		if (++i % 16 == 0 && host_now() >= until)
+		lkl_host_pause();
+		if (++i % 16 == 0 && lkl_host_now() >= until)
 			return false;
 	}
 	return true;
@@ -86,11 +86,11 @@ void lkl_ring_wait(u64 until)
 		u64 spin = READ_ONCE(lkl_header->spin) ?: SPIN_NS;
 
 		seen = taken;
-		if (lkl_ring_poll(min(until, host_now() + spin), NULL))
+		if (lkl_ring_poll(min(until, lkl_host_now() + spin), NULL))
 			return;
 	}
-	shared_store(asleep, 1);
+	lkl_shared_store(asleep, 1);
 	if (!lkl_ring_news())
-		host_wait(asleep, 1, until);
-	shared_store(asleep, 0);
+		lkl_host_wait(asleep, 1, until);
+	lkl_shared_store(asleep, 0);
 }

@@ -28,7 +28,7 @@
 struct worker {
 	struct task_struct *task;
 	struct list_head idle;	/* on idle_workers while it has nothing to do */
-	struct identity identity;	/* that of its last call that had one */
+	struct lkl_kept_identity identity;	/* that of its last call that had one */
 };
 
 static LIST_HEAD(idle_workers);		/* the last one used comes first */
@@ -69,7 +69,7 @@ static void leave_root(void)
 	set_fs_pwd(current->fs, &kernel_root);
 }
 
-static long run(struct worker *w, struct lkl_call *slot, const struct call *c)
+static long run(struct worker *w, struct lkl_call *slot, const struct lkl_request *c)
 {
 	struct lkl_identity as;
 
@@ -81,7 +81,7 @@ static long run(struct worker *w, struct lkl_call *slot, const struct call *c)
 
 static void serve(struct worker *w, struct lkl_call *slot)
 {
-	struct call c = { .nr = READ_ONCE(slot->nr) };
+	struct lkl_request c = { .nr = READ_ONCE(slot->nr) };
 	int root = READ_ONCE(slot->root);
 	long ret = 0;
 
@@ -94,8 +94,8 @@ static void serve(struct worker *w, struct lkl_call *slot)
 			leave_root();
 	}
 	WRITE_ONCE(slot->ret, ret);
-	if (shared_xchg(&slot->state, LKL_CALL_DONE) == LKL_CALL_WAITED)
-		host_wake(&slot->state);
+	if (lkl_shared_xchg(&slot->state, LKL_CALL_DONE) == LKL_CALL_WAITED)
+		lkl_host_wake(&slot->state);
 }
 
 /*
@@ -105,7 +105,7 @@ static void serve(struct worker *w, struct lkl_call *slot)
 static void poll_briefly(void)
 {
 	if (!(lkl_header->flags & LKL_FLAG_NO_SPIN))
-		lkl_ring_poll(host_now() + WORKER_POLL_NS, single_task_running);
+		lkl_ring_poll(lkl_host_now() + WORKER_POLL_NS, single_task_running);
 }
 
 static int worker(void *unused)
@@ -117,7 +117,7 @@ static int worker(void *unused)
 	leave_root();
 	lkl_settle();
 	for (;;) {
-		index = ring_pop(&lkl_call_ring);
+		index = lkl_ring_pop(&lkl_call_ring);
 		if (index >= 0) {
 			serve(&w, &calls[index]);
 			lkl_settle();
@@ -127,7 +127,7 @@ static int worker(void *unused)
 		poll_briefly();
 		local_irq_disable();
 		set_current_state(TASK_IDLE);
-		if (ring_pending(&lkl_call_ring)) {
+		if (lkl_ring_pending(&lkl_call_ring)) {
 			__set_current_state(TASK_RUNNING);
 			local_irq_enable();
 			continue;
@@ -142,7 +142,7 @@ static int worker(void *unused)
 /* An interrupt: calls are posted that no worker has been woken for. */
 void lkl_call_interrupt(void)
 {
-	u32 tail = shared_load(&lkl_call_ring.shared->tail);
+	u32 tail = lkl_shared_load(&lkl_call_ring.shared->tail);
 	u32 n = min(tail - lkl_calls_seen, tail - lkl_call_ring.pos);
 
 	lkl_calls_seen = tail;
@@ -180,13 +180,13 @@ void __noreturn lkl_serve(void)
 	current->fs->umask = 0;		/* the parent says each mode in full */
 	max_workers = clamp(READ_ONCE(lkl_header->workers), 1U, 256U);
 	manager = current;
-	lkl_header->boot_ns = host_now() - lkl_start_ns;
-	shared_store(&lkl_header->status, LKL_STATUS_READY);
-	host_wake(&lkl_header->status);
+	lkl_header->boot_ns = lkl_host_now() - lkl_start_ns;
+	lkl_shared_store(&lkl_header->status, LKL_STATUS_READY);
+	lkl_host_wake(&lkl_header->status);
 	for (;;) {
 		set_current_state(TASK_IDLE);
 		if (workers < max_workers && list_empty(&idle_workers) &&
-		    (!workers || ring_pending(&lkl_call_ring))) {
+		    (!workers || lkl_ring_pending(&lkl_call_ring))) {
 			__set_current_state(TASK_RUNNING);
 			if (user_mode_thread(worker, NULL, CLONE_FILES | SIGCHLD) > 0)
 				workers++;

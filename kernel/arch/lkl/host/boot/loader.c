@@ -18,8 +18,8 @@
 #include <machine.h>
 
 #define call(nr, a, b, c, d, e, f)					\
-	host_syscall(HOST_##nr, (long)(a), (long)(b), (long)(c),	\
-		     (long)(d), (long)(e), (long)(f))
+	lkl_host_syscall(LKL_HOST_##nr, (long)(a), (long)(b), (long)(c),	\
+			 (long)(d), (long)(e), (long)(f))
 
 #define PROT_READ		0x1
 #define PROT_WRITE		0x2

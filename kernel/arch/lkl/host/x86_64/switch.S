@@ -3,12 +3,12 @@
 
 	.text
 /*
- * struct task_struct *machine_switch(prev, &prev->thread.sp, next->thread.sp)
+ * struct task_struct *lkl_machine_switch(prev, &prev->thread.sp, next->thread.sp)
  *
  * A function call, so only what a callee must keep is saved; that is no SSE
  * register. Returns prev, on the stack of next.
  */
-SYM_CODE_START(machine_switch)
+SYM_CODE_START(lkl_machine_switch)
 	pushq	%rbp
 	pushq	%rbx
 	pushq	%r12
@@ -25,13 +25,13 @@ SYM_CODE_START(machine_switch)
 	popq	%rbp
 	movq	%rdi, %rax
 	ret
-SYM_CODE_END(machine_switch)
+SYM_CODE_END(lkl_machine_switch)
 
-/* The first run of a task: see struct machine_frame; prev is in rax. */
-SYM_CODE_START(machine_first)
+/* The first run of a task: see struct lkl_machine_frame; prev is in rax. */
+SYM_CODE_START(lkl_machine_first)
 	movq	%rax, %rdi
 	call	schedule_tail
 	movq	%r12, %rdi
 	call	*%rbx
 	ud2				/* there is no user mode to return to */
-SYM_CODE_END(machine_first)
+SYM_CODE_END(lkl_machine_first)

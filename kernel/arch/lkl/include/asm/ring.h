@@ -7,25 +7,25 @@
 #include <asm/host.h>
 #include <asm/time.h>
 
-extern u64 lkl_start_ns;	/* host_now() at the first instruction */
+extern u64 lkl_start_ns;	/* lkl_host_now() at the first instruction */
 
 /* ring.c: both ends of a ring */
-struct ring {
+struct lkl_ring_end {
 	struct lkl_ring *shared;
 	u32 size;		/* entries in use, a power of two */
 	u32 limit;		/* an index beyond it is refused */
 	u32 pos;		/* our end: what the other side says of it is not read */
 };
 
-static inline u32 ring_pending(const struct ring *r)
+static inline u32 lkl_ring_pending(const struct lkl_ring_end *r)
 {
-	return shared_load(&r->shared->tail) - r->pos;
+	return lkl_shared_load(&r->shared->tail) - r->pos;
 }
 
-int ring_pop(struct ring *r);
-void ring_push(struct ring *r, u32 index);
+int lkl_ring_pop(struct lkl_ring_end *r);
+void lkl_ring_push(struct lkl_ring_end *r, u32 index);
 
-extern struct ring lkl_call_ring, lkl_block_ring, lkl_done_ring;
+extern struct lkl_ring_end lkl_call_ring, lkl_block_ring, lkl_done_ring;
 
 /* The tail of the call ring up to which lkl_call_interrupt() has looked. */
 extern u32 lkl_calls_seen;
@@ -39,7 +39,7 @@ unsigned int lkl_blocks_served(void);		/* served.c */
 /* The parent has done some; where the clock stands, all: kernel/clock.c. */
 static inline bool lkl_done_news(void)
 {
-	u32 n = ring_pending(&lkl_done_ring);
+	u32 n = lkl_ring_pending(&lkl_done_ring);
 
 	return n && (!lkl_fixed_clock() || n >= lkl_blocks_served());
 }
@@ -47,7 +47,7 @@ static inline bool lkl_done_news(void)
 /* Something was posted since the interrupts last ran. */
 static inline bool lkl_ring_news(void)
 {
-	return shared_load(&lkl_call_ring.shared->tail) != lkl_calls_seen ||
+	return lkl_shared_load(&lkl_call_ring.shared->tail) != lkl_calls_seen ||
 	       lkl_done_news();
 }
 
@@ -65,20 +65,20 @@ void lkl_done_interrupt(void);
 void lkl_serve(void) __noreturn;		/* worker.c: what PID 1 does */
 
 /* A request, copied out of the window. */
-struct call {
+struct lkl_request {
 	s32 nr;
 	u64 args[6];
 };
 
-long lkl_call(const struct call *c);		/* call.c: any request */
+long lkl_call(const struct lkl_request *c);	/* call.c: any request */
 
 /* identity.c: run a request as somebody; the worker keeps what it has made */
-struct identity {
+struct lkl_kept_identity {
 	struct lkl_identity of;
 	const struct cred *cred;
 };
-long lkl_call_as(struct identity *kept, const struct lkl_identity *as,
-		 const struct call *c);
+long lkl_call_as(struct lkl_kept_identity *kept, const struct lkl_identity *as,
+		 const struct lkl_request *c);
 
 long lkl_syscall(long nr, const u64 *args);	/* kernel/syscalls.c */
 

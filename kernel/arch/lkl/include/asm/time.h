@@ -11,7 +11,7 @@ void lkl_pass_time(void);
 
 /* clock.c: where the parent has fixed the clock, in ns since the epoch; or 0 */
 u64 lkl_fixed_clock(void);
-/* host_now(), unless the clock is fixed. */
+/* lkl_host_now(), unless the clock is fixed. */
 u64 lkl_now(void);
 void lkl_move_clock(u64 to);
 void lkl_settle(void);

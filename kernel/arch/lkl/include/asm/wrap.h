@@ -5,7 +5,7 @@
  * A function that stands in for a generic one by the linker's --wrap (see
  * arch/lkl/Makefile): callers in other files get this one.
  */
-#define WRAP(ret, fn, ...)						\
+#define LKL_WRAP(ret, fn, ...)						\
 	ret __real_##fn(__VA_ARGS__);					\
 	ret __wrap_##fn(__VA_ARGS__);					\
 	ret __wrap_##fn(__VA_ARGS__)

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A candidate is a word that may stand where the cursor is.
+type candidate struct {
+	text string
+	help string
+	more bool // more of the word is to come: no blank after it
+}
+
+// A completer answers for one command line.
+type completer struct {
+	a       *app
+	cmd     *command
+	args    []string // those that are not options, before the cursor and after it
+	current string   // the word at the cursor, up to it
+	found   []candidate
+}
+
+// completeTime is how long the kernel of an image may take for an answer, of time and
+// of processor time, unless the command line says otherwise: nobody waits longer, and
+// the image may be damaged.
+const completeTime = 5 * time.Second
+
+// complete returns what may stand where the cursor is, sorted. The words are those
+// after "unboot". Errors are those of a command that is not finished, and of no
+// interest.
+func complete(a *app, before []string, current string, after []string) []candidate {
+	c := &completer{a: a, current: current}
+	a.patience = 0
+	a.opts.timeout, a.opts.cpu = completeTime, completeTime
+	if len(before) == 0 {
+		c.commands()
+	} else if c.cmd = commandNamed(a.table, before[0]); c.cmd != nil {
+		c.word(before[1:], after)
+	}
+	slices.SortFunc(c.found, func(x, y candidate) int { return strings.Compare(x.text, y.text) })
+	return slices.CompactFunc(c.found, func(x, y candidate) bool { return x.text == y.text })
+}
+
+// offer adds a candidate, if the word at the cursor is its start.
+func (c *completer) offer(text, help string, more bool) {
+	if strings.HasPrefix(text, c.current) {
+		c.found = append(c.found, candidate{text, help, more})
+	}
+}
+
+// commands offers the commands, and their other names if the word is the start of one.
+func (c *completer) commands() {
+	for _, cmd := range c.a.table {
+		c.offer(cmd.name, cmd.short, false)
+		for _, alias := range cmd.aliases {
+			if c.current != "" {
+				c.offer(alias, cmd.short, false)
+			}
+		}
+	}
+}
+
+// word offers what a command takes where the cursor is.
+func (c *completer) word(before, after []string) {
+	f := &flagSet{}
+	c.cmd.options(f)
+	if c.cmd.image {
+		f.image(&c.a.opts)
+	}
+	s := scan{cmd: c.cmd, flags: f, options: true}
+	for _, w := range before {
+		s.next(w)
+	}
+	pending, options, n := s.pending, s.options, len(s.args)
+	// Options after the cursor are about the same images.
+	s.pending = nil
+	for _, w := range after {
+		s.next(w)
+	}
+	c.args = s.args
+	switch {
+	case pending != nil:
+		c.value("", pending)
+		return
+	case options && c.cmd.words != nil && n > 0 && isExpression(c.current):
+		for _, g := range c.cmd.words {
+			for _, w := range g.words {
+				c.offer(w.name, w.help, false)
+			}
+		}
+		return
+	case options && strings.HasPrefix(c.current, "-") && c.current != "-":
+		c.option(f)
+		return
+	case options && c.current == "-":
+		c.option(f)
+	}
+	kinds := c.cmd.args
+	c.kind(kinds[min(n, len(kinds)-1)])
+}
+
+// option offers the options, or what follows the equals sign of one.
+func (c *completer) option(f *flagSet) {
+	if name, _, ok := strings.Cut(c.current, "="); ok && strings.HasPrefix(name, "--") {
+		if s, err := f.long(name[2:]); err == nil && s != nil && s.arg != "" {
+			c.value(name+"=", &expected{s.kind, s.values, nil})
+		}
+		return
+	}
+	for _, s := range f.flags {
+		for _, n := range s.names() {
+			c.offer(n, s.help, false)
+		}
+	}
+}
+
+// value offers what an option's value, or that of a word of an expression, may be.
+// Before it stands a prefix that is part of the same word.
+func (c *completer) value(prefix string, e *expected) {
+	inner := &completer{a: c.a, cmd: c.cmd, args: c.args, current: c.current[len(prefix):]}
+	for _, v := range e.values {
+		inner.offer(v, "", false)
+	}
+	inner.kind(e.kind)
+	for _, v := range inner.found {
+		v.text = prefix + v.text
+		c.found = append(c.found, v)
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/unboot/unboot"
+)
+
+type jsonDisk struct {
+	Path       string `json:"path"`
+	Name       string `json:"name"`
+	Size       int64  `json:"size"`
+	SectorSize int    `json:"sector_size"`
+	Table      string `json:"table,omitempty"`
+	UUID       string `json:"uuid,omitempty"`
+}
+
+// A jsonDevice is a node of the graph of devices; parents and children are names.
+type jsonDevice struct {
+	Name      string         `json:"name"`
+	Aliases   []string       `json:"aliases,omitempty"`
+	Kind      string         `json:"kind"`
+	Size      int64          `json:"size"`
+	Parents   []string       `json:"parents"`
+	Children  []string       `json:"children"`
+	Partition *jsonPartition `json:"partition,omitempty"`
+	Content   *jsonContent   `json:"content,omitempty"`
+	Hint      string         `json:"hint,omitempty"`
+}
+
+type jsonPartition struct {
+	Number   int    `json:"number"`
+	Start    int64  `json:"start"`
+	Type     string `json:"type"`
+	TypeName string `json:"type_name,omitempty"`
+	Name     string `json:"name,omitempty"`
+	UUID     string `json:"uuid,omitempty"`
+	Bootable bool   `json:"bootable,omitempty"`
+}
+
+type jsonContent struct {
+	Usage   string   `json:"usage,omitempty"`
+	Type    string   `json:"type"`
+	Version string   `json:"version,omitempty"`
+	Label   string   `json:"label,omitempty"`
+	UUID    string   `json:"uuid,omitempty"`
+	Size    *uint64  `json:"size,omitempty"`
+	Used    *uint64  `json:"used,omitempty"`
+	Others  []string `json:"other_signatures,omitempty"`
+}
+
+// devices adds the disks and devices of an image, and how full the file systems are unless
+// u is nil.
+func (info *jsonInfo) devices(o *opened, u *usage) {
+	for _, d := range o.img.Disks() {
+		info.Disks = append(info.Disks, jsonDisk{d.Path, d.Name, d.Size, d.SectorSize, d.Table, d.UUID})
+	}
+	mountable := o.img.FileSystems()
+	for _, d := range o.img.Devices() {
+		j := jsonDevice{Name: d.Name, Aliases: d.Aliases, Kind: string(d.Kind), Size: d.Size,
+			Parents: deviceNames(d.Parents()), Children: deviceNames(d.Children()), Hint: o.img.Hint(d)}
+		if p := d.Partition; p != nil {
+			j.Partition = &jsonPartition{p.Number, p.Start, p.Type, p.TypeName, p.Name, p.UUID, p.Bootable}
+		}
+		if c := d.Content; c != nil && c.Type != "" {
+			j.Content = &jsonContent{Usage: string(c.Usage), Type: c.Type, Version: c.Version, Label: c.Label, UUID: c.UUID, Others: c.Others}
+			if u != nil && slices.Contains(mountable, d) {
+				if size, used, err := u.of(d); err != nil {
+					info.problems([]string{err.Error()})
+				} else {
+					j.Content.Size, j.Content.Used = &size, &used
+				}
+			}
+		}
+		info.Devices = append(info.Devices, j)
+	}
+}
+
+// deviceNames returns the names of devices; never nil, which JSON would call null.
+func deviceNames(list []*unboot.Device) []string {
+	names := []string{}
+	for _, d := range list {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// printDisk prints a disk and what lies on it as a tree, in the manner of lsblk(8).
+func (a *app) printDisk(info *jsonInfo, d *jsonDisk) {
+	w := a.out
+	fmt.Fprintf(w, "disk %s: %s, %s, sectors of %d bytes", d.Name, quote(d.Path), human(uint64(d.Size)), d.SectorSize)
+	if d.Table != "" {
+		fmt.Fprintf(w, ", partition table %s", d.Table)
+		if d.UUID != "" {
+			fmt.Fprintf(w, " %s", d.UUID)
+		}
+	}
+	fmt.Fprintln(w)
+	tree := deviceTree{table: table{indent: "  ", right: []bool{false, false, true, true}}, byName: map[string]*jsonDevice{}}
+	for i := range info.Devices {
+		tree.byName[info.Devices[i].Name] = &info.Devices[i]
+	}
+	tree.table.row("DEVICE", "TYPE", "START", "SIZE", "FSTYPE", "LABEL", "USED", "UUID", "PARTITION")
+	tree.add(d.Name, "", "")
+	w.WriteString(tree.table.String())
+	for _, dev := range tree.shown {
+		if dev.Hint != "" {
+			fmt.Fprintf(w, "  %s: %s\n", dev.Name, dev.Hint)
+		}
+	}
+}
+
+// A deviceTree prints a graph from one of its roots.
+type deviceTree struct {
+	table  table
+	byName map[string]*jsonDevice
+	shown  []*jsonDevice
+}
+
+// add adds a device and what lies on it. branch is what is printed before its own name,
+// and trunk before the names of its children.
+func (t *deviceTree) add(name, branch, trunk string) {
+	d := t.byName[name]
+	if d == nil {
+		return
+	}
+	t.table.row(deviceRow(branch+name, d)...)
+	// What lies on several devices is printed under each of them, but only once with what
+	// lies on it: a graph has many more paths than devices.
+	if slices.Contains(t.shown, d) {
+		return
+	}
+	t.shown = append(t.shown, d)
+	for i, child := range d.Children {
+		if i < len(d.Children)-1 {
+			t.add(child, trunk+"├─", trunk+"│ ")
+		} else {
+			t.add(child, trunk+"└─", trunk+"  ")
+		}
+	}
+}
+
+func deviceRow(name string, d *jsonDevice) []string {
+	row := []string{name, d.Kind, "-", human(uint64(d.Size)), "-", "-", "-", "-", ""}
+	if c := d.Content; c != nil {
+		row[4] = c.Type
+		if c.Label != "" {
+			row[5] = quote(c.Label)
+		}
+		if c.Used != nil && c.Size != nil && *c.Size > 0 {
+			row[6] = human(*c.Used) + " " + strconv.FormatUint(uint64(float64(*c.Used)/float64(*c.Size)*100), 10) + "%"
+		}
+		if c.UUID != "" {
+			row[7] = printable(c.UUID)
+		}
+	}
+	if p := d.Partition; p != nil {
+		row[2] = human(uint64(p.Start))
+		typ := p.TypeName
+		if typ == "" {
+			typ = p.Type
+		}
+		row[8] = typ
+		if p.Name != "" {
+			row[8] += ", name " + quote(p.Name)
+		}
+		if p.Bootable {
+			row[8] += ", bootable"
+		}
+	}
+	return row
+}

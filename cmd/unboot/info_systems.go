@@ -1,0 +1,201 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk/source"
+	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/volume/fat"
+)
+
+// A jsonSystem is an operating system. Strings that are unknown are left out.
+type jsonSystem struct {
+	Root       string            `json:"root"` // as guestfs(3) names it
+	Type       string            `json:"type"`
+	Format     string            `json:"format"` // "installed" or "installer"
+	Name       string            `json:"name,omitempty"`
+	ID         string            `json:"id,omitempty"`
+	Version    string            `json:"version,omitempty"`
+	Codename   string            `json:"codename,omitempty"`
+	Edition    string            `json:"edition,omitempty"`
+	Build      string            `json:"build,omitempty"`
+	Arch       string            `json:"arch,omitempty"`
+	Hostname   string            `json:"hostname,omitempty"`
+	Packages   string            `json:"packages,omitempty"` // their format: "deb", "rpm"…
+	Kernels    []string          `json:"kernels,omitempty"`
+	Deployment string            `json:"deployment,omitempty"` // of OSTree: the directory that has the system
+	Drives     map[string]string `json:"drives,omitempty"`     // of Windows: devices by letters
+	Mounts     []jsonMount       `json:"mounts,omitempty"`
+}
+
+type jsonMount struct {
+	Device  string `json:"device"`
+	Path    string `json:"path"`
+	Options string `json:"options,omitempty"`
+}
+
+// A usage says how full the file systems of an image are. It asks those that inspection or
+// the operating system's tree has mounted, so that nothing is mounted twice.
+type usage struct {
+	in    *unboot.Inspection
+	tree  *unboot.FS // of the operating system, or nil
+	disks []*unboot.Disk
+}
+
+// of returns the size of the file system on a device, and what is used of it, in bytes.
+func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
+	f, dir := u.tree, ""
+	if f != nil {
+		for _, m := range f.Mounts() {
+			if m.Device == d.Name {
+				dir = m.Dir
+			}
+		}
+	}
+	if dir == "" {
+		if f, err = u.in.FS(d); err != nil {
+			return 0, 0, err
+		}
+		dir = "."
+	}
+	// The kernel counts the clusters of a FAT in longer than all the rest takes.
+	if n, err := u.fatUsage(d); err == nil {
+		return uint64(n.Clusters * n.ClusterSize), uint64((n.Clusters - n.Free) * n.ClusterSize), nil
+	}
+	st, err := f.Statfs(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	return st.Blocks * uint64(st.Bsize), (st.Blocks - min(st.Bfree, st.Blocks)) * uint64(st.Bsize), nil
+}
+
+// fatUsage counts the clusters of a FAT itself, past the kernel.
+func (u *usage) fatUsage(d *unboot.Device) (fat.Usage, error) {
+	disks := d.Disks()
+	if d.Content.Type != "vfat" || len(disks) != 1 {
+		return fat.Usage{}, fat.ErrTable
+	}
+	i := slices.IndexFunc(u.disks, func(o *unboot.Disk) bool { return o.Name == disks[0].Name })
+	if i < 0 {
+		return fat.Usage{}, fat.ErrTable
+	}
+	dev, err := source.Open(context.Background(), u.disks[i].Path, source.Options{NoLock: true})
+	if err != nil {
+		return fat.Usage{}, err
+	}
+	defer dev.Close()
+	start := int64(0)
+	if d.Partition != nil {
+		start = d.Partition.Start
+	}
+	return fat.Read(io.NewSectionReader(dev, start, d.Size))
+}
+
+// systems adds the operating systems. That there are none is not a problem. What it mounts
+// stays mounted until the image is closed, which ends it all at once.
+func (info *jsonInfo) systems(o *opened) *usage {
+	in, _ := o.img.Inspect(inspector.Image)
+	u := &usage{in: in, disks: o.img.Disks()}
+	installed := in.Installed()
+	if len(installed) == 1 {
+		if f, err := in.Mount(installed[0]); err != nil {
+			info.Problems = append(info.Problems, err.Error())
+		} else {
+			u.tree = f
+		}
+	}
+	for _, r := range in.Roots {
+		s := newSystem(o.img, r)
+		switch {
+		case len(installed) == 1 && r == installed[0] && u.tree != nil:
+			s.Mounts = nil
+			for _, m := range u.tree.Mounts() {
+				s.Mounts = append(s.Mounts, jsonMount{m.Device, display(m.Dir), m.Data})
+			}
+			info.OS = s
+			info.problems(u.tree.Problems())
+		default:
+			info.Systems = append(info.Systems, s)
+			info.problems(r.Problems)
+		}
+	}
+	return u
+}
+
+// problems adds problems, each once: those of a device that could not be mounted are told
+// of each system.
+func (info *jsonInfo) problems(list []string) {
+	for _, p := range list {
+		if !slices.Contains(info.Problems, p) {
+			info.Problems = append(info.Problems, p)
+		}
+	}
+}
+
+// newSystem returns what inspection has found out about a root.
+func newSystem(img *unboot.Image, r *inspect.Root) *jsonSystem {
+	s := &jsonSystem{
+		Root: r.Device, Type: string(r.Type), Format: string(r.Format), Name: r.Product, ID: cmp.Or(r.ID, r.Distro),
+		Version: r.Version, Codename: r.Codename, Edition: r.Variant, Build: r.BuildID, Arch: r.Arch, Hostname: r.Hostname,
+		Packages: r.PackageFormat, Kernels: r.Kernels, Deployment: r.Deployment, Drives: r.Drives,
+	}
+	for _, m := range r.Mounts {
+		// An fstab may name what is not in the image.
+		if d, option := mountable(img, m.Device); d != nil {
+			s.Mounts = append(s.Mounts, jsonMount{d.Name, m.Dir, option})
+		}
+	}
+	return s
+}
+
+// printSystem prints an operating system, and an empty line after it.
+func (a *app) printSystem(s *jsonSystem) {
+	w := a.out
+	title := "operating system"
+	if s.Format == string(inspect.Installer) {
+		title = "installation media"
+	}
+	fmt.Fprintf(w, "%s: %s", title, printable(cmp.Or(s.Name, "unknown")))
+	if s.Hostname != "" {
+		fmt.Fprintf(w, ", host name %s", printable(s.Hostname))
+	}
+	fmt.Fprintln(w)
+	if d := s.details(); d != "" {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+	for _, m := range s.Mounts {
+		opts := ""
+		if m.Options != "" {
+			opts = " (" + printable(m.Options) + ")"
+		}
+		fmt.Fprintf(w, "  %s on %s%s\n", m.Device, quote(m.Path), opts)
+	}
+	for _, letter := range slices.Sorted(maps.Keys(s.Drives)) {
+		fmt.Fprintf(w, "  %s: is %s\n", printable(letter), s.Drives[letter])
+	}
+	fmt.Fprintln(w)
+}
+
+// details returns what there is to say of a system beyond its name, in a few words.
+func (s *jsonSystem) details() string {
+	var list []string
+	add := func(format, value string) {
+		if value != "" {
+			list = append(list, fmt.Sprintf(format, printable(value)))
+		}
+	}
+	add("version %s", s.Version)
+	add("build %s", s.Build)
+	add("edition %s", s.Edition)
+	add("%s", s.Arch)
+	add("%s packages", s.Packages)
+	add("Linux %s", strings.Join(s.Kernels, ", "))
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,78 @@
+package unboot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unboot/unboot/inspect/fstab"
+)
+
+// FileSystems returns the devices that hold a file system which this kernel
+// can mount.
+func (img *Image) FileSystems() []*Device {
+	var list []*Device
+	for _, d := range img.found.Load().devices {
+		if canMount(d.Content) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// Device returns a device by its name (/dev/sda1, or sda1), or the first that
+// matches UUID=, LABEL=, PARTUUID= or PARTLABEL=, as in fstab(5). If there is
+// none, the error wraps [ErrNotFound].
+func (img *Image) Device(name string) (*Device, error) {
+	g := img.found.Load()
+	switch spec := fstab.ParseSpec(name); spec.Kind {
+	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
+		for _, d := range g.devices {
+			if spec.Value != "" && spec.Matches(d.identity()) {
+				return d, nil
+			}
+		}
+	default:
+		path := name
+		if !strings.HasPrefix(path, "/") {
+			path = "/dev/" + path
+		}
+		if d := g.named(path); d != nil {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+}
+
+// identity returns what an fstab can call a device.
+func (d *Device) identity() fstab.Device {
+	id := fstab.Device{Path: d.Name}
+	_, id.Disk = d.graph().disk(d)
+	if c := d.Content; c != nil {
+		id.UUID, id.Label = c.UUID, c.Label
+		if c.Devices > 1 {
+			id.Pool = c.UUID
+		}
+	}
+	if d.Partition != nil {
+		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
+	}
+	if d.Kind != KindDisk && d.Kind != KindPartition {
+		id.Disk, id.Partition = -1, 0
+		id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
+		id.Mapped = mappedName(d.Name, id.VG, id.LV)
+	}
+	return id
+}
+
+// mappedName returns the name that a volume has in /dev/mapper, where a hyphen in the
+// names of LVM is doubled.
+func mappedName(device, vg, lv string) string {
+	if name, ok := strings.CutPrefix(device, "/dev/mapper/"); ok {
+		return name
+	}
+	if vg == "" {
+		return strings.TrimPrefix(device, "/dev/")
+	}
+	double := strings.NewReplacer("-", "--")
+	return double.Replace(vg) + "-" + double.Replace(lv)
+}

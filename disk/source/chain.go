@@ -1,0 +1,105 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/unboot/unboot/disk"
+)
+
+const (
+	// MaxDepth is how many backing files a chain may have, one behind the other. It is
+	// libvirt's limit.
+	MaxDepth = 200
+	// MaxFiles is how many files an image may consist of, in all.
+	MaxFiles = 4096
+)
+
+var (
+	// ErrDepth is returned for a chain of more than [MaxDepth] backing files, or one
+	// that runs in a circle.
+	ErrDepth = fmt.Errorf("a chain of more than %d backing files", MaxDepth)
+	// ErrFiles is returned for an image of more than [MaxFiles] files.
+	ErrFiles = fmt.Errorf("an image of more than %d files", MaxFiles)
+)
+
+// A chain is an image and the files that it consists of, while it is being opened.
+type chain struct {
+	registry *Registry
+	ctx      context.Context
+	allow    func(disk.Reference) error
+	files    int // that have been opened for it
+}
+
+// open opens an image in a format, or in the one that it is recognized as if that is nil.
+// admit is asked about the format before. The device is the image's, or is closed.
+func (c *chain) open(d disk.Device, at place, f *Format, depth int, admit func(*Format) error) (disk.Device, error) {
+	image, err := c.openAs(d, at, f, depth, admit)
+	if err == nil && image.Size() < 0 {
+		err = fmt.Errorf("a disk of %d bytes", image.Size())
+		image.Close()
+	}
+	if err != nil {
+		return nil, at.wrap(err)
+	}
+	return image, nil
+}
+
+func (c *chain) openAs(d disk.Device, at place, f *Format, depth int, admit func(*Format) error) (image disk.Device, err error) {
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	if f == nil {
+		if f, err = c.registry.recognize(d); err != nil {
+			return nil, err
+		}
+	}
+	if err := admit(f); err != nil {
+		return nil, err
+	}
+	return f.Open(d, at.name, c.refer(at, depth))
+}
+
+// refer returns a function that opens the files that an image names.
+func (c *chain) refer(at place, depth int) func(disk.Reference) (disk.Device, error) {
+	return func(ref disk.Reference) (disk.Device, error) {
+		ref = at.complete(ref, depth)
+		if c.allow == nil {
+			return nil, &disk.NotAllowedError{Reference: ref}
+		}
+		if ref.Path == "" {
+			return nil, fmt.Errorf("the %s %q is not one that can be opened here", ref.Role, ref.Name)
+		}
+		if ref.Depth > MaxDepth {
+			return nil, ErrDepth
+		}
+		if c.files++; c.files > MaxFiles {
+			return nil, ErrFiles
+		}
+		if err := c.allow(ref); err == disk.ErrNotAllowed {
+			return nil, &disk.NotAllowedError{Reference: ref}
+		} else if err != nil {
+			return nil, err
+		}
+		return c.openReference(ref)
+	}
+}
+
+// openReference opens a file that was allowed.
+func (c *chain) openReference(ref disk.Reference) (disk.Device, error) {
+	f := c.registry.Format(ref.Format)
+	if f == nil && ref.Format != "" {
+		return nil, fmt.Errorf("the %s %q has the format %q, which is not known here", ref.Role, ref.Name, ref.Format)
+	}
+	raw, err := disk.OpenRaw(ref.Path, disk.Options{AnyFormat: true})
+	if errors.Is(err, disk.ErrEmpty) && (f == nil || f.Name == rawFormat) {
+		return empty{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.open(bind(c.ctx, raw), place{ref.Path, true}, f, ref.Depth, func(*Format) error { return nil })
+}

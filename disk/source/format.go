@@ -1,0 +1,102 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/unboot/unboot/disk"
+)
+
+// A Format is a way to store a disk in an image. Its functions get images that nobody
+// vouches for: they must end, in bounded memory, whatever is in there.
+type Format struct {
+	// Name is what QEMU calls the format: "raw", "qcow2". It is what an image says of
+	// its backing file, and a user of an image.
+	Name string
+
+	// Match reports whether an image whose first and last 512 bytes these are is in
+	// the format. What is not there of a smaller image is zeros. It is nil for raw,
+	// which is what no other format has recognized.
+	Match func(head, tail []byte) bool
+
+	// Open opens the image on a device for reading, or, if the format is Writable, as
+	// the device was opened. path is for errors. The image closes the device when it
+	// is closed, but not if Open fails.
+	//
+	// Other files that the image names are opened by refer, one after the other,
+	// which looks only at Role, Name and Format. The image closes these too.
+	Open func(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error)
+
+	// Stat returns the size of the disk in bytes, and the files that the image names,
+	// without opening these.
+	Stat func(d disk.Device) (size int64, refs []disk.Reference, err error)
+
+	// Writable says that what Open returns can be written to.
+	Writable bool
+}
+
+const rawFormat = "raw"
+
+func openRaw(d disk.Device, _ string, _ func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
+	return d, nil
+}
+
+func statRaw(d disk.Device) (int64, []disk.Reference, error) { return d.Size(), nil, nil }
+
+// Format returns the format of a name, or nil if it is not known.
+func (r *Registry) Format(name string) *Format {
+	for i := range r.Formats {
+		if r.Formats[i].Name == name {
+			return &r.Formats[i]
+		}
+	}
+	return nil
+}
+
+// recognize returns the format that an image looks like. The error is a
+// *disk.FormatError if it is known not to be any of ours.
+func (r *Registry) recognize(d disk.Device) (*Format, error) {
+	head, tail, err := ends(d)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.Formats {
+		if f := &r.Formats[i]; f.Match != nil && f.Match(head, tail) {
+			return f, nil
+		}
+	}
+	if err := disk.CheckRaw(d, d.Size()); err != nil {
+		return nil, err
+	}
+	if f := r.Format(rawFormat); f != nil {
+		return f, nil
+	}
+	return nil, errors.New("no format is recognized")
+}
+
+// ends returns the first and the last bytes of an image.
+func ends(d disk.Device) (head, tail []byte, err error) {
+	size := d.Size()
+	switch {
+	case size < 0:
+		return nil, nil, fmt.Errorf("an image of %d bytes", size)
+	case size == 0:
+		return nil, nil, disk.ErrEmpty
+	}
+	b := make([]byte, 2*disk.MinSize)
+	head, tail = b[:disk.MinSize:disk.MinSize], b[disk.MinSize:]
+	if err := readSome(d, head, 0, size); err != nil {
+		return nil, nil, err
+	}
+	return head, tail, readSome(d, tail, max(size-disk.MinSize, 0), size)
+}
+
+// readSome reads what there is, and leaves the rest of p as it is.
+func readSome(d disk.Device, p []byte, off, size int64) error {
+	p = p[:min(int64(len(p)), size-off)]
+	if n, err := d.ReadAt(p, off); n < len(p) && err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}

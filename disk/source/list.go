@@ -1,0 +1,16 @@
+package source
+
+import "github.com/unboot/unboot/disk/qcow2"
+
+// formats are those that are known. A new one is a package with the functions of a
+// [Format], and a line here.
+var formats = []Format{
+	{Name: "raw", Open: openRaw, Stat: statRaw, Writable: true},
+	{Name: "qcow2", Match: qcow2.Match, Open: qcow2.Open, Stat: qcow2.Stat},
+}
+
+// transports are those that are known. A new one is a package with an Open of a
+// [Transport], and a line here.
+var transports = []Transport{
+	{Schemes: []string{"file"}, Open: openFile},
+}
