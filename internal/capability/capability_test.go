@@ -69,7 +69,10 @@ func FuzzCapability(f *testing.F) {
 			}
 		}
 		if c, err := Decode(value); err == nil {
-			c.String()
+			b, ok := c.Encode()
+			if again, err := Decode(b); !ok || err != nil || again != c {
+				t.Errorf("%x comes back as %x", value, b)
+			}
 		}
 	})
 }
