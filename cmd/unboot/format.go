@@ -7,57 +7,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/lsfmt"
 	"golang.org/x/sys/unix"
 )
-
-// appendMode writes st_mode as ls -l does.
-func appendMode(b []byte, mode uint32) []byte {
-	b = append(b, typeLetter(mode, '-'))
-	const rwx = "rwxrwxrwx"
-	for i := range 9 {
-		c := byte('-')
-		if mode&(1<<(8-i)) != 0 {
-			c = rwx[i]
-		}
-		b = append(b, c)
-	}
-	special := func(bit uint32, pos int, with, without byte) {
-		if mode&bit == 0 {
-			return
-		}
-		p := &b[len(b)-10+pos]
-		if *p == 'x' {
-			*p = with
-		} else {
-			*p = without
-		}
-	}
-	special(unix.S_ISUID, 3, 's', 'S')
-	special(unix.S_ISGID, 6, 's', 'S')
-	special(unix.S_ISVTX, 9, 't', 'T')
-	return b
-}
-
-// typeLetter is how ls -l and find -type call a type. They differ on regular files.
-func typeLetter(mode uint32, regular byte) byte {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return regular
-	case unix.S_IFDIR:
-		return 'd'
-	case unix.S_IFLNK:
-		return 'l'
-	case unix.S_IFBLK:
-		return 'b'
-	case unix.S_IFCHR:
-		return 'c'
-	case unix.S_IFIFO:
-		return 'p'
-	case unix.S_IFSOCK:
-		return 's'
-	}
-	return '?'
-}
 
 // typeName is how stat(1) and --json call a type.
 func typeName(mode uint32) string {
@@ -97,32 +49,6 @@ func human(n uint64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', prec, 64), ".0") + " " + "KMGTPE"[i:i+1] + "iB"
 }
 
-// lsHuman writes a size as ls -h does: rounded up, 1.5G.
-func lsHuman(n uint64) string {
-	if n < 1024 {
-		return strconv.FormatUint(n, 10)
-	}
-	unit := uint64(1)
-	i := -1
-	for n/unit >= 1024 && i < 5 {
-		unit <<= 10
-		i++
-	}
-	tenths := n / unit * 10
-	tenths += (n%unit*10 + unit - 1) / unit
-	if tenths < 100 {
-		return strconv.FormatUint(tenths/10, 10) + "." + strconv.FormatUint(tenths%10, 10) + "KMGTPE"[i:i+1]
-	}
-	whole := n / unit
-	if n%unit != 0 {
-		whole++
-	}
-	if whole == 1024 && i < 5 {
-		return "1.0" + "KMGTPE"[i+1:i+2]
-	}
-	return strconv.FormatUint(whole, 10) + "KMGTPE"[i:i+1]
-}
-
 // A clock formats times as ls -l does in the C locale, and remembers the last.
 type clock struct {
 	now     time.Time
@@ -136,13 +62,7 @@ func (c *clock) short(sec int64) string {
 	if sec == c.lastSec {
 		return c.last
 	}
-	t := time.Unix(sec, 0)
-	layout := "Jan _2  2006"
-	// Half a year of average length, as ls has it.
-	if t.Before(c.now) && t.After(c.now.Add(-31556952*time.Second/2)) {
-		layout = "Jan _2 15:04"
-	}
-	c.lastSec, c.last = sec, t.Format(layout)
+	c.lastSec, c.last = sec, lsfmt.Time(time.Unix(sec, 0), c.now)
 	return c.last
 }
 

@@ -14,17 +14,6 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-func TestHumanSize(t *testing.T) {
-	for n, want := range map[uint64]string{
-		0: "0", 1023: "1023", 1024: "1.0K", 1025: "1.1K", 10 << 10: "10K", 10<<10 + 1: "11K", 1<<20 - 1: "1.0M",
-		9<<30 + 1: "9.1G", 1 << 63: "8.0E", 1<<64 - 1: "16E", 33 << 20: "33M", 97 << 10: "97K",
-	} {
-		if got := humanSize(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
-		}
-	}
-}
-
 func FuzzOptions(f *testing.F) {
 	f.Add("ro,offset=8")
 	f.Fuzz(func(t *testing.T, options string) { parseOptions(options) })
