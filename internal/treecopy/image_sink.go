@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/acl"
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/desttree"
@@ -67,8 +68,6 @@ type dirMeta struct {
 	atime, mtime time.Time
 	acl          []byte
 }
-
-const defaultACL = "system.posix_acl_default"
 
 func (s *ImageSink) start() {
 	label := func(rel string) string { return s.named("", path.Join(s.Dir, rel)) }
@@ -289,7 +288,7 @@ func (s *ImageSink) finish() error {
 		}
 		var errs [2]error
 		if d.meta.acl != nil {
-			errs[0] = s.setXattr(d.meta.member, d.path, defaultACL, d.meta.acl)
+			errs[0] = s.setXattr(d.meta.member, d.path, acl.Default, d.meta.acl)
 		}
 		if !d.meta.atime.IsZero() || !d.meta.mtime.IsZero() {
 			errs[1] = s.FS.Lchtimes(d.path, d.meta.atime, d.meta.mtime)

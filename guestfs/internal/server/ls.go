@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/acl"
 )
 
 // Ll lists a directory as "ls -la" does, with numbers in place of the owners' names, for
@@ -69,7 +70,7 @@ func (s *Server) fillRow(r *row, p string, contexts bool) {
 		r.target, _ = v.Readlink(cwd, p)
 	} else if attrs, err := listXattrs(v.Listxattr, p); err == nil {
 		for _, a := range attrs {
-			r.acl = r.acl || a == aclAccess || a == aclDefault
+			r.acl = r.acl || a == acl.Access || a == acl.Default
 		}
 	}
 	if contexts {
