@@ -178,12 +178,13 @@ func (a *files) copy(name string) (*fileCopy, error) {
 	if !a.g.Mounted() {
 		return nil, nil
 	}
+	var why syscall.Errno
 	f, st, err := a.open(name, unix.O_RDONLY, 0)
 	switch {
-	case err == unix.ENOENT || err == unix.ENOTDIR:
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR):
 		return nil, nil
-	case err == unix.ELOOP || err == unix.ENXIO || err == unix.EACCES:
-		a.skip(name, err.Error())
+	case errors.As(err, &why) && (why == unix.ELOOP || why == unix.ENXIO || why == unix.EACCES):
+		a.skip(name, why.Error())
 		return nil, nil
 	case err != nil:
 		return nil, err

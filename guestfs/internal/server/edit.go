@@ -135,7 +135,7 @@ func temporary(tmpl, suffix string, create func(name string) error) (string, err
 	}
 	for range tries {
 		name := strings.TrimSuffix(tmpl, "XXXXXX") + rand.Text()[:6] + suffix
-		if err := create(name); err != unix.EEXIST {
+		if err := create(name); !errors.Is(err, unix.EEXIST) {
 			return name, err
 		}
 	}
