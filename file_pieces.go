@@ -192,7 +192,7 @@ func (o *pieceWriter) writeRest() error {
 		return err
 	}
 	// One Buffer for all: who waits for a second one while holding one may
-	// wait for ever.
+	// wait forever.
 	mem, free, err = o.memory(streamDepth * readPiece)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/lsfmt"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,7 +63,7 @@ func (d *spacer) run(a *app, args []string) error {
 	// Without -h, blocks of 1 KiB, as df(1) prints them by default.
 	size := func(n uint64) string {
 		if d.human {
-			return lsHuman(n)
+			return lsfmt.Size(n)
 		}
 		return strconv.FormatUint(n/1024, 10)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/lsfmt"
 	"github.com/unboot/unboot/internal/treecopy"
 )
 
@@ -228,7 +229,7 @@ func (f *finder) ls(e *found) {
 	// In KiB, of sectors of 512 bytes.
 	b = padLeft(b, strconv.FormatUint((st.Blocks+1)/2, 10), 6)
 	b = append(b, ' ')
-	b = appendMode(b, e.mode())
+	b = lsfmt.AppendMode(b, e.mode())
 	b = append(b, ' ')
 	b = padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), 3)
 	b = append(b, ' ')

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/lsfmt"
 	"golang.org/x/sys/unix"
 )
 
@@ -235,7 +236,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 		if types == "" || strings.Trim(types, "fdlbcps") != "" {
 			return nil, bad("expected letters of fdlbcps")
 		}
-		return func(e *found) bool { return strings.IndexByte(types, typeLetter(e.mode(), 'f')) >= 0 }, nil
+		return func(e *found) bool { return strings.IndexByte(types, lsfmt.TypeLetter(e.mode(), 'f')) >= 0 }, nil
 	case "-maxdepth", "-mindepth":
 		n, err := strconv.Atoi(arg)
 		if err != nil || n < 0 {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/unboot/unboot/internal/lsfmt"
 )
 
 // A verb appends the value of one directive of -printf for a file.
@@ -156,9 +158,9 @@ func (p *findParser) verb(s string) (verb, int) {
 	case 'm':
 		return func(b []byte, e *found) []byte { return strconv.AppendUint(b, uint64(e.mode()&0o7777), 8) }, 1
 	case 'M':
-		return func(b []byte, e *found) []byte { return appendMode(b, e.mode()) }, 1
+		return func(b []byte, e *found) []byte { return lsfmt.AppendMode(b, e.mode()) }, 1
 	case 'y':
-		return func(b []byte, e *found) []byte { return append(b, typeLetter(e.mode(), 'f')) }, 1
+		return func(b []byte, e *found) []byte { return append(b, lsfmt.TypeLetter(e.mode(), 'f')) }, 1
 	case 't', 'a', 'c':
 		which := map[byte]byte{'t': 'm', 'a': 'a', 'c': 'c'}[s[0]]
 		return func(b []byte, e *found) []byte {

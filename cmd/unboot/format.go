@@ -7,62 +7,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/lsfmt"
 	"golang.org/x/sys/unix"
 )
-
-// appendMode appends st_mode as ls -l prints it.
-func appendMode(b []byte, mode uint32) []byte {
-	b = append(b, typeLetter(mode, '-'))
-	const rwx = "rwxrwxrwx"
-	for i := range 9 {
-		c := byte('-')
-		if mode&(1<<(8-i)) != 0 {
-			c = rwx[i]
-		}
-		b = append(b, c)
-	}
-	// The special bits share the place of an execute bit: a lower-case letter says
-	// that it is set, a capital that it is not. b may have held something before, so
-	// positions are counted from its end.
-	special := func(bit uint32, pos int, with, without byte) {
-		if mode&bit == 0 {
-			return
-		}
-		p := &b[len(b)-10+pos]
-		if *p == 'x' {
-			*p = with
-		} else {
-			*p = without
-		}
-	}
-	special(unix.S_ISUID, 3, 's', 'S')
-	special(unix.S_ISGID, 6, 's', 'S')
-	special(unix.S_ISVTX, 9, 't', 'T')
-	return b
-}
-
-// typeLetter returns the letter of a type in ls -l and find -type, which differ only in
-// that of regular files.
-func typeLetter(mode uint32, regular byte) byte {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return regular
-	case unix.S_IFDIR:
-		return 'd'
-	case unix.S_IFLNK:
-		return 'l'
-	case unix.S_IFBLK:
-		return 'b'
-	case unix.S_IFCHR:
-		return 'c'
-	case unix.S_IFIFO:
-		return 'p'
-	case unix.S_IFSOCK:
-		return 's'
-	}
-	// A damaged inode may have a type that does not exist.
-	return '?'
-}
 
 // typeName returns the name of a type in stat and --json.
 func typeName(mode uint32) string {
@@ -103,35 +50,6 @@ func human(n uint64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', prec, 64), ".0") + " " + "KMGTPE"[i:i+1] + "iB"
 }
 
-// lsHuman writes a size as ls -h does: rounded up, 1.5G. It calculates with integers, since
-// a float64 has too few bits to round the largest sizes as ls does.
-func lsHuman(n uint64) string {
-	if n < 1024 {
-		return strconv.FormatUint(n, 10)
-	}
-	unit := uint64(1)
-	i := -1
-	for n/unit >= 1024 && i < 5 {
-		unit <<= 10
-		i++
-	}
-	// The remainder is less than 2^60, so that ten times as much fits into 64 bits.
-	tenths := n / unit * 10
-	tenths += (n%unit*10 + unit - 1) / unit
-	if tenths < 100 {
-		return strconv.FormatUint(tenths/10, 10) + "." + strconv.FormatUint(tenths%10, 10) + "KMGTPE"[i:i+1]
-	}
-	whole := n / unit
-	if n%unit != 0 {
-		whole++
-	}
-	// Rounding up can reach the next unit.
-	if whole == 1024 && i < 5 {
-		return "1.0" + "KMGTPE"[i+1:i+2]
-	}
-	return strconv.FormatUint(whole, 10) + "KMGTPE"[i:i+1]
-}
-
 // A clock formats times as ls -l does in the C locale. It remembers the last one: files
 // that were installed together have the same time, and formatting takes longer than
 // comparing.
@@ -148,14 +66,7 @@ func (c *clock) short(sec int64) string {
 	if sec == c.lastSec {
 		return c.last
 	}
-	t := time.Unix(sec, 0)
-	layout := "Jan _2  2006"
-	// Half a Gregorian year of 365.2425 days, as ls has it. A time in the future gets its
-	// year, too.
-	if t.Before(c.now) && t.After(c.now.Add(-31556952*time.Second/2)) {
-		layout = "Jan _2 15:04"
-	}
-	c.lastSec, c.last = sec, t.Format(layout)
+	c.lastSec, c.last = sec, lsfmt.Time(time.Unix(sec, 0), c.now)
 	return c.last
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/lsfmt"
 )
 
 var lsCommand = command{
@@ -279,7 +280,7 @@ func (l *lister) mark(b []byte, e *unboot.Entry) []byte {
 	if !l.classify {
 		return b
 	}
-	switch typeLetter(uint32(e.Stat.Mode), 'f') {
+	switch lsfmt.TypeLetter(uint32(e.Stat.Mode), 'f') {
 	case 'd':
 		return append(b, '/')
 	case 'l':

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/lsfmt"
 )
 
 // longList writes the columns of ls -l. It goes through the rows twice, since the widths of
@@ -44,7 +46,7 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 	if total {
 		// Blocks of 512 bytes, counted in KiB as ls(1) does by default.
 		if l.human {
-			l.a.out.WriteString("total " + lsHuman(blocks*512) + "\n")
+			l.a.out.WriteString("total " + lsfmt.Size(blocks*512) + "\n")
 		} else {
 			l.a.out.WriteString("total " + strconv.FormatUint((blocks+1)/2, 10) + "\n")
 		}
@@ -60,7 +62,7 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 		if l.inode {
 			b = append(padLeft(b, strconv.FormatUint(st.Ino, 10), inodes), ' ')
 		}
-		b = append(appendMode(b, uint32(st.Mode)), ' ')
+		b = append(lsfmt.AppendMode(b, uint32(st.Mode)), ' ')
 		b = append(padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), links), ' ')
 		b = append(padOwner(b, nameOf(names.users, st.Uid), users), ' ')
 		b = append(padOwner(b, nameOf(names.groups, st.Gid), groups), ' ')
@@ -92,7 +94,7 @@ func (l *lister) unknown(b []byte, r row, inodes, links, users, groups, sizes in
 	if l.inode {
 		b = append(padLeft(b, "?", inodes), ' ')
 	}
-	b = append(b, typeLetter(uint32(r.Stat.Mode), '-'))
+	b = append(b, lsfmt.TypeLetter(uint32(r.Stat.Mode), '-'))
 	b = append(b, "????????? "...)
 	b = append(padLeft(b, "?", links), ' ')
 	b = append(padRight(b, "?", users), ' ')
@@ -105,7 +107,7 @@ func (l *lister) unknown(b []byte, r row, inodes, links, users, groups, sizes in
 
 func (l *lister) size(n uint64) string {
 	if l.human {
-		return lsHuman(n)
+		return lsfmt.Size(n)
 	}
 	return strconv.FormatUint(n, 10)
 }

@@ -63,7 +63,7 @@ func (a *files) copyIn(ctx context.Context, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	// What was copied before is looked at again too: there may be fewer patterns now.
+	// Files that were copied before are looked at again: there may be fewer patterns now.
 	for name := range a.copies {
 		names[name] = true
 	}
@@ -178,12 +178,13 @@ func (a *files) copy(name string) (*fileCopy, error) {
 	if !a.g.Mounted() {
 		return nil, nil
 	}
+	var why syscall.Errno
 	f, st, err := a.open(name, unix.O_RDONLY, 0)
 	switch {
-	case err == unix.ENOENT || err == unix.ENOTDIR:
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR):
 		return nil, nil
-	case err == unix.ELOOP || err == unix.ENXIO || err == unix.EACCES:
-		a.skip(name, err.Error())
+	case errors.As(err, &why) && (why == unix.ELOOP || why == unix.ENXIO || why == unix.EACCES):
+		a.skip(name, why.Error())
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -45,7 +45,7 @@ func (a *files) copyOut(ctx context.Context) error {
 	}
 	for name := range a.copies {
 		if _, err := a.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-			if err := a.remove(name); err != nil && err != unix.ENOENT {
+			if err := a.remove(name); err != nil && !errors.Is(err, unix.ENOENT) {
 				fail(name, err)
 				continue
 			}
@@ -123,7 +123,7 @@ func (a *files) is(name string, typ uint16) bool {
 // dangles reports whether a link leads to nothing.
 func (a *files) dangles(name string) bool {
 	_, err := a.g.Stat(a.path(name))
-	return err == unix.ENOENT
+	return errors.Is(err, unix.ENOENT)
 }
 
 // overwrite writes to a file of the guest. It stays the same one, with its owner, mode

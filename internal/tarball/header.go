@@ -121,7 +121,4 @@ const (
 	keyACL      = "SCHILY.acl.access"
 	keyDefACL   = "SCHILY.acl.default"
 	keyLibXattr = "LIBARCHIVE.xattr."
-
-	xattrACL    = "system.posix_acl_access"
-	xattrDefACL = "system.posix_acl_default"
 )

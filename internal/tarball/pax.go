@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/unboot/unboot/internal/acl"
 )
 
 // paxSparse is what the records say about holes, formats 0.0 to 1.0.
@@ -182,13 +184,13 @@ func (x *extras) moreXattrs(have map[string]string, set func(name, value string)
 			}
 		}
 	}
-	for _, acl := range [2][2]string{{keyACL, xattrACL}, {keyDefACL, xattrDefACL}} {
-		text := x.pax[acl[0]]
-		if _, ok := have[acl[1]]; ok || text == "" {
+	for _, form := range [2][2]string{{keyACL, acl.Access}, {keyDefACL, acl.Default}} {
+		text := x.pax[form[0]]
+		if _, ok := have[form[1]]; ok || text == "" {
 			continue
 		}
 		if v, ok := aclValue(text); ok {
-			set(acl[1], v)
+			set(form[1], v)
 		}
 	}
 }

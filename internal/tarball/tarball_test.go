@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/unboot/unboot/internal/acl"
 )
 
 // member is a header and the bytes that go with it.
@@ -102,7 +104,7 @@ func oddMembers() []member {
 			h.Xattrs = slices.Delete(h.Xattrs, 1, 2)
 		}),
 		node("acl", TypeDir, func(h *Header) {
-			h.Xattrs = []Xattr{{xattrACL, testACL}, {xattrDefACL, testACL}}
+			h.Xattrs = []Xattr{{acl.Access, testACL}, {acl.Default, testACL}}
 		}),
 	}
 	// Around the boundaries of the name and prefix fields.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/unboot/unboot/internal/acl"
 )
 
 // A Writer writes an archive. Its output comes in large pieces whatever the
@@ -236,9 +238,9 @@ func (w *Writer) xattr(x *Xattr) {
 	w.record(keyXattr+x.Name, x.Value)
 	key := ""
 	switch x.Name {
-	case xattrACL:
+	case acl.Access:
 		key = keyACL
-	case xattrDefACL:
+	case acl.Default:
 		key = keyDefACL
 	default:
 		return

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/acl"
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/desttree"
@@ -112,10 +113,10 @@ func (s *ImageSink) dir(rel string, it *Item) error {
 	}
 	s.strip(it.Name, p, &m, kind)
 	last := dirMeta{member: it.Name, atime: m.Atime, mtime: m.Mtime}
-	// What is made in a directory with a default list inherits it: at the end.
-	if acl, ok := m.Xattrs[defaultACL]; ok {
-		last.acl = acl
-		m.Xattrs = without(m.Xattrs, defaultACL)
+	// Files that are made in a directory with a default list inherit it, so it is set at the end.
+	if list, ok := m.Xattrs[acl.Default]; ok {
+		last.acl = list
+		m.Xattrs = without(m.Xattrs, acl.Default)
 	}
 	if err := s.put(it.Name, p, &m, nil); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/acl"
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/desttree"
@@ -67,8 +68,6 @@ type dirMeta struct {
 	atime, mtime time.Time
 	acl          []byte
 }
-
-const defaultACL = "system.posix_acl_default"
 
 func (s *ImageSink) start() {
 	label := func(rel string) string { return s.named("", path.Join(s.Dir, rel)) }
@@ -254,7 +253,7 @@ func (s *ImageSink) makeWay(d *desttree.Dir, p, rel string) (*unboot.Entry, erro
 	s.wait(d, p)
 	if s.tree.Used(p) {
 		// A directory, or a link to one, that is to become something else.
-		// What is on its way into it must be there before.
+		// Files that are on their way into it must be there before.
 		s.queue.settle()
 		s.tree.Forget()
 	}
@@ -289,7 +288,7 @@ func (s *ImageSink) finish() error {
 		}
 		var errs [2]error
 		if d.meta.acl != nil {
-			errs[0] = s.setXattr(d.meta.member, d.path, defaultACL, d.meta.acl)
+			errs[0] = s.setXattr(d.meta.member, d.path, acl.Default, d.meta.acl)
 		}
 		if !d.meta.atime.IsZero() || !d.meta.mtime.IsZero() {
 			errs[1] = s.FS.Lchtimes(d.path, d.meta.atime, d.meta.mtime)

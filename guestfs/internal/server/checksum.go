@@ -18,13 +18,14 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/cksum"
 )
 
 // newHash returns the hash of a checksum type, which is that of cksum(1) for "crc".
 func newHash(typ string) (hash.Hash, error) {
 	switch typ {
 	case "crc":
-		return &cksum{}, nil
+		return cksum.New(), nil
 	case "md5":
 		return md5.New(), nil
 	case "sha1":
@@ -70,7 +71,7 @@ func (h *handle) checksum(ctx context.Context, sum hash.Hash) (string, error) {
 	if _, err := h.writeTo(ctx, sum, 0, -1); err != nil {
 		return "", perror(err, "read: %s", h.Name())
 	}
-	if c, ok := sum.(*cksum); ok {
+	if c, ok := sum.(hash.Hash32); ok {
 		return strconv.FormatUint(uint64(c.Sum32()), 10), nil
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
@@ -122,64 +123,6 @@ func (s *Server) ChecksumsOut(ctx context.Context, a *rpc.ChecksumsOutArgs, out 
 	}
 	return w.Flush()
 }
-
-// cksum is the checksum of POSIX' cksum(1): a CRC with the high bit first, of the bytes
-// and of their number.
-type cksum struct {
-	crc uint32
-	n   uint64
-}
-
-var cksumTable = func() (t [256]uint32) {
-	const polynomial = 0x04c11db7
-	for i := range t {
-		c := uint32(i) << 24
-		for range 8 {
-			top := c & (1 << 31)
-			c <<= 1
-			if top != 0 {
-				c ^= polynomial
-			}
-		}
-		t[i] = c
-	}
-	return t
-}()
-
-func (c *cksum) add(b byte) { c.crc = c.crc<<8 ^ cksumTable[byte(c.crc>>24)^b] }
-
-// Write implements hash.Hash.
-func (c *cksum) Write(p []byte) (int, error) {
-	for _, b := range p {
-		c.add(b)
-	}
-	c.n += uint64(len(p))
-	return len(p), nil
-}
-
-// Sum32 returns the checksum.
-func (c *cksum) Sum32() uint32 {
-	d := *c
-	for n := c.n; n > 0; n >>= 8 {
-		d.add(byte(n))
-	}
-	return ^d.crc
-}
-
-// Sum implements hash.Hash.
-func (c *cksum) Sum(b []byte) []byte {
-	n := c.Sum32()
-	return append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-}
-
-// Reset implements hash.Hash.
-func (c *cksum) Reset() { *c = cksum{} }
-
-// Size implements hash.Hash.
-func (c *cksum) Size() int { return 4 }
-
-// BlockSize implements hash.Hash.
-func (c *cksum) BlockSize() int { return 1 }
 
 // Equal reports whether two files have the same content.
 func (s *Server) Equal(ctx context.Context, a *rpc.EqualArgs) (bool, error) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/lsfmt"
 )
 
 // Df lists the file systems that are mounted, as df(1).
@@ -37,7 +39,7 @@ func (s *Server) df(human bool) (string, error) {
 				n = 1<<64 - 1
 			}
 			if human {
-				return humanSize(n)
+				return lsfmt.Size(n)
 			}
 			return fmt.Sprint((n + 1023) / 1024)
 		}
@@ -71,38 +73,4 @@ func dfTable(rows [][6]string) string {
 		fmt.Fprintf(&b, "%-*s %*s %*s %*s %*s %s\n", width[0], r[0], width[1], r[1], width[2], r[2], width[3], r[3], width[4], r[4], r[5])
 	}
 	return b.String()
-}
-
-// humanSize writes bytes as "df -h": with one digit after the point below 10, rounded up.
-func humanSize(n uint64) string {
-	const units = "KMGTPE"
-	if n < 1024 {
-		return fmt.Sprint(n)
-	}
-	unit, shift := 0, 10
-	for shift < 60 && n>>shift >= 1024 {
-		unit++
-		shift += 10
-	}
-	for {
-		whole, rest := n>>shift, n&(1<<shift-1)
-		up := func(steps uint64) uint64 { // rest in steps, rounded up
-			hi, lo := bits.Mul64(rest, steps)
-			q := hi<<(64-shift) | lo>>shift
-			if lo&(1<<shift-1) != 0 {
-				q++
-			}
-			return q
-		}
-		if whole < 10 {
-			if tenths := whole*10 + up(10); tenths < 100 {
-				return fmt.Sprintf("%d.%d%c", tenths/10, tenths%10, units[unit])
-			}
-		}
-		if rounded := whole + up(1); rounded < 1024 || unit == len(units)-1 {
-			return fmt.Sprintf("%d%c", rounded, units[unit])
-		}
-		unit++
-		shift += 10
-	}
 }

@@ -93,11 +93,11 @@ func (s *Server) grep(ctx context.Context, expr, p string, o posixre.Options, co
 	if err != nil {
 		return nil, errorf("%s: grep: %v", expr, err)
 	}
-	var in io.Reader = h
+	var in io.Reader = reader{ctx, h}
 	if compressed {
 		var magic [2]byte
 		if n, _ := h.ReadAt(magic[:], 0); n == 2 && magic == [2]byte{0x1f, 0x8b} {
-			if in, err = gzip.NewReader(h); err != nil {
+			if in, err = gzip.NewReader(in); err != nil {
 				return nil, perror(err, "%s", p)
 			}
 		}
@@ -107,7 +107,7 @@ func (s *Server) grep(ctx context.Context, expr, p string, o posixre.Options, co
 	if head, _ := text.Peek(grepBuffer); bytes.IndexByte(head, 0) >= 0 {
 		return list.list(), nil
 	}
-	err = eachLine(ctx, text, func(line []byte) error {
+	err = eachLine(text, func(line []byte) error {
 		if bytes.IndexByte(line, 0) >= 0 {
 			return errEnough
 		}

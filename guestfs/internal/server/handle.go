@@ -97,6 +97,19 @@ func (h *handle) writeShared(ctx context.Context, w io.Writer, off, n int64) (do
 	return h.WriteRangeTo(shared{bounded{ctx, w}}, off, n)
 }
 
+// reader is a handle until ctx ends.
+type reader struct {
+	ctx context.Context
+	*handle
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.handle.Read(p)
+}
+
 // bounded is a writer until ctx ends.
 type bounded struct {
 	ctx context.Context

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/acl"
+	"github.com/unboot/unboot/internal/lsfmt"
 )
 
 // Ll lists a directory as "ls -la" does, with numbers in place of the owners' names, for
@@ -69,7 +71,7 @@ func (s *Server) fillRow(r *row, p string, contexts bool) {
 		r.target, _ = v.Readlink(cwd, p)
 	} else if attrs, err := listXattrs(v.Listxattr, p); err == nil {
 		for _, a := range attrs {
-			r.acl = r.acl || a == aclAccess || a == aclDefault
+			r.acl = r.acl || a == acl.Access || a == acl.Default
 		}
 	}
 	if contexts {
@@ -132,48 +134,8 @@ func (r *row) cells(now time.Time) [6]string {
 		size = fmt.Sprintf("%d, %d", st.Rdev_major, st.Rdev_minor)
 	}
 	return [6]string{
-		modeString(st.Mode), strconv.Itoa(int(st.Nlink)),
+		string(lsfmt.AppendMode(nil, uint32(st.Mode))), strconv.Itoa(int(st.Nlink)),
 		strconv.FormatUint(uint64(st.Uid), 10), strconv.FormatUint(uint64(st.Gid), 10),
-		size, listTime(time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).UTC(), now),
+		size, lsfmt.Time(time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).UTC(), now),
 	}
-}
-
-// listTime is how ls(1) shows a time: with its hour if it is of the last half year.
-func listTime(t, now time.Time) string {
-	const halfYear = 31556952 / 2 * time.Second
-	if t.After(now) || t.Before(now.Add(-halfYear)) {
-		return t.Format("Jan _2  2006")
-	}
-	return t.Format("Jan _2 15:04")
-}
-
-// modeString is the first column of "ls -l".
-func modeString(mode uint16) string {
-	types := map[uint16]byte{
-		unix.S_IFDIR: 'd', unix.S_IFLNK: 'l', unix.S_IFBLK: 'b', unix.S_IFCHR: 'c', unix.S_IFIFO: 'p', unix.S_IFSOCK: 's', unix.S_IFREG: '-',
-	}
-	m := []byte("?rwxrwxrwx")
-	if t, ok := types[mode&unix.S_IFMT]; ok {
-		m[0] = t
-	}
-	for i := range 9 {
-		if mode&(1<<(8-i)) == 0 {
-			m[1+i] = '-'
-		}
-	}
-	for _, b := range []struct {
-		bit  uint16
-		at   int
-		char byte
-	}{{unix.S_ISUID, 3, 's'}, {unix.S_ISGID, 6, 's'}, {unix.S_ISVTX, 9, 't'}} {
-		if mode&b.bit == 0 {
-			continue
-		}
-		if m[b.at] == '-' {
-			m[b.at] = b.char - 'a' + 'A'
-		} else {
-			m[b.at] = b.char
-		}
-	}
-	return string(m)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 
 	"github.com/unboot/unboot/guestfs/internal/protocol"
@@ -15,97 +14,9 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-func TestCaps(t *testing.T) {
-	for text, want := range map[string]string{
-		"cap_net_raw+ep":                "cap_net_raw=ep",
-		"cap_chown,cap_fowner=p":        "cap_chown,cap_fowner=p",
-		"cap_net_raw,cap_net_admin+eip": "cap_net_admin,cap_net_raw=eip",
-		"all=eip":                       "=eip",
-		"=ep cap_chown-ep":              "=ep cap_chown-ep",
-		"cap_chown=p cap_kill=i":        "cap_chown=p cap_kill=i",
-		"CAP_CHOWN=ip cap_chown-i":      "cap_chown=p",
-		"junk":                          "",
-		"":                              "",
-		"cap_nope=p":                    "",
-		"cap_chown=x":                   "",
-	} {
-		c, ok := parseCaps(text)
-		if !ok {
-			if want != "" {
-				t.Errorf("%q: not parsed", text)
-			}
-			continue
-		}
-		if got := c.String(); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-		if b, ok := c.encode(); ok {
-			if again, err := decodeCaps(b); err != nil || again != c {
-				t.Errorf("%q: %v comes back as %v, %v", text, c, again, err)
-			}
-		}
-	}
-}
-
-func TestACL(t *testing.T) {
-	for text, want := range map[string]string{
-		"u::rw-,g::r--,o::r--,u:5:rw,m::rw":      "user::rw-\nuser:5:rw-\ngroup::r--\nmask::rw-\nother::r--\n",
-		"user::rwx # all\ngroup::r-x\nother:r--": "user::rwx\ngroup::r-x\nother::r--\n",
-		"u:root:r,g:7:x":                         "user:0:r--\ngroup:7:--x\n",
-	} {
-		list, ok := parseACL(text)
-		if got := formatACL(list); !ok || got != want {
-			t.Errorf("%q: %q, %t", text, got, ok)
-		}
-		if again, err := decodeACL(encodeACL(list)); err != nil || formatACL(again) != want {
-			t.Errorf("%q: %v, %v", text, again, err)
-		}
-	}
-	for _, text := range []string{"junk", "u:somebody:r", "u::q", "x::r", "u:4294967295:r", "o:5:r", ":::"} {
-		if list, ok := parseACL(text); ok {
-			t.Errorf("%q: %v", text, list)
-		}
-	}
-}
-
-func TestHumanSize(t *testing.T) {
-	for n, want := range map[uint64]string{
-		0: "0", 1023: "1023", 1024: "1.0K", 1025: "1.1K", 10 << 10: "10K", 10<<10 + 1: "11K", 1<<20 - 1: "1.0M",
-		9<<30 + 1: "9.1G", 1 << 63: "8.0E", 1<<64 - 1: "16E", 33 << 20: "33M", 97 << 10: "97K",
-	} {
-		if got := humanSize(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestBraces(t *testing.T) {
-	for pattern, want := range map[string]string{
-		"/a": "/a", "/{a,b}c": "/ac /bc", "/{a,{b,c}}": "/a /b /c", "/{}": "/{}", "/{a": "/{a", "/{a,b}{1,2}": "/a1 /a2 /b1 /b2",
-	} {
-		if got := strings.Join(expandBraces(pattern), " "); got != want {
-			t.Errorf("%s: %s, want %s", pattern, got, want)
-		}
-	}
-	if n := len(expandBraces(strings.Repeat("{a,b}", 100))); n > 2*maxBraces {
-		t.Errorf("%d patterns", n)
-	}
-}
-
-func FuzzText(f *testing.F) {
-	f.Add("u::rwx,g::r,o:r", "cap_chown=ep", "/{a,b}*")
-	f.Fuzz(func(t *testing.T, acl, caps, pattern string) {
-		if list, ok := parseACL(acl); ok {
-			formatACL(list)
-		}
-		if c, ok := parseCaps(caps); ok {
-			if again, ok := parseCaps(c.String()); !ok || again != c {
-				t.Errorf("%q: %q", caps, c.String())
-			}
-		}
-		expandBraces(pattern[:min(len(pattern), 256)])
-		parseOptions(acl)
-	})
+func FuzzOptions(f *testing.F) {
+	f.Add("ro,offset=8")
+	f.Fuzz(func(t *testing.T, options string) { parseOptions(options) })
 }
 
 // FuzzMounted calls any procedure with any strings while a file system is mounted, of

@@ -1,16 +1,15 @@
 package server
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/scrub"
 )
 
 // The scrub family overwrites as scrub(1) does if it is told nothing else: twice with
@@ -18,37 +17,19 @@ import (
 
 // scrub overwrites the first n bytes of what is open.
 func (h *handle) scrub(ctx context.Context, n int64) error {
-	for pass := range 3 {
-		piece := make([]byte, pieceSize)
-		for off := int64(0); off < n; off += pieceSize {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			p := piece[:min(pieceSize, n-off)]
-			if pass < 2 {
-				rand.Read(p)
-			}
-			if _, err := h.WriteAt(p, off); err != nil {
-				return perror(err, "write: %s", h.Name())
-			}
-		}
-		// A pass that stays in memory overwrites nothing.
-		if err := h.Sync(); err != nil {
-			return perror(err, "fsync: %s", h.Name())
-		}
-	}
-	w := bufio.NewWriter(zeroCheck{})
-	_, err := io.Copy(w, io.NewSectionReader(h, 0, n))
-	if err == nil {
-		err = w.Flush()
-	}
+	return h.scrubError(scrub.Overwrite(ctx, h, n))
+}
+
+// scrubError words an error of package scrub.
+func (h *handle) scrubError(err error) error {
+	var call *os.SyscallError
 	switch {
-	case errors.Is(err, errNotZero):
-		return errorf("%s: what is read back is not what was written", h.Name())
-	case err != nil:
-		return perror(err, "read: %s", h.Name())
+	case err == scrub.ErrMismatch:
+		return errorf("%s: %v", h.Name(), err)
+	case errors.As(err, &call):
+		return perror(call.Err, "%s: %s", call.Syscall, h.Name())
 	}
-	return nil
+	return err
 }
 
 // ScrubDevice overwrites a device.
@@ -123,8 +104,8 @@ func (s *Server) ScrubFreespace(ctx context.Context, a *rpc.ScrubFreespaceArgs) 
 			break
 		}
 		files = append(files, h)
-		full, err = h.fillUp(ctx, scrubFileSize)
-		keep(err)
+		full, err = scrub.Fill(ctx, h, scrubFileSize)
+		keep(h.scrubError(err))
 	}
 	for _, h := range files {
 		if first == nil {
@@ -145,29 +126,4 @@ func (s *Server) ScrubFreespace(ctx context.Context, a *rpc.ScrubFreespaceArgs) 
 		keep(perror(err, "rmdir: %s", a.Dir))
 	}
 	return first
-}
-
-// fillUp appends to a file until it has n bytes or the file system is full. What is
-// written is no zeros, which a file system might leave out.
-func (h *handle) fillUp(ctx context.Context, n int64) (full bool, err error) {
-	piece := make([]byte, pieceSize)
-	rand.Read(piece)
-	size := pieceSize
-	for done := int64(0); done < n; {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		k, err := h.Write(piece[:size])
-		done += int64(k)
-		switch {
-		case err == nil:
-		case !errors.Is(err, unix.ENOSPC):
-			return false, perror(err, "write: %s", h.Name())
-		case size > 512 && k == 0:
-			size /= 2
-		case k == 0:
-			return true, nil
-		}
-	}
-	return false, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/acl"
 	"github.com/unboot/unboot/internal/tarball"
 	"github.com/unboot/unboot/internal/treecopy"
 )
@@ -75,7 +76,7 @@ func wantedXattrs(xattrs, selinux, acls bool) func(name string) bool {
 		switch name {
 		case selinuxAttr:
 			return selinux
-		case aclAccess, aclDefault:
+		case acl.Access, acl.Default:
 			return acls
 		}
 		return xattrs
