@@ -17,7 +17,7 @@ import (
 // An env is what the benchmarks share: the program, the images, a directory.
 type env struct {
 	programs            // what is measured
-	before    *programs // of an earlier version, to compare with, or nil
+	before    *programs // an earlier version to compare with, or nil
 	factor    float64
 	appliance bool
 	work      string // directory on a disk, not a tmpfs

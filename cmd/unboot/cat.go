@@ -35,6 +35,7 @@ func runCat(a *app, args []string) error {
 		if err != nil {
 			return err
 		}
+		// The root directory, which other commands take then, is nothing to print.
 		if t.path == "" {
 			return badUsage("%s: no path after the image (expected IMAGE:PATH)", quote(arg))
 		}

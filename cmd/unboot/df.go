@@ -80,6 +80,8 @@ func (d *spacer) run(a *app, args []string) error {
 			return err
 		}
 		for _, s := range all {
+			// Objects are printed as they come; only the table has to wait for its
+			// widths.
 			if d.json {
 				list.add(s)
 				continue

@@ -27,6 +27,7 @@ func (g *glob) match(s string) bool {
 	if g.fold {
 		s = strings.ToLower(s)
 	}
+	// Most patterns of --exclude are plain names, which need no search.
 	if g.literal {
 		return s == g.pattern
 	}

@@ -79,6 +79,7 @@ func (a *app) printInfo(info *jsonInfo) error {
 	for _, s := range info.Systems {
 		a.printSystem(s)
 	}
+	// Each disk has a table of its own, as the widths of its columns are its own, too.
 	for i := range info.Disks {
 		if i > 0 {
 			fmt.Fprintln(w)

@@ -53,6 +53,7 @@ func runRun(a *app, args []string) error {
 	if len(args) == 0 {
 		return badUsage("no command to run")
 	}
+	// Before anything is set up, so that the error of a typing mistake is the first.
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return err

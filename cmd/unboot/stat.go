@@ -63,6 +63,7 @@ func (s *stater) run(a *app, args []string) error {
 		e := info.(*unboot.Entry)
 		link := ""
 		if e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK {
+			// The rest is still printed.
 			if link, err = o.fs.Readlink(path); err != nil {
 				a.fail(o.about(path, err))
 			}

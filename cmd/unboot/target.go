@@ -127,9 +127,11 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		// From now on, the first signal lets the command finish.
 		a.writing.Store(true)
 	}
+	// Before the image is opened, so that what is read is what the writer has left.
 	o.written = a.awaitWriters(path, write)
 	ctx := a.life
 	if a.opts.timeout > 0 {
+		// Each image has the time for itself.
 		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout, &timeoutError{a.opts.timeout})
 	}
 	o.img, err = unboot.Open(ctx, path, a.openOptions(o)...)
