@@ -13,7 +13,7 @@ import (
 // its partitions, what is in front looks like a file system of its own. To write to that
 // makes the halves differ, which the array then does not know. So:
 //
-//   - a member is no file system, and nothing mounts it by itself;
+//   - a member is not a file system, and nothing mounts it by itself;
 //   - one that is asked for by name can be mounted as what it looks like, for reading;
 //   - it is never written to through a mount: attachMount is where all mounts pass.
 
@@ -109,7 +109,7 @@ func (d *Device) apparent() string {
 	return ""
 }
 
-// mountWhole is mountAt for what nobody has asked for by name: not for members.
+// mountWhole is mountAt for devices that no caller has asked for by name: not for members.
 func (f *FS) mountWhole(m Mount) error {
 	if d, err := f.t.img.Device(m.Device); err == nil && d.isMember() {
 		return fmt.Errorf("%s is a part of something bigger (%s)", d.Name, d.Content.Type)

@@ -63,7 +63,7 @@ func TestDeviceOpen(t *testing.T) {
 	}
 }
 
-// What is written to a device is in the image; what is mounted cannot be written to.
+// Data written to a device is in the image; a mounted device cannot be written to.
 func TestDeviceOpenForWriting(t *testing.T) {
 	path := partitioned(t, oneDOS, 0, "")
 	img := open(t, path, unboot.Writable())

@@ -109,7 +109,7 @@ func TestRescan(t *testing.T) {
 			t.Errorf("table %q", table)
 		}
 
-		// What is written to the partition is found there.
+		// Data written to the partition is found there.
 		n := openNode(t, img, "/dev/sda1")
 		_, err := n.WriteAt(ext4, 0)
 		if n.close(); err != nil {
@@ -187,8 +187,8 @@ func TestRescan(t *testing.T) {
 	}
 }
 
-// What is in use keeps its partition and its value, whatever the table says; what else the
-// table has comes and goes beside it.
+// A device in use keeps its partition and its value, whatever the table says; the table's
+// other partitions come and go beside it.
 func TestRescanKeepsWhatIsInUse(t *testing.T) {
 	img := open(t, partitioned(t, oneDOS, 0, ""), unboot.Writable())
 	d := img.Devices()[1]

@@ -19,7 +19,7 @@ type scan struct {
 	open       func(number int) io.ReaderAt // reads a partition through the kernel, or is nil
 	onlyRead   bool                         // the disk itself is not written to
 	size       int64
-	end        int64 // where the kernel's disk ends: behind size is nothing but zeros
+	end        int64 // where the kernel's disk ends: past size there are only zeros
 	sectorSize int
 	table      *part.Table // nil if there is none
 	foreign    string      // the name of one that only the kernel reads
@@ -31,7 +31,7 @@ type scan struct {
 	whole      int64            // bytes that are really there, if that is less than size; or 0
 	name       string           // that the kernel gave it
 
-	// Of a disk that is looked at again:
+	// For a disk that is looked at again:
 	busy  map[int]bool // the kernel's numbers of partitions that it keeps as they were
 	stays bool         // it cannot be read: everything is as it was
 }
@@ -150,7 +150,7 @@ func (s *scan) checkSize(number int, c *probe.Info, size int64) {
 func (s *scan) section(number int, start, size int64) io.ReaderAt {
 	r := s.r
 	if s.open != nil && number != 0 {
-		// What was written there through the kernel may not have come to the disk yet.
+		// Data written there through the kernel may not have reached the disk yet.
 		// The kernel may not have the partition: then the disk is all there is.
 		if p := s.open(number); p != nil {
 			r, start = p, 0

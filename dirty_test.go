@@ -79,7 +79,7 @@ func TestDirtyNTFS(t *testing.T) {
 	}
 }
 
-// What is written reaches the host's file with Sync, before Close.
+// Written data reaches the host's file with Sync, before Close.
 func TestSyncReachesHost(t *testing.T) {
 	for _, fstype := range []string{"ext4", "xfs", "vfat", "btrfs"} {
 		t.Run(fstype, func(t *testing.T) {

@@ -53,5 +53,5 @@
 // given to Open bounds the life of the image: when it ends, the kernel is
 // killed and every call returns an error. An image that is not trusted deserves
 // a context with a deadline, for corrupted metadata can keep a kernel busy
-// for ever.
+// forever.
 package unboot

@@ -56,12 +56,12 @@ func namesInode(line string, inode uint64) bool {
 	return false
 }
 
-// saysWhatIsMissing reports whether a line tells what would have to be given or done.
+// saysWhatIsMissing reports whether a line says what would have to be given or done.
 func saysWhatIsMissing(line string) bool {
 	return containsAny(line, "specify ", "logdev", "required", "devices missing", "is missing", "Please run", "unsupported feature", "Unsupported feature")
 }
 
-// isError reports whether a line tells of something that went wrong.
+// isError reports whether a line is about something that went wrong.
 func isError(line string) bool {
 	return containsAny(line, "rror", "can't", "annot", "nvalid", "orrupt", "ailed", "bad ", "nsupported", "nknown", "dirty", "nable", "ismatch", "mpty")
 }

@@ -182,7 +182,7 @@ func TestWriteFault(t *testing.T) {
 	}
 }
 
-// Writes that nobody asked to sync are reported by Close.
+// Failed writes that no caller asked to sync are reported by Close.
 func TestCloseFault(t *testing.T) {
 	for _, fstype := range []string{"ext4", "xfs", "vfat", "btrfs"} {
 		t.Run(fstype, func(t *testing.T) {

@@ -111,7 +111,7 @@ func (f *File) Close() error {
 	return f.pathError("close", f.closeLocked())
 }
 
-// closeLocked closes the file when nobody can find it in the tree any more.
+// closeLocked closes the file when it can no longer be found in the tree.
 func (f *File) closeLocked() error {
 	f.life.Lock()
 	defer f.life.Unlock()
@@ -196,7 +196,7 @@ type Extent struct {
 
 // Extents returns the ranges of a regular file that hold data; what is between
 // them is holes, which read as zeros. It is found by lseek(2) with SEEK_DATA
-// and SEEK_HOLE: where the file system cannot tell, the file is one extent. The
+// and SEEK_HOLE: where the file system does not know, the file is one extent. The
 // file's offset stays.
 func (f *File) Extents() ([]Extent, error) {
 	f.posMu.Lock()
@@ -217,7 +217,7 @@ func (f *File) Extents() ([]Extent, error) {
 			}
 			hole, err := f.fs.view.Seek(fd, data, unix.SEEK_HOLE)
 			if err == unix.ENXIO {
-				return nil // the file has ended before, or f2fs found what it keeps behind its end
+				return nil // the file has ended before, or f2fs found what it keeps past its end
 			}
 			if err != nil {
 				return err

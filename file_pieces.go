@@ -191,14 +191,14 @@ func (o *pieceWriter) writeRest() error {
 	if !more {
 		return err
 	}
-	// One Buffer for all: who waits for a second one while holding one may
-	// wait for ever.
+	// One Buffer for all: a caller that waits for a second one while holding
+	// one may wait forever.
 	mem, free, err = o.memory(streamDepth * readPiece)
 	if err != nil {
 		return err
 	}
 	defer free()
-	// What the kernel does not read but find takes so little time that nothing
+	// Finding data without reading it takes the kernel so little time that nothing
 	// is gained by doing it ahead.
 	for found := o.file != nil; found; {
 		before := o.sent

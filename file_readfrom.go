@@ -12,9 +12,9 @@ import (
 // ReadFrom writes what it reads from r until io.EOF at the file's offset, while
 // it reads on.
 //
-// While r reads, nothing of the image waits for it, and the file's offset is behind
+// While r reads, nothing of the image waits for it, and the file's offset is past
 // the data that r has given, as an os.File's is: r may use the file itself. After
-// an error of the image it is behind what was written.
+// an error of the image it is past what was written.
 func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	from := limited(r)
 	if from == io.Reader(f) {
@@ -41,14 +41,14 @@ type pieceReader struct {
 	f      *File
 	r      io.Reader
 	rerr   error
-	shared bool // r reads by a system call that waits for nobody: it may do so to a Buffer
+	shared bool // r reads by a system call that waits for no one: it may do so to a Buffer
 	buf    *lkl.Buffer
 
-	off  int64     // in the file, behind what has been read
+	off  int64     // in the file, past what has been read
 	cur  filePiece // what has been read and is not being written
 	rest []byte    // what has been read and does not belong to cur
 
-	// Of the goroutine that writes, if there is one. Memory comes back by
+	// For the goroutine that writes, if there is one. Memory comes back by
 	// empty, which is closed when writing has failed.
 	full    chan filePiece
 	empty   chan []byte
@@ -154,7 +154,7 @@ func (in *pieceReader) start(mem []byte) ([]byte, error) {
 	var second []byte
 	if in.shared {
 		// One Buffer for all: who waits for a second one while holding one
-		// may wait for ever.
+		// may wait forever.
 		in.rest = bytes.Clone(in.rest)
 		in.buf.Free()
 		var err error

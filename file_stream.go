@@ -31,13 +31,13 @@ const (
 )
 
 // WriteTo and ReadFrom call code that they know nothing of: w's Write and r's
-// Read may wait for ever, or for another stream of the same image, or may use this
+// Read may wait forever, or for another stream of the same image, or may use this
 // very File. So nothing that others can run out of is held meanwhile: no lock, and
 // no lkl.Buffer, of which a kernel has few. And what can be seen of the File in
 // there is what an os.File shows, whose offset moves with each Read and Write.
 
 // plainFile reports whether x is a file or a block device of the host: a system
-// call on it waits for a disk, and for nobody.
+// call on it waits for a disk, and for no one else.
 func plainFile(x any) bool {
 	file, ok := x.(*os.File)
 	if !ok {

@@ -137,7 +137,7 @@ func drain(r io.ReadCloser, w io.Closer) func() []byte {
 	}
 }
 
-// What goes wrong on either side is told as that side's error, with its words.
+// A failure on either side is reported as that side's error, in its words.
 func TestWriteToFileErrors(t *testing.T) {
 	image, content := streamImage(t, "ext4")
 	f := mount(t, image)
@@ -179,7 +179,7 @@ func TestWriteToFileErrors(t *testing.T) {
 	}
 }
 
-// Who does not read keeps nobody from closing the image.
+// A reader that has stalled does not keep the image from being closed.
 func TestCloseWhileSending(t *testing.T) {
 	image, content := streamImage(t, "ext4")
 	img := open(t, image)

@@ -13,8 +13,8 @@ import (
 // most from one file to the other.
 //
 // While w writes, nothing of the image waits for it, and the file's offset is
-// behind the data that w was given, as an os.File's is: w may use the file itself.
-// After an error of w it is behind what w has written.
+// past the data that w was given, as an os.File's is: w may use the file itself.
+// After an error of w it is past what w has written.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	if w == io.Writer(f) {
 		return copyToItself(w, f)

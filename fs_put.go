@@ -24,7 +24,7 @@ type Metadata struct {
 	// Atime and Mtime are set unless zero.
 	Atime, Mtime time.Time
 	// Xattrs holds extended attributes: all of them when read, and those to
-	// set when written. What a file system cannot store is an error.
+	// set when written. Metadata that a file system cannot store is an error.
 	Xattrs map[string][]byte
 	// Link is the target of a symbolic link.
 	Link string

@@ -17,7 +17,7 @@ import (
 // not make the file at all, there is none; nor where the content is streamed, if it
 // is the reader or a write that fails.
 //
-// It tells a full disk from an attribute for which there is no room: both are
+// It distinguishes a full disk from an attribute for which there is no room: both are
 // unix.ENOSPC.
 type CallError struct {
 	// Call is "write", "chown", "chmod", "setxattr" or "utimens". Of a file

@@ -11,7 +11,7 @@ import (
 
 // RemoveAll removes a file, or a directory and all below it, as far as it can,
 // and returns the first error. It does not follow symbolic links, and does not
-// go into other file systems mounted below. It is no error if name does not
+// go into other file systems mounted below. It is not an error if name does not
 // exist; to remove "." is one.
 func (f *FS) RemoveAll(name string) error {
 	if name == "." {
@@ -32,7 +32,7 @@ func (f *FS) RemoveAll(name string) error {
 }
 
 // removeTree removes a directory that is not empty. A directory changes as
-// names are removed from it, and reading on may miss some, so it is read anew
+// names are removed from it, and reading on may miss some, so it is read again
 // until nothing is left, or nothing that can be removed.
 func (f *FS) removeTree(dir string, self *Entry) error {
 	for {

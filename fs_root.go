@@ -53,7 +53,7 @@ func (f *FS) Name() string { return f.name }
 func (f *FS) FS() fs.FS { return f }
 
 // Close makes all methods of a result of [FS.OpenRoot] or [FS.Sub] fail with
-// fs.ErrClosed. Files that were opened by it stay open. Of a whole tree, it is
+// fs.ErrClosed. Files that were opened by it stay open. For a whole tree, it is
 // [FS.Unmount].
 func (f *FS) Close() error {
 	if !f.sub {
@@ -75,7 +75,7 @@ type subRoot struct {
 	fd   int
 }
 
-// A dirID tells the directories of a tree apart.
+// A dirID identifies a directory within a tree.
 type dirID struct {
 	mount        uint64
 	major, minor uint32

@@ -163,7 +163,7 @@ func (img *Image) dropTree(t *tree) {
 	}
 }
 
-// lostWrites picks the lines of a log that tell of data which did not reach the
+// lostWrites picks the lines of a log about data that did not reach the
 // disk.
 func lostWrites(lines []string) []string {
 	var out []string

@@ -13,7 +13,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// What is read from an image of each type is what was put into it.
+// An image of each type returns the data that was put into it.
 func TestReadOddTree(t *testing.T) {
 	for _, fstype := range testimg.Types() {
 		if !testimg.Populates(fstype) {

@@ -100,7 +100,7 @@ func (f *FS) Mkdir(name string, perm fs.FileMode) error {
 	})
 }
 
-// MkdirAll makes a directory and those above it. It is no error if name is a
+// MkdirAll makes a directory and those above it. It is not an error if name is a
 // directory already.
 func (f *FS) MkdirAll(name string, perm fs.FileMode) error {
 	err := f.Mkdir(name, perm)

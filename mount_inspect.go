@@ -45,7 +45,7 @@ func (in *Inspection) Installed() []*inspect.Root {
 	return slices.DeleteFunc(slices.Clone(in.Roots), func(r *inspect.Root) bool { return r.Format == inspect.Installer })
 }
 
-// Close unmounts what the inspection has mounted, but for the trees that Mount has returned.
+// Close unmounts what the inspection has mounted, except for the trees that Mount has returned.
 func (in *Inspection) Close() { in.src.close() }
 
 // FS returns the file system on a device, as Inspect mounts it. It is unmounted by Close,
@@ -126,7 +126,7 @@ func (s *survey) mountInto(f *FS, mount inspect.Mount) {
 
 // noSystem is the error for an image without exactly one system.
 func (in *Inspection) noSystem(err error) error {
-	// What could not be mounted may be what was looked for.
+	// A device that could not be mounted may hold what was looked for.
 	if err != nil && len(in.Roots) == 0 {
 		if len(in.src.errs) > 0 {
 			err = errors.Join(in.src.errs...)

@@ -61,7 +61,7 @@ func (l lookFS) ReadHead(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// readHead reads the start of a file. whole says that there is no more of it below the
+// readHead reads the start of a file. whole reports that there is no more of it below the
 // limit.
 func (l lookFS) readHead(path string, limit int64) (data []byte, whole bool, err error) {
 	var st unix.Statx_t

@@ -97,7 +97,7 @@ func sharesUUID(d *Device) bool {
 	return d.Content.Type == "iso9660" || d.Content.Type == "udf" || d.Content.Devices > 1
 }
 
-// noFileSystem says what there is in place of a file system.
+// noFileSystem says what there is instead of a file system.
 func (img *Image) noFileSystem() error {
 	var other []string
 	for _, d := range img.found.Load().devices {

@@ -32,7 +32,7 @@ type diskSource struct {
 	path string
 	dev  disk.Device
 
-	// What options say of this disk alone.
+	// Options that apply to this disk alone.
 	scratch           bool
 	anyFormat         bool
 	logical, physical int

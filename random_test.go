@@ -49,7 +49,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// inMemory moves an image to where to sync costs nothing, if there is such a place.
+// inMemory moves an image to where syncing costs nothing, if there is such a place.
 func inMemory(t *testing.T, image string) string {
 	dir, err := os.MkdirTemp("/dev/shm", "unboot-random-")
 	if err != nil {
@@ -91,7 +91,7 @@ type handle struct {
 }
 
 const (
-	randomLog     = 25      // operations that a failure tells of
+	randomLog     = 25      // operations that a failure lists
 	randomFile    = 400_000 // bytes of the largest file
 	randomHandles = 5
 )
@@ -264,7 +264,7 @@ func (r *random) data(n int) []byte {
 	return randomData[at:][:n]
 }
 
-// within returns a range of a file, which may be behind its end but not too far.
+// within returns a range of a file, which may be past its end but not too far.
 func (r *random) within(h *handle) (off int64, n int) {
 	n = r.size()
 	off = int64(r.IntN(len(h.of.data) + 6000))
@@ -533,7 +533,7 @@ func (r *random) opOpen() {
 	}
 }
 
-// made is what writing a file anew does to the model.
+// made is what recreating a file does to the model.
 func (r *random) made(p string, data []byte) {
 	if !r.isFile(p) {
 		r.names[p] = &content{}
@@ -568,7 +568,7 @@ func (r *random) opPut() {
 	}
 }
 
-// canPut reports whether a file can be put, also in place of an empty directory.
+// canPut reports whether a file can be put, also instead of an empty directory.
 func (r *random) canPut(p string) bool { return r.canMake(p) || r.isDir(p) && r.empty(p) }
 
 func (r *random) empty(dir string) bool {

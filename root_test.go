@@ -204,7 +204,7 @@ func TestAsRoot(t *testing.T) {
 	})
 }
 
-// wholeTree tells all that there is.
+// wholeTree lists all that there is.
 func wholeTree(tr tree) string {
 	var list []string
 	fs.WalkDir(tr.FS(), ".", func(p string, d fs.DirEntry, err error) error {

@@ -125,7 +125,7 @@ func (r *walkReader) take(d *walkDir, s *walkSlot, err error, mark lkl.LogMark) 
 	r.findSubs(d)
 }
 
-// more reads the next entries of a directory in place of those before, and
+// more reads the next entries of a directory instead of those before, and
 // closes it when there are none.
 func (r *walkReader) more(d *walkDir) {
 	d.entries, d.subs = nil, nil

@@ -19,7 +19,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// An error of which the kernel has said nothing does not quote what it said of
+// An error about which the kernel has said nothing does not quote what it said of
 // other things.
 func TestErrorWithoutWords(t *testing.T) {
 	image, _ := streamImage(t, "ext4")
@@ -40,7 +40,7 @@ func TestErrorWithoutWords(t *testing.T) {
 	}
 }
 
-// Of what the kernel says, an error quotes what is about its file.
+// An error quotes those of the kernel's messages that are about its file.
 func TestErrorNamesFile(t *testing.T) {
 	image := blank(t, "btrfs")
 	img := open(t, image, unboot.Writable())
@@ -84,7 +84,7 @@ func TestErrorNamesFile(t *testing.T) {
 
 func ownContent(i int) []byte { return testimg.Pattern(100_000, uint64(100+i)) }
 
-// What cannot be mounted without more says what is missing.
+// A mount that needs more than it was given says what is missing.
 func TestMountErrorSaysWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	run := func(t *testing.T, name string, args ...string) {
@@ -131,7 +131,7 @@ func TestMountErrorSaysWhatIsMissing(t *testing.T) {
 	})
 }
 
-// What an errno means where it is not plain.
+// Errors explain an errno whose meaning is not plain.
 func TestErrorsSayWhy(t *testing.T) {
 	type try struct {
 		do    func(f *unboot.FS) error
@@ -234,7 +234,7 @@ func setFlags(f *unboot.FS, name string, flags uint32) error {
 	return err
 }
 
-// Who has too many files open is told how many there may be.
+// A program with too many open files learns how many there may be.
 func TestTooManyFiles(t *testing.T) {
 	f := mount(t, blank(t, "ext4"), unboot.Writable())
 	if err := f.WriteFile("file", nil, 0o644); err != nil {
