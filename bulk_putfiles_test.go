@@ -15,7 +15,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// What PutFiles makes is what it was told, also where some fail and others are
+// PutFiles makes what it was given, even where some fail and others are
 // in the way.
 func TestPutFiles(t *testing.T) {
 	path := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))

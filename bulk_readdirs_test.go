@@ -14,7 +14,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// ReadDirs returns the same as Entries, directory by directory, errors included.
+// ReadDirs returns what Entries does, directory by directory, errors included.
 func TestReadDirs(t *testing.T) {
 	for _, sorted := range []bool{false, true} {
 		root := mount(t, testimg.FS(t, "ext4", testimg.Options{Tree: true}))

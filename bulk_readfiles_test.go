@@ -11,7 +11,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// ReadFiles returns the same as ReadFile, file by file, errors included.
+// ReadFiles returns what ReadFile does, file by file, errors included.
 func TestReadFiles(t *testing.T) {
 	img, err := unboot.Open(context.Background(), testimg.FS(t, "ext4", testimg.Options{Tree: true}))
 	if err != nil {

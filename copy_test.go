@@ -75,7 +75,7 @@ func TestCopiesThroughPipes(t *testing.T) {
 	}
 }
 
-// Copies whose other side is stalled do not keep others from using the image.
+// Copies whose other side is stuck keep no other caller from using the image.
 func TestStuckCopies(t *testing.T) {
 	for name, opts := range map[string][]unboot.Option{"writable": {unboot.Writable()}, "read-only": nil} {
 		t.Run(name, func(t *testing.T) {

@@ -248,7 +248,7 @@ func TestTwoSignatures(t *testing.T) {
 	}
 }
 
-// A type without a driver does not count as a second file system that could be meant.
+// Content without a driver is not a file system beside which another could be meant.
 func TestNoDriver(t *testing.T) {
 	ext := extWith(t, 16<<20, "in", "ext\n")
 	reiser4 := "ReIsEr4" + strings.Repeat("\x00", 11) + "\x00\x10"

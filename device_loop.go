@@ -15,7 +15,7 @@ import (
 	"github.com/unboot/unboot/volume/probe"
 )
 
-// attachLoop makes a file that is open a block device, which exists until no one has it
+// attachLoop makes a file that is open a block device, which is there until no mount or file has it
 // open or mounted. The device is open in what it returns.
 func (img *Image) attachLoop(file int, readOnly bool) (d *Device, loop *File, err error) {
 	k := img.k

@@ -13,7 +13,7 @@ import (
 // its partitions, what is in front looks like a file system of its own. To write to that
 // makes the halves differ, which the array then does not know. So:
 //
-//   - a member is not a file system, and nothing mounts it by itself;
+//   - a member is not a file system, and is never mounted unasked;
 //   - one that is asked for by name can be mounted as what it looks like, for reading;
 //   - it is never written to through a mount: attachMount is where all mounts pass.
 
@@ -109,7 +109,7 @@ func (d *Device) apparent() string {
 	return ""
 }
 
-// mountWhole is mountAt for devices that no caller has asked for by name: not for members.
+// mountWhole is mountAt for a device that was not asked for by name: never for members.
 func (f *FS) mountWhole(m Mount) error {
 	if d, err := f.t.img.Device(m.Device); err == nil && d.isMember() {
 		return fmt.Errorf("%s is a part of something bigger (%s)", d.Name, d.Content.Type)
@@ -118,7 +118,7 @@ func (f *FS) mountWhole(m Mount) error {
 }
 
 // protectMember sees to it that a mount does not write to a member. Replaying a journal
-// writes too, also for reading: the kernel is told that the device is read-only.
+// writes too, even when it only reads: for the kernel, the device is read-only.
 func (img *Image) protectMember(d *Device, m *Mount) error {
 	if !d.isMember() || !img.writable {
 		return nil

@@ -11,7 +11,7 @@ import (
 // Linux has no partitions with higher numbers: DISK_MAX_PARTS of linux/blkdev.h.
 const maxKernelNumber = 255
 
-// addMissing tells the kernel of partitions of a GPT which it has not found: those of a
+// addMissing adds partitions of a GPT that the kernel has not found: those of a
 // backup that is used because the primary table is damaged, and those with high numbers.
 // have are those that it knows; the result are these and the new ones.
 func (img *Image) addMissing(s *scan, have []node) ([]node, error) {

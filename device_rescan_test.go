@@ -187,8 +187,8 @@ func TestRescan(t *testing.T) {
 	}
 }
 
-// A device in use keeps its partition and its value, whatever the table says; the table's
-// other partitions come and go beside it.
+// A device in use keeps its partition and its value, whatever the table says; what else the
+// table has comes and goes beside it.
 func TestRescanKeepsWhatIsInUse(t *testing.T) {
 	img := open(t, partitioned(t, oneDOS, 0, ""), unboot.Writable())
 	d := img.Devices()[1]

@@ -117,7 +117,7 @@ func (img *Image) explain(err error, mark lkl.LogMark, inode func() uint64) erro
 // noInode is for what is not about a file.
 func noInode() uint64 { return 0 }
 
-// inodeAt returns what tells the inode of a path of a view, as far as it has one.
+// inodeAt returns what identifies the inode of a path of a view, if it has one.
 func inodeAt(v *lkl.View, p string) func() uint64 {
 	return func() uint64 {
 		var st unix.Statx_t

@@ -32,7 +32,7 @@ func Example() {
 	os.Stdout.Write(data)
 }
 
-// Change a file. Close reports whether the change has reached the disk.
+// Change a file. Close reports whether it has reached the disk.
 func ExampleWritable() {
 	img, err := unboot.Open(context.Background(), "disk.img", unboot.Writable())
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// A faultyDisk is an image file that the program serves, until told to fail.
+// A faultyDisk is an image file that the program serves, until it is made to fail.
 type faultyDisk struct {
 	*os.File
 	size       int64
@@ -182,7 +182,7 @@ func TestWriteFault(t *testing.T) {
 	}
 }
 
-// Failed writes that no caller asked to sync are reported by Close.
+// Failed writes of data that was never synced are reported by Close.
 func TestCloseFault(t *testing.T) {
 	for _, fstype := range []string{"ext4", "xfs", "vfat", "btrfs"} {
 		t.Run(fstype, func(t *testing.T) {

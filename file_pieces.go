@@ -191,8 +191,8 @@ func (o *pieceWriter) writeRest() error {
 	if !more {
 		return err
 	}
-	// One Buffer for all: a caller that waits for a second one while holding
-	// one may wait forever.
+	// One Buffer for all: who waits for a second one while holding one may
+	// wait forever.
 	mem, free, err = o.memory(streamDepth * readPiece)
 	if err != nil {
 		return err

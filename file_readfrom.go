@@ -41,7 +41,7 @@ type pieceReader struct {
 	f      *File
 	r      io.Reader
 	rerr   error
-	shared bool // r reads by a system call that waits for no one: it may do so to a Buffer
+	shared bool // r reads by a system call that waits for no other goroutine: it may do so to a Buffer
 	buf    *lkl.Buffer
 
 	off  int64     // in the file, past what has been read
@@ -102,7 +102,7 @@ func (in *pieceReader) readAll() {
 func (in *pieceReader) ended() bool { return in.rerr != nil && len(in.rest) == 0 }
 
 // fill reads cur, until there are limit bytes, or the file's offset turns out to
-// be elsewhere than behind them. mem is where to, and is replaced if it is too
+// be elsewhere than after them. mem is where to, and is replaced if it is too
 // small.
 func (in *pieceReader) fill(mem []byte, limit int) {
 	if len(mem) < len(in.rest) {

@@ -37,7 +37,7 @@ const (
 // there is what an os.File shows, whose offset moves with each Read and Write.
 
 // plainFile reports whether x is a file or a block device of the host: a system
-// call on it waits for a disk, and for no one else.
+// call on it waits for a disk, and for nothing else.
 func plainFile(x any) bool {
 	file, ok := x.(*os.File)
 	if !ok {

@@ -137,7 +137,7 @@ func drain(r io.ReadCloser, w io.Closer) func() []byte {
 	}
 }
 
-// A failure on either side is reported as that side's error, in its words.
+// An error of either side is reported as that side's, with its words.
 func TestWriteToFileErrors(t *testing.T) {
 	image, content := streamImage(t, "ext4")
 	f := mount(t, image)
@@ -164,7 +164,7 @@ func TestWriteToFileErrors(t *testing.T) {
 	n, err := writeTo(w)
 	w.Close()
 	if n < 9<<20 || n >= int64(len(content)) || !errors.Is(err, unix.EPIPE) {
-		t.Errorf("nobody reads: %d, %v", n, err)
+		t.Errorf("without a reader: %d, %v", n, err)
 	}
 
 	// The image has become shorter.
@@ -179,7 +179,7 @@ func TestWriteToFileErrors(t *testing.T) {
 	}
 }
 
-// A reader that has stalled does not keep the image from being closed.
+// A peer that does not read does not keep the image from being closed.
 func TestCloseWhileSending(t *testing.T) {
 	image, content := streamImage(t, "ext4")
 	img := open(t, image)

@@ -75,7 +75,7 @@ type subRoot struct {
 	fd   int
 }
 
-// A dirID identifies a directory within a tree.
+// A dirID identifies a directory of a tree.
 type dirID struct {
 	mount        uint64
 	major, minor uint32

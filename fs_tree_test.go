@@ -13,7 +13,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// An image of each type returns the data that was put into it.
+// A tree that is read from an image of each type is the one that was put into it.
 func TestReadOddTree(t *testing.T) {
 	for _, fstype := range testimg.Types() {
 		if !testimg.Populates(fstype) {

@@ -43,7 +43,7 @@ func TestLayouts(t *testing.T) {
 func layouts(t *testing.T, f *unboot.FS) map[string][]byte {
 	t.Helper()
 	const unit = 64 << 10
-	// Earlier contents of the disk must not show through.
+	// Earlier content of the disk must not show through.
 	old := bytes.Repeat([]byte("old!"), 16<<20/4)
 	if err := f.WriteFile("old", old, 0o644); err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func (d *slowDisk) Flush() error {
 	return d.faultyDisk.Flush()
 }
 
-// Closing an image that is being closed returns once it is closed.
+// A second Close of an image that is being closed returns when it is closed.
 func TestCloseTwice(t *testing.T) {
 	d := &slowDisk{faultyDisk: serve(t, blank(t, "ext4")), flushed: make(chan struct{})}
 	img := open(t, "", unboot.AddDevice("slow", d), unboot.Writable())

@@ -15,10 +15,10 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// TestMain runs the tests, then looks for what they have left behind: open
+// TestMain runs the tests, then looks for leftovers: open
 // descriptors, goroutines, kernel processes.
 func TestMain(m *testing.M) {
-	// What stays for the life of the program must be there before: the
+	// Resources that stay for the life of the program must be there before: the
 	// image, and the thread that starts kernels.
 	if k, err := lkl.Boot(context.Background(), nil); err == nil {
 		k.Close()

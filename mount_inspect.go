@@ -126,7 +126,7 @@ func (s *survey) mountInto(f *FS, mount inspect.Mount) {
 
 // noSystem is the error for an image without exactly one system.
 func (in *Inspection) noSystem(err error) error {
-	// A device that could not be mounted may hold what was looked for.
+	// The system that was looked for may be on a device that could not be mounted.
 	if err != nil && len(in.Roots) == 0 {
 		if len(in.src.errs) > 0 {
 			err = errors.Join(in.src.errs...)

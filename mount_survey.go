@@ -123,7 +123,7 @@ func (m Mount) sameAs(o Mount) bool {
 	return m.Device == o.Device && m.Type == o.Type && m.Data == o.Data && m.ReadOnly == o.ReadOnly
 }
 
-// keep takes a tree that no one needs at the moment.
+// keep takes a tree that is not needed at the moment.
 func (s *survey) keep(m Mount, f *FS) {
 	if len(s.kept) == maxKept {
 		s.drop(s.kept[0].f)

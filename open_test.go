@@ -79,7 +79,7 @@ func TestNothingThere(t *testing.T) {
 	}
 }
 
-// A disk that is cut off, and a file system larger than its device, are told. For writing,
+// A disk that is cut off, and a file system larger than its device, are reported. For writing,
 // what is missing is not made up.
 func TestProblems(t *testing.T) {
 	path := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))

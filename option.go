@@ -32,7 +32,7 @@ type diskSource struct {
 	path string
 	dev  disk.Device
 
-	// Options that apply to this disk alone.
+	// Options that concern this disk alone.
 	scratch           bool
 	anyFormat         bool
 	logical, physical int

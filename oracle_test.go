@@ -96,8 +96,8 @@ func (i imageTree) sub(name string) (tree, error) {
 	return imageTree{f}, nil
 }
 
-// asHost compares what do reports of a folder of the host, by package os, with what
-// it reports of an image.
+// asHost compares what do reports about a folder of the host, by package os, with what
+// it reports about an image.
 func asHost(t *testing.T, do func(t *testing.T, tr tree) string) {
 	t.Helper()
 	r := must(os.OpenRoot(t.TempDir()))

@@ -91,7 +91,7 @@ type handle struct {
 }
 
 const (
-	randomLog     = 25      // operations that a failure lists
+	randomLog     = 25      // operations that a failure shows
 	randomFile    = 400_000 // bytes of the largest file
 	randomHandles = 5
 )
@@ -533,7 +533,7 @@ func (r *random) opOpen() {
 	}
 }
 
-// made is what recreating a file does to the model.
+// made is what rewriting a file does to the model.
 func (r *random) made(p string, data []byte) {
 	if !r.isFile(p) {
 		r.names[p] = &content{}
@@ -568,7 +568,7 @@ func (r *random) opPut() {
 	}
 }
 
-// canPut reports whether a file can be put, also instead of an empty directory.
+// canPut reports whether a file can be put, also over an empty directory.
 func (r *random) canPut(p string) bool { return r.canMake(p) || r.isDir(p) && r.empty(p) }
 
 func (r *random) empty(dir string) bool {

@@ -107,7 +107,7 @@ func TestManySubs(t *testing.T) {
 	}
 }
 
-// What was opened in a tree below a directory works as long as it is used, and
+// Files opened in a tree below a directory work as long as they are used, and
 // keeps being that directory.
 func TestOpenRoot(t *testing.T) {
 	asHost(t, func(t *testing.T, tr tree) (said string) {
@@ -204,7 +204,7 @@ func TestAsRoot(t *testing.T) {
 	})
 }
 
-// wholeTree lists all that there is.
+// wholeTree describes all files.
 func wholeTree(tr tree) string {
 	var list []string
 	fs.WalkDir(tr.FS(), ".", func(p string, d fs.DirEntry, err error) error {

@@ -236,7 +236,7 @@ var moreReadWays = map[string]func(f *unboot.FS, name string) ([]byte, error){
 	},
 }
 
-// What was written by any way is there at once, by whatever way it is looked for
+// Data written in any way is there at once, in whatever way it is looked for
 // and then read, and stays there.
 func TestWrittenIsVisible(t *testing.T) {
 	write, read := map[string]func(*unboot.FS, string, []byte) error{}, map[string]func(*unboot.FS, string) ([]byte, error){}

@@ -62,7 +62,7 @@ func (e *Entry) Info() (fs.FileInfo, error) {
 	return e, nil
 }
 
-// SkipDir tells a [FS.Walk] that is at this entry, a directory, not to go into
+// SkipDir keeps a [FS.Walk] that is at this entry, a directory, from going into
 // it.
 func (e *Entry) SkipDir() { e.skip = true }
 

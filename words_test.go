@@ -84,7 +84,7 @@ func TestErrorNamesFile(t *testing.T) {
 
 func ownContent(i int) []byte { return testimg.Pattern(100_000, uint64(100+i)) }
 
-// A mount that needs more than it was given says what is missing.
+// A device that cannot be mounted without more says what is missing.
 func TestMountErrorSaysWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	run := func(t *testing.T, name string, args ...string) {
@@ -131,7 +131,7 @@ func TestMountErrorSaysWhatIsMissing(t *testing.T) {
 	})
 }
 
-// Errors explain an errno whose meaning is not plain.
+// The meaning of an errno where it is not plain.
 func TestErrorsSayWhy(t *testing.T) {
 	type try struct {
 		do    func(f *unboot.FS) error
@@ -234,7 +234,7 @@ func setFlags(f *unboot.FS, name string, flags uint32) error {
 	return err
 }
 
-// A program with too many open files learns how many there may be.
+// The error about too many open files says how many there may be.
 func TestTooManyFiles(t *testing.T) {
 	f := mount(t, blank(t, "ext4"), unboot.Writable())
 	if err := f.WriteFile("file", nil, 0o644); err != nil {

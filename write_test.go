@@ -163,7 +163,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// What os.Root's methods do to a directory of the host, those of FS do to an
+// The methods of FS do to an image what os.Root's do to a directory of the host, for an
 // image.
 func TestNames(t *testing.T) {
 	f := mount(t, blank(t, "ext4"), unboot.Writable())

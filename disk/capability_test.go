@@ -77,7 +77,7 @@ func TestAs(t *testing.T) {
 	}
 }
 
-// What a raw disk can do is found through a wrapper, and its file is the disk.
+// The capabilities of a raw disk are found through a wrapper, and its file is the disk.
 func TestRawCapabilities(t *testing.T) {
 	raw, err := disk.OpenRaw(image(t, 1<<20, "content"), disk.Options{})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // from several goroutines at once, with offsets and lengths that are multiples
 // of the sector size and within Size.
 //
-// What else a Device can do is found out by [As]: see [Discarder], [ZeroWriter],
+// Further capabilities of a Device are found by [As]: see [Discarder], [ZeroWriter],
 // [Extenter], [Resizer], [HostFile], [SectorSizer], [WritebackStarter] and [Locker].
 type Device interface {
 	io.ReaderAt

@@ -8,7 +8,7 @@
 // (open file description locks of single bytes, fcntl(2) F_OFD_SETLK): a virtual
 // machine that runs from the image, qemu-nbd or qemu-img, and this package keep
 // each other out. As there, it is advisory, and readers are let in: a program
-// that only reads takes no lock. It may ask before whether somebody writes, and wait
+// that only reads takes no lock. It may ask before whether another program writes, and wait
 // for him ([InUse], [Await]). Block devices are opened with O_EXCL, which also keeps
 // out mounted file systems.
 //

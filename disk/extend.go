@@ -8,7 +8,7 @@ import (
 )
 
 // Extend returns a device of size bytes for reading, which is at least d's: it has what d
-// has, and zeros behind that. It is for an image whose last sector is not whole, or that
+// has, and zeros after that. It is for an image whose last sector is not whole, or that
 // was cut off. Writing to it fails with unix.EROFS. Closing it
 // closes d. It is not a [Wrapper], as it has more bytes than d.
 func Extend(d Device, size int64) Device { return extended{d, size} }

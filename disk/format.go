@@ -122,7 +122,7 @@ func diskCopy(head []byte, size int64) *FormatError {
 }
 
 // executable recognizes programs, and of AppImages of type 2, which are programs with a
-// squashfs behind them, says where that is.
+// squashfs after them, says where that is.
 func executable(head []byte, size int64) *FormatError {
 	if string(head[:4]) != "\x7fELF" {
 		return nil

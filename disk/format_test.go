@@ -11,7 +11,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// What is not a raw image is named, with what may help.
+// An image that is not raw is named, with what may help.
 func TestFormats(t *testing.T) {
 	pad := func(n int, s string) string { return strings.Repeat("\x00", n) + s }
 	for _, c := range []struct {
@@ -102,7 +102,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// Whatever an image begins with, its format is told or not, and nothing panics.
+// Whatever an image begins with, its format is recognized or not, and nothing panics.
 func FuzzFormat(f *testing.F) {
 	for _, s := range []string{"", "QFI\xfb", "\x7fELF\x02\x02\x01\x00AI\x02", "\x04disk", "<html>", "text\xc3"} {
 		f.Add([]byte(s), uint32(1<<20))

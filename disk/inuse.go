@@ -13,16 +13,16 @@ import (
 const pollWriter = 10 * time.Millisecond
 
 // Patience is how long the programs of this project wait for a writer, by [Await]: one
-// that has ended for its user, as guestunmount(1) has, may have left a process behind
+// that has ended for its user, as guestunmount(1) has, may have left a process
 // that is still flushing.
 const Patience = 2 * time.Second
 
-// A Use says how other programs use an image file, as far as it can be told.
+// A Use says how other programs use an image file, as far as it can be known.
 type Use int
 
 // The uses, from the least to the most.
 const (
-	// NotWritten: nobody is known to write.
+	// NotWritten: no program is known to write.
 	NotWritten Use = iota
 	// OpenForWriting: a program has it open for writing, without a lock, such
 	// as the driver of a loop device.
@@ -32,7 +32,7 @@ const (
 	LockedForWriting
 )
 
-// InUse says whether another program writes to an image file. Of a block device,
+// InUse reports whether another program writes to an image file. For a block device,
 // and of what cannot be opened, nothing is known. It takes some microseconds, and
 // holds nothing when it returns.
 func InUse(path string) Use {
@@ -77,7 +77,7 @@ func Await(ctx context.Context, path string, d time.Duration) Use {
 	return use
 }
 
-// lockedByWriter reports whether somebody has announced by a lock that he
+// lockedByWriter reports whether a program has announced by a lock that it
 // writes, as qemu does with permissions that it uses, or has locked it all.
 func lockedByWriter(fd int) bool {
 	for _, n := range []int64{permWrite, permResize} {
@@ -89,8 +89,8 @@ func lockedByWriter(fd int) bool {
 	return false
 }
 
-// openForWriting asks for a read lease, which the host grants only if nobody has
-// the file open for writing, and gives it back at once. Of a file of somebody
+// openForWriting asks for a read lease, which the host grants only if no process has
+// the file open for writing, and gives it back at once. For a file of another user
 // else's, and on some file systems, nothing is to be learned.
 func openForWriting(fd int) bool {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)

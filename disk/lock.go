@@ -24,14 +24,14 @@ const (
 	permResize         = 3
 )
 
-// What a writer uses, and what it does not let others have.
+// The bytes that a writer locks, and those that it does not let others lock.
 var (
 	writerUses   = []int64{permConsistentRead, permWrite, permResize}
 	writerDenies = []int64{permWrite, permResize}
 )
 
 // lock takes a writer's lock, which the open file description keeps until it
-// is closed. The error is ErrInUse if somebody else's stands against it.
+// is closed. The error is ErrInUse if a lock of another program forbids it.
 func lock(fd int) error {
 	var take, test []int64
 	for _, n := range writerUses {
@@ -63,7 +63,7 @@ func lock(fd int) error {
 }
 
 // lockError sorts the errors of locking. Where a file system has no locks at
-// all there is nobody who could hold one.
+// all, no program can hold one.
 func lockError(err error) error {
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):

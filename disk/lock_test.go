@@ -39,7 +39,7 @@ func TestLockTwoWriters(t *testing.T) {
 		}
 		r.Close()
 	}
-	// What is left by the attempts must not be in the way.
+	// Leftovers of the attempts must not be in the way.
 	a.Close()
 	a, err = disk.OpenRaw(path, writable)
 	if err != nil {

@@ -48,7 +48,7 @@ func OpenRaw(path string, o Options) (*Raw, error) {
 
 func openRaw(path string, o Options) (*Raw, error) {
 	var st unix.Stat_t
-	// Looked at before it is opened: to open a FIFO may wait for ever, to
+	// Looked at before it is opened: to open a FIFO may wait forever, to
 	// open a device may make it do things.
 	if err := unix.Stat(path, &st); err != nil {
 		return nil, err

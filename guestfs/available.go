@@ -7,7 +7,7 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/xdr"
 )
 
-// What a daemon says of an optional group.
+// The answers of a daemon about an optional group.
 const (
 	groupAvailable = iota
 	groupMissing

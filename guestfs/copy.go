@@ -23,7 +23,7 @@ func (g *Guestfs) copyIn(localpath, remotedir string) error {
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(writeTree(w, localpath)) }()
-	// Who reads no more has to say so, or the writer waits for ever.
+	// A reader that stops has to say so, or the writer waits forever.
 	defer r.Close()
 	return g.request(&request{
 		proc: rpc.ProcTarIn, args: &rpc.TarInArgs{Directory: remotedir}, in: r,

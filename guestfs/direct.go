@@ -200,7 +200,7 @@ func (p *process) connect(g *Guestfs, l *net.UnixListener) error {
 	}
 }
 
-// launchSocket connects to a daemon that somebody else has started.
+// launchSocket connects to a daemon that another program has started.
 func (g *Guestfs) launchSocket(path string) (session, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path})
 	if err != nil {

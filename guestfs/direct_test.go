@@ -18,7 +18,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// direct makes a handle start a program in place of qemu: the tests' own, as unboot-hv.
+// direct makes a handle start a program instead of qemu: the tests' own, as unboot-hv.
 func direct(t *testing.T, g *Guestfs) {
 	t.Helper()
 	program, err := os.Executable()
@@ -122,7 +122,7 @@ func TestDirectErrors(t *testing.T) {
 	check(t, g.Launch())
 }
 
-// sockets returns the sockets of launches that go on, or have left them behind.
+// sockets returns the sockets of launches that go on, or have left them there.
 func sockets(t *testing.T) []string {
 	t.Helper()
 	l, err := filepath.Glob(filepath.Join("/tmp", "libguestfs*", "guestfsd.sock"))

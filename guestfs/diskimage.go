@@ -34,7 +34,7 @@ func (g *Guestfs) diskFormat(filename string) (string, error) {
 		return format, nil
 	}
 	if foreign, ok := errors.AsType[*disk.FormatError](err); ok {
-		// What is compressed or an archive is raw: qemu does not look for those.
+		// A compressed file or an archive is raw: qemu does not look for those.
 		return cmp.Or(qemuFormats[foreign.Format], "raw"), nil
 	}
 	if errors.Is(err, disk.ErrEmpty) {

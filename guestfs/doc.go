@@ -15,7 +15,7 @@
 //	if err := g.Mount_ro("/dev/sda1", "/"); err != nil { … }
 //	text, err := g.Cat("/etc/os-release")
 //
-// What each function does is in guestfs(3), at https://libguestfs.org/guestfs.3.html.
+// Each function is described in guestfs(3), at https://libguestfs.org/guestfs.3.html.
 // New programs that want nothing but images may like package
 // [github.com/unboot/unboot] better: it has io/fs, contexts, and Go's names.
 //
@@ -31,7 +31,7 @@
 // # What is available
 //
 // A function that unboot cannot do yet returns an error with the errno ENOTSUP; docs/guestfs.md
-// says which can be done. [Guestfs.Feature_available] tells of the optional groups.
+// says which can be done. [Guestfs.Feature_available] reports on the optional groups.
 // [Guestfs.Mount_local] and the functions of libvirt are among what is missing.
 //
 // # Drives
@@ -69,7 +69,7 @@
 //
 // The official binding has none. [Guestfs.Set_event_callback] follows that of C:
 // messages of the engine, progress of long calls, the trace. With [Guestfs.Set_trace] and
-// [Guestfs.Set_verbose] what nobody listens to goes to stderr.
+// [Guestfs.Set_verbose] messages without a listener go to stderr.
 //
 // # Backends
 //

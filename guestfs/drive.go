@@ -191,7 +191,7 @@ func (g *Guestfs) addEmpty(d drive) error {
 	if d.format != "" && d.format != "raw" {
 		return errorf(0, "for device '/dev/null', format must be 'raw'")
 	}
-	d.readonly = false // nobody has it but us
+	d.readonly = false // only this handle has it
 	return g.addTemp(d, "devnull", emptySize)
 }
 

@@ -260,7 +260,7 @@ func TestNames(t *testing.T) {
 		t.Error("clevisluks")
 	}
 	if _, err := g.Feature_available([]string{"nonsense"}); err == nil {
-		t.Error("a group that nobody knows")
+		t.Error("a group that does not exist")
 	}
 	if err := g.Available([]string{"clevisluks"}); !errors.Is(err, syscall.ENOTSUP) {
 		t.Error(err)
@@ -270,7 +270,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What does not change is sent by the host from the image: files, devices and parts of
+// Data that does not change is sent by the host from the image: files, devices and parts of
 // them arrive as they are.
 func TestDownloadFromReadOnly(t *testing.T) {
 	image := ext4(t)

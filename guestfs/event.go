@@ -54,7 +54,7 @@ func (g *Guestfs) Set_event_callback(f EventCallback, mask uint64) (int, error) 
 }
 
 // Delete_event_callback takes back what Set_event_callback has set. A handle that is not
-// one is passed over.
+// one is ignored.
 func (g *Guestfs) Delete_event_callback(handle int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,7 +91,7 @@ func (g *Guestfs) emit(event uint64, buf string, array []uint64) bool {
 	return called
 }
 
-// message emits a line, or prints it on stderr if nobody listens.
+// message emits a line, or prints it on stderr if there is no listener.
 func (g *Guestfs) message(event uint64, text string) {
 	if g.emit(event, text, nil) {
 		return

@@ -73,7 +73,7 @@ func ExampleGuestfsError() {
 	// add_drive_ro
 }
 
-// The real appliance in place of unboot.
+// The real appliance instead of unboot.
 func ExampleGuestfs_backend() {
 	g, err := guestfs.Create()
 	if err != nil {
@@ -92,7 +92,7 @@ func ExampleGuestfs_backend() {
 	// direct
 }
 
-// What the library does is shown as it does it.
+// The library's calls are shown as it makes them.
 func ExampleGuestfs_events() {
 	g, err := guestfs.Create()
 	if err != nil {

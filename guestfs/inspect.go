@@ -93,7 +93,7 @@ var icons = map[string][]string{
 }
 
 // inspectGetIcon returns a picture of a system in the format PNG, or nothing if there is
-// none. Pictures in other formats are passed over.
+// none. Pictures in other formats are ignored.
 func (g *Guestfs) inspectGetIcon(root string, o *OptargsInspect_get_icon) ([]byte, error) {
 	distro, err := g.ask(rpc.ProcInspectGetDistro, root)
 	if err != nil {

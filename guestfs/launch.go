@@ -62,7 +62,7 @@ func (g *Guestfs) launch() error {
 	return nil
 }
 
-// A session calls its handle through a weak pointer: a handle that nobody but its own
+// A session calls its handle through a weak pointer: a handle that nothing but its own
 // session knows is to be closed by the garbage collector.
 
 // progress returns what passes on how far a call is.

@@ -42,7 +42,7 @@ func TestNothingLeft(t *testing.T) {
 	if !settle(func() bool { return runtime.NumGoroutine() <= goroutines && descriptors(t) <= files }) {
 		t.Errorf("%d goroutines, %d descriptors; before %d, %d", runtime.NumGoroutine(), descriptors(t), goroutines, files)
 	}
-	// A handle that nobody has closed.
+	// A handle that was never closed.
 	func() {
 		g, err := Create_flags(CREATE_NO_ENVIRONMENT)
 		check(t, err)

@@ -99,7 +99,7 @@ func (m *machine) kernelArgs(console string) string {
 }
 
 // forMachine returns the options of a drive. What is written to a read-only one goes to
-// a file of qemu's own that nobody sees.
+// a file of qemu's own that no other program sees.
 func (d *drive) forMachine(i int) ([]string, error) {
 	name, err := d.url()
 	if err != nil {

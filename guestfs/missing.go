@@ -2,7 +2,7 @@ package guestfs
 
 import "syscall"
 
-// What there is no way to do here answers with an error that says so.
+// Functions that cannot be done here answer with an error that says so.
 
 func missing(what string) error {
 	return errorf(syscall.ENOTSUP, "%s is not available in unboot", what)

@@ -49,7 +49,7 @@ func TestOfficial(t *testing.T) {
 	if same < 680 {
 		t.Errorf("%d names are the same: too few to believe", same)
 	}
-	// What we have besides.
+	// Functions that we have besides.
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		if official[name] == "" && !slices.Contains(additions, name) && !strings.HasPrefix(name, "EVENT_") {
 			t.Errorf("%s is new, and not in the list of additions", name)

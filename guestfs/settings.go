@@ -26,7 +26,7 @@ type settings struct {
 	supportedCredentials      []string
 }
 
-// What a setting is if nobody says anything, as guestfs(3) has it but for the backend.
+// The defaults of the settings, as in guestfs(3) except for the backend.
 const (
 	defaultBackend = "unboot"
 	defaultMemsize = 1280 // MB

@@ -177,7 +177,7 @@ func TestDrives(t *testing.T) {
 		t.Error(err)
 	}
 	if exists(temp) {
-		t.Error("scratch disks are left behind")
+		t.Error("scratch disks are left")
 	}
 }
 

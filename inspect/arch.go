@@ -28,7 +28,7 @@ func findArch(t *tree, names []string) string {
 }
 
 // peekSize is as much of a program as FileArch wants, in bytes. The header of a PE
-// file lies behind a program for DOS.
+// file comes after a program for DOS.
 const peekSize = 4096
 
 // FileArch returns the architecture of a program, library, kernel module (ELF) or

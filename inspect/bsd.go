@@ -14,7 +14,7 @@ var (
 	openbsdMotd    = lazyregexp.New(`(?m)^OpenBSD ([0-9]+\.[0-9]+[^\s(]*)`)
 )
 
-// findFreeBSD recognizes FreeBSD by its updater, or by the program that tells its
+// findFreeBSD recognizes FreeBSD by its updater, or by the program that prints its
 // version, of which it has a script with the version in it.
 func findFreeBSD(t *tree) *System {
 	script := t.isFile("bin/freebsd-version")
@@ -60,7 +60,7 @@ func findNetBSD(t *tree) *System {
 }
 
 // findOpenBSD recognizes OpenBSD by what is shown at login, which its rc(8) keeps
-// up to date, and otherwise by files that nobody else has.
+// up to date, and otherwise by files that no other system has.
 func findOpenBSD(t *tree) *System {
 	m := openbsdMotd().FindSubmatch(t.read("etc/motd"))
 	own := t.isFile("bsd") && t.isFile("etc/rc.conf") && t.isFile("etc/pf.os")

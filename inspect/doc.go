@@ -1,4 +1,4 @@
-// Package inspect tells what operating system is in a tree of files, or on the devices
+// Package inspect finds out which operating system is in a tree of files, or on the devices
 // of a disk image: its name and version, architecture and host name, what is mounted
 // where, and which applications are installed.
 //

@@ -73,7 +73,7 @@ func (b broken) Open(name string) (fs.File, error) {
 
 var errDisk = errors.New("input/output error")
 
-// Errors of the disk are told: with the system, or in place of it.
+// Errors of the disk are reported: with the system, or instead of it.
 func TestReadErrors(t *testing.T) {
 	s, err := Tree(broken{linuxTrees["debian"].files.FS(), []string{"etc/hostname", "etc/debian_version"}})
 	if err != nil || s.Distro != "debian" || len(s.Problems) == 0 || !strings.Contains(s.Problems[0], "input/output error") {

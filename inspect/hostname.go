@@ -26,7 +26,7 @@ func linuxHostname(t *tree, distro string) string {
 	return ""
 }
 
-// hostnameIn returns the first line of a file that is no comment.
+// hostnameIn returns the first line of a file that is not a comment.
 func hostnameIn(t *tree, name string) string {
 	for line := range strings.Lines(string(t.read(name))) {
 		line = clean(line)

@@ -59,7 +59,7 @@ func Image(src Source) ([]*Root, error) { return new(Inspector).Image(src) }
 // Image finds the operating systems of an image, in the order of the devices, and reads
 // all that a [System] has. It mounts each device in turn, and no two at a time.
 //
-// An image without a system is no error, and neither is a device that cannot be
+// An image without a system is not an error, and neither is a device that cannot be
 // mounted if there is a system: it is among the Problems of all the systems. If there
 // is none, the errors of mounting are returned.
 func (in *Inspector) Image(src Source) ([]*Root, error) {

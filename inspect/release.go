@@ -29,7 +29,7 @@ func (k releaseKind) named(product string) releaseKind {
 	return k
 }
 
-// What comes first holds: a derived distribution keeps the files of its parent, and
+// The first match holds: a derived distribution keeps the files of its parent, and
 // adds its own.
 var releaseFiles = []releaseFile{
 	{"oracle-release", []releaseKind{kind("oraclelinux", `Oracle Linux.*?release (\d+)(?:\.(\d+))?`)}},

@@ -43,7 +43,7 @@ type Mounted interface {
 
 // Device is a device of a [Source].
 type Device struct {
-	// The embedded fields tell what names an fstab may have for the device.
+	// The embedded fields are the names that an fstab may have for the device.
 	fstab.Device
 	Name string // "/dev/sda1", "/dev/vg/lv"
 	Type string // of its contents, as blkid names it: "ext4", "swap"; "" if unknown

@@ -32,7 +32,7 @@ const (
 	Installer Format = "installer" // media to install it, or to run it from
 )
 
-// System is what a tree tells about the operating system in it. A string that is
+// System is what a tree says about the operating system in it. A string that is
 // empty, and a version of 0, could not be determined; guestfs(3) has "unknown" and 0
 // for that.
 //

@@ -14,11 +14,11 @@ type Inspector struct {
 	OpenHive OpenHive
 }
 
-// Tree tells what operating system is in a tree of files, with the zero
+// Tree finds out which operating system is in a tree of files, with the zero
 // [Inspector].
 func Tree(fsys fs.FS) (*System, error) { return new(Inspector).Tree(fsys) }
 
-// Tree tells what operating system is in a tree of files: an installed one, or the
+// Tree finds out which operating system is in a tree of files: an installed one, or the
 // media to install one. The tree may be a part of it, but what the system is must be
 // there: the root, most often with /usr in it.
 //

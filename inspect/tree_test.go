@@ -32,7 +32,7 @@ func TestLinuxTrees(t *testing.T) {
 	}
 }
 
-// What is not a system must not be taken for one.
+// A tree that is not a system must not be taken for one.
 func TestNoSystem(t *testing.T) {
 	for name, files := range noSystem {
 		s, err := Tree(files.FS())

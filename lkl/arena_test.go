@@ -66,7 +66,7 @@ func TestArena(t *testing.T) {
 	}
 }
 
-// Who waits is served in order, and not overtaken.
+// Waiters are served in order, and not overtaken.
 func TestArenaWaits(t *testing.T) {
 	var a arena
 	a.init(offBuffers, offBounce)

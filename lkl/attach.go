@@ -29,7 +29,7 @@ func (k *Kernel) AttachDisk(d Disk) (name string, err error) {
 	return name, nil
 }
 
-// A prepared disk is one that is ready to be told to the kernel.
+// A prepared disk is one that is ready to be announced to the kernel.
 type prepared struct {
 	disk *disk
 	abi  abiDisk
@@ -80,7 +80,7 @@ func (s *state) tellDisk(c *call, p *prepared) (string, error) {
 	storeDisk(mem, &p.abi)
 	_, err := c.do(opDiskAdd, addr)
 	if len(p.fds) > 0 && c.over {
-		// What was not received now would be taken for the next disk's.
+		// A descriptor that is not received now would be taken for the next disk's.
 		if n, e := unix.IoctlGetInt(s.control, unix.SIOCOUTQ); e != nil || n != 0 {
 			return "", s.violated("descriptor left")
 		}
@@ -134,7 +134,7 @@ func (s *server) add(d *disk) (uint32, error) {
 	return 0, fmt.Errorf("lkl: more than %d disks: %w", maxDisks, unix.ENOSPC)
 }
 
-// remove takes no more requests for a disk. It returns false if somebody else
+// remove takes no more requests for a disk. It returns false if another caller
 // has removed it.
 func (s *server) remove(id uint32) bool {
 	s.mu.Lock()

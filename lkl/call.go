@@ -21,7 +21,7 @@ type call struct {
 	root  int32
 	as    *abiIdentity // nil: root
 
-	// What is left of the scratch memory, and its address for the kernel.
+	// The rest of the scratch memory, and its address for the kernel.
 	mem  []byte
 	addr uint64
 	// Memory of the arena, if big is set.
@@ -99,7 +99,7 @@ func (c *call) start(v *View) {
 
 // end gives the slot back.
 func (c *call) end() {
-	if c.posted { // somebody returned early: the slot is still the kernel's
+	if c.posted { // the caller has returned early: the slot is still the kernel's
 		c.wait()
 	}
 	k := c.k
@@ -122,7 +122,7 @@ func (c *call) end() {
 }
 
 // reserve makes sure of n bytes of scratch memory. It is called first, and
-// once: nobody may wait for memory while holding some.
+// once: no call may wait for memory while it holds some.
 //
 // Preconditions: n is at most some KiB more than maxPiece.
 func (c *call) reserve(n int) error {

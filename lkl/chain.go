@@ -7,7 +7,7 @@ import (
 )
 
 // A Chain is a list of system calls that the kernel runs in order, in one
-// round trip. A call can use the result of an earlier one in place of a
+// round trip. A call can use the result of an earlier one instead of a
 // descriptor:
 //
 //	c := v.NewChain()

@@ -18,7 +18,7 @@ func (k *Kernel) Dmesg() string { return strings.Join(k.logLines(), "\n") }
 // A LogMark is a place in a kernel's log. The zero value is before everything.
 type LogMark struct{ line string }
 
-// LogMark returns the place behind the last line of the log that is known of here.
+// LogMark returns the place after the last line of the log that is known here.
 // It takes no call of the kernel: a line that was logged only a moment ago may not
 // be known of.
 func (k *Kernel) LogMark() LogMark {

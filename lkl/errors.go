@@ -69,7 +69,7 @@ func (e *PanicError) Error() string {
 func (e *PanicError) Format(s fmt.State, verb rune) { formatWithLog(s, verb, e.Error(), e.Log) }
 
 // An ExitError reports that the kernel process ended in a way that is neither
-// a panic nor [Kernel.Close]: killed by the context, by somebody else, by its
+// a panic nor [Kernel.Close]: killed by the context, by another process, by its
 // sandbox, or unable to start. %+v prints the last lines of the log too.
 type ExitError struct {
 	// Cause is why this program killed it, such as the context's cause, which

@@ -47,7 +47,7 @@ func (f *hostFile) sendTo(w *os.File, off int64, size int) (done int) {
 	if err != nil {
 		return 0
 	}
-	// What goes wrong is told by a write of the rest.
+	// An error shows when the rest is written.
 	_ = conn.Write(func(fd uintptr) bool {
 		for done < size {
 			at := off + int64(done)
@@ -67,7 +67,7 @@ func (f *hostFile) sendTo(w *os.File, off int64, size int) (done int) {
 	return done
 }
 
-// end is the error of a read behind the end. A disk that has become shorter
+// end is the error of a read past the end. A disk that has become shorter
 // than it was when it was attached must not read as zeros.
 func (f *hostFile) end() error {
 	if f.size > 0 {
@@ -131,7 +131,7 @@ func (p *prepared) probe(f *hostFile, writable bool) error {
 	case unix.S_IFREG:
 		f.size = st.Size
 		p.abi.Flags |= diskNowait
-		// A hole beyond the end changes nothing, and says whether the file
+		// A hole beyond the end changes nothing, and shows whether the file
 		// system can make holes.
 		if end := (st.Size + 4095) &^ 4095; writable && f.Discard(end, 4096) == nil {
 			p.abi.Flags |= diskDiscard | diskZeroes

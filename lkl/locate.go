@@ -26,7 +26,7 @@ type Span struct {
 // Len returns the length in bytes.
 func (s *Span) Len() int { return len(s.p) }
 
-// SetMemory makes p, of Len bytes, the span's memory in place of what Locate was
+// SetMemory makes p, of Len bytes, the span's memory instead of what Locate was
 // given, which is not needed any more then: what has been read is copied, and
 // what was only found will be read to p.
 func (s *Span) SetMemory(p []byte) {
@@ -71,7 +71,7 @@ func (s *Span) SendTo(w *os.File) (n int) {
 	if ok {
 		f, err = f.dup()
 	}
-	d.requests.Done() // a pipe may be full for ever: that must not keep the disk
+	d.requests.Done() // a pipe may be full forever: that must not keep the disk
 	if !ok || err != nil {
 		return 0
 	}
@@ -161,7 +161,7 @@ func (v *View) spans(spans []Span, p []byte, start uint64, pieces []abiPiece) ([
 	for _, piece := range pieces {
 		skip := piece.Buffer - start // beyond all lengths if it is below
 		if skip >= uint64(len(p)) {
-			continue // behind the end of the file
+			continue // past the end of the file
 		}
 		if skip < at {
 			return nil, v.k.violated("read")

@@ -28,7 +28,7 @@ func TestSpans(t *testing.T) {
 		{"part", abiPiece{Offset: 512, Buffer: start + 1024, Length: 2048}, nil, 1024, 3072},
 		{"cut at the end of the file", abiPiece{Offset: 0, Buffer: start + 4096, Length: 1 << 15}, nil, 4096, size},
 		{"endless", abiPiece{Offset: 0, Buffer: start, Length: 1<<64 - 1}, nil, 0, size},
-		{"behind the end of the file", abiPiece{Offset: 0, Buffer: start + size + 1, Length: 512}, nil, 0, 0},
+		{"past the end of the file", abiPiece{Offset: 0, Buffer: start + size + 1, Length: 512}, nil, 0, 0},
 		{"before the memory", abiPiece{Offset: 0, Buffer: start - 512, Length: 1024}, nil, 0, 0},
 		{"no such disk", abiPiece{Disk: 1, Buffer: start, Length: 512}, unix.ENODEV, 0, 0},
 		{"no disk at all", abiPiece{Disk: 1 << 31, Buffer: start, Length: 512}, unix.ENODEV, 0, 0},

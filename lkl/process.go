@@ -102,7 +102,7 @@ func (p *process) kill() {
 }
 
 // end waits for the process to end, which it is about to do, and is made to
-// if not. The status is 0 if somebody else has reaped it.
+// if not. The status is 0 if other code of the program has reaped it.
 func (p *process) end() unix.WaitStatus {
 	// If it is ending already, its status is set and SIGKILL changes nothing.
 	p.kill()

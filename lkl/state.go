@@ -107,7 +107,7 @@ func (h *abiHeader) fill(c *Config) {
 		clear(h.Seed[:])
 		h.Seed[0] = 1
 	}
-	// What a boot says is in its log; waking the reader for each line would
+	// The messages of the boot are in its log; waking the reader for each line would
 	// take longer than the boot. From then on everything is sent.
 	copy(h.Cmdline[:], quiet+c.Cmdline)
 }
@@ -143,7 +143,7 @@ func (s *state) awaitReady() error {
 	}
 }
 
-// watch follows the log until the process ends, then tells everybody and
+// watch follows the log until the process ends, then wakes all callers and
 // clears up.
 func (s *state) watch(stop func() bool) {
 	s.log.read(s.process.log, s.logFunc)

@@ -115,7 +115,7 @@ func TestOpenFlags(t *testing.T) {
 	}
 }
 
-// What a caller does with a Buffer that is not of this kernel is a copy.
+// A Buffer that is not of this kernel is copied.
 func TestWindowAddr(t *testing.T) {
 	a, b := bootFake(t, nil), bootFake(t, nil)
 	buf, err := a.Alloc(5000)

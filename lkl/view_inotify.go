@@ -1,7 +1,7 @@
 package lkl
 
 // InotifyInit1 makes a descriptor for watches, as inotify_init1(2). It is read with
-// [View.Read]; as nobody here can wait for it to be readable, flags should have
+// [View.Read]; as there is no way here to wait for it to be readable, flags should have
 // IN_NONBLOCK.
 func (v *View) InotifyInit1(flags int) (fd int, err error) {
 	return v.call(sysInotifyInit1, uint64(flags))

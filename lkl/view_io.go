@@ -110,7 +110,7 @@ func (v *View) readPieces(fd int, p []byte, offset int64) (int, error) {
 	mem[0], addr[0] = c[0].room(min(len(p), pieceSize))
 	pieces := 1
 	if len(p) > pieceSize {
-		// The second is only taken if it is there: nobody may sleep for
+		// The second is only taken if it is there: no call may sleep for
 		// memory while holding some.
 		if c[1] = v.tryBegin(); c[1] != nil {
 			defer c[1].end()

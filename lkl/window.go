@@ -57,7 +57,7 @@ func mapWindow(fd int) (*window, error) {
 	return w, nil
 }
 
-// acquire keeps the mapping. Preconditions: somebody holds it already.
+// acquire keeps the mapping. Preconditions: it is held already.
 func (w *window) acquire() { w.refs.Add(1) }
 
 // release lets go of the mapping.

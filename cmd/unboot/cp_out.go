@@ -54,7 +54,7 @@ func (a *app) copyOut(s treecopy.Source, src, dst *place, into bool, typ fs.File
 	return err
 }
 
-// goesThrough says whether the copy of a file goes into what is at a host path, as
+// goesThrough reports whether the copy of a file goes into what is at a host path, as
 // in cp(1): what a symbolic link leads to, a device or a pipe. A regular file is
 // replaced, and so is a link by what is no regular file. That is for names that the
 // user gives, and for links that were there before: those that the image has brought

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A test says whether a file is one to find. Actions are tests with a side
+// A test reports whether a file is one to find. Actions are tests with a side
 // effect.
 type test func(*found) bool
 

@@ -8,7 +8,7 @@ import (
 
 // awaitWriters waits for other programs to have done with an image and the disks
 // that are added to it. It warns of those that go on, unless opening it for writing
-// is refused anyway, and says whether there are any.
+// is refused anyway, and reports whether there are any.
 func (a *app) awaitWriters(path string, write bool) (any bool) {
 	for _, p := range append([]string{path}, a.opts.add...) {
 		use := disk.Await(a.ctx, p, a.patience)

@@ -54,7 +54,7 @@ func isRemote(arg string) bool {
 
 var errRemote = errors.New("remote images are not supported yet (download the image first)")
 
-// existingTarget is parseTarget where a host path is as likely: it says whether
+// existingTarget is parseTarget where a host path is as likely: it reports whether
 // there is such an image.
 func existingTarget(arg string) (target, bool) {
 	if isImage(arg) {

@@ -91,7 +91,7 @@ func TestGlob(t *testing.T) {
 		{"[^a-c]x", "dx", true}, {"[]x]", "]", true}, {"[a-", "[a-", true}, {"[[:digit:]]*", "7up", true},
 		{"[[:alpha:]]", "ü", true}, {`\*`, "*", true}, {`\*`, "x", false}, {`a\`, `a\`, true}, {"[a-]", "-", true},
 		{"a**b*c", "axxbyyc", true}, {"\xff*", "\xffz", true}, {"\xff", "\xfe", false}, {"*ü", "aü", true},
-		{strings.Repeat("*a", 50) + "b", strings.Repeat("a", 200), false}, // not for ever
+		{strings.Repeat("*a", 50) + "b", strings.Repeat("a", 200), false}, // not forever
 	} {
 		g := newGlob(c.pattern, false)
 		if got := g.match(c.name); got != c.want {

@@ -15,7 +15,7 @@ import (
 func (m *Image) readCompressed(p []byte, off int64, entry uint64) error {
 	key := cacheKey{m, entry}
 	if len(p) == m.h.ClusterSize {
-		// All of it: nobody will want it again soon.
+		// All of it: it will not be wanted again soon.
 		if b := m.caches.clusters.peek(key); b != nil {
 			copy(p, b)
 			return nil
@@ -49,7 +49,7 @@ func (m *Image) decompress(p []byte, off int64, entry uint64) error {
 	at, size := m.h.compressedAt(entry)
 	there := min(size, m.file.Size()-at)
 	if there <= 0 {
-		return damaged("the compressed cluster for %d is at %d, behind the end of the file", off, at)
+		return damaged("the compressed cluster for %d is at %d, past the end of the file", off, at)
 	}
 	buf := inputs.Get().(*[]byte)
 	defer inputs.Put(buf)

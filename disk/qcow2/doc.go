@@ -4,7 +4,7 @@
 // It follows the specification in QEMU's docs/interop/qcow2.txt: cluster sizes from
 // 512 bytes to 2 MiB, zero clusters, clusters compressed with deflate or zstd,
 // extended L2 entries (subclusters), external data files, and chains of backing
-// files. Internal snapshots are passed over: what is read is the current state.
+// files. Internal snapshots are ignored: what is read is the current state.
 // Encrypted images are refused.
 //
 // # Hostile images

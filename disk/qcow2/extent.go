@@ -8,12 +8,12 @@ import (
 
 // Extents says how n bytes from off on are stored, here and in the backing files, in
 // the order of their offsets. The extents fill the range without a gap, and two that
-// touch differ, but that compressed clusters may be told one by one. What is behind
+// touch differ, except that compressed clusters may be reported one by one. What is behind
 // the end of the disk is left out. A backing file that cannot say how it is
 // stored is Data as far as it goes. After an error, there is nothing more.
 func (m *Image) Extents(off, n int64) iter.Seq2[disk.Extent, error] {
 	return func(yield func(disk.Extent, error) bool) {
-		var last disk.Extent // not told yet, as more may join it
+		var last disk.Extent // not yet reported, as more may join it
 		for e, err := range m.segments(off, n) {
 			switch {
 			case err != nil:

@@ -179,7 +179,7 @@ func (h *Header) parseCompression(b []byte, other bool) error {
 	return nil
 }
 
-// checkL1 says whether the L1 table can be where it is said to be, and covers the
+// checkL1 reports whether the L1 table can be where it is said to be, and covers the
 // disk.
 func (h *Header) checkL1() error {
 	if int64(h.l1Size)*8 > maxL1 {

@@ -92,9 +92,9 @@ func TestBadHeaders(t *testing.T) {
 		{"small L1 table", func(b *builder) { b.b[24+4] = 1 }, ErrDamaged, "too few"},
 		{"no L1 table", func(b *builder) { b.b[39] = 0 }, ErrDamaged, "too few"},
 		{"large L1 table", func(b *builder) { b.b[36] = 1 }, ErrDamaged, "an L1 table of 16777217 entries"},
-		{"long L1 table", func(b *builder) { b.b[37] = 1 }, ErrDamaged, "behind the end of the file"},
+		{"long L1 table", func(b *builder) { b.b[37] = 1 }, ErrDamaged, "past the end of the file"},
 		{"L1 table elsewhere", func(b *builder) { b.b[40] = 255 }, ErrDamaged, "the L1 table is at"},
-		{"L1 table far away", func(b *builder) { b.b[41] = 255 }, ErrDamaged, "behind the end"},
+		{"L1 table far away", func(b *builder) { b.b[41] = 255 }, ErrDamaged, "past the end"},
 		{"L1 table at no cluster", func(b *builder) { b.b[47] = 8 }, ErrDamaged, "not the start of a cluster"},
 		{"AES", func(b *builder) { b.b[35] = 1 }, ErrEncrypted, "(AES)"},
 		{"encryption", func(b *builder) { b.b[35] = 9 }, ErrDamaged, "encryption method 9"},
@@ -155,7 +155,7 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// failing fails to read behind a place.
+// failing fails to read past a place.
 type failing struct {
 	memory
 	at  int64

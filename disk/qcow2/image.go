@@ -52,7 +52,7 @@ func (m *Image) open(o Options) error {
 		return err
 	}
 	if end := m.h.l1Offset + int64(m.h.l1Size)*8; m.h.l1Size != 0 && end > m.file.Size() {
-		return damaged("the L1 table ends at %d, behind the end of the file", end)
+		return damaged("the L1 table ends at %d, past the end of the file", end)
 	}
 	if m.h.ExternalData {
 		if m.data, err = m.refer(m.h.dataReference(), o); err != nil {

@@ -59,7 +59,7 @@ func TestClusters(t *testing.T) {
 				t.Error("an extent at -1")
 			}
 			for range m.Extents(1<<40, 10) {
-				t.Error("an extent behind the end")
+				t.Error("an extent past the end")
 			}
 			if _, err := m.ReadAt(make([]byte, 1), -1); err == nil {
 				t.Error("reads at -1")
@@ -71,18 +71,18 @@ func TestClusters(t *testing.T) {
 	}
 }
 
-// What cannot be is an error when it is read, and names the image. The rest is read.
+// A table entry that cannot be is an error when it is read, and names the image. The rest is read.
 func TestDamage(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(b *builder)
 		want   string
 	}{
-		{"L2 table behind the end", func(b *builder) { b.put(testL1, 1<<40) }, "the L2 table for 512 lies behind the end"},
-		{"L2 table cut", func(b *builder) { b.put(testL1, uint64(len(b.b))); b.b = append(b.b, 0, 0, 0, 0, 0, 0, 0, 0, 1) }, "lies behind the end"},
-		{"cluster behind the end", func(b *builder) { b.entry(1, 1<<40) }, "was it truncated?"},
+		{"L2 table past the end", func(b *builder) { b.put(testL1, 1<<40) }, "the L2 table for 512 lies past the end"},
+		{"L2 table cut", func(b *builder) { b.put(testL1, uint64(len(b.b))); b.b = append(b.b, 0, 0, 0, 0, 0, 0, 0, 0, 1) }, "lies past the end"},
+		{"cluster past the end", func(b *builder) { b.entry(1, 1<<40) }, "was it truncated?"},
 		{"cluster at the end", func(b *builder) { b.entry(1, uint64(len(b.b))) }, "was it truncated?"},
-		{"compressed behind the end", func(b *builder) { b.entry(1, entryCompressed|1<<40) }, "behind the end of the file"},
+		{"compressed past the end", func(b *builder) { b.entry(1, entryCompressed|1<<40) }, "past the end of the file"},
 		{"not compressed", func(b *builder) { b.data(2, 0xff); b.entry(1, entryCompressed|uint64(len(b.b)-512)) }, "does not decompress"},
 		{"too little", func(b *builder) { b.compressed(t, 1, make([]byte, 500)) }, "it has 500 bytes, not 512"},
 		{"zero cluster in version 2", func(b *builder) { b.entry(1, entryZero); b.b[7] = 2 }, "image of version 2"},
@@ -179,7 +179,7 @@ func TestNotAllowed(t *testing.T) {
 	}
 }
 
-// What an image says of itself, be it one that can be read or not.
+// The statements of an image about itself, whether it can be read or not.
 func TestStat(t *testing.T) {
 	b := newImage(2)
 	b.backing("base", "raw")

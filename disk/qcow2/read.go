@@ -53,7 +53,7 @@ func (m *Image) readSegment(p []byte, off int64, s *segment) error {
 	return nil
 }
 
-// readBacking reads from the backing file, behind the end of which there are zeros.
+// readBacking reads from the backing file, past the end of which there are zeros.
 func readBacking(d disk.Device, p []byte, off int64) error {
 	there := min(max(d.Size()-off, 0), int64(len(p)))
 	clear(p[there:])
@@ -70,12 +70,12 @@ func readBacking(d disk.Device, p []byte, off int64) error {
 	return err
 }
 
-// readData reads from clusters. The last one may end behind the end of the file, but
+// readData reads from clusters. The last one may end past the end of the file, but
 // not begin there, as QEMU's own check has it: that is a truncated file.
 func (m *Image) readData(p []byte, host int64) error {
 	last := (host + int64(len(p)) - 1) &^ int64(m.h.ClusterSize-1)
 	if size := m.data.Size(); last >= size {
-		return damaged("the cluster at %d lies behind the end of the file, which has %d bytes (was it truncated?)", last, size)
+		return damaged("the cluster at %d lies past the end of the file, which has %d bytes (was it truncated?)", last, size)
 	}
 	return readBacking(m.data, p, host)
 }

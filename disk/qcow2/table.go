@@ -113,7 +113,7 @@ func (m *Image) tableAt(table, byteOff int64, width int) ([]byte, int, error) {
 
 func damagedTable(level string, off int64, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return damaged("the %s table for %d lies behind the end of the file", level, off)
+		return damaged("the %s table for %d lies past the end of the file", level, off)
 	}
 	return err
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// MaxDepth is how many backing files a chain may have, one behind the other. It is
+	// MaxDepth is how many backing files a chain may have, one below the other. It is
 	// libvirt's limit.
 	MaxDepth = 200
 	// MaxFiles is how many files an image may consist of, in all.

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// empty is a file of size 0, which is no disk but may stand behind one.
+// empty is a file of size 0, which is not a disk but may be a backing file of one.
 type empty struct{}
 
 func (empty) ReadAt([]byte, int64) (int, error)  { return 0, io.EOF }

@@ -18,7 +18,7 @@ type Options struct {
 	// Format is the name of the image's format. By default it is found out by what
 	// the image begins and ends with.
 	Format string
-	// Allow says whether a file that an image names may be opened, by returning nil:
+	// Allow decides whether a file that an image names may be opened, by returning nil:
 	// see [Registry.Open]. Without it, none is.
 	Allow func(disk.Reference) error
 }

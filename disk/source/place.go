@@ -16,7 +16,7 @@ type place struct {
 // complete adds to a reference what the image cannot say.
 func (at place) complete(ref disk.Reference, depth int) disk.Reference {
 	ref.Image, ref.Path, ref.Depth = at.name, "", depth+1
-	// What comes from elsewhere names no files of this host.
+	// An image from elsewhere names no files of this host.
 	if at.host {
 		ref.Path = Resolve(at.name, ref.Name)
 	}

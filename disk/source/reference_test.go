@@ -35,7 +35,7 @@ func TestNotAllowed(t *testing.T) {
 			t.Error(err, asked)
 		}
 	}
-	// What it says of itself is told, and nothing is opened for it.
+	// Its own statements are reported, and nothing is opened for them.
 	info, err := source.Stat(context.Background(), image, source.Options{})
 	if err != nil || info.Format != "qcow2" || info.Size != 1024 || len(info.References) != 1 || info.References[0] != want {
 		t.Errorf("%+v, %v", info, err)

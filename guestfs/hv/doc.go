@@ -12,6 +12,6 @@
 // unless LIBGUESTFS_DEBUG is set or something fails. What fails, which the library keeps to
 // itself, goes to "unboot run" ([Reports]), or else to the terminal.
 //
-// What unboot is not, qemu is: a session of virt-rescue(1) gets the real thing, and so
-// does everybody if UNBOOT_HV_FALLBACK is set ([Main]).
+// For what unboot cannot do, there is qemu: a session of virt-rescue(1) gets it, and so
+// does every session if UNBOOT_HV_FALLBACK is set ([Main]).
 package hv

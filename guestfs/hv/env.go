@@ -94,7 +94,7 @@ func userDir() (string, error) {
 	return dir, private(dir)
 }
 
-// private returns an error unless a directory is the user's, and nobody else can write
+// private returns an error unless a directory is the user's, and no other user can write
 // to it. A symbolic link is not one.
 func private(dir string) error {
 	var st unix.Stat_t

@@ -46,7 +46,7 @@ func Main(args []string) int {
 }
 
 // fail prints an error to the console, which the library shows with LIBGUESTFS_DEBUG, and
-// tells the user who did not ask for that.
+// tells the user, who did not ask for that.
 func fail(err error) int {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", Name, err)
 	report(err.Error())

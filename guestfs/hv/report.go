@@ -59,7 +59,7 @@ func (r *Reports) Close() {
 	r.r.Close()
 }
 
-// report tells the user what is wrong: by [Reports], or else on the terminal of the program
+// report says what is wrong: through [Reports], or else on the terminal of the program
 // that has started this one.
 func report(text string) {
 	line := printable(text)

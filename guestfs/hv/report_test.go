@@ -11,7 +11,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// TestReports has machines that fail tell why, although the library keeps it to itself.
+// TestReports has machines that fail say why, although the library does not show it.
 func TestReports(t *testing.T) {
 	testimg.Need(t, "guestfish", "qemu-img")
 	e := testEnv(t)

@@ -121,7 +121,7 @@ func split(t *testing.T, out string, commands []string) (list []string) {
 		}
 		end := len(out)
 		if i+1 < len(commands) {
-			// What has no end of line is followed by the next command.
+			// Output without an end of line is followed by the next command.
 			if end = strings.Index(out[1:], "> "+commands[i+1]+"\n") + 1; end == 0 {
 				t.Fatalf("no output of %q after that of %q:\n%.2000s", commands[i+1], c, out)
 			}

@@ -159,21 +159,21 @@ var pseudo = map[string]bool{
 	"sshfs": true, "s3fs": true,
 }
 
-// IsSwap says whether the entry is swap space.
+// IsSwap reports whether the entry is swap space.
 func (e *Entry) IsSwap() bool { return e.Type == "swap" }
 
-// IsBind says whether the entry shows a directory, or mounts a file of the
+// IsBind reports whether the entry shows a directory, or mounts a file of the
 // system, at a second place.
 func (e *Entry) IsBind() bool {
 	return e.has("bind") || e.has("rbind") || e.has("loop") || strings.HasPrefix(e.option("loop"), "/")
 }
 
-// IsNetwork says whether the entry needs another machine.
+// IsNetwork reports whether the entry needs another machine.
 func (e *Entry) IsNetwork() bool {
 	return e.has("_netdev") || e.Spec.Kind == Remote
 }
 
-// IsReal says whether the entry is a file system on a disk, which is mounted at
+// IsReal reports whether the entry is a file system on a disk, which is mounted at
 // boot or could be: not swap, not the kernel's (proc, tmpfs), not a network's, not
 // a bind mount. For what is not mounted at boot see NoAuto.
 func (e *Entry) IsReal() bool {
@@ -195,10 +195,10 @@ func (e *Entry) IsReal() bool {
 	return true
 }
 
-// NoAuto says whether the entry is not mounted at boot.
+// NoAuto reports whether the entry is not mounted at boot.
 func (e *Entry) NoAuto() bool { return e.has("noauto") }
 
-// NoFail says whether the system boots without the device.
+// NoFail reports whether the system boots without the device.
 func (e *Entry) NoFail() bool { return e.has("nofail") }
 
 // Subvolume returns the btrfs subvolume that the entry mounts, "" for the default: its

@@ -21,7 +21,7 @@ type Device struct {
 	Pool string
 }
 
-// Matches says whether the spec means the device. What UUIDs and labels say is
+// Matches reports whether the spec means the device. What UUIDs and labels say is
 // certain, and so are the names of logical volumes. A disk's name (/dev/sdb2) is
 // matched by its index among the disks and the number of the partition; see
 // [Spec.Certain]. That of an array, /dev/md0, says nothing of disks, nor do those of
@@ -42,7 +42,7 @@ func (s Spec) Matches(d Device) bool {
 	return false
 }
 
-// Certain says whether a match of the spec is a fact. If not, it rests on the order
+// Certain reports whether a match of the spec is a fact. If not, it rests on the order
 // of disks, and another machine's order may have been different: where no other
 // entry contradicts it, it is good.
 func (s Spec) Certain() bool {

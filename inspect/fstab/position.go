@@ -37,7 +37,7 @@ func duid(name string) (disk string, letter byte, ok bool) {
 	return name[:size], name[size+1], true
 }
 
-// IsBSD says whether the spec names a device in a way that only BSD has: by the ID of a
+// IsBSD reports whether the spec names a device in a way that only BSD has: by the ID of a
 // disk's label, by NAME= or ROOT.
 func (s Spec) IsBSD() bool {
 	_, _, isDUID := duid(s.Value)

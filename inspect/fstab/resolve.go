@@ -98,7 +98,7 @@ func newResolver(t *Table) *resolver {
 	return r
 }
 
-// IsRoot says whether the entry is that of the root.
+// IsRoot reports whether the entry is that of the root.
 func (e *Entry) IsRoot() bool { return strings.HasPrefix(e.File, "/") && path.Clean(e.File) == "/" }
 
 // optional reports whether a system boots without the device of an entry.

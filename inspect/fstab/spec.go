@@ -108,7 +108,7 @@ func unhex(s string) string {
 	return b.String()
 }
 
-// removable says whether the spec is a floppy or a CD drive.
+// removable reports whether the spec is a floppy or a CD drive.
 func (s Spec) removable() bool {
 	name, _ := strings.CutPrefix(s.Value, "/dev/")
 	for _, prefix := range []string{"fd", "sr", "scd", "cdrom", "cdrw", "dvd", "floppy"} {

@@ -134,7 +134,7 @@ func FuzzAnswer(f *testing.F) {
 		if err := parseError(answer); err != nil && err.Error() == "" && answer != "error: " && answer != "error: \n" {
 			t.Errorf("%#v", err)
 		}
-		// What is quoted is one line, and ends where it should.
+		// A quoted string is one line, and ends where it should.
 		if w, err := quote(path); err == nil && (strings.ContainsAny(w, "\n\t") || !strings.HasSuffix(w, `"`)) {
 			t.Errorf("%q", w)
 		}

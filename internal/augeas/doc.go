@@ -9,7 +9,7 @@
 // are those of Augeas's documentation. What augtool lacks is made up for: strings may have
 // any bytes but NUL, and variables can be removed.
 //
-// A Handle holds no file of the guest open. Its files are copied when it is told to load,
+// A Handle holds no file of the guest open. Its files are copied when it loads,
 // and again when it is to save; files that were not copied, since they are too large or are
 // not regular, stay as they are.
 package augeas

@@ -63,7 +63,7 @@ func (a *files) copyIn(ctx context.Context, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	// What was copied before is looked at again too: there may be fewer patterns now.
+	// Files that were copied before are looked at again: there may be fewer patterns now.
 	for name := range a.copies {
 		names[name] = true
 	}

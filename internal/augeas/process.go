@@ -90,7 +90,7 @@ var (
 // ask gives a command and returns the answer. The error is an *Error if augtool has
 // reported one. After any other error, the process is gone.
 func (a *process) ask(ctx context.Context, words ...string) (string, error) {
-	// A process that nobody waits for any more must not keep us, whatever it does.
+	// A process that is no longer waited for must not keep us, whatever it does.
 	past := time.Unix(1, 0)
 	stop := func() {
 		a.p.Kill()

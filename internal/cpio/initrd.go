@@ -32,7 +32,7 @@ func readArchives(ctx context.Context, r *bufio.Reader, do func(*Member, io.Read
 			if !outer {
 				return ErrFormat
 			}
-			// What is compressed is the last, as nothing else shows where it ends.
+			// A compressed archive is the last, as nothing else shows where it ends.
 			z, err := decompress(magic, r)
 			if err != nil {
 				return err

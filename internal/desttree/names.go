@@ -22,7 +22,7 @@ import (
 //
 // How names fold is the file system's own affair: what is asked for is looked up, and
 // then compared with what was made. On a FAT, where a lookup reads the directory, most
-// names are told apart without one.
+// names are distinguished without one.
 type Names struct {
 	fs    *unboot.FS
 	label func(rel string) string
@@ -44,7 +44,7 @@ func NewNames(fsys *unboot.FS, label func(rel string) string) *Names {
 }
 
 // plain looks for the other path under which this run has made a file, if that can be
-// told without looking at the image.
+// known without looking at the image.
 func (t *Names) plain(d *Dir, p, rel string) (earlier string, ok bool) {
 	if !d.Kind.unsteady || t.odd[d.Path] {
 		return "", false

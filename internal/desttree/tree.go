@@ -44,7 +44,7 @@ type Dir struct {
 }
 
 // Key returns a key that is the same for two paths in the directory that may be one
-// file. It cannot be told of every path.
+// file. It is not known of every path.
 func (d *Dir) Key(p string) (key string, ok bool) {
 	switch {
 	case !d.Folds:
@@ -57,7 +57,7 @@ func (d *Dir) Key(p string) (key string, ok bool) {
 }
 
 // New returns a Tree at a directory of an FS, given by a path without symbolic links.
-// What others have written there in the same run is in names.
+// Names written there by others in the same run are in names.
 func New(fsys *unboot.FS, base string, names *Names) *Tree {
 	t := &Tree{Perm: 0o755, fs: fsys, base: base, names: names, links: map[string]bool{}, kinds: map[uint64]*Kind{}}
 	t.Forget()

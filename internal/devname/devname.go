@@ -18,7 +18,7 @@ func Disk(i int) string {
 
 // Index returns which disk a name is of, from 0, and the number of the partition as it is
 // written: "" for a whole disk. Other drivers' names, /dev/vda and /dev/hda, stand for the
-// same disks. ok says whether the name is one of these.
+// same disks. ok reports whether the name is one of these.
 func Index(name string) (i int, partition string, ok bool) {
 	letters, partition, ok := split(name)
 	if !ok || len(letters) > 3 { // 18,278 disks

@@ -79,7 +79,7 @@ func describeELF(r io.ReaderAt) string {
 	return s + elfNotes(f) + stripped(f)
 }
 
-// stripped says whether there are symbols.
+// stripped reports whether there are symbols.
 func stripped(f *elf.File) string {
 	debug, symbols := false, false
 	for _, sec := range f.Sections {

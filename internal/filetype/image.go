@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// describePNG says what file(1) does of the header of a PNG, behind its magic. The
+// describePNG describes the header of a PNG, after its magic, as file(1) does. The
 // library looks for the icon of a system by it.
 func describePNG(head []byte) string {
 	const ihdr = 16 // width, height, depth, colour type, compression, filter, interlace

@@ -14,7 +14,7 @@ var interpreters = map[string]string{
 // envInterpreters are those that it knows if env(1) finds them.
 var envInterpreters = map[string]string{"python3": "Python", "python2": "Python", "python": "Python", "ruby": "Ruby"}
 
-// describeText tells text from other data.
+// describeText distinguishes text from other data.
 func describeText(head []byte) string {
 	ascii, utf := true, true
 	for i := 0; i < len(head); {

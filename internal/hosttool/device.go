@@ -39,7 +39,7 @@ func Arg(i int) string { return fmt.Sprintf("\x00%d\x00", i) }
 //
 // Errors are those of [Workshop.Run], or an *[fs.PathError] that names the device.
 //
-// Preconditions: nobody else writes to the devices.
+// Preconditions: nothing else writes to the devices.
 func OnDevices(ctx context.Context, c Command, devices []Device, ok []int) (out string, status int, err error) {
 	if _, err := Find(c.Name); err != nil {
 		return "", 0, err

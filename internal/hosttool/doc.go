@@ -8,7 +8,7 @@
 //
 // # Confinement
 //
-// What is on a device may be hostile, and the tools are not made for that. They run in a
+// The content of a device may be hostile, and the tools are not made for that. They run in a
 // directory of their own, a [Workshop]. If this program is root, they run as nobody. Where
 // the host allows it, they have no network, can write to nothing but their workshop, and
 // can read nothing but what programs are made of: see prctl(2), namespaces(7) and

@@ -33,7 +33,7 @@ func New() (*Workshop, error) {
 		w.owner = &syscall.Credential{Uid: nobody, Gid: nobody}
 		parents = slices.DeleteFunc(parents, func(dir string) bool { return !reachable(dir) })
 	}
-	err := errors.New("no directory for temporary files can be reached by everybody: set TMPDIR")
+	err := errors.New("no directory for temporary files is accessible to all users: set TMPDIR")
 	for _, dir := range parents {
 		if w.dir, err = os.MkdirTemp(dir, "unboot-tool-"); err == nil {
 			break
@@ -57,7 +57,7 @@ func New() (*Workshop, error) {
 	return w, nil
 }
 
-// reachable reports whether everybody may go through a directory and all above it.
+// reachable reports whether all users may go through a directory and those above it.
 func reachable(dir string) bool {
 	dir, err := filepath.Abs(dir)
 	for err == nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // permissions are the bits to set: without the owner they were for, setuid and
-// setgid would be a gift to somebody else.
+// setgid would give that owner's rights to others.
 func (s *HostSink) permissions(m *unboot.Metadata) uint32 {
 	perm := unboot.UnixMode(m.Mode) & 0o7777
 	if !s.Chown {

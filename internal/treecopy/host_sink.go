@@ -222,7 +222,7 @@ func (s *HostSink) fillFile(f *os.File, it *Item, src Source) error {
 	return err
 }
 
-// writeThrough writes a file into what is there: a regular file behind a link gets
+// writeThrough writes a file into what is there: a regular file that a link leads to gets
 // all of it, a pipe or a device the content.
 func (s *HostSink) writeThrough(it *Item, src Source) error {
 	f, err := os.OpenFile(s.Through, os.O_WRONLY|os.O_TRUNC, 0)

@@ -142,7 +142,7 @@ func (s *HostSource) load(items []*Item) {
 }
 
 func (s *HostSource) open(it *Item) (body, error) {
-	// Not a FIFO that has taken its place: that would wait for ever.
+	// Not a FIFO that has taken its place: that would wait forever.
 	flags := os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	if s.follows(it) {
 		flags &^= unix.O_NOFOLLOW

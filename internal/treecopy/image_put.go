@@ -113,7 +113,7 @@ func (s *ImageSink) dir(rel string, it *Item) error {
 	}
 	s.strip(it.Name, p, &m, kind)
 	last := dirMeta{member: it.Name, atime: m.Atime, mtime: m.Mtime}
-	// What is made in a directory with a default list inherits it: at the end.
+	// Files that are made in a directory with a default list inherit it, so it is set at the end.
 	if list, ok := m.Xattrs[acl.Default]; ok {
 		last.acl = list
 		m.Xattrs = without(m.Xattrs, acl.Default)

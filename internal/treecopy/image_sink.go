@@ -253,7 +253,7 @@ func (s *ImageSink) makeWay(d *desttree.Dir, p, rel string) (*unboot.Entry, erro
 	s.wait(d, p)
 	if s.tree.Used(p) {
 		// A directory, or a link to one, that is to become something else.
-		// What is on its way into it must be there before.
+		// Files that are on their way into it must be there before.
 		s.queue.settle()
 		s.tree.Forget()
 	}

@@ -81,7 +81,7 @@ func (l *lastWords) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// What has become shorter, or cannot be read to its end, is an error and not there;
+// A file that has become shorter, or cannot be read to its end, is an error and not there;
 // what has become longer is there as it is.
 func TestChangingSource(t *testing.T) {
 	f := mounted(t, "ext4")

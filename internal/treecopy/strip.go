@@ -11,7 +11,7 @@ import (
 	"github.com/unboot/unboot/internal/desttree"
 )
 
-// An ImageSink takes away metadata that a file system cannot keep. What nobody expects to
+// An ImageSink takes away metadata that a file system cannot keep. Metadata that nobody expects to
 // be kept, such as owners on vfat, goes without a word; other things are reported as lost.
 
 // strip takes away what is known to be of no use.
@@ -47,7 +47,7 @@ func without(attrs map[string][]byte, name string) map[string][]byte {
 	return rest
 }
 
-// learn looks at an error of a put, and says whether to try again with less. Only
+// learn looks at an error of a put, and reports whether to try again with less. Only
 // the call that sets an attribute, or the owner, can say that it is refused: the
 // error of a write, that the disk is full, is none of it.
 func (s *ImageSink) learn(member, p string, m *unboot.Metadata, err error) bool {

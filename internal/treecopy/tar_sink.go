@@ -59,7 +59,7 @@ func (s *TarSink) add(it *Item, src Source) error {
 	return err
 }
 
-// refused tells an error about a member, which is left out, from one of writing.
+// refused distinguishes an error about a member, which is left out, from one of writing.
 func (s *TarSink) refused(err error, it *Item, src Source) error {
 	if !errors.Is(err, tarball.ErrInvalid) {
 		return err

@@ -27,7 +27,7 @@ func dispatch(a *api.API, dir, file string) error {
 			delete(methods, n)
 		}
 	}
-	// A method with a misspelled name would answer nothing, and nobody would notice.
+	// A method with a misspelled name would answer nothing, and it would not be noticed.
 	for _, n := range slices.Sorted(maps.Keys(methods)) {
 		if !slices.Contains(notProcedures, n) {
 			return fmt.Errorf("Server.%s is the name of no procedure: methods that answer none are not exported", n)

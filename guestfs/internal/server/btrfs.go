@@ -3,7 +3,6 @@ package server
 import (
 	"path"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -11,12 +10,6 @@ import (
 	"github.com/unboot/unboot/internal/fsctl/btrfs"
 	"github.com/unboot/unboot/volume/probe"
 )
-
-// cString returns what is before the first NUL.
-func cString(b []byte) string {
-	s, _, _ := strings.Cut(string(b), "\x00")
-	return s
-}
 
 // withBtrfs mounts the btrfs on a device for a while, as withMounted does.
 func (s *Server) withBtrfs(device string, readOnly bool, f func(fs btrfs.FS) error) error {

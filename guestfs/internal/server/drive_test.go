@@ -19,7 +19,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// fileSum returns a sum of a file's content. Holes are passed over, and so are blocks of
+// fileSum returns a sum of a file's content. Holes are ignored, and so are blocks of
 // zeroes: which of them are holes changes by itself.
 func fileSum(t *testing.T, name string) [32]byte {
 	t.Helper()

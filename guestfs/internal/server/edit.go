@@ -37,7 +37,7 @@ func (s *Server) Rm(ctx context.Context, a *rpc.RmArgs) error {
 	return nil
 }
 
-// RmF is Rm to which it is no error if there is no file.
+// RmF is Rm to which it is not an error if there is no file.
 func (s *Server) RmF(ctx context.Context, a *rpc.RmFArgs) error {
 	if err := s.view().Unlinkat(cwd, a.Path, 0); err != nil && err != unix.ENOENT {
 		return perror(err, "%s", a.Path)

@@ -17,7 +17,7 @@ const (
 )
 
 // groupExceptions are groups for which it is not enough to have all methods, or not
-// necessary. A function says whether the group is available.
+// necessary. A function reports whether the group is available.
 var groupExceptions = map[string]func(*Server) bool{
 	// No longer groups, but programs may ask.
 	"augeas":   func(s *Server) bool { return hosttool.Has(augeas.Tools...) },

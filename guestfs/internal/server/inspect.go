@@ -39,7 +39,7 @@ func (s *Server) InspectOs(ctx context.Context) ([]string, error) {
 	found, err := img.Inspect(inspector.Image, unboot.ReadOnly())
 	found.Close()
 	if err = errors.Join(err, done()); err != nil {
-		// Devices without a system, most of them, which is no error.
+		// Devices without a system, most of them, which is not an error.
 		s.logf("inspect_os: %v", err)
 	}
 	for _, r := range found.Roots {

@@ -68,29 +68,6 @@ func TestIsoinfo(t *testing.T) {
 	wantError(t, c, rpc.ProcIsoinfo, &rpc.IsoinfoArgs{Isofile: "/empty"}, "/empty: not an ISO file or CD-ROM")
 }
 
-func TestIsoTime(t *testing.T) {
-	for in, want := range map[string]int64{
-		"2000010100000000\x00": 946684800, "2000010102000000\x08": 946684800, "1999123123000000\xfc": 946684800,
-		"0000000000000000\x00": -1, strings.Repeat("\x00", 17): -1, strings.Repeat("9", 17): -1,
-	} {
-		if got := isoTime([]byte(in)); got != want {
-			t.Errorf("%q: %d, want %d", in, got, want)
-		}
-	}
-}
-
-func FuzzParseIso(f *testing.F) {
-	f.Add([]byte("\x01CD001\x01"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d := make([]byte, isoSector)
-		copy(d, b)
-		copy(d, "\x01CD001")
-		if _, ok := parseIso(d); !ok {
-			t.Error("not parsed")
-		}
-	})
-}
-
 func TestKernelInfo(t *testing.T) {
 	needKernel(t)
 	c := connect(t, Drive{Path: image(t, 1)})

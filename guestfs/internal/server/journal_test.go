@@ -43,7 +43,7 @@ func TestJournal(t *testing.T) {
 	if err := invoke(c, rpc.ProcJournalOpen, &rpc.JournalOpenArgs{Directory: "/none"}, nil); !errors.Is(err, unix.ENOENT) {
 		t.Error(err)
 	}
-	// A file that is none of the journal's is passed over.
+	// A file that is none of the journal's is ignored.
 	wantOK(t, c, rpc.ProcInternalWrite, &rpc.InternalWriteArgs{Path: "/var/log/journal/bad.journal", Content: []byte("no journal")})
 	wantOK(t, c, rpc.ProcJournalOpen, &rpc.JournalOpenArgs{Directory: "/var/log/journal"})
 	wantError(t, c, rpc.ProcJournalGetRealtimeUsec, &rpc.None{}, "sd_journal_get_realtime_usec: Cannot assign requested address")
