@@ -121,7 +121,7 @@ func (t *tree) subView(v *lkl.View, p string) (*lkl.View, error) {
 }
 
 // forgetSub notes that no view has a directory any more. The descriptor is closed
-// by who comes next: a cleanup must not wait for the kernel.
+// by the next caller: a cleanup must not wait for the kernel.
 func (t *tree) forgetSub(id dirID, fd int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

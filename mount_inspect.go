@@ -10,7 +10,7 @@ import (
 )
 
 // An Inspection is the operating systems that were found in an image. It keeps some file
-// systems mounted, for what follows to be quick, until it is closed.
+// systems mounted until it is closed, so that later calls are quick.
 type Inspection struct {
 	// Roots are the systems, in the order of their devices. Media that install a system
 	// or run one are among them, with the format [inspect.Installer].
