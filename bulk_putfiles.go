@@ -48,7 +48,7 @@ func (f *FS) putChained(c *lkl.Chain, files []*NewFile, errs []error) {
 	writes := room[:0] // of each file, or its open if it is empty
 	var bounds [64]lkl.Link
 	last := bounds[:0] // the close of each file
-	// That of the chain as a whole is among those of the calls.
+	// The error of the chain as a whole is among those of its calls.
 	_ = f.call("put", ".", func(string) error {
 		for _, n := range files {
 			open := c.Openat(unix.AT_FDCWD, "/"+n.Name, createNew, permBits(n.Mode))

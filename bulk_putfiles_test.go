@@ -62,7 +62,7 @@ func TestPutFiles(t *testing.T) {
 		}
 	}
 	if _, err := root.Lstat("x"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a name that is no path made a file: %v", err)
+		t.Errorf("an invalid path made a file: %v", err)
 	}
 	if v, err := root.Getxattr("f40", "user.a"); string(v) != "b" {
 		t.Errorf("%q, %v", v, err)

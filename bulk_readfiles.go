@@ -45,7 +45,7 @@ func (f *FS) ReadFiles(entries []*Entry) ([][]byte, []error) {
 func (f *FS) readChained(c *lkl.Chain, entries []*Entry, data [][]byte, errs []error, buf []byte) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | openFlags
 	reads := make([]lkl.Link, len(entries))
-	// That of the chain as a whole is among those of the calls.
+	// The error of the chain as a whole is among those of its calls.
 	_ = f.call("read", ".", func(string) error {
 		rest := buf
 		for i, e := range entries {

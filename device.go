@@ -37,7 +37,7 @@ type Device struct {
 	// Content is what was found on the device, or nil if nothing is known
 	// there. Devices that hold one file system together have equal contents, each its own.
 	Content *probe.Info
-	// Problems are what is wrong with the device as far as it was noticed, in words.
+	// Problems describes, in words, the faults of the device that were noticed.
 	Problems []string
 
 	// in is the last graph that has the device: Parents and Children are asked of that.

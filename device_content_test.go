@@ -189,7 +189,7 @@ func TestPartOfSector(t *testing.T) {
 	}
 }
 
-// One disk of a btrfs on two is enough to read, as far as it is a mirror, and it is said.
+// One disk of a mirrored btrfs on two is enough to read it, and a warning says so.
 func TestDegraded(t *testing.T) {
 	testimg.Need(t, "mkfs.btrfs")
 	dir := filepath.Dir(shell(t, "a", "truncate -s 300M a b; mkfs.btrfs -q -f -d raid1 -m raid1 a b"))
@@ -233,7 +233,7 @@ func TestExternalJournal(t *testing.T) {
 }
 
 // The superblock of an XFS that is left in front of an ext4 does not keep that from being
-// read. What to write to, it leaves in doubt.
+// read. Which of the two to write to remains in doubt.
 func TestTwoSignatures(t *testing.T) {
 	testimg.Need(t, "mkfs.xfs")
 	ext := extWith(t, 32<<20, "in", "ext\n")

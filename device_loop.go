@@ -60,7 +60,7 @@ const maxLoopTries = 64
 // setLoop gives a loop device its file.
 func setLoop(loop *File, file int, readOnly bool) error {
 	// A struct loop_config of linux/loop.h: descriptor, size of blocks, and a struct
-	// loop_info64, of which only the flags are used.
+	// loop_info64; only its flags are used.
 	const size, flagsAt = 304, 60
 	config := make([]byte, size)
 	flags := uint32(unix.LO_FLAGS_AUTOCLEAR)

@@ -16,7 +16,7 @@ import (
 )
 
 // findDevices makes the graph of devices: those that the kernel has, with what
-// the scans know of them. What has not changed since the last time keeps its
+// the scans know of them. A device that has not changed since the last time keeps its
 // place in memory.
 func (img *Image) findDevices(found []*scan) error {
 	g := img.newGraph()
@@ -43,7 +43,7 @@ func (img *Image) findDevices(found []*scan) error {
 	return errors.Join(errs...)
 }
 
-// addScan adds a disk and its partitions, of which the kernel has nodes.
+// addScan adds a disk and those of its partitions for which the kernel has nodes.
 func (g *graph) addScan(s *scan, nodes []node) error {
 	nodes, err := g.img.addMissing(s, nodes)
 	if err != nil {
@@ -146,7 +146,7 @@ func (img *Image) partition(s *scan, n node) (*Device, error) {
 			Name: e.Name, UUID: e.UUID, Bootable: e.Bootable,
 		}
 		d.Content = s.parts[number]
-		// Of an extended partition the kernel shows the first KiB.
+		// The kernel shows only the first KiB of an extended partition.
 		if e.Extended || d.Size/1024 == n.blocks {
 			return d, nil
 		}

@@ -17,7 +17,7 @@ const openable = unix.O_ACCMODE | unix.O_EXCL | unix.O_SYNC | unix.O_DSYNC | uni
 // partition of is mounted or open in this way, and which keeps them from being mounted
 // meanwhile. See open(2). The file is closed with the image.
 //
-// To write to what is mounted would destroy it: that is unix.EBUSY even without os.O_EXCL. A
+// Writing to a mounted device would destroy it: that is unix.EBUSY even without os.O_EXCL. A
 // disk can be written to while a partition of it is mounted, as editors of partition tables
 // do. After the table or a file system has changed, [Image.Rescan] is to be called.
 //

@@ -19,7 +19,7 @@ type change struct {
 }
 
 // reconcile returns the steps that turn the kernel's partitions of a disk, by their
-// numbers, into those that are wanted. What is in both is in no step: it stays, whoever
+// numbers, into those that are wanted. A partition in both needs no step: it stays, whoever
 // uses it. One that begins elsewhere is taken away and added; one with another end is
 // resized, which the kernel allows while it is in use.
 func reconcile(have, want map[int]extent) []change {

@@ -23,7 +23,7 @@ import (
 // table cannot be read any more, which is an error too; other disks are looked at all the
 // same.
 //
-// A *[Device] or *[Disk] of before stays as it was. What has not changed is the
+// An earlier *[Device] or *[Disk] stays as it was. A device that has not changed is the
 // same value afterwards.
 func (img *Image) Rescan() error {
 	if err := img.err(); err != nil {
@@ -83,7 +83,7 @@ func (img *Image) rescanDisk(s *scan, d *Disk) (closeAll func(), err error) {
 	s.readTable(d.SectorSize)
 	s.size = d.Size
 	if s.table == nil && d.Table != "" && r.err != nil {
-		// That there is a table no more is not known.
+		// An error does not show that the table has gone.
 		return closeAll, fmt.Errorf("reading the partition table: %w", r.err)
 	}
 	err = img.updatePartitions(s, node)

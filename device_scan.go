@@ -31,7 +31,7 @@ type scan struct {
 	whole      int64            // bytes that are really there, if that is less than size; or 0
 	name       string           // that the kernel gave it
 
-	// Of a disk that is looked at again:
+	// For a disk that is looked at again:
 	busy  map[int]bool // the kernel's numbers of partitions that it keeps as they were
 	stays bool         // it cannot be read: everything is as it was
 }

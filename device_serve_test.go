@@ -7,7 +7,7 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// fakeDisk is a disk with nothing but what it must have.
+// fakeDisk is a disk with only the methods that it must have.
 type fakeDisk struct{ disk.Device }
 
 type discardDisk struct{ fakeDisk }

@@ -7,7 +7,7 @@ import (
 )
 
 // needsEnd are types that the kernel refuses to mount if their device is shorter than
-// they say. What they hold may be there all the same: other tools read it.
+// they say. Their contents may be there all the same: other tools read them.
 var needsEnd = set("ext2", "ext3", "ext4", "ext4dev", "xfs", "btrfs", "f2fs", "nilfs2", "jfs", "squashfs", "romfs", "cramfs")
 
 // packed are types that a driver reads in blocks larger than a sector, also where the file

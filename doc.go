@@ -48,8 +48,7 @@
 //
 // Everything of an image may be used from several goroutines. A [File], like
 // an os.File, has one offset; its ReadAt and WriteAt do not use it. Some thousand
-// files can be open at a time; one more is unix.EMFILE until some are closed. The
-// context
+// files can be open at a time; one more is unix.EMFILE until some are closed. The context
 // given to Open bounds the life of the image: when it ends, the kernel is
 // killed and every call returns an error. An image that is not trusted deserves
 // a context with a deadline, for corrupted metadata can keep a kernel busy

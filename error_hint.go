@@ -61,7 +61,7 @@ func (f *FS) hinted2(op, oldname, newname string, err error) error {
 	return err
 }
 
-// onlyFiles says what file systems of the FAT family do not have.
+// onlyFiles says what file systems of the FAT family lack.
 func (f *FS) onlyFiles(op, name string) string {
 	fstype := f.typeAt(name)
 	if fstype != "vfat" && fstype != "exfat" && fstype != "msdos" {
@@ -135,7 +135,7 @@ func (f *FS) linkHint(name string) string {
 }
 
 // limitHint says how many files are open, when that is too many. The limit itself
-// cannot be asked for then.
+// cannot be read then.
 func (f *FS) limitHint() string {
 	f.t.mu.Lock()
 	defer f.t.mu.Unlock()

@@ -114,7 +114,7 @@ func (img *Image) explain(err error, mark lkl.LogMark, inode func() uint64) erro
 	return err
 }
 
-// noInode is for what is not about a file.
+// noInode is for errors that are not about a file.
 func noInode() uint64 { return 0 }
 
 // inodeAt returns what identifies the inode of a path of a view, if it has one.

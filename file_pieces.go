@@ -198,7 +198,7 @@ func (o *pieceWriter) writeRest() error {
 		return err
 	}
 	defer free()
-	// What the kernel does not read but find takes so little time that nothing
+	// Finding data without reading it takes the kernel so little time that nothing
 	// is gained by doing it ahead.
 	for found := o.file != nil; found; {
 		before := o.sent

@@ -82,7 +82,7 @@ func TestWriteRangeTo(t *testing.T) {
 	}
 }
 
-// limitWriter takes so many bytes, and then fails.
+// limitWriter takes n bytes, and then fails.
 type limitWriter struct {
 	left int
 	err  error

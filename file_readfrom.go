@@ -48,7 +48,7 @@ type pieceReader struct {
 	cur  filePiece // what has been read and is not being written
 	rest []byte    // what has been read and does not belong to cur
 
-	// Of the goroutine that writes, if there is one. Memory comes back by
+	// For the goroutine that writes, if there is one. Memory comes back by
 	// empty, which is closed when writing has failed.
 	full    chan filePiece
 	empty   chan []byte

@@ -35,7 +35,7 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 		case !out.moved && f.step(out.off, out.off):
 			return out.n, nil
 		}
-		// Somebody has moved the offset: what comes next is there.
+		// Another caller has moved the offset: the rest is read from there.
 	}
 }
 

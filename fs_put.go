@@ -24,7 +24,7 @@ type Metadata struct {
 	// Atime and Mtime are set unless zero.
 	Atime, Mtime time.Time
 	// Xattrs holds extended attributes: all of them when read, and those to
-	// set when written. What a file system cannot store is an error.
+	// set when written. Metadata that a file system cannot store is an error.
 	Xattrs map[string][]byte
 	// Link is the target of a symbolic link.
 	Link string
@@ -35,7 +35,7 @@ type Metadata struct {
 	Size int64
 }
 
-// Metadata reads what [FS.Put] can write; of a symbolic link, its own.
+// Metadata reads what [FS.Put] can write; for a symbolic link, that of the link itself.
 func (f *FS) Metadata(name string) (*Metadata, error) {
 	e, err := f.entry("lstat", name, unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *FS) Put(name string, m *Metadata, r io.Reader) error {
 	var data []byte
 	var err error
 	if r != nil {
-		// One more byte than is known of, to see the end.
+		// One byte more than the known size, to see the end.
 		size := maxChained
 		if m.Size > 0 && m.Size < maxChained {
 			size = int(m.Size) + 1

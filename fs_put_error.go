@@ -20,8 +20,8 @@ import (
 // It distinguishes a full disk from an attribute for which there is no room: both are
 // unix.ENOSPC.
 type CallError struct {
-	// Call is "write", "chown", "chmod", "setxattr" or "utimens". Of a file
-	// whose write has failed not all content is there; of the others it is.
+	// Call is "write", "chown", "chmod", "setxattr" or "utimens". A file
+	// whose write has failed lacks some of its content; the others have all of it.
 	Call string
 	// Attr is the extended attribute of a setxattr.
 	Attr string

@@ -53,7 +53,7 @@ func (f *FS) Name() string { return f.name }
 func (f *FS) FS() fs.FS { return f }
 
 // Close makes all methods of a result of [FS.OpenRoot] or [FS.Sub] fail with
-// fs.ErrClosed. Files that were opened by it stay open. Of a whole tree, it is
+// fs.ErrClosed. Files that were opened by it stay open. For a whole tree, it is
 // [FS.Unmount].
 func (f *FS) Close() error {
 	if !f.sub {
@@ -121,7 +121,7 @@ func (t *tree) subView(v *lkl.View, p string) (*lkl.View, error) {
 }
 
 // forgetSub notes that no view has a directory any more. The descriptor is closed
-// by who comes next: a cleanup must not wait for the kernel.
+// by the next caller: a cleanup must not wait for the kernel.
 func (t *tree) forgetSub(id dirID, fd int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -143,8 +143,9 @@ func (t *tree) unmountOne(i int) error {
 		k.CloseFd(t.root)
 		err = k.Unmount(t.dir, unix.UMOUNT_NOFOLLOW)
 		if errors.Is(err, unix.EBUSY) {
-			// Somebody else has a descriptor in it. With the tree gone
-			// they cannot use the image's name space by mistake.
+			// Another user of the kernel has a descriptor in it. With the tree
+			// gone, it cannot use the image's name space by mistake. The EBUSY is
+			// returned all the same: the file system is still mounted for it.
 			k.Unmount(t.dir, unix.MNT_DETACH)
 		}
 	}

@@ -35,7 +35,7 @@ func (img *Image) EmptyTree() (*FS, error) {
 
 // UnmountAt writes and unmounts what is mounted on the directory dir of the tree, the
 // last of several. flags are those of umount2(2): unix.MNT_DETACH makes it go away
-// although it is in use. Of the root, [FS.Unmount] is to be called. Errors are
+// although it is in use. For the root, [FS.Unmount] is to be called. Errors are
 // *fs.PathError: unix.EINVAL where nothing is mounted, unix.EBUSY for what is in use or
 // has others mounted in it.
 func (f *FS) UnmountAt(dir string, flags int) error {

@@ -42,8 +42,8 @@ var drivers = map[string][]driver{
 	},
 }
 
-// inKernel are the drivers for block devices that this kernel has. A type that none of
-// them is for is named, but counts as no file system: nothing could be done with it.
+// inKernel are the drivers for block devices that this kernel has. A type without one
+// is named, but does not count as a file system: nothing could be done with it.
 var inKernel = set(
 	"affs", "befs", "bfs", "btrfs", "cramfs", "efs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs",
 	"hfs", "hfsplus", "hpfs", "iso9660", "jfs", "minix", "msdos", "nilfs2", "ntfs3", "omfs", "qnx4",
@@ -59,7 +59,7 @@ func set(names ...string) map[string]bool {
 }
 
 // readOnlyTypes are never mounted for writing: the driver refuses, or its
-// writing is not to be trusted, as of those that no test here writes to.
+// writing is not to be trusted, as for those that no test here writes to.
 var readOnlyTypes = set(
 	"iso9660", "squashfs", "erofs", "cramfs", "romfs", "ufs", "befs", "efs", "qnx4",
 	"affs", "bfs", "hpfs", "omfs",

@@ -10,7 +10,7 @@ import (
 )
 
 // An Inspection is the operating systems that were found in an image. It keeps some file
-// systems mounted, for what follows to be quick, until it is closed.
+// systems mounted until it is closed, so that later calls are quick.
 type Inspection struct {
 	// Roots are the systems, in the order of their devices. Media that install a system
 	// or run one are among them, with the format [inspect.Installer].
@@ -45,7 +45,7 @@ func (in *Inspection) Installed() []*inspect.Root {
 	return slices.DeleteFunc(slices.Clone(in.Roots), func(r *inspect.Root) bool { return r.Format == inspect.Installer })
 }
 
-// Close unmounts what the inspection has mounted, but for the trees that Mount has returned.
+// Close unmounts what the inspection has mounted, except for the trees that Mount has returned.
 func (in *Inspection) Close() { in.src.close() }
 
 // FS returns the file system on a device, as Inspect mounts it. It is unmounted by Close,

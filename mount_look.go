@@ -61,7 +61,7 @@ func (l lookFS) ReadHead(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// readHead reads the start of a file. whole says that there is no more of it below the
+// readHead reads the start of a file. whole reports that there is no more of it below the
 // limit.
 func (l lookFS) readHead(path string, limit int64) (data []byte, whole bool, err error) {
 	var st unix.Statx_t
@@ -101,7 +101,7 @@ func (l lookFS) ReadNames(dir string) (list []fs.DirEntry, complete bool, err er
 }
 
 func (l lookFS) readNames(path string) (list []fs.DirEntry, complete bool, err error) {
-	// The last one says by its emptiness that there is no more.
+	// If the last read is empty, the directory has no more names.
 	const parts, last = 2, 512
 	buf := make([]byte, parts*namesSize+last)
 	bufs := [][]byte{buf[:namesSize], buf[namesSize : parts*namesSize], buf[parts*namesSize:]}
@@ -153,7 +153,7 @@ func appendNames(list []fs.DirEntry, b []byte) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-// A listedName is an entry of a directory, of which no more is known than its name and,
+// A listedName is an entry of a directory, known only by its name and,
 // maybe, its type: DT_ of readdir(3).
 type listedName struct {
 	name string

@@ -35,7 +35,7 @@ func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
 	if err != nil {
 		return &fs.PathError{Op: "mount", Path: file, Err: f.t.img.explain(err, mark, inodeAt(f.view, "/"+file))}
 	}
-	// Once it is not mounted it goes away by itself.
+	// Once it is no longer mounted, the device goes away by itself.
 	defer loop.Close()
 	if err := f.mountDeviceAt(d, m); err != nil {
 		return err

@@ -98,7 +98,7 @@ func (s *survey) mount(m Mount) (*FS, error) {
 }
 
 // take returns a kept tree that is just what m says, or nil. What is kept of the device
-// otherwise is in the way of other options, but for btrfs, whose subvolumes have
+// otherwise is in the way of other options, except for btrfs, whose subvolumes have
 // options of their own.
 func (s *survey) take(m Mount) *FS {
 	var found *FS
@@ -118,7 +118,7 @@ func (s *survey) take(m Mount) *FS {
 	return found
 }
 
-// sameAs reports whether two mounts are the same but for the directory.
+// sameAs reports whether two mounts are the same except for the directory.
 func (m Mount) sameAs(o Mount) bool {
 	return m.Device == o.Device && m.Type == o.Type && m.Data == o.Data && m.ReadOnly == o.ReadOnly
 }

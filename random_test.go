@@ -49,7 +49,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// inMemory moves an image to where to sync costs nothing, if there is such a place.
+// inMemory moves an image to where syncing costs nothing, if there is such a place.
 func inMemory(t *testing.T, image string) string {
 	dir, err := os.MkdirTemp("/dev/shm", "unboot-random-")
 	if err != nil {

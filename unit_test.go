@@ -36,7 +36,7 @@ func TestCleanPath(t *testing.T) {
 	}
 }
 
-// validPath is fs.ValidPath, but for UTF-8.
+// validPath is fs.ValidPath, except for UTF-8.
 func FuzzValidPath(f *testing.F) {
 	for _, s := range []string{".", "", "a", "/a", "a/", "a//b", "a/./b", "..", "a/..", "\xff", "a/...", "..a/b."} {
 		f.Add(s)

@@ -204,7 +204,7 @@ func (w *walker) await(r *walkReader, d *walkDir) {
 }
 
 // walk gives out the entries of a directory and all below. It returns false if
-// the loop was ended. What waits to be walked is on a stack here and not
+// the loop was ended. Directories that wait to be walked are on a stack here and not
 // the goroutine's, since trees can be deep.
 func (w *walker) walk(e *Entry, d *walkDir) bool {
 	r := w.newReader()

@@ -19,7 +19,7 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// An error of which the kernel has said nothing does not quote what it said of
+// An error about which the kernel has said nothing does not quote what it said of
 // other things.
 func TestErrorWithoutWords(t *testing.T) {
 	image, _ := streamImage(t, "ext4")
@@ -40,7 +40,7 @@ func TestErrorWithoutWords(t *testing.T) {
 	}
 }
 
-// Of what the kernel says, an error quotes what is about its file.
+// An error quotes those of the kernel's messages that are about its file.
 func TestErrorNamesFile(t *testing.T) {
 	image := blank(t, "btrfs")
 	img := open(t, image, unboot.Writable())

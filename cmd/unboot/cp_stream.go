@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"path"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/cause"
 	"golang.org/x/sys/unix"
 )
 
@@ -99,6 +99,6 @@ func (a *app) openStream(name string) (*os.File, error) {
 		}
 		return r.f, r.err
 	case <-a.ctx.Done():
-		return nil, context.Cause(a.ctx)
+		return nil, cause.Of(a.ctx)
 	}
 }

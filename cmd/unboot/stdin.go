@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"os"
+
+	"github.com/unboot/unboot/internal/cause"
 )
 
 // stdin returns standard input. Waiting for more of a pipe or a terminal ends with the
@@ -70,7 +72,7 @@ func (r *pipeReader) Read(b []byte) (int, error) {
 		select {
 		case r.cur = <-r.full:
 		case <-r.ctx.Done():
-			return 0, context.Cause(r.ctx)
+			return 0, cause.Of(r.ctx)
 		}
 	}
 	n := copy(b, r.cur.buf[r.off:r.cur.n])

@@ -128,7 +128,7 @@ func TestCallEndsWithContext(t *testing.T) {
 	<-w.entered
 	stop := errors.New("stop")
 	cancel(stop)
-	if err := <-done; err != stop {
+	if err := <-done; !errors.Is(err, stop) || !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve: %v", err)
 	}
 	if b := <-answer; len(b) > 0 {

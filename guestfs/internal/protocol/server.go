@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/unboot/unboot/guestfs/internal/xdr"
+	"github.com/unboot/unboot/internal/cause"
 )
 
 // Transfer is the file that a call carries.
@@ -54,9 +55,9 @@ type writeOnly struct{ io.Writer }
 func (writeOnly) Read([]byte) (int, error) { return 0, io.EOF }
 func (writeOnly) Close() error             { return nil }
 
-// Serve answers the calls that come over rw until the library closes it, which is no
-// error. It closes rw. If ctx ends, a call that runs is given up, and Serve returns
-// the context's cause when its handler has returned.
+// Serve answers the calls that come over rw until the library closes it, which is not
+// an error. It closes rw. If ctx ends, a call that runs is given up, and Serve returns
+// the context's cause, which also wraps ctx.Err(), when its handler has returned.
 func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 	c := newConn(rw)
 	defer c.close(io.EOF)
@@ -64,7 +65,7 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 	defer stop()
 	for {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return cause.Of(ctx)
 		}
 		f, err := c.next()
 		if err == nil && f.word != 0 {
@@ -76,7 +77,7 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return cause.Of(ctx)
 		case err == io.EOF:
 			return nil
 		default:
@@ -120,7 +121,7 @@ func (s *Server) serveCall(ctx context.Context, c *conn, f frame) error {
 	if serving.Err() != nil {
 		// The library is to see the end of the connection, as when qemu ends, and no
 		// answer: it would believe that the next call will be answered.
-		return context.Cause(serving)
+		return cause.Of(serving)
 	}
 	switch transfer {
 	case FileIn:

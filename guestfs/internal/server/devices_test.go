@@ -50,8 +50,8 @@ func put(t *testing.T, image, file string, offset int64) {
 	testimg.MustRun(t, "dd", "if="+file, "of="+image, "bs=1M", fmt.Sprint("seek=", offset), "conv=notrunc,sparse", "status=none")
 }
 
-// sfdisk gives an image a partition table.
-func sfdisk(t *testing.T, image, script string) {
+// runSfdisk gives an image a partition table.
+func runSfdisk(t *testing.T, image, script string) {
 	t.Helper()
 	testimg.Need(t, "sfdisk")
 	cmd := exec.Command("sfdisk", "-q", image)
@@ -134,7 +134,7 @@ func drives(t *testing.T) []Drive {
 	t.Helper()
 	testimg.Need(t, "sfdisk", "mkfs.ext4", "mkfs.xfs", "mkfs.vfat", "mkswap")
 	gpt := image(t, 480)
-	sfdisk(t, gpt, `label: gpt
+	runSfdisk(t, gpt, `label: gpt
 label-id: 11111111-2222-3333-4444-555555555555
 start=2048, size=48M, name=root, uuid=11111111-2222-3333-4444-000000000001
 size=320M, attrs=RequiredPartition
@@ -153,7 +153,7 @@ size=16M
 	put(t, gpt, part(16, "mkswap", "-q", "-L", "swp"), 369)
 	put(t, gpt, part(40, "mkfs.vfat", "-n", "ESP"), 385)
 	dos := image(t, 200)
-	sfdisk(t, dos, "label: dos\nlabel-id: 0xdeadbeef\n2048,40M,83,*\n,40M,c\n,,5\n,20M,82\n,30M,83\n")
+	runSfdisk(t, dos, "label: dos\nlabel-id: 0xdeadbeef\n2048,40M,83,*\n,40M,c\n,,5\n,20M,82\n,30M,83\n")
 	return []Drive{{Path: gpt, Label: "gpt"}, {Path: dos}, {Path: part(20, "mkfs.ext2", "-q", "-L", "whole")}, {Path: image(t, 8)}}
 }
 

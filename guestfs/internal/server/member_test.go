@@ -13,7 +13,7 @@ import (
 func TestMember(t *testing.T) {
 	needKernel(t)
 	disk := image(t, 64)
-	sfdisk(t, disk, "label: dos\nstart=2048,size=65536,type=83\n")
+	runSfdisk(t, disk, "label: dos\nstart=2048,size=65536,type=83\n")
 	put(t, disk, testimg.FS(t, "ext4", testimg.Options{Size: 32 << 20}), 1)
 	f, err := os.OpenFile(disk, os.O_RDWR, 0)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestWipefs(t *testing.T) {
 	needKernel(t)
 	testimg.Need(t, "mkfs.ext4", "wipefs", "sfdisk", "blkid")
 	disk := image(t, 16)
-	sfdisk(t, disk, "label: gpt\n2048,4M\n")
+	runSfdisk(t, disk, "label: gpt\n2048,4M\n")
 	c := connect(t, Drive{Path: disk})
 	wantOK(t, c, rpc.ProcMkfs, &rpc.MkfsArgs{Fstype: "ext4", Device: "/dev/sda1"})
 	wantText(t, c, rpc.ProcVfsType, &rpc.VfsTypeArgs{Mountable: "/dev/sda1"}, "ext4")

@@ -17,7 +17,7 @@ func TestToolDamage(t *testing.T) {
 	needKernel(t)
 	testimg.Need(t, "sh", "dd")
 	disk := image(t, 16)
-	sfdisk(t, disk, "label: dos\n2048,4M\n8M,4M\n")
+	runSfdisk(t, disk, "label: dos\n2048,4M\n8M,4M\n")
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	before, err := os.ReadFile(disk)
