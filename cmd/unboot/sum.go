@@ -47,7 +47,7 @@ func (s *summer) run(a *app, args []string) error {
 	newHash := map[string]func() hash.Hash{
 		"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New,
 		"sha384": sha512.New384, "sha512": sha512.New,
-	// The names of the programs work, too: sha256sum.
+		// The names of the programs work, too: sha256sum.
 	}[strings.TrimSuffix(strings.ToLower(s.algorithm), "sum")]
 	if newHash == nil {
 		return badUsage("no algorithm %s (expected md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
