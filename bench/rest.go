@@ -49,6 +49,7 @@ func benchMemory(e *env) (rows []row, err error) {
 	return rows, nil
 }
 
+// peak returns the largest resident size that a process has had so far.
 func peak(pid int) (kib int, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -66,11 +67,14 @@ func peak(pid int) (kib int, err error) {
 // left counts what a program that opens images could leave behind.
 type left struct{ processes, descriptors, goroutines, mappings, files int }
 
+// count counts them in this process. Errors count as none: /proc is always there, and the
+// difference between two counts is what matters.
 func count() left {
 	fds, _ := os.ReadDir("/proc/self/fd")
 	maps, _ := os.ReadFile("/proc/self/maps")
 	files, _ := os.ReadDir(os.TempDir())
 	n := left{descriptors: len(fds), goroutines: runtime.NumGoroutine(), mappings: strings.Count(string(maps), "memfd:"), files: len(files)}
+	// Each thread has a list of the children that it started.
 	tasks, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, path := range tasks {
 		data, _ := os.ReadFile(path)
@@ -79,6 +83,8 @@ func count() left {
 	return n
 }
 
+// over reports whether more of anything is left than before. Less is possible: the runtime
+// may have ended a goroutine meanwhile.
 func (l left) over(before left) bool {
 	return l.processes > before.processes || l.descriptors > before.descriptors ||
 		l.goroutines > before.goroutines || l.mappings > before.mappings || l.files > before.files
@@ -99,7 +105,7 @@ func benchLeaks(e *env) ([]row, error) {
 		_, err = f.ReadDir(".")
 		return err
 	}
-	if err := open(); err != nil { // what a program keeps for its life
+	if err := open(); err != nil { // what a program keeps for its lifetime is not a leak
 		return nil, err
 	}
 	before, start := count(), time.Now()

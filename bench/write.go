@@ -8,9 +8,9 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// onCopy runs work with a copy of an empty image, which nothing else is writing to the
-// disk by then. The time of unboot ends when the process has, which is when all is on
-// the disk; that of the host's tools when they have synced what they wrote.
+// onCopy runs work with a copy of an empty image, when nothing else is being written to the
+// disk any more. Both sides are measured until their data is on the disk: unboot has synced
+// it when its process ends, and the host's tools are asked to.
 func (e *env) onCopy(work func(image string) (sample, error)) (s sample, err error) {
 	blank, err := e.blankImage()
 	if err != nil {
@@ -39,7 +39,8 @@ func (e *env) unbootOnCopy(input string, args ...string) *side {
 	})
 }
 
-// onMountedCopy is that for the host's kernel.
+// onMountedCopy is a side that works on such a copy, mounted by the host's kernel. Mounting
+// and unmounting are not measured. Without root there is no such side.
 func (e *env) onMountedCopy(name string, work func(dir string) (sample, error)) *side {
 	if os.Geteuid() != 0 {
 		return nil
