@@ -17,16 +17,18 @@ import (
 // An env is what the benchmarks share: the program, the images, a directory.
 type env struct {
 	programs            // what is measured
-	before    *programs // of an earlier version, to compare with, or nil
-	factor    float64
+	before    *programs // an earlier version to compare with, or nil
+	factor    float64   // of the number of runs
 	appliance bool
 	work      string // directory on a disk, not a tmpfs
-	load      string // at the start
+	load      string // at the start, before the benchmarks add to it
 
 	share, debian string // images
 	images        map[string]string
 }
 
+// newEnv builds the images that several benchmarks use, unless they are in the cache of test
+// images. Without the Debian image, only the benchmarks that need it are left out.
 func newEnv(unboot, before string, factor float64, appliance bool) (e *env, err error) {
 	e = &env{factor: factor, appliance: appliance, load: loadAverage(), images: map[string]string{}}
 	self, err := os.Executable()
@@ -59,7 +61,8 @@ func newEnv(unboot, before string, factor float64, appliance bool) (e *env, err 
 
 func (e *env) close() { os.RemoveAll(e.work) }
 
-// bigFile returns the host path of a file of 1 GiB that does not compress.
+// bigFile returns the host path of a file of 1 GiB that does not compress, so that no file
+// system or disk can save work with it.
 func (e *env) bigFile() (string, error) {
 	path := filepath.Join(e.work, "tree", "big")
 	if _, err := os.Stat(path); err == nil {
@@ -78,6 +81,7 @@ func (e *env) bigFile() (string, error) {
 			return "", err
 		}
 	}
+	// Otherwise the host would write it back while something is measured.
 	return path, f.Sync()
 }
 
@@ -92,14 +96,17 @@ func (e *env) bigImage() (string, error) {
 	})
 }
 
-// blankImage returns an empty ext4 image of 3 GiB, of which each run takes a copy. All
-// is initialized, so that no side has a thread doing that while it is measured.
+// blankImage returns an empty ext4 image of 3 GiB, of which each run takes a copy. Its inode
+// tables and journal are initialized, which the kernel would otherwise do in a thread while
+// a side is measured.
 func (e *env) blankImage() (string, error) {
 	return e.image("blank.img", func(out string) error {
 		return mke2fs(out, 3<<30, "-E", "lazy_itable_init=0,lazy_journal_init=0")
 	})
 }
 
+// image returns an image by its name, and makes it if this run has not done so yet. Its data
+// is in the page cache and on the disk then.
 func (e *env) image(name string, make func(out string) error) (string, error) {
 	if path := e.images[name]; path != "" {
 		return path, preread(path)
@@ -123,8 +130,8 @@ func mke2fs(out string, size int64, args ...string) error {
 	return err
 }
 
-// settle writes a file to the disk, and all else of its file system, so that
-// no run pays for what was written before it.
+// settle writes a file and the rest of its file system to the disk, so that no run waits
+// for what was written before it.
 func settle(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -134,7 +141,8 @@ func settle(path string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-// preread has the host read the data of an image into its page cache.
+// preread has the host read the data of an image into its page cache. Holes are skipped:
+// reading them would fill the cache with zeros.
 func preread(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -153,13 +161,16 @@ func preread(path string) error {
 			return err
 		}
 		r := io.NewSectionReader(f, start, off-start)
+		// The structs hide other methods, with which the copy would not use this
+		// buffer.
 		if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, buf); err != nil {
 			return err
 		}
 	}
 }
 
-// loopMount mounts an image with the host's kernel. Its file system is cold.
+// loopMount mounts an image with the host's kernel. Nothing of its file system is cached
+// then, while its blocks are, as for the other side.
 func (e *env) loopMount(image, options string) (dir string, umount func() error, err error) {
 	dir, err = os.MkdirTemp(e.work, "mnt-")
 	if err != nil {
@@ -177,7 +188,8 @@ func (e *env) loopMount(image, options string) (dir string, umount func() error,
 	}, nil
 }
 
-// mounted is a side that works on the host's mount of an image, read-only.
+// mounted is a side that works on the host's mount of an image, read-only. Mounting needs
+// root: without it, the line has no such side.
 func (e *env) mounted(name, image string, work func(dir string) (sample, error)) *side {
 	if os.Geteuid() != 0 {
 		return nil

@@ -27,7 +27,7 @@ const (
 )
 
 func futex(word *uint32, op, val uint32) {
-	// Raw: the scheduler of Go has no part in the floor.
+	// Raw system calls: the scheduler of Go is not part of the floor.
 	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(val), 0, 0, 0)
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/unboot/unboot/guestfs"
 )
 
-// benchGuestfs: programs of libguestfs, from Debian's packages, with unboot in the place
-// of qemu, and on request with libguestfs's own appliance. There it runs without KVM,
+// benchGuestfs: programs of libguestfs, from Debian's packages, with unboot instead of
+// qemu, and on request with libguestfs's own appliance. There it runs without KVM,
 // which not every machine has.
 func benchGuestfs(e *env) (rows []row, err error) {
 	if e.debian == "" {

@@ -138,7 +138,7 @@ type fleetResult struct {
 	self, kernel int // KiB
 }
 
-// inspectFleet is the child.
+// inspectFleet is the main function of the child.
 func inspectFleet(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {

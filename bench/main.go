@@ -4,7 +4,7 @@
 // Both sides of a line run in turns in one process, so that a change of the
 // machine's speed meets both. Each run of a side starts with nothing of the image's
 // file system cached by its kernel, and with the image in the host's page cache.
-// What a side needs before (to mount, to copy an empty image) is not counted, except
+// Preparation (mounting, copying an empty image) is not counted, except
 // for unboot, whose time is that of the whole process.
 package main
 

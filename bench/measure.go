@@ -15,8 +15,10 @@ type sample struct {
 	before time.Duration
 }
 
+// samples are the runs of one side, in the order in which they were made.
 type samples []sample
 
+// sorted returns one of the times of all samples, in ascending order.
 func (s samples) sorted(of func(sample) time.Duration) []time.Duration {
 	var d []time.Duration
 	for _, x := range s {
@@ -26,10 +28,13 @@ func (s samples) sorted(of func(sample) time.Duration) []time.Duration {
 	return d
 }
 
+// min returns the shortest run: the one that the rest of the machine disturbed least.
 func (s samples) min() time.Duration { return s.sorted(wall)[0] }
 
 func (s samples) median() time.Duration { return s.middle(wall) }
 
+// middle returns the median of a time. Unlike the mean, a few runs that were disturbed do
+// not change it; of an even number of runs it is the mean of the two in the middle.
 func (s samples) middle(of func(sample) time.Duration) time.Duration {
 	d := s.sorted(of)
 	return (d[(len(d)-1)/2] + d[len(d)/2]) / 2
@@ -39,7 +44,8 @@ func wall(s sample) time.Duration { return s.wall }
 
 func before(s sample) time.Duration { return s.before }
 
-// split says where the time goes.
+// split shows how the median divides into user and system time. Without a process of its
+// own, a side has neither. The three medians are of different runs, so they need not add up.
 func (s samples) split() string {
 	user := s.middle(func(s sample) time.Duration { return s.user })
 	sys := s.middle(func(s sample) time.Duration { return s.sys })
@@ -55,6 +61,7 @@ const budget = 20 * time.Second
 // turns runs the sides one after the other, n times, and begins with another one each
 // time. The first turn, which fills caches, does not count. A nil side has no samples.
 func (e *env) turns(n int, sides ...*side) ([]samples, error) {
+	// The median of fewer runs may be an outlier.
 	n = max(3, int(float64(n)*e.factor))
 	all := make([]samples, len(sides))
 	start := time.Now()
@@ -63,6 +70,7 @@ func (e *env) turns(n int, sides ...*side) ([]samples, error) {
 			break
 		}
 		for i := range sides {
+			// What runs first would always meet the caches as the last one left them.
 			i = (i + turn) % len(sides)
 			if sides[i] == nil {
 				continue
@@ -114,6 +122,7 @@ func (e *env) pairs(n int, a, b *side) (sa, sb samples, err error) {
 func timed(cmd *exec.Cmd) (sample, error) {
 	start := time.Now()
 	err := cmd.Run()
+	// Taken before anything else is done, and also if the command failed.
 	s := sample{wall: time.Since(start)}
 	if cmd.ProcessState != nil {
 		s.user, s.sys = cmd.ProcessState.UserTime(), cmd.ProcessState.SystemTime()

@@ -12,7 +12,7 @@ import (
 	"github.com/unboot/unboot"
 )
 
-// benchMemory: the most that the kernel's process had in memory.
+// benchMemory: the peak memory of the kernel's process.
 func benchMemory(e *env) (rows []row, err error) {
 	const limit = 24 << 10
 	for _, all := range []bool{false, true} {

@@ -11,7 +11,7 @@ import (
 )
 
 // A side is one of the things that a line compares. Its run does the work once, with the
-// preparation it needs, and returns what the work alone took.
+// preparation it needs, and returns the time of the work alone.
 type side struct {
 	name string
 	run  func() (sample, error)
@@ -77,10 +77,10 @@ func (e *env) library(args ...string) *side {
 	})
 }
 
-// alone returns the side without an earlier version of it: it measures something else.
+// alone returns the side without its earlier version, which measures something else.
 func (s *side) alone() *side { return &side{name: s.name, run: s.run} }
 
-// child is what the new process does.
+// child is the main function of the new process.
 func child(args []string) error {
 	var d time.Duration
 	var err error

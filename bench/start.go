@@ -42,7 +42,7 @@ func benchLs(e *env) (rows []row, err error) {
 	return rows, nil
 }
 
-// benchInfo: all that can be said about an image, its operating system included.
+// benchInfo: all information about an image, including its operating system.
 func benchInfo(e *env) ([]row, error) {
 	if e.debian == "" {
 		return nil, nil
@@ -58,8 +58,8 @@ func benchInfo(e *env) ([]row, error) {
 		"strace -f -r unboot info IMAGE")}, nil
 }
 
-// openFirst opens an image and reads a file: what a program that wants to know one
-// thing of an image waits for.
+// openFirst opens an image and reads a file: the least that a program waits for that needs
+// a single fact about an image.
 func openFirst(path, device, file string) (time.Duration, error) {
 	start := time.Now()
 	img, err := unboot.Open(context.Background(), path)

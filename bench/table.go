@@ -82,7 +82,7 @@ func changes(rows []row) string {
 	return b.String()
 }
 
-// table prints rows as Markdown, and what is to be said of those that missed.
+// table prints rows as Markdown, and the hints of those that missed their target.
 func table(rows []row) string {
 	var b strings.Builder
 	b.WriteString("| work | unboot, min / median | against | its min / median | ratio | target | |\n")

@@ -17,15 +17,17 @@ import (
 	"github.com/unboot/unboot/disk"
 )
 
-// An app is one run of a command.
+// An app is one run of a command: its streams, its options, and the images that it
+// has opened.
 type app struct {
 	table []*command
 	cmd   string
-	// ctx ends with the first signal: a command that has something to
-	// finish then finishes it.
+	// ctx ends with the first signal. Commands look at it between two files, so that
+	// the file at hand is finished.
 	ctx context.Context
-	// life is that of the kernels: it ends with the first signal if nothing
-	// is being written, with the second otherwise.
+	// life is the context of the kernels. It ends with the first signal if no image
+	// is open for writing, and with the second otherwise: a kernel that is killed
+	// while it writes leaves a journal to replay, or damage where there is none.
 	life context.Context
 
 	out    *bufio.Writer // standard output
@@ -33,20 +35,20 @@ type app struct {
 	linked bool          // a symbolic link was made on the host
 
 	opts     openOptions
-	patience time.Duration // with other programs that write to an image
+	patience time.Duration // how long to wait for other programs that write to an image
 	images   []*opened
 	writing  atomic.Bool
 
 	signals  atomic.Int32
 	stop     context.CancelFunc
 	kill     context.CancelCauseFunc
-	mu       sync.Mutex // of standard error
+	mu       sync.Mutex // guards standard error, which the progress line shares
 	said     string     // guarded by mu: the last message
-	again    int        // guarded by mu: how often it came once more
+	again    int        // guarded by mu: how often it was repeated
 	progress *progress
 }
 
-// openOptions are those that all commands with images have.
+// openOptions are the options that all commands with images have.
 type openOptions struct {
 	mounts  []string
 	add     []string
@@ -60,6 +62,8 @@ func newApp(table []*command, cmd string) *app {
 	a := &app{table: table, cmd: cmd, opts: openOptions{cpu: -1}, patience: disk.Patience, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.life, a.kill = context.WithCancelCause(context.Background())
+	// signal.Notify drops what does not fit into the channel: there is room for a
+	// second signal while the first is handled.
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -70,6 +74,7 @@ func newApp(table []*command, cmd string) *app {
 			case a.signals.Load() > 2:
 				os.Exit(exitSignal) // the kernel dies with us
 			case !a.writing.Load() || a.signals.Load() > 1:
+				// The cause is what every pending call into the kernel then returns.
 				a.kill(fmt.Errorf("stopped: %v", s))
 			default:
 				a.warn(fmt.Errorf("%v: finishing what was started; repeat the signal to stop at once", s))
@@ -101,7 +106,7 @@ func (f *flagSet) globs(p *[]glob) {
 
 func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 
-// openOptions translates to those of package unboot.
+// openOptions translates the options of the command line into those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
 	var o []unboot.Option
 	if to.write {
@@ -114,6 +119,8 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 		o = append(o, unboot.SectorSize(a.opts.sector))
 	}
 	if a.opts.backing {
+		// The user trusts the image, so every file that it names is allowed, including
+		// those that its backing files name in turn.
 		o = append(o, unboot.BackingFiles(func(string) error { return nil }))
 	}
 	for _, path := range a.opts.add {
@@ -130,14 +137,15 @@ func sourceDate() (time.Time, error) {
 	if !ok {
 		return time.Time{}, nil
 	}
-	sec, err := strconv.ParseUint(text, 10, 33) // beyond, no file system has a time
+	sec, err := strconv.ParseUint(text, 10, 33) // 33 bits end in the year 2242
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s is not a time in seconds since 1970: %s", name, quote(text))
 	}
 	return time.Unix(int64(sec), 0), nil
 }
 
-// fail reports an error about one thing of several, and has the exit code say so.
+// fail reports an error about one of several files, and makes the exit code a failure.
+// After a signal errors are its consequences: the exit code says so already.
 func (a *app) fail(err error) {
 	if err == nil || a.interrupted() {
 		return
@@ -146,8 +154,8 @@ func (a *app) fail(err error) {
 	a.tell(err)
 }
 
-// tell reports an error, and of those that say that a kernel has ended only the first:
-// everything that is still to be done in its image fails likewise.
+// tell reports an error. If the kernel of an image has ended, it does so once for the
+// image: everything that is still to be done in it fails for the same reason.
 func (a *app) tell(err error) {
 	if o := a.ended(err); o != nil {
 		if o.told.Swap(true) {
@@ -158,21 +166,24 @@ func (a *app) tell(err error) {
 	a.report(err)
 }
 
-// warn reports what is not a failure.
+// warn reports a problem that does not change the exit code.
 func (a *app) warn(err error) { a.report(err) }
 
 func (a *app) report(err error) {
 	line := fmt.Sprintf("unboot: %s: %s\n", a.cmd, message(err))
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	// A damaged directory may have the same entry without end.
+	// A damaged directory may list the same entry without end: repeated messages
+	// are counted, as syslogd(8) does.
 	if line == a.said {
 		a.again++
 		return
 	}
 	a.sayAgain()
 	a.said = line
-	// What was said before the error should stand before it.
+	// Output that precedes the error should appear before it where both streams are
+	// the same terminal. Commands with a progress line print
+	// nothing through out.
 	if a.progress == nil {
 		a.out.Flush()
 	} else {
@@ -181,7 +192,7 @@ func (a *app) report(err error) {
 	io.WriteString(os.Stderr, line)
 }
 
-// sayAgain tells how often the last message would have come once more.
+// sayAgain reports how often the last message was repeated, and forgets it.
 //
 // Preconditions: mu is held.
 func (a *app) sayAgain() {
@@ -191,7 +202,8 @@ func (a *app) sayAgain() {
 	a.said, a.again = "", 0
 }
 
-// close closes the images. What was written is on the disk when it returns nil.
+// close flushes standard output and closes the images, all of them even if one fails:
+// each may have changes to write back. They are on the disk when it returns nil.
 func (a *app) close() error {
 	if a.progress != nil {
 		a.progress.end()
@@ -206,10 +218,11 @@ func (a *app) close() error {
 		}
 	}
 	a.stop()
+	// Only now: ending this context kills the kernels.
 	a.kill(nil)
 	return first
 }
 
-// stdout returns standard output for writes that should not be buffered, after
-// what was.
+// stdout returns standard output for writes that should not be buffered. What the
+// buffer holds is written first, to keep the order.
 func (a *app) stdout() (io.Writer, error) { return os.Stdout, a.out.Flush() }

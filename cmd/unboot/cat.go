@@ -35,6 +35,7 @@ func runCat(a *app, args []string) error {
 		if err != nil {
 			return err
 		}
+		// The root directory, which other commands take then, is nothing to print.
 		if t.path == "" {
 			return badUsage("%s: no path after the image (expected IMAGE:PATH)", quote(arg))
 		}
@@ -42,6 +43,7 @@ func runCat(a *app, args []string) error {
 		if err == nil {
 			err = a.cat(o, path)
 		}
+		// The next file would not get through either.
 		var out *outputError
 		if errors.As(err, &out) {
 			return err
@@ -57,6 +59,7 @@ func (a *app) cat(o *opened, path string) error {
 		return err
 	}
 	defer f.Close()
+	// Open succeeds for a directory, as open(2) does.
 	if st, err := f.Stat(); err == nil && st.IsDir() {
 		return unix.EISDIR
 	}
@@ -64,18 +67,18 @@ func (a *app) cat(o *opened, path string) error {
 	if err != nil {
 		return &outputError{err}
 	}
-	// io.Copy finds the file's WriteTo, which does not go through our memory.
+	// io.Copy uses the file's WriteTo, which can write without copying the data through
+	// our memory.
 	_, err = io.Copy(w, f)
-	// What cannot be read is told with the file's path, and what cannot be written
-	// with that of the output.
+	// One call both reads and writes: the path in the error distinguishes the two.
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) && pe.Path == os.Stdout.Name() {
 		return &outputError{err}
 	}
 	return err
 }
 
-// An outputError is one of writing to standard output, after which nothing else has
-// to be tried.
+// An outputError is an error of writing to standard output. The command ends with it:
+// whatever follows could not be written either.
 type outputError struct{ err error }
 
 func (e *outputError) Error() string { return e.err.Error() }

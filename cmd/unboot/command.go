@@ -2,8 +2,9 @@ package main
 
 import "slices"
 
-// A command is one word after "unboot". Everything that is said about it comes from
-// here: its line in "unboot help", its usage text, its manual page and its completion.
+// A command is one word after "unboot". All documentation of it is made from this: its
+// line in "unboot help", its usage text, its manual page and its completion, so that
+// they cannot differ from each other or from what the command accepts.
 type command struct {
 	name string
 	// aliases are other words for it, which are documented in its manual page only.
@@ -41,6 +42,8 @@ func noOptions(run runFunc) func(*flagSet) runFunc {
 }
 
 // commands is the table, in the order of "unboot help".
+// Commands read it from app.table: "help", which is in it, could not refer to this
+// variable without an initialization cycle. Tests pass tables of their own.
 var commands = []*command{
 	&infoCommand, &lsCommand, &catCommand, &cpCommand, &tarCommand, &findCommand, &statCommand, &dfCommand, &sumCommand,
 	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand,
@@ -65,7 +68,8 @@ func commandNames(table []*command) []string {
 	return names
 }
 
-// flags returns the options that are a command's own, without those for images.
+// flags returns the options of a command itself, without those for images.
+// The variables that they would set are dropped with the set.
 func (c *command) flags() []*flagSpec {
 	f := &flagSet{}
 	c.options(f)

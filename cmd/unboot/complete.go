@@ -22,17 +22,21 @@ type completer struct {
 	found   []candidate
 }
 
-// completeTime is how long the kernel of an image may take for an answer, of time and
-// of processor time, unless the command line says otherwise: nobody waits longer, and
-// the image may be damaged.
+// completeTime is how long the kernel of an image may take to answer, in elapsed and in
+// processor time, unless the command line says otherwise: a user at a prompt does not
+// wait longer, and a damaged image might never answer.
 const completeTime = 5 * time.Second
 
 // complete returns what may stand where the cursor is, sorted. The words are those
-// after "unboot". Errors are those of a command that is not finished, and of no
-// interest.
+// after "unboot". Errors are not reported: the command line is incomplete, so they are
+// to be expected, and a message would end up in the middle of it.
 func complete(a *app, before []string, current string, after []string) []candidate {
 	c := &completer{a: a, current: current}
+	// A key press does not wait for another program to finish writing: an answer that
+	// is out of date does no harm.
 	a.patience = 0
+	// Set before the words are scanned, where --timeout and --cpu-limit may replace
+	// them.
 	a.opts.timeout, a.opts.cpu = completeTime, completeTime
 	if len(before) == 0 {
 		c.commands()
@@ -40,6 +44,7 @@ func complete(a *app, before []string, current string, after []string) []candida
 		c.word(before[1:], after)
 	}
 	slices.SortFunc(c.found, func(x, y candidate) int { return strings.Compare(x.text, y.text) })
+	// Several directories of PATH may have the same program.
 	return slices.CompactFunc(c.found, func(x, y candidate) bool { return x.text == y.text })
 }
 
@@ -54,6 +59,7 @@ func (c *completer) offer(text, help string, more bool) {
 func (c *completer) commands() {
 	for _, cmd := range c.a.table {
 		c.offer(cmd.name, cmd.short, false)
+		// Offered without being asked for, they would look like commands of their own.
 		for _, alias := range cmd.aliases {
 			if c.current != "" {
 				c.offer(alias, cmd.short, false)
@@ -73,8 +79,12 @@ func (c *completer) word(before, after []string) {
 	for _, w := range before {
 		s.next(w)
 	}
+	// What the cursor is at depends on the words before it only, so this is saved
+	// before those after it are scanned.
 	pending, options, n := s.pending, s.options, len(s.args)
-	// Options after the cursor are about the same images.
+	// The words after the cursor matter too: an -m or --add among them decides what
+	// the image looks like. The first of them is not the value of an option before
+	// the cursor: that is the word at the cursor.
 	s.pending = nil
 	for _, w := range after {
 		s.next(w)
@@ -95,8 +105,10 @@ func (c *completer) word(before, after []string) {
 		c.option(f)
 		return
 	case options && c.current == "-":
+		// Either the start of an option, or standard input as a file.
 		c.option(f)
 	}
+	// The last kind is that of all further arguments.
 	kinds := c.cmd.args
 	c.kind(kinds[min(n, len(kinds)-1)])
 }
@@ -117,7 +129,7 @@ func (c *completer) option(f *flagSet) {
 }
 
 // value offers what an option's value, or that of a word of an expression, may be.
-// Before it stands a prefix that is part of the same word.
+// The prefix precedes it in the same word.
 func (c *completer) value(prefix string, e *expected) {
 	inner := &completer{a: c.a, cmd: c.cmd, args: c.args, current: c.current[len(prefix):]}
 	for _, v := range e.values {

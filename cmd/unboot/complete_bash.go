@@ -7,10 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// bash has readline(3) replace the end of the line by what a completion function
-// answers, as it is: from the last character that breaks words and is not quoted, or
-// from an open quote. COMP_WORDS are words of bash, with all quotes and without a word
-// for what is neither; so the line itself is read here, and nothing is evaluated.
+// bash has readline(3) replace the end of the line with what a completion function
+// returns, verbatim: from the last unquoted character that breaks words, or from an
+// open quote. COMP_WORDS still has all quotes, and breaks words at colons too, so that
+// IMAGE:PATH would be three of them. The line itself is therefore parsed here. Nothing
+// of it is evaluated: pressing Tab must not run a command substitution.
 
 // A bashLine is a command line up to the cursor.
 type bashLine struct {
@@ -28,6 +29,8 @@ func parseBash(line, breaks string) bashLine {
 	var l bashLine
 	var word []byte
 	started, redirect := false, false
+	// end ends a word. The file of a redirection is dropped: the command does not see
+	// it.
 	end := func() {
 		if started && !redirect {
 			l.words = append(l.words, string(word))
@@ -52,11 +55,13 @@ func parseBash(line, breaks string) bashLine {
 			if i+1 < len(line) && line[i+1] != '\n' {
 				word = append(word, line[i+1])
 			}
+			// A backslash before a newline continues the line, and neither remains.
 			i += 2
 		case c == '\'' || c == '"' || c == '$' && i+1 < len(line) && (line[i+1] == '\'' || line[i+1] == '"'):
 			started = true
 			kind := c
 			if c == '$' {
+				// $"..." is a translated string: for completion, the same as "...".
 				if i++; line[i] == '"' {
 					kind = '"'
 				}
@@ -70,19 +75,22 @@ func parseBash(line, breaks string) bashLine {
 		default:
 			started = true
 			word = append(word, c)
+			// readline has already accepted what precedes this character, so the
+			// answer must not repeat it.
 			if strings.IndexByte(breaks, c) >= 0 {
 				l.cut = len(word)
 			}
 			i++
 		}
 	}
+	// The word at the cursor counts even if it is empty.
 	l.words = append(l.words, string(word))
 	l.redirect = redirect
 	return l
 }
 
-// bashQuoted reads what follows an opening quote: the text, and how much of s it takes
-// with the closing quote, if there is one.
+// bashQuoted reads what follows an opening quote. It returns the text, and how much of s
+// it takes, including the closing quote if there is one.
 func bashQuoted(s string, kind byte) (text []byte, n int, closed bool) {
 	last := kind
 	if kind == '$' {
@@ -98,6 +106,7 @@ func bashQuoted(s string, kind byte) (text []byte, n int, closed bool) {
 			text = append(text, b...)
 			n += 1 + used
 			continue
+		// In double quotes, a backslash before any other character stays.
 		case c == '\\' && kind == '"' && n+1 < len(s) && strings.IndexByte("$`\"\\\n", s[n+1]) >= 0:
 			n++
 			if c = s[n]; c == '\n' {
@@ -111,7 +120,8 @@ func bashQuoted(s string, kind byte) (text []byte, n int, closed bool) {
 	return text, n, false
 }
 
-// ansiEscape reads what follows a backslash in $'...'.
+// ansiEscape reads what follows a backslash in $'...'. Unicode escapes are not
+// interpreted: no answer of ours contains any.
 func ansiEscape(s string) (text []byte, n int) {
 	if s == "" {
 		return nil, 0
@@ -149,12 +159,15 @@ func answerBash(a *app, breaks, before, after string) {
 		c.kind(kindHost)
 		candidates = c.found
 	} else {
-		// What follows begins in the word at the cursor.
+		// The rest of the line begins inside the word at the cursor: "_" stands for the
+		// part before it, and is dropped with that word.
 		candidates = complete(a, l.words[1:last], l.words[last], parseBash("_"+after, breaks).words[1:])
 	}
 	for _, c := range candidates {
 		text := l.quote(c.text)
-		// readline itself closes a quote that is open, unless the text ends with one.
+		// readline closes an open quote itself, unless the text ends with one: then it
+		// takes that for the closing one, and has to be given another. A blank ends the
+		// word here, since the script sets -o nospace for candidates that continue.
 		switch {
 		case c.more:
 		case l.open == 0:
@@ -174,17 +187,20 @@ func (l *bashLine) closing() string {
 	return string(l.open)
 }
 
-// quote returns a candidate as it continues the line: quoted as what is open needs it.
-// No character of it that a terminal would obey is left.
+// quote returns a candidate as it continues the line: quoted as the open quote requires.
+// Control characters are escaped, since the names are those of an image and the
+// terminal would obey them.
 func (l *bashLine) quote(text string) string {
 	var b strings.Builder
 	rest := text[l.cut:]
+	// The shell expands a tilde only if it is not quoted.
 	if l.cut == 0 && l.open == 0 && strings.HasPrefix(rest, "~/") && expandHome(rest) != rest {
 		b.WriteString("~/")
 		rest = rest[2:]
 	}
 	for rest != "" {
 		r, size := utf8.DecodeRuneInString(rest)
+		// A size of 1 distinguishes an invalid byte from U+FFFD itself.
 		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
 			l.control(&b, rest[:size])
 		} else {
@@ -199,6 +215,7 @@ func (l *bashLine) quote(text string) string {
 func (l *bashLine) printable(b *strings.Builder, r rune) {
 	switch {
 	case l.open == '\'' && r == '\'':
+		// Nothing can be escaped in single quotes: they are closed, and opened again.
 		b.WriteString(`'\''`)
 	case l.open == '"' && r == '!':
 		b.WriteString(`"'!'"`) // a backslash would stay
@@ -216,6 +233,8 @@ func (l *bashLine) printable(b *strings.Builder, r rune) {
 func (l *bashLine) control(b *strings.Builder, bytes string) {
 	var escaped strings.Builder
 	for _, c := range []byte(bytes) {
+		// Always three digits, so that a digit that follows is not taken for part of
+		// it.
 		escaped.WriteString(`\` + string([]byte{'0' + c>>6, '0' + c>>3&7, '0' + c&7}))
 	}
 	switch l.open {

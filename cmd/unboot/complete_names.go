@@ -11,12 +11,13 @@ import (
 	"github.com/unboot/unboot"
 )
 
-// completeMax is how many entries of a directory are looked at: nobody reads a longer
-// list, and a hostile image may have one without end.
+// completeMax is how many entries of a directory are looked at: a longer list is of no
+// use to a reader, and a directory of a hostile image may have no end.
 const completeMax = 20_000
 
-// imageNames are the ends of names that images usually have. If a directory has files
-// with such names, its others are not offered where an image is wanted.
+// imageNames are the usual extensions of images. If a directory has files with such
+// names, only those are offered where an image is expected; if it has none, all files
+// are, since the extension of an image is a convention and not a requirement.
 var imageNames = []string{
 	".img", ".raw", ".qcow2", ".qcow", ".iso", ".bin", ".dd", ".squashfs", ".erofs", ".ext4", ".xfs", ".btrfs", ".vfat", ".fat", ".ntfs", ".udf",
 	".vmdk", ".vdi", ".vhd", ".vhdx",
@@ -48,6 +49,8 @@ func (c *completer) kind(k kind) {
 
 // place offers images and what is in them.
 func (c *completer) place(k kind) {
+	// As mv and find -newer take it: a path without an image is in the image named
+	// first.
 	if k == kindInside && strings.HasPrefix(c.current, "/") {
 		if len(c.args) > 0 {
 			c.inside(parseTarget(expandHome(c.args[0])).image, "", c.current)
@@ -68,6 +71,8 @@ func (c *completer) place(k kind) {
 		if k == kindImagePath || k == kindPlace {
 			c.offer(name, "", false)
 		}
+		// For cp any file of the host is an argument by itself: that it is an image,
+		// too, is assumed only by its name.
 		if k != kindPlace || isImageName(name) {
 			c.offer(name+":/", "", true)
 		}
@@ -87,6 +92,7 @@ func (c *completer) inside(image, prefix, path string) {
 		return
 	}
 	n := 0
+	// The type alone is in the directory itself: no inode has to be read.
 	for e, err := range o.fs.Entries(real, &unboot.WalkOptions{Mask: unix.STATX_TYPE}) {
 		if n++; err != nil || n > completeMax {
 			return
@@ -95,6 +101,7 @@ func (c *completer) inside(image, prefix, path string) {
 		if !strings.HasPrefix(word, c.current) || hidden(e.Name(), path[len(dir):]) {
 			continue
 		}
+		// A link to a directory gets a slash too, as in the shell.
 		isDirectory := e.IsDir()
 		if e.Type()&os.ModeSymlink != 0 {
 			isDirectory = isDir(o, e.Path())
@@ -106,7 +113,7 @@ func (c *completer) inside(image, prefix, path string) {
 	}
 }
 
-// hidden reports whether a name starts with a dot that nobody asked for.
+// hidden reports whether a name starts with a dot, unless the word being completed does.
 func hidden(name, prefix string) bool { return name[0] == '.' && !strings.HasPrefix(prefix, ".") }
 
 // devices offers the devices with file systems of the image on the command line.
@@ -127,8 +134,8 @@ func (c *completer) devices() {
 	}
 }
 
-// host offers directories of the host, and has add offer its files: of images, those
-// that may be some.
+// host offers directories of the host, and calls add for its files: if images are
+// wanted, only for those that may be images.
 func (c *completer) host(images bool, add func(name string)) {
 	dir := c.current[:strings.LastIndexByte(c.current, '/')+1]
 	at := expandHome(dir)
@@ -141,21 +148,24 @@ func (c *completer) host(images bool, add func(name string)) {
 	}
 	defer f.Close()
 	var files []string
+	// After an error there is still what was read before it.
 	entries, _ := f.ReadDir(completeMax)
 	for _, e := range entries {
 		name := dir + e.Name()
 		if !strings.HasPrefix(name, c.current) || hidden(e.Name(), c.current[len(dir):]) {
 			continue
 		}
+		// Stat follows links: what they lead to decides what the name is good for.
 		st, err := os.Stat(filepath.Join(at, e.Name()))
 		if err != nil {
 			continue
 		}
 		if name[0] == '-' {
-			name = "./" + name // it is not an option
+			name = "./" + name // otherwise it would be taken for an option
 		}
 		switch mode := st.Mode(); {
 		case mode.IsDir():
+			// Not by offer: a name that got "./" does not begin with the word.
 			c.found = append(c.found, candidate{text: name + "/", more: true})
 		case !images || mode.IsRegular() || mode.Type() == os.ModeDevice:
 			files = append(files, name)
@@ -173,8 +183,9 @@ func isImageName(name string) bool {
 	return slices.Contains(imageNames, strings.ToLower(filepath.Ext(name))) || strings.HasPrefix(name, "/dev/")
 }
 
-// expandHome does what a shell does to a word with "~/" at its start, if there is
-// nothing of that name.
+// expandHome expands "~/" at the start of a word, as the shell will before the command
+// sees it. A directory that is called "~" is preferred, as the quotes around the word are
+// gone by now, and so it cannot be known whether the shell would expand it.
 func expandHome(word string) string {
 	rest, ok := strings.CutPrefix(word, "~/")
 	home := os.Getenv("HOME")
@@ -196,6 +207,7 @@ func (c *completer) programs() {
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
+			// Without a first letter, the list would have thousands of entries.
 			if c.current != "" && strings.HasPrefix(e.Name(), c.current) && unix.Access(filepath.Join(dir, e.Name()), unix.X_OK) == nil {
 				c.offer(e.Name(), "", false)
 			}

@@ -2,12 +2,13 @@ package main
 
 import "strings"
 
-// A scan reads the words of a command line that is being written: as (*flagSet).parse
-// does, but for errors.
+// A scan reads the words of a command line that is being typed, as (*flagSet).parse
+// does, except that it goes on after errors: the line is incomplete, and what precedes
+// a mistake is still good for completing what follows.
 type scan struct {
 	cmd     *command
 	flags   *flagSet
-	options bool      // no "--" came yet
+	options bool      // no "--" so far
 	pending *expected // what the next word is the value of, or nil
 	args    []string
 }
@@ -24,6 +25,8 @@ func (s *scan) next(word string) {
 	switch {
 	case s.pending != nil:
 		if s.pending.set != nil {
+			// A value that is not valid has no effect; the command itself will report
+			// it.
 			_ = s.pending.set(word)
 		}
 		s.pending = nil
@@ -32,6 +35,7 @@ func (s *scan) next(word string) {
 	case word == "--":
 		s.options = false
 	case s.cmd.words != nil && len(s.args) > 0 && isExpression(word):
+		// The argument of an operator, E, is an expression and not a value.
 		if w := s.cmd.wordNamed(word); w != nil && w.arg != "" && strings.HasPrefix(word, "-") && !strings.HasSuffix(w.arg, "E") {
 			s.pending = &expected{w.kind, w.values, nil}
 		} else if s.flags.isValued(word) {
@@ -41,7 +45,7 @@ func (s *scan) next(word string) {
 		s.option(word)
 	default:
 		s.args = append(s.args, word)
-		// The rest of the line is another program's.
+		// The rest of the line belongs to the program that is named.
 		if s.cmd.args[0] == kindProgram {
 			s.options = false
 		}
@@ -59,6 +63,7 @@ func (s *scan) option(word string) {
 	}
 	for i := 1; i < len(word); i++ {
 		spec := s.flags.short(word[i])
+		// Options without a value do not change what may follow.
 		if spec == nil || spec.arg == "" {
 			continue
 		}

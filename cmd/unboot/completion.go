@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The scripts are short: they hand over the command line, and what is answered comes
-// from the table of commands, the host's directories, and images.
+// The scripts only hand over the command line: the answers come from this program, so
+// that they are those of the version that is installed, and the same in each shell.
 //
 //go:embed completion
 var completionScripts embed.FS
@@ -81,9 +81,13 @@ func answerShell(a *app, shell string, args []string) error {
 	return badUsage("%s is not the index of a word", quote(args[0]))
 }
 
-// record is a candidate as the script of a shell reads it, or "" if it cannot.
+// record returns a candidate in the format of a shell's script. That of zsh is ended by
+// NUL bytes, and so has room for any name. fish reads a candidate per line, with a tab
+// before its description: a name with either cannot be offered, and the result is "".
 func (c *candidate) record(shell string) string {
 	if shell == "zsh" {
+		// The flag is a field of its own: zsh adds the blank itself, and has to be
+		// told when not to.
 		more := ""
 		if c.more {
 			more = "+"

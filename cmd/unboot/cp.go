@@ -64,11 +64,15 @@ host or the image is followed: they cannot make cp write anywhere but below DST.
 type cpOptions struct {
 	recursive, asName, keep bool
 	verbose, oneFS          bool
-	remove                  bool // what is there, and not what a link leads to
+	remove                  bool // replace a link or device itself, instead of writing through it
 	owner                   *string
 	exclude                 []glob
-	last                    *treecopy.ImageSink // that was used before, for an earlier SRC
-	made                    map[string]string   // names of files made in a directory, and of what
+	// last is the sink of the previous SRC. The next one is told of it, since only the
+	// file system knows which of their names it considers equal.
+	last *treecopy.ImageSink
+	// made has the names that files got in the directory DST, with the SRC of each: of
+	// "cp a/x b/x dir", the second would replace the first.
+	made map[string]string
 }
 
 func runCp(a *app, args []string, opt *cpOptions) error {
@@ -88,6 +92,7 @@ func runCp(a *app, args []string, opt *cpOptions) error {
 	if n > 1 && !into {
 		return fmt.Errorf("%s: %w, but there are several files to copy", quote(dst.arg), unix.ENOTDIR)
 	}
+	// The total is not known without walking all sources first.
 	p := a.startProgress(0, opt.verbose)
 	for _, src := range places[:n] {
 		if a.ctx.Err() != nil {
@@ -112,6 +117,8 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 		return fmt.Errorf("%s: is a directory (try -r)", quote(src.arg))
 	}
 	if !into {
+		// Checked before anything is written: copying into a directory cannot fail
+		// this way.
 		if err := dst.takes(typ.IsDir()); err != nil {
 			return dst.about(err)
 		}
@@ -130,9 +137,9 @@ func (a *app) copy(src, dst *place, into bool, opt *cpOptions, p *progress) erro
 	return a.copyOut(s, src, dst, into, typ, opt, p)
 }
 
-// copySource makes the source, and says of what type it is. A symbolic link that is
-// named is followed, unless trees are copied. Of what has to be read to its end to
-// know its size, the source is nil.
+// copySource returns the source, and its file type. A symbolic link that is named is
+// followed, unless trees are copied. The source is nil for a pipe or a device, whose size
+// is known only at its end: those are for copyStream.
 func (a *app) copySource(src *place, opt *cpOptions) (treecopy.Source, fs.FileMode, error) {
 	if src.o == nil {
 		stat := os.Stat
@@ -146,11 +153,15 @@ func (a *app) copySource(src *place, opt *cpOptions) (treecopy.Source, fs.FileMo
 		if typ := st.Mode().Type(); !opt.recursive && !typ.IsRegular() && !typ.IsDir() {
 			return nil, typ, nil
 		}
+		// The paths of all files below are made from it.
 		root, err := cleanHost(src.path)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", quote(src.path), reason(err))
 		}
+		// "link/" means the directory, as for cp(1).
 		follow := !opt.recursive || demandsDir(src.path)
+		// The disks that are being written to are left out: copying an image into
+		// itself would make it grow while it is read.
 		return &treecopy.HostSource{
 			Root: root, Follow: follow, Exclude: excluder(opt.exclude), Written: a.diskKeys(true),
 			Label: func(rel string) string { return quote(filepath.Join(root, rel)) },
@@ -180,6 +191,7 @@ func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *
 	case into && name == "" && !isDir:
 		return badUsage("%s has no name to copy to", quote(src.arg))
 	case into:
+	// With -T the content of one directory is merged into the other.
 	case opt.asName && isDir && dst.isDir():
 		name = ""
 	default:
@@ -190,6 +202,8 @@ func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *
 			dir, name = path.Dir(dst.path), path.Base(dst.path)
 		}
 	}
+	// The sink does not follow links: those that the user names are followed here,
+	// inside the image.
 	if into || name == "" || dir != "." {
 		real, err := realPath(o.fs, dir)
 		if err != nil {
@@ -205,14 +219,18 @@ func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *
 		return err
 	}
 	sink := &treecopy.ImageSink{
+		// The umask applies to directories only that the tree leaves out, which have
+		// no mode to preserve.
 		FS: o.fs, Dir: dir, Name: name, After: opt.last,
 		Strict: true, CopyLinks: true, Umask: 0o022, Change: owner, Keep: opt.keep, Clock: o.clock, Label: o.label,
 	}
-	opt.last = sink // another SRC may have a name of this one
+	opt.last = sink
 	return a.transfer(s, sink, &sink.Report, p, opt.verbose)
 }
 
-// inItself refuses to copy a directory into itself, which would not end.
+// inItself returns an error if a directory would be copied into itself. The copy would
+// not end, since the walk would find what it has just made. Both paths are resolved, so
+// comparing them is enough.
 func inItself(s treecopy.Source, o *opened, to string) error {
 	src, ok := s.(*treecopy.ImageSource)
 	if !ok || src.FS != o.fs {
@@ -224,7 +242,9 @@ func inItself(s treecopy.Source, o *opened, to string) error {
 	return nil
 }
 
-// ownerOption makes of --owner what it does to metadata.
+// ownerOption returns what --owner does to metadata, or nil without the option. An ID of
+// -1 leaves the owner that a new file gets; o is the image that knows the names, or nil
+// if the copy goes to the host, where only numbers are taken.
 func ownerOption(opt *cpOptions, o *opened) (func(*unboot.Metadata), error) {
 	if opt.owner == nil {
 		return nil, nil
@@ -249,6 +269,7 @@ func ownerOption(opt *cpOptions, o *opened) (func(*unboot.Metadata), error) {
 		if !both {
 			gid = uid
 		}
+		// An empty --owner= preserves no owner: in an image, new files belong to root.
 	} else if o != nil {
 		uid, gid = 0, 0
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/unboot/unboot/internal/treecopy"
 )
 
-// copyOut copies to the host.
+// copyOut copies to the host. The target directory is opened once, and everything is
+// created relative to it: what happens to its path meanwhile has no influence.
 func (a *app) copyOut(s treecopy.Source, src, dst *place, into bool, typ fs.FileMode, opt *cpOptions, p *progress) error {
 	dir, name := dst.path, src.base()
 	switch {
@@ -45,6 +46,7 @@ func (a *app) copyOut(s treecopy.Source, src, dst *place, into bool, typ fs.File
 	}
 	defer root.Close()
 	sink.Root = root
+	// Others than root cannot give files away, and would get an error for each.
 	sink.Chown = os.Geteuid() == 0 && (opt.owner == nil || *opt.owner != "")
 	if sink.Change, err = ownerOption(opt, nil); err != nil {
 		return err
@@ -54,24 +56,28 @@ func (a *app) copyOut(s treecopy.Source, src, dst *place, into bool, typ fs.File
 	return err
 }
 
-// goesThrough reports whether the copy of a file goes into what is at a host path, as
-// in cp(1): what a symbolic link leads to, a device or a pipe. A regular file is
-// replaced, and so is a link by what is no regular file. That is for names that the
-// user gives, and for links that were there before: those that the image has brought
-// along just now are replaced, too.
+// goesThrough reports whether the copy of a file is written into what exists at a host
+// path, as in cp(1): the target of a symbolic link, a device or a pipe. A regular file is
+// replaced, and so is a link by anything but a regular file. This applies to names that
+// the user gives, and to links that existed before: once the image has brought along a
+// link, no link is written through, as it could lead anywhere on the host.
 func (a *app) goesThrough(to string, typ fs.FileMode, opt *cpOptions) (bool, error) {
+	// Nothing exists there, so there is nothing to write through.
 	own, err := os.Lstat(to)
 	if err != nil {
 		return false, nil
 	}
 	link := own.Mode()&fs.ModeSymlink != 0
 	st, err := os.Stat(to)
+	// Writing to it would destroy the image while the kernel uses it.
 	if err == nil && a.isDisk(st) {
 		return false, errors.New("is a disk of the image")
 	}
 	switch {
 	case opt.remove || opt.keep || link && (a.linked || !typ.IsRegular()):
 		return false, nil
+	// cp(1) refuses this too: creating the target would place a file where the user
+	// did not name one.
 	case errors.Is(err, fs.ErrNotExist):
 		return false, errors.New("will not write through a symbolic link without a target (try --remove-destination)")
 	case err != nil:

@@ -14,7 +14,7 @@ import (
 
 // copyStream copies into an image what has no size: a pipe, such as a shell's
 // <(command) or standard input, or a device of the host, up to its end. As with
-// cp(1), a file that is there keeps what it has besides its content.
+// cp(1), an existing file keeps its owner, mode and attributes.
 func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress) error {
 	o, to := dst.o, dst.path
 	if into {
@@ -32,6 +32,7 @@ func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress
 		return fmt.Errorf("%s: %w", quote(src.path), err)
 	}
 	defer f.Close()
+	// By the descriptor: another stat by name could find another pipe.
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return fmt.Errorf("%s: %w", quote(src.path), err)
@@ -52,19 +53,21 @@ func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress
 			return o.about(to, err)
 		}
 	}
+	// Only a file that this creates gets the mode and owner of the source, and only
+	// one that was not there under any name is removed after an error.
 	_, err = o.fs.Stat(to)
 	existed := err == nil
 	_, err = o.fs.Lstat(to)
 	isNew := errors.Is(err, fs.ErrNotExist) // and not a link without a target
 	if err := a.write(o, to, a.interruptible(f), p, false, m.Mode, !existed); err != nil {
 		if isNew {
-			o.fs.Remove(to) // what came of it is not what was meant
+			o.fs.Remove(to) // an incomplete file is worse than none
 		}
 		return o.about(to, err)
 	}
 	p.files.Add(1)
 	if !existed && m.UID >= 0 {
-		// Only a file system without owners refuses that to root.
+		// The kernel acts as root, which only a file system without owners refuses.
 		if err := o.fs.Chown(to, m.UID, m.GID); err != nil && !errors.Is(err, unix.EPERM) {
 			return o.about(to, err)
 		}
@@ -72,13 +75,14 @@ func (a *app) copyStream(src, dst *place, into bool, opt *cpOptions, p *progress
 	return nil
 }
 
-// openStream opens what may make the caller wait, as a pipe does that nobody has
-// opened for writing, until a signal comes.
+// openStream opens a file where open(2) may block, as for a pipe that no process has
+// opened for writing. It returns when a signal comes.
 func (a *app) openStream(name string) (*os.File, error) {
 	type opened struct {
 		f   *os.File
 		err error
 	}
+	// Buffered, so that the goroutine ends even if no one receives any more.
 	done := make(chan opened, 1)
 	go func() {
 		f, err := os.Open(name)
@@ -86,6 +90,8 @@ func (a *app) openStream(name string) (*os.File, error) {
 	}()
 	select {
 	case r := <-done:
+		// open(2) returns "no such device or address" for a socket, which explains
+		// nothing.
 		if errors.Is(r.err, unix.ENXIO) {
 			if st, err := os.Stat(name); err == nil && st.Mode()&fs.ModeSocket != 0 {
 				return nil, fmt.Errorf("a socket cannot be opened and read: %w", r.err)

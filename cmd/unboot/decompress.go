@@ -10,10 +10,13 @@ import (
 	"io"
 )
 
-// decompressed looks at the start of an archive and unpacks what this program
-// can. It does not by the name: that of standard input says nothing.
+// decompressed detects the compression of an archive by its first bytes, and undoes it
+// if Go's standard library can. The name is not used: standard input has none. For other
+// formats the error names the program to put before this one in a pipe.
 func decompressed(r io.Reader) (io.Reader, error) {
 	br := bufio.NewReaderSize(r, 256<<10)
+	// Six bytes are the longest of these signatures, that of xz. A shorter archive is
+	// not an error here: the reader of the format reports it.
 	magic, _ := br.Peek(6)
 	hint := ""
 	switch {
@@ -22,6 +25,7 @@ func decompressed(r io.Reader) (io.Reader, error) {
 		if err != nil {
 			return nil, err
 		}
+		// The tar reader asks for 512 bytes at a time.
 		return bufio.NewReaderSize(z, 64<<10), nil
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		return bufio.NewReaderSize(bzip2.NewReader(br), 64<<10), nil

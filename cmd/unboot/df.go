@@ -45,6 +45,7 @@ type jsonDf struct {
 	InodesUse uint64 `json:"inodes_used,omitempty"`
 }
 
+// run prints the table at the end, when the widths of its columns are known.
 func (d *spacer) run(a *app, args []string) error {
 	if len(args) == 0 {
 		return badUsage("no IMAGE given")
@@ -59,6 +60,7 @@ func (d *spacer) run(a *app, args []string) error {
 	default:
 		t.row("Filesystem", "Type", "1K-blocks", "Used", "Available", "Use%", "Label")
 	}
+	// Without -h, blocks of 1 KiB, as df(1) prints them by default.
 	size := func(n uint64) string {
 		if d.human {
 			return lsfmt.Size(n)
@@ -66,6 +68,8 @@ func (d *spacer) run(a *app, args []string) error {
 		return strconv.FormatUint(n/1024, 10)
 	}
 	for _, arg := range args {
+		// A path is accepted and ignored, so that the argument of another command can
+		// be reused.
 		target := parseTarget(arg)
 		o, err := a.open(target.image, false)
 		if err != nil {
@@ -76,12 +80,15 @@ func (d *spacer) run(a *app, args []string) error {
 			return err
 		}
 		for _, s := range all {
+			// Objects are printed as they come; only the table has to wait for its
+			// widths.
 			if d.json {
 				list.add(s)
 				continue
 			}
 			name := s.Device
 			if len(args) > 1 {
+				// Two images have devices of the same names.
 				name = s.Image + ":" + name
 			}
 			if d.inodes {
@@ -100,6 +107,8 @@ func (d *spacer) run(a *app, args []string) error {
 	return err
 }
 
+// quoteLabel quotes a label for the terminal. None is an empty cell, and not a pair of
+// quotes.
 func quoteLabel(s string) string {
 	if s == "" {
 		return ""
@@ -107,7 +116,8 @@ func quoteLabel(s string) string {
 	return quote(s)
 }
 
-// percent is the part that is used of what can be, rounded up as df does.
+// percent returns the part that is used of what unprivileged users can use, rounded up as
+// df does: blocks reserved for root count as neither used nor free.
 func percent(used, free uint64) string {
 	if used+free == 0 {
 		return "-"
@@ -115,7 +125,8 @@ func percent(used, free uint64) string {
 	return fmt.Sprintf("%d%%", (used*100+used+free-1)/(used+free))
 }
 
-// space mounts the file systems one by one and asks them.
+// space mounts the file systems one by one, read-only, and asks each for its space. One
+// that cannot be mounted is reported, and does not keep the others from being listed.
 func (a *app) space(o *opened) ([]jsonDf, error) {
 	devices := o.img.FileSystems()
 	var options []unboot.Mount
@@ -146,6 +157,8 @@ func (a *app) space(o *opened) ([]jsonDf, error) {
 			a.fail(fmt.Errorf("%s: %w", quote(o.path), err))
 			continue
 		}
+		// A damaged superblock may have more free than there is: the difference must
+		// not wrap around.
 		s := jsonDf{Image: o.path, Device: d.Name,
 			Size: st.Blocks * uint64(st.Bsize), Available: st.Bavail * uint64(st.Bsize),
 			Used: (st.Blocks - min(st.Bfree, st.Blocks)) * uint64(st.Bsize), Inodes: st.Files, InodesUse: st.Files - min(st.Ffree, st.Files)}
@@ -157,7 +170,8 @@ func (a *app) space(o *opened) ([]jsonDf, error) {
 	return all, nil
 }
 
-// statfs mounts one device for the question.
+// statfs mounts one device, asks for its space and unmounts it: an image may have more
+// file systems than should be mounted at a time.
 func (o *opened) statfs(d *unboot.Device, m unboot.Mount) (*unix.Statfs_t, error) {
 	opts := []unboot.MountOption{unboot.ReadOnly()}
 	if m.Data != "" {

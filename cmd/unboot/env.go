@@ -38,6 +38,7 @@ func runEnv(a *app, args []string) error {
 		return err
 	}
 	for _, v := range env {
+		// Quoted for the shell: the path of the program may have blanks in it.
 		name, value, _ := strings.Cut(v, "=")
 		if _, err := fmt.Fprintf(a.out, "export %s=%s\n", name, hv.Quote(value)); err != nil {
 			return err

@@ -11,7 +11,8 @@ import (
 	"github.com/unboot/unboot"
 )
 
-// errReported ends a command whose error was reported already.
+// errReported ends a command whose error was reported already: the exit code is that of a
+// failure, and nothing more is printed.
 var errReported = errors.New("failed")
 
 // message returns an error's text on one line or, if it has more, indented.
@@ -19,8 +20,9 @@ func message(err error) string {
 	return strings.ReplaceAll(strings.TrimRight(err.Error(), "\n"), "\n", "\n  ")
 }
 
-// reason takes away what a target's name will say again: the operation and the
-// path.
+// reason removes the operation and the path from an error whose message will begin with
+// the path as the user knows it. Only the outermost errors are unwrapped: text that was
+// put around one deeper inside would be lost with it.
 func reason(err error) error {
 	var pe *fs.PathError
 	var le *os.LinkError
@@ -39,8 +41,8 @@ func reason(err error) error {
 	}
 }
 
-// about says that an error is about a file in an image. A path that is not
-// there gets the one that may have been meant.
+// about puts the name of a file in an image before an error. If the file does not exist,
+// the path that may have been meant is appended.
 func (o *opened) about(p string, err error) error {
 	if err == nil {
 		return nil
@@ -52,7 +54,8 @@ func (o *opened) about(p string, err error) error {
 	return fmt.Errorf("%s: %w%s", o.label(p), reason(err), hint)
 }
 
-// aboutEntry is about for a path that the image has given, and nobody has mistyped.
+// aboutEntry is about for a path that was found in the image: there is no typing error
+// to look for.
 func (o *opened) aboutEntry(p string, err error) error {
 	return fmt.Errorf("%s: %w", o.label(p), reason(err))
 }
@@ -70,10 +73,10 @@ func (o *opened) aboutTarget(t target, err error) error {
 	return fmt.Errorf("%s: %w%s", quote(o.path+":/"+strings.TrimLeft(t.path, "/")), reason(err), hint)
 }
 
-// label is how messages call a path of the image.
+// label returns the name of a path of the image in messages.
 func (o *opened) label(p string) string { return quote(o.path + ":" + display(p)) }
 
-// display writes a path of an FS as users do.
+// display returns a path of an FS as users write it: absolute.
 func display(p string) string {
 	if p == "." || p == "" {
 		return "/"
@@ -81,8 +84,8 @@ func display(p string) string {
 	return "/" + p
 }
 
-// suggest looks for the first element of a path that does not exist, and for
-// one that is much the same.
+// suggest finds the first element of a path that does not exist, and the most similar
+// name in its directory. It returns what to append to the message, or "".
 func (o *opened) suggest(p string) string {
 	p = unboot.CleanPath(p)
 	if _, err := o.fs.Lstat(p); err == nil {
@@ -100,6 +103,7 @@ func (o *opened) suggest(p string) string {
 		}
 		var names []string
 		for e, err := range o.fs.Entries(dir, nil) {
+			// A hint is not worth reading a huge directory to its end, or more errors.
 			if err != nil || len(names) == 10000 {
 				break
 			}
@@ -118,6 +122,7 @@ func (o *opened) suggest(p string) string {
 	return ""
 }
 
+// didYouMean returns the hint with a name, or "" without one.
 func didYouMean(s string) string {
 	if s == "" {
 		return ""
@@ -125,7 +130,9 @@ func didYouMean(s string) string {
 	return fmt.Sprintf(", did you mean %s?", quote(s))
 }
 
-// nearest returns the name that is most like s, or "" if none is.
+// nearest returns the name that is most similar to s, or "" if none is. Up to two edits
+// are taken for typing errors, and only one in a word of at most three letters, where two
+// would make any other word of it. A difference in case only counts as none.
 func nearest(s string, names []string) string {
 	best, bestDist := "", min(3, (len(s)+2)/3+1)
 	for _, n := range names {
@@ -139,12 +146,15 @@ func nearest(s string, names []string) string {
 	return best
 }
 
-// distance is the number of bytes to change, insert, delete or swap to make a
-// into b, or at least limit.
+// distance returns the number of bytes to change, insert, delete or swap with the next to
+// turn a into b; if that is limit or more, any number from limit on. It takes time in
+// proportion to the product of the lengths, so words longer than a file name can be are
+// not compared.
 func distance(a, b string, limit int) int {
 	if max(len(a), len(b))-min(len(a), len(b)) >= limit || len(a) > 255 {
 		return limit
 	}
+	// A swap looks two rows back, so three are kept of the matrix.
 	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {
 		prev[j] = j

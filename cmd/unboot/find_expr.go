@@ -10,22 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A test reports whether a file is one to find. Actions are tests with a side
-// effect.
+// A test reports whether a file matches. Actions are tests with a side effect. Parsing
+// makes closures of the expression once, instead of interpreting it for each file.
 type test func(*found) bool
 
 type timeNow = time.Time
 
-// A findParser reads an expression: alternatives of conjunctions of factors.
+// A findParser reads an expression by recursive descent: -o binds less than -a, which may
+// be left out, and ! binds most.
 type findParser struct {
 	f      *finder
 	args   []string
-	action bool // has one, so -print is not implied
+	action bool // the expression has an action, so -print is not implied
 	depth  int
 }
 
 func (p *findParser) parse() (test, error) {
 	f := p.f
+	// Actions that an earlier image's parse has found would otherwise stay.
 	f.json = false
 	t := func(*found) bool { return true }
 	if len(p.args) > 0 {
@@ -48,6 +50,8 @@ func (p *findParser) parse() (test, error) {
 	}, nil
 }
 
+// peek returns the next word, or "" at the end. No word of an expression is empty but
+// the argument of a test, which is never looked at this way.
 func (p *findParser) peek() string {
 	if len(p.args) == 0 {
 		return ""
@@ -61,18 +65,22 @@ func (p *findParser) next() string {
 	return s
 }
 
+// or parses the whole of an expression, or of what stands in parentheses.
 func (p *findParser) or() (test, error) {
 	t, err := p.and()
 	for err == nil && (p.peek() == "-o" || p.peek() == "-or") {
 		p.next()
 		var right test
 		right, err = p.and()
+		// The closure needs the value of this turn, and not t, which is about to be
+		// itself.
 		left := t
 		t = func(e *found) bool { return left(e) || right(e) }
 	}
 	return t, err
 }
 
+// and parses factors in a row: -a may be left out. What ends them is for the caller.
 func (p *findParser) and() (test, error) {
 	t, err := p.factor()
 	for err == nil {
@@ -90,10 +98,12 @@ func (p *findParser) and() (test, error) {
 	return t, err
 }
 
+// factor parses a test, which may be negated, or an expression in parentheses.
 func (p *findParser) factor() (test, error) {
 	if len(p.args) == 0 {
 		return nil, badUsage("the expression is incomplete")
 	}
+	// Bounds the recursion of the parser, and that of the tests that it returns.
 	if p.depth++; p.depth > 1000 {
 		return nil, badUsage("the expression is nested too deeply")
 	}
@@ -146,14 +156,19 @@ func (p *findParser) primary(name string) (test, error) {
 			f.list.add(newJSONFile(e.path, &e.Stat, e.Link, f.o.names()))
 			return true
 		}, nil
+	// Not an action: without another one, the path is printed.
 	case "-prune":
 		return func(e *found) bool { e.SkipDir(); return true }, nil
 	case "-quit":
 		p.action = true
+		// The walk ends after this file; actions before it in the expression are done
+		// already.
 		return func(*found) bool { f.quit = true; return true }, nil
 	case "-xdev", "-mount":
 		f.xdev = true
 		return yes, nil
+	// These are known from find(1), so their absence deserves a better message than
+	// that of an unknown test.
 	case "-depth", "-d", "-delete", "-exec", "-execdir", "-ok":
 		return nil, badUsage("%s is not supported (pipe -print0 to xargs -0, with unboot rm or cat)", name)
 	case "-empty":
@@ -167,6 +182,8 @@ func (p *findParser) primary(name string) (test, error) {
 		return nil, badUsage("unexpected %s: images must precede the expression", quote(name))
 	}
 	if len(p.args) == 0 {
+		// With some argument, to distinguish a test that lacks one from a test that
+		// does not exist.
 		if _, err := p.withArgument(name, "0"); err == errUnknown {
 			return nil, badUsage("no test %s", quote(name))
 		}
@@ -179,7 +196,8 @@ func (p *findParser) primary(name string) (test, error) {
 	return t, err
 }
 
-// empty asks a directory only if the others said yes.
+// empty reports whether a file or directory is empty. It reads the directory only when it
+// is evaluated: tests before it in the expression save that.
 func (p *findParser) empty(e *found) bool {
 	switch e.mode() & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -195,7 +213,8 @@ func (p *findParser) empty(e *found) bool {
 
 var errUnknown = badUsage("unknown")
 
-// withArgument reads a test that has one.
+// withArgument parses a test that has an argument. What can be known from the command line
+// is evaluated here, once: the test itself runs for each of perhaps millions of files.
 func (p *findParser) withArgument(name, arg string) (test, error) {
 	f := p.f
 	bad := func(what string) error { return badUsage("%s %s: %s", name, quote(arg), what) }
@@ -203,6 +222,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 	case "-name", "-iname":
 		g := newGlob(arg, name == "-iname")
 		return func(e *found) bool { return g.match(e.base()) }, nil
+	// A star matches slashes too.
 	case "-path", "-ipath", "-wholename", "-iwholename":
 		g := newGlob(arg, strings.HasPrefix(name, "-i"))
 		return func(e *found) bool { return g.match(e.path) }, nil
@@ -211,6 +231,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 		g := newGlob(arg, name == "-ilname")
 		return func(e *found) bool { return e.mode()&unix.S_IFMT == unix.S_IFLNK && g.match(e.Link) }, nil
 	case "-type":
+		// GNU find separates several types with commas.
 		types := strings.ReplaceAll(arg, ",", "")
 		if types == "" || strings.Trim(types, "fdlbcps") != "" {
 			return nil, bad("expected letters of fdlbcps")
@@ -246,6 +267,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 			return cmp(int64(e.Stat.Gid))
 		}, nil
 	case "-user", "-group":
+		// The image's users, never those of the host.
 		names := f.o.names().users
 		if name == "-group" {
 			names = f.o.names().groups
@@ -261,6 +283,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 	case "-perm":
 		return permTest(arg, bad)
 	case "-newer", "-anewer", "-cnewer":
+		// The reference is a file in the image.
 		ref := target{path: arg}
 		path, err := f.o.existing(ref)
 		if err != nil {
@@ -273,6 +296,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 		than, which := st.ModTime(), name[1]
 		return func(e *found) bool { return e.time(which).After(than) }, nil
 	case "-newermt":
+		// Without a zone, local time, as find(1) takes it.
 		for _, layout := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04:05"} {
 			if than, err := time.ParseInLocation(layout, arg, time.Local); err == nil {
 				return func(e *found) bool { return e.time('m').After(than) }, nil
@@ -303,6 +327,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 	return nil, errUnknown
 }
 
+// time returns the time that a letter of a test or directive stands for.
 func (f *found) time(which byte) time.Time {
 	switch which {
 	case 'a':
@@ -319,6 +344,7 @@ func compare(s string) (func(int64) bool, error) {
 	if s != "" && (s[0] == '+' || s[0] == '-') {
 		sign, s = s[0], s[1:]
 	}
+	// 63 bits, so that it fits into the int64 that it is compared with.
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
 		return nil, err
@@ -333,8 +359,10 @@ func compare(s string) (func(int64) bool, error) {
 	return func(v int64) bool { return v == want }, nil
 }
 
-// size reads a number of units, to which sizes are rounded up.
+// size parses a number of units, to which sizes are rounded up: "-size -1M" matches empty
+// files only, as with find(1).
 func (p *findParser) size(arg string, bad func(string) error) (test, error) {
+	// Blocks of 512 bytes are the default of POSIX.
 	unit, num := uint64(512), arg
 	if arg != "" {
 		if i := strings.IndexByte("cwbkMG", arg[len(arg)-1]); i >= 0 {
@@ -354,7 +382,8 @@ func (p *findParser) size(arg string, bad func(string) error) (test, error) {
 	}, nil
 }
 
-// permTest reads an octal mode: all of it, with - at least it, with / some of it.
+// permTest parses an octal mode: exactly that, with - at least its bits, and with / any of
+// them. Symbolic modes are not supported.
 func permTest(arg string, bad func(string) error) (test, error) {
 	how, num := byte(0), arg
 	if arg != "" && (arg[0] == '-' || arg[0] == '/') {
@@ -371,6 +400,7 @@ func permTest(arg string, bad func(string) error) (test, error) {
 		case '-':
 			return m&want == want
 		case '/':
+			// "/000" matches any file, as GNU find has it.
 			return want == 0 || m&want != 0
 		}
 		return m == want

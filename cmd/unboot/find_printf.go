@@ -9,11 +9,12 @@ import (
 	"github.com/unboot/unboot/internal/lsfmt"
 )
 
-// A verb appends what one directive of -printf is about.
+// A verb appends the value of one directive of -printf for a file.
 type verb func(b []byte, e *found) []byte
 
-// printf reads a format: the directives of find(1) but for those about the
-// host, and no field widths other than numbers.
+// printf compiles a format: the directives of find(1) except those about the host, and
+// with numbers as the only field widths. The format is parsed once, so that a mistake in
+// it is reported before anything is printed.
 func (p *findParser) printf(format string) (test, error) {
 	var verbs []verb
 	lit := func(s string) {
@@ -31,6 +32,7 @@ func (p *findParser) printf(format string) (test, error) {
 		c := format[i]
 		format = format[i+1:]
 		if format == "" {
+			// A lone character at the end stands for itself.
 			lit(string(c))
 			break
 		}
@@ -40,7 +42,8 @@ func (p *findParser) printf(format string) (test, error) {
 			format = format[n:]
 			continue
 		}
-		// %-10p and the like
+		// A width, as in %-10p: a negative one aligns to the left. A mistake makes it 0,
+		// which is no width.
 		n := 0
 		for n < len(format) && strings.IndexByte("-0123456789", format[n]) >= 0 {
 			n++
@@ -56,6 +59,7 @@ func (p *findParser) printf(format string) (test, error) {
 		}
 		format = format[used:]
 		if width != 0 {
+			// Bounded, as each line is padded to it.
 			v = padded(v, min(max(width, -1000), 1000))
 		}
 		verbs = append(verbs, v)
@@ -72,6 +76,8 @@ func (p *findParser) printf(format string) (test, error) {
 	}, nil
 }
 
+// padded returns a verb whose value is padded to a width. It needs the value by itself, so
+// only directives with a width pay for the copy.
 func padded(v verb, width int) verb {
 	return func(b []byte, e *found) []byte {
 		s := string(v(nil, e))
@@ -82,8 +88,11 @@ func padded(v verb, width int) verb {
 	}
 }
 
+// printfEscape interprets what follows a backslash, and returns how much of s that is. An
+// unknown escape stays as it was written, as with find(1).
 func printfEscape(s string) (string, int) {
 	if i := strings.IndexByte(`abfnrtv\`, s[0]); i >= 0 {
+		// The two strings correspond letter by letter.
 		return "\a\b\f\n\r\t\v\\"[i : i+1], 1
 	}
 	n := 0
@@ -122,6 +131,7 @@ func (p *findParser) verb(s string) (verb, int) {
 	case 'H':
 		return str(func(e *found) string { return e.root })
 	case 'l':
+		// Has the walk read the targets.
 		f.links = true
 		return str(func(e *found) string { return e.Link })
 	case 's':
@@ -129,6 +139,7 @@ func (p *findParser) verb(s string) (verb, int) {
 	case 'b':
 		return num(func(e *found) uint64 { return e.Stat.Blocks })
 	case 'k':
+		// Blocks are 512 bytes, and %k is in KiB, rounded up.
 		return num(func(e *found) uint64 { return (e.Stat.Blocks + 1) / 2 })
 	case 'i':
 		return num(func(e *found) uint64 { return e.Stat.Ino })
@@ -169,6 +180,8 @@ func timeVerb(which, c byte) verb {
 	if c == '@' {
 		return func(b []byte, e *found) []byte {
 			t := e.time(which)
+			// find(1) prints ten digits after the point. Adding 1e9 keeps leading
+			// zeros; its own digit is cut off.
 			sec, nsec := t.Unix(), int64(t.Nanosecond())
 			b = strconv.AppendInt(b, sec, 10)
 			b = append(b, '.')
@@ -176,6 +189,8 @@ func timeVerb(which, c byte) verb {
 		}
 	}
 	layout := map[byte]string{
+		// Ten digits of a second, as find(1) prints them. Seconds since 1970 have no
+		// layout: the entry only says that %Ts exists.
 		'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05.0000000000", 'y': "06", 'b': "Jan", 'B': "January",
 		'a': "Mon", 'A': "Monday", 'Z': "MST", 'z': "-0700", 'I': "03", 'p': "PM", 'e': "_2", 'j': "002",
 		'F': "2006-01-02", 'D': "01/02/06", 'T': "15:04:05.0000000000", 'R': "15:04", 'X': "15:04:05.0000000000",

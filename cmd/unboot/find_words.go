@@ -1,6 +1,7 @@
 package main
 
-// findWords are what an expression of find is made of, in the groups of find(1).
+// findWords are the words of an expression of find, in the groups of find(1). Usage text,
+// manual page and completion are made from them.
 var findWords = []wordGroup{
 	{"Tests", []word{
 		{name: "-name", arg: "PATTERN", help: "the last element of the path matches a shell pattern"},

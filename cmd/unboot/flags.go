@@ -10,22 +10,27 @@ import (
 
 // A flagSet reads options as GNU programs take them: anywhere among the
 // arguments, short ones in one word (-lR), values in the same word or the next,
-// "--" before the first argument that only looks like an option.
+// "--" before the first argument that only looks like an option. Package flag can
+// do none of this, and people use ls, cp and find without looking up their options.
 type flagSet struct{ flags []*flagSpec }
 
-// A flagSpec is an option. All that is said about it anywhere comes from here.
+// A flagSpec is an option. Its documentation is made from this everywhere: usage text,
+// manual page and completion.
 type flagSpec struct {
-	short string // letters, each of which will do
+	short string // letters, each of which is the option
 	long  string // or ""
 	arg   string // what its value is called, "" if it takes none
 	help  string // without a full stop
-	set   func(value string) error
+	// set is called each time the option is given: the last value wins, or values add
+	// up.
+	set func(value string) error
 
 	kind   kind     // of its value
 	values []string // those that its value can be
 }
 
-// among says which values an option takes.
+// among declares the values that an option takes, for completion. It does not check them:
+// the message of the command itself says more.
 func (s *flagSpec) among(values ...string) { s.values = values }
 
 // names returns all spellings of an option.
@@ -40,40 +45,52 @@ func (s *flagSpec) names() []string {
 	return names
 }
 
-// errHelp is what -h and --help come to.
+// errHelp is the result of -h and --help, which are known to all commands that do not use
+// the letter for something else, as ls does.
 var errHelp = errors.New("help wanted")
 
-// A usageError is one of the user's, on the command line.
+// A usageError is a mistake on the command line. It has an exit code of its own, and its
+// message refers to the usage text.
 type usageError struct{ msg string }
 
 func (e *usageError) Error() string { return e.msg }
 
 func badUsage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
+// bool declares an option without a value, which sets a variable.
 func (f *flagSet) bool(p *bool, short, long, help string) {
 	f.boolFunc(short, long, help, func() { *p = true })
 }
 
+// boolFunc declares an option without a value, for options that set several variables
+// or choose one of several values: the last one given then wins, as with ls -t and -S.
 func (f *flagSet) boolFunc(short, long, help string, set func()) {
 	f.value(short, long, "", help, func(string) error { set(); return nil })
 }
 
+// value declares an option with a value, or without one if arg is empty. The order of
+// declarations is that of the usage text.
 func (f *flagSet) value(short, long, arg, help string, set func(string) error) *flagSpec {
 	s := &flagSpec{short: short, long: long, arg: arg, help: help, set: set}
 	f.flags = append(f.flags, s)
 	return s
 }
 
+// string declares an option whose value is taken as it is, empty or not.
 func (f *flagSet) string(p *string, short, long, arg, help string) *flagSpec {
 	return f.value(short, long, arg, help, func(v string) error { *p = v; return nil })
 }
 
+// list declares an option that may be repeated. Values are not split at commas, as
+// names of files may have them.
 func (f *flagSet) list(p *[]string, short, long, arg, help string) *flagSpec {
 	return f.value(short, long, arg, help, func(v string) error { *p = append(*p, v); return nil })
 }
 
+// integer declares an option whose value is a decimal number of at least 0.
 func (f *flagSet) integer(p *int, short, long, arg, help string) *flagSpec {
 	return f.value(short, long, arg, help, func(v string) error {
+		// The message of strconv names a Go function.
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 {
 			return errors.New("not a number")
@@ -83,6 +100,8 @@ func (f *flagSet) integer(p *int, short, long, arg, help string) *flagSpec {
 	})
 }
 
+// duration declares an option whose value is a time with a unit: 10 without one could
+// be seconds or minutes.
 func (f *flagSet) duration(p *time.Duration, short, long, arg, help string) *flagSpec {
 	return f.value(short, long, arg, help, func(v string) error {
 		d, err := time.ParseDuration(v)
@@ -98,6 +117,8 @@ func (f *flagSet) duration(p *time.Duration, short, long, arg, help string) *fla
 func (f *flagSet) parse(args []string) (rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
+		// next takes the following word as a value, whatever it looks like: "-m -x"
+		// gives -m the value "-x", as getopt(3) does.
 		next := func() (string, bool) {
 			if i+1 >= len(args) {
 				return "", false
@@ -110,6 +131,7 @@ func (f *flagSet) parse(args []string) (rest []string, err error) {
 			return append(rest, args[i+1:]...), nil
 		case strings.HasPrefix(arg, "--"):
 			err = f.longFlag(arg[2:], next)
+		// A lone "-" is an argument: standard input or output.
 		case len(arg) > 1 && arg[0] == '-':
 			err = f.shortFlags(arg[1:], next)
 		default:
@@ -122,13 +144,16 @@ func (f *flagSet) parse(args []string) (rest []string, err error) {
 	return rest, nil
 }
 
-// long returns the option that a word means. As getopt_long has it, the start of a
-// name will do if it is that of one option only.
+// long returns the option that a word means, or nil. As with getopt_long(3), the start of
+// a name is enough if only one option begins with it.
 func (f *flagSet) long(name string) (match *flagSpec, err error) {
 	for _, s := range f.flags {
+		// An exact name wins over longer ones that begin with it. Options without a
+		// long name have "".
 		if s.long == name && name != "" {
 			return s, nil
 		}
+		// One letter is rather a short option with a dash too many.
 		if len(name) > 1 && strings.HasPrefix(s.long, name) {
 			if match != nil {
 				err = badUsage("option --%s can be --%s or --%s", name, match.long, s.long)
@@ -152,12 +177,15 @@ func (f *flagSet) short(letter byte) *flagSpec {
 	return nil
 }
 
+// longFlag sets a long option. next returns the following word, and is called only if
+// the option needs a value and has none after an equals sign.
 func (f *flagSet) longFlag(word string, next func() (string, bool)) error {
 	name, value, given := strings.Cut(word, "=")
 	match, err := f.long(name)
 	switch {
 	case err != nil:
 		return err
+	// Only if the command has no such option itself.
 	case match == nil && name == "help":
 		return errHelp
 	case match == nil:
@@ -185,10 +213,12 @@ func (f *flagSet) longFlag(word string, next func() (string, bool)) error {
 	return nil
 }
 
+// shortFlags sets the options of a word such as -lR. Only the last can have a value.
 func (f *flagSet) shortFlags(word string, next func() (string, bool)) error {
 	for i := 0; i < len(word); i++ {
 		match := f.short(word[i])
 		switch {
+		// Reached only where -h is not an option of the command.
 		case match == nil && word[i] == 'h':
 			return errHelp
 		case match == nil:
@@ -199,6 +229,7 @@ func (f *flagSet) shortFlags(word string, next func() (string, bool)) error {
 			}
 			continue
 		}
+		// The rest of the word is the value, so no more letters follow.
 		value, ok := word[i+1:], true
 		if value == "" {
 			if value, ok = next(); !ok {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// typeName is how stat(1) and --json call a type.
+// typeName returns the name of a type in stat and --json.
 func typeName(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -38,6 +38,7 @@ func human(n uint64) string {
 		return strconv.FormatUint(n, 10) + " B"
 	}
 	v, i := float64(n)/1024, 0
+	// 999.5 would be rounded to a fourth digit, and 9.95 to "10.0".
 	for v >= 999.5 && i < 5 {
 		v /= 1024
 		i++
@@ -49,13 +50,16 @@ func human(n uint64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', prec, 64), ".0") + " " + "KMGTPE"[i:i+1] + "iB"
 }
 
-// A clock formats times as ls -l does in the C locale, and remembers the last.
+// A clock formats times as ls -l does in the C locale. It remembers the last one: files
+// that were installed together have the same time, and formatting takes longer than
+// comparing.
 type clock struct {
 	now     time.Time
 	lastSec int64
 	last    string
 }
 
+// newClock returns a clock that has seen no time: the number is one that no file has.
 func newClock() *clock { return &clock{now: time.Now(), lastSec: -1 << 62} }
 
 func (c *clock) short(sec int64) string {
@@ -68,14 +72,14 @@ func (c *clock) short(sec int64) string {
 
 func stamp(t unix.StatxTimestamp) time.Time { return time.Unix(t.Sec, int64(t.Nsec)) }
 
-// owners knows users and groups by the image's own files, which the host's have
-// nothing to do with.
+// owners has the names of users and groups from the image's own files: the IDs of an image
+// mean nothing to the host.
 type owners struct {
 	users, groups map[uint32]string
 }
 
-// names returns the owners of an image's tree, read once. Without them numbers
-// stay numbers.
+// names returns the owners of an image's tree. They are read once, when they are first
+// needed. If they cannot be read, as in an image of data, numbers are printed.
 func (o *opened) names() *owners {
 	if o.owners == nil {
 		o.owners = &owners{readNames(o.fs, "etc/passwd"), readNames(o.fs, "etc/group")}
@@ -83,9 +87,12 @@ func (o *opened) names() *owners {
 	return o.owners
 }
 
+// readNames reads names by ID from a file in the format of passwd(5) or group(5), which
+// have them in the same columns.
 func readNames(fsys *unboot.FS, name string) map[uint32]string {
 	m := map[uint32]string{}
 	data, err := fsys.ReadFile(name)
+	// Far more than any real file has; a hostile one is not worth its memory.
 	if err != nil || len(data) > 16<<20 {
 		return m
 	}
@@ -95,7 +102,8 @@ func readNames(fsys *unboot.FS, name string) map[uint32]string {
 			continue
 		}
 		id, err := strconv.ParseUint(f[2], 10, 32)
-		// A hostile name would spoil the columns.
+		// Of several names the first counts, as for getpwuid(3). A name with blanks or
+		// control characters would spoil the columns, or the terminal.
 		if _, ok := m[uint32(id)]; err != nil || ok || strings.ContainsFunc(f[0], func(r rune) bool { return r <= ' ' || r == 127 }) {
 			continue
 		}
@@ -104,16 +112,17 @@ func readNames(fsys *unboot.FS, name string) map[uint32]string {
 	return m
 }
 
+// nameOf returns the name of an ID, or its number. The number is not added to the map,
+// which also has to say who is unknown: for -nouser, and in --json.
 func nameOf(m map[uint32]string, id uint32) string {
 	if n, ok := m[id]; ok {
 		return n
 	}
-	n := strconv.FormatUint(uint64(id), 10)
-	m[id] = n
-	return n
+	return strconv.FormatUint(uint64(id), 10)
 }
 
-// idOf is the other direction: a name or a number.
+// idOf is the inverse of nameOf. A name that looks like a number is preferred over the
+// number, as chown(1) does.
 func idOf(m map[uint32]string, s string) (int, bool) {
 	for id, n := range m {
 		if n == s {
@@ -124,7 +133,8 @@ func idOf(m map[uint32]string, s string) (int, bool) {
 	return int(id), err == nil
 }
 
-// A table aligns columns: to the left, unless right says otherwise.
+// A table aligns columns: to the left, unless right says otherwise. Widths are counted in
+// characters, since branches of a tree are several bytes each.
 type table struct {
 	indent string
 	right  []bool
@@ -157,6 +167,7 @@ func (t *table) String() string {
 				line += "  "
 			}
 		}
+		// Padding of the last columns would only break lines on narrow terminals.
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()

@@ -15,6 +15,7 @@ type glob struct {
 	literal bool // no wildcard in it
 }
 
+// newGlob prepares a pattern. Case is folded once here, and per name in match.
 func newGlob(pattern string, fold bool) glob {
 	if fold {
 		pattern = strings.ToLower(pattern)
@@ -26,14 +27,16 @@ func (g *glob) match(s string) bool {
 	if g.fold {
 		s = strings.ToLower(s)
 	}
+	// Most patterns of --exclude are plain names, which need no search.
 	if g.literal {
 		return s == g.pattern
 	}
 	return globMatch(g.pattern, s)
 }
 
-// globMatch goes back to the last star only, so it takes at most len(p)*len(s)
-// steps.
+// globMatch returns to the last star only: what an earlier star matches need not be
+// longer, as the later one can take the rest. So it takes at most len(p)*len(s) steps,
+// while a recursive matcher takes exponential time on patterns such as *a*a*a*b.
 func globMatch(p, s string) bool {
 	var starP, starS string
 	star := false
@@ -55,6 +58,7 @@ func globMatch(p, s string) bool {
 		if !star || starS == "" {
 			return false
 		}
+		// The star takes one more character.
 		_, n := utf8.DecodeRuneInString(starS)
 		starS = starS[n:]
 		p, s = starP, starS
@@ -69,26 +73,30 @@ func globOne(p, s string) (rest string, n int, ok bool) {
 	case '?':
 		return p[1:], n, true
 	case '\\':
+		// A backslash at the end stands for itself.
 		if len(p) > 1 {
 			p = p[1:]
 		}
 	case '[':
+		// Without a closing bracket, the opening one stands for itself.
 		if rest, in, valid := globSet(p[1:], r); valid {
 			return rest, n, in
 		}
 	}
 	c, m := utf8.DecodeRuneInString(p)
-	// Bytes that are no character compare as bytes.
+	// Invalid UTF-8 decodes to the same rune whatever its bytes, so they are compared, too.
 	return p[m:], n, c == r && m == n && p[:m] == s[:n]
 }
 
-// globSet matches what stands in brackets. It is not valid without the second.
+// globSet matches r against what follows an opening bracket. It is not valid without a
+// closing one.
 func globSet(p string, r rune) (rest string, in, valid bool) {
 	negate := false
 	if p != "" && (p[0] == '!' || p[0] == '^') {
 		negate, p = true, p[1:]
 	}
 	for first := true; p != ""; first = false {
+		// A bracket that comes first is a member, as in []abc].
 		if p[0] == ']' && !first {
 			return p[1:], in != negate, true
 		}
@@ -111,6 +119,7 @@ func globSet(p string, r rune) (rest string, in, valid bool) {
 	return "", false, false
 }
 
+// setChar returns a member of a set and its length, with the backslash before it.
 func setChar(p string) (rune, int) {
 	if p[0] == '\\' && len(p) > 1 {
 		r, n := utf8.DecodeRuneInString(p[1:])
@@ -119,6 +128,7 @@ func setChar(p string) (rune, int) {
 	return utf8.DecodeRuneInString(p)
 }
 
+// globClasses returns the predicate of a character class such as [:alpha:], or nil.
 func globClasses(name string) func(rune) bool {
 	switch name {
 	case "alpha":

@@ -6,12 +6,12 @@ import (
 
 const about = `unboot lists, reads, writes and archives files in disk images and block devices.`
 
-// naming is how files are named on the command line.
+// naming explains how files are named on the command line, and what is never changed.
 const naming = `A file in an image is named IMAGE:PATH. A command opens the image for writing only if
 its description says so; no other changes a byte of it, not even to replay a journal.
 `
 
-// epoch is about an environment variable, and so about every command that writes.
+// epoch explains an environment variable that applies to every command that writes.
 const epoch = `If SOURCE_DATE_EPOCH is set in the environment, to a time in seconds since 1970, the
 image sees that time as now: the same commands then turn the same image into the same
 image, byte for byte.

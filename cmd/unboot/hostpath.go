@@ -11,8 +11,9 @@ import (
 	"github.com/unboot/unboot/internal/treecopy"
 )
 
-// splitHost divides a host path into a directory and a name in it. What ".." leads
-// to is for the host to say.
+// splitHost divides a host path into a directory and a name in it. Unlike path.Split after
+// path.Clean, it leaves ".." to the host: after a symbolic link, it does not lead back to
+// where the link is.
 func splitHost(p string) (dir, name string) {
 	p = strings.TrimRight(p, "/")
 	i := strings.LastIndexByte(p, '/')
@@ -25,8 +26,9 @@ func splitHost(p string) (dir, name string) {
 	return p[:i], p[i+1:]
 }
 
-// cleanHost is filepath.Clean for paths in which ".." may come behind a symbolic link,
-// where it does not lead back to where the link is. The last element is not followed.
+// cleanHost is filepath.Clean for paths in which ".." may follow a symbolic link: those
+// are resolved by the host, and the others stay as they were written, for messages. The
+// last element is not followed, unless the path demands a directory.
 func cleanHost(p string) (string, error) {
 	if !slices.Contains(strings.Split(p, "/"), "..") {
 		return filepath.Clean(p), nil
@@ -45,8 +47,9 @@ func (a *app) isDisk(st fs.FileInfo) bool {
 	return ok && a.diskKeys(false)[key]
 }
 
-// diskKeys returns the files of the host that are disks of the images that are open,
-// or of those of them that are open for writing.
+// diskKeys returns the files of the host that are disks of the open images, or only those
+// that are open for writing. Files are compared by device and inode: a path can be written
+// in many ways, and links lead to the same file.
 func (a *app) diskKeys(written bool) map[treecopy.FileID]bool {
 	keys := map[treecopy.FileID]bool{}
 	add := func(st fs.FileInfo) {
@@ -58,6 +61,8 @@ func (a *app) diskKeys(written bool) map[treecopy.FileID]bool {
 		if written && !o.write {
 			continue
 		}
+		// As it was when the image was opened, even if the path leads elsewhere by
+		// now.
 		add(o.stat)
 		for _, path := range a.opts.add {
 			if st, err := os.Stat(path); err == nil {

@@ -22,9 +22,10 @@ variable names, or the one in PATH. A session of virt-rescue gets qemu in any ca
 	options: noOptions(runHV),
 }
 
-// hvArgs returns the arguments of a virtual machine, if the program was started to be
-// one. That is found out before anything else is done: libguestfs starts a program
-// several times before it needs it.
+// hvArgs returns the arguments of a virtual machine, if the program was started as one.
+// This is checked before anything else: libguestfs starts a program several times, to ask
+// for its version and features, before it needs the machine. These options do not follow
+// the rules of a flagSet, so the table of commands has only the documentation of "hv".
 func hvArgs(args []string) ([]string, bool) {
 	switch {
 	case hv.Invoked(args[0]):
@@ -39,7 +40,8 @@ func runHV(*app, []string) error {
 	return badUsage("libguestfs starts this with the options of a virtual machine")
 }
 
-// hvEnv returns the environment in which programs use unboot for libguestfs.
+// hvEnv returns the variables that make libguestfs use this very program, wherever it is
+// installed.
 func hvEnv() ([]string, error) {
 	program, err := os.Executable()
 	if err != nil {

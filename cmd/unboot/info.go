@@ -28,6 +28,8 @@ any problems found.
 // A describer has the options of info.
 type describer struct{ noMount, json bool }
 
+// A jsonInfo is everything that info prints. The text for people is made from it too, so
+// that both formats have the same facts.
 type jsonInfo struct {
 	Image string `json:"image"`
 	// OS is the operating system that is mounted where no option says what to mount.
@@ -39,6 +41,8 @@ type jsonInfo struct {
 	Problems []string      `json:"problems,omitempty"`
 }
 
+// run describes one image. Mounting is optional, as a damaged file system can take long to
+// mount or make the kernel fail, while what is on the disks is still of interest.
 func (i *describer) run(a *app, args []string) error {
 	if len(args) != 1 {
 		return badUsage("expected one IMAGE")
@@ -57,6 +61,8 @@ func (i *describer) run(a *app, args []string) error {
 
 func (a *app) info(o *opened, mount bool) *jsonInfo {
 	info := &jsonInfo{Image: o.path, Problems: o.img.Problems()}
+	// Systems first: to find them file systems are mounted, which then also know how
+	// full they are.
 	var u *usage
 	if mount {
 		u = info.systems(o)
@@ -73,6 +79,7 @@ func (a *app) printInfo(info *jsonInfo) error {
 	for _, s := range info.Systems {
 		a.printSystem(s)
 	}
+	// Each disk has a table of its own, as the widths of its columns are its own, too.
 	for i := range info.Disks {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -88,7 +95,8 @@ func (a *app) printInfo(info *jsonInfo) error {
 	return nil
 }
 
-// printable returns text of an image for a terminal: as it is, if that is safe.
+// printable returns text of an image for a terminal: unchanged if that is safe. Unlike
+// quote, it adds no quotes for a shell, since these are not file names to paste into one.
 func printable(s string) string {
 	if q := quote(s); strings.Contains(q, `$'\`) {
 		return q

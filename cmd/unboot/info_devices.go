@@ -8,6 +8,7 @@ import (
 	"github.com/unboot/unboot"
 )
 
+// A jsonDisk is a disk. Sizes are in bytes, here and in the other types.
 type jsonDisk struct {
 	Path       string `json:"path"`
 	Name       string `json:"name"`
@@ -17,7 +18,8 @@ type jsonDisk struct {
 	UUID       string `json:"uuid,omitempty"`
 }
 
-// A jsonDevice is a node of the graph of devices; parents and children are names.
+// A jsonDevice is a node of the graph of devices. Parents and children are names, since a
+// graph in which a device has several parents is not a tree of JSON objects.
 type jsonDevice struct {
 	Name      string         `json:"name"`
 	Aliases   []string       `json:"aliases,omitempty"`
@@ -30,6 +32,8 @@ type jsonDevice struct {
 	Hint      string         `json:"hint,omitempty"`
 }
 
+// A jsonPartition is an entry of a partition table. Start is relative to the device that the
+// table is on.
 type jsonPartition struct {
 	Number   int    `json:"number"`
 	Start    int64  `json:"start"`
@@ -40,19 +44,23 @@ type jsonPartition struct {
 	Bootable bool   `json:"bootable,omitempty"`
 }
 
+// A jsonContent is what was recognized on a device by its signatures, without mounting it,
+// except for Size and Used.
 type jsonContent struct {
-	Usage   string   `json:"usage,omitempty"`
-	Type    string   `json:"type"`
-	Version string   `json:"version,omitempty"`
-	Label   string   `json:"label,omitempty"`
-	UUID    string   `json:"uuid,omitempty"`
-	Size    *uint64  `json:"size,omitempty"`
-	Used    *uint64  `json:"used,omitempty"`
-	Others  []string `json:"other_signatures,omitempty"`
+	Usage   string `json:"usage,omitempty"`
+	Type    string `json:"type"`
+	Version string `json:"version,omitempty"`
+	Label   string `json:"label,omitempty"`
+	UUID    string `json:"uuid,omitempty"`
+	// Pointers, to distinguish an empty file system from one that was not mounted.
+	Size   *uint64  `json:"size,omitempty"`
+	Used   *uint64  `json:"used,omitempty"`
+	Others []string `json:"other_signatures,omitempty"`
 }
 
 // devices adds the disks and devices of an image, and how full the file systems are unless
-// u is nil.
+// u is nil. A file system that cannot be mounted is a problem to report, and no reason to
+// hide the others.
 func (info *jsonInfo) devices(o *opened, u *usage) {
 	for _, d := range o.img.Disks() {
 		info.Disks = append(info.Disks, jsonDisk{d.Path, d.Name, d.Size, d.SectorSize, d.Table, d.UUID})
@@ -78,7 +86,8 @@ func (info *jsonInfo) devices(o *opened, u *usage) {
 	}
 }
 
-// deviceNames returns the names of devices; never nil, which JSON would call null.
+// deviceNames returns the names of devices. It is never nil, which would be null in JSON
+// instead of an empty list.
 func deviceNames(list []*unboot.Device) []string {
 	names := []string{}
 	for _, d := range list {
@@ -127,8 +136,8 @@ func (t *deviceTree) add(name, branch, trunk string) {
 		return
 	}
 	t.table.row(deviceRow(branch+name, d)...)
-	// What lies on several devices is printed under each of them, but only once with what
-	// lies on it: a graph has many more paths than devices.
+	// A device with several parents is printed under each of them, but what lies on it only
+	// once: the number of paths in a graph can be exponential in that of devices.
 	if slices.Contains(t.shown, d) {
 		return
 	}

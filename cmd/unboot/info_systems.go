@@ -35,14 +35,15 @@ type jsonSystem struct {
 	Mounts     []jsonMount       `json:"mounts,omitempty"`
 }
 
+// A jsonMount is a device with the place where it is mounted.
 type jsonMount struct {
 	Device  string `json:"device"`
 	Path    string `json:"path"`
 	Options string `json:"options,omitempty"`
 }
 
-// A usage says how full the file systems of an image are. It asks those that inspection or
-// the operating system's tree has mounted, so that nothing is mounted twice.
+// A usage finds out how full the file systems of an image are. It asks those that inspection
+// or the operating system's tree has mounted, so that nothing is mounted twice.
 type usage struct {
 	in    *unboot.Inspection
 	tree  *unboot.FS // of the operating system, or nil
@@ -65,7 +66,8 @@ func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
 		}
 		dir = "."
 	}
-	// The kernel counts the clusters of a FAT in longer than all the rest takes.
+	// The kernel takes longer to count the clusters of a FAT than everything else takes.
+	// Whatever prevents the short cut is not an error: the kernel is asked then.
 	if n, err := u.fatUsage(d); err == nil {
 		return uint64(n.Clusters * n.ClusterSize), uint64((n.Clusters - n.Free) * n.ClusterSize), nil
 	}
@@ -76,7 +78,8 @@ func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
 	return st.Blocks * uint64(st.Bsize), (st.Blocks - min(st.Bfree, st.Blocks)) * uint64(st.Bsize), nil
 }
 
-// fatUsage counts the clusters of a FAT itself, past the kernel.
+// fatUsage counts the clusters of a FAT without the kernel. It can only if the file system
+// is in one piece on one disk.
 func (u *usage) fatUsage(d *unboot.Device) (fat.Usage, error) {
 	disks := d.Disks()
 	if d.Content.Type != "vfat" || len(disks) != 1 {
@@ -86,6 +89,7 @@ func (u *usage) fatUsage(d *unboot.Device) (fat.Usage, error) {
 	if i < 0 {
 		return fat.Usage{}, fat.ErrTable
 	}
+	// The image is open in this process, and locked already.
 	dev, err := source.Open(context.Background(), u.disks[i].Path, source.Options{NoLock: true})
 	if err != nil {
 		return fat.Usage{}, err
@@ -98,11 +102,13 @@ func (u *usage) fatUsage(d *unboot.Device) (fat.Usage, error) {
 	return fat.Read(io.NewSectionReader(dev, start, d.Size))
 }
 
-// systems adds the operating systems. That there are none is not a problem. What it mounts
-// stays mounted until the image is closed, which ends it all at once.
+// systems adds the operating systems. An image without one is not a problem. What it mounts
+// stays mounted until the image is closed: the kernel's end is quicker than unmounting.
 func (info *jsonInfo) systems(o *opened) *usage {
 	in, _ := o.img.Inspect(inspector.Image)
 	u := &usage{in: in, disks: o.img.Disks()}
+	// Only a single system is mounted as one tree; of several, none is the obvious
+	// one.
 	installed := in.Installed()
 	if len(installed) == 1 {
 		if f, err := in.Mount(installed[0]); err != nil {
@@ -115,6 +121,7 @@ func (info *jsonInfo) systems(o *opened) *usage {
 		s := newSystem(o.img, r)
 		switch {
 		case len(installed) == 1 && r == installed[0] && u.tree != nil:
+			// What was mounted, instead of what the fstab asks for.
 			s.Mounts = nil
 			for _, m := range u.tree.Mounts() {
 				s.Mounts = append(s.Mounts, jsonMount{m.Device, display(m.Dir), m.Data})
@@ -129,8 +136,8 @@ func (info *jsonInfo) systems(o *opened) *usage {
 	return u
 }
 
-// problems adds problems, each once: those of a device that could not be mounted are told
-// of each system.
+// problems adds problems, each once: those of a device that could not be mounted are
+// reported for each system that would use it.
 func (info *jsonInfo) problems(list []string) {
 	for _, p := range list {
 		if !slices.Contains(info.Problems, p) {
@@ -139,7 +146,7 @@ func (info *jsonInfo) problems(list []string) {
 	}
 }
 
-// newSystem returns what inspection has found out about a root.
+// newSystem returns the results of inspection for a root.
 func newSystem(img *unboot.Image, r *inspect.Root) *jsonSystem {
 	s := &jsonSystem{
 		Root: r.Device, Type: string(r.Type), Format: string(r.Format), Name: r.Product, ID: cmp.Or(r.ID, r.Distro),
@@ -147,7 +154,7 @@ func newSystem(img *unboot.Image, r *inspect.Root) *jsonSystem {
 		Packages: r.PackageFormat, Kernels: r.Kernels, Deployment: r.Deployment, Drives: r.Drives,
 	}
 	for _, m := range r.Mounts {
-		// An fstab may name what is not in the image.
+		// An fstab may name devices that are not in the image.
 		if d, option := mountable(img, m.Device); d != nil {
 			s.Mounts = append(s.Mounts, jsonMount{d.Name, m.Dir, option})
 		}
@@ -183,7 +190,7 @@ func (a *app) printSystem(s *jsonSystem) {
 	fmt.Fprintln(w)
 }
 
-// details returns what there is to say of a system beyond its name, in a few words.
+// details returns the other facts about a system in a few words.
 func (s *jsonSystem) details() string {
 	var list []string
 	add := func(format, value string) {

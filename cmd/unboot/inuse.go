@@ -6,9 +6,10 @@ import (
 	"github.com/unboot/unboot/disk"
 )
 
-// awaitWriters waits for other programs to have done with an image and the disks
-// that are added to it. It warns of those that go on, unless opening it for writing
-// is refused anyway, and reports whether there are any.
+// awaitWriters waits for other programs to finish writing to an image and the disks that
+// are added to it. It warns about those that do not, unless opening for writing will be
+// refused anyway, and reports whether there are any. A writer is not an error for reading:
+// the user may know that the guest is idle.
 func (a *app) awaitWriters(path string, write bool) (any bool) {
 	for _, p := range append([]string{path}, a.opts.add...) {
 		use := disk.Await(a.ctx, p, a.patience)
@@ -25,13 +26,14 @@ func (a *app) awaitWriters(path string, write bool) (any bool) {
 	return any
 }
 
-// close closes an image. Of one that was read it says if a writer has come
-// meanwhile.
+// closeImage closes an image. If it was only read, it warns about a writer that has opened
+// it since: there is no lock that would have kept it away.
 func (a *app) closeImage(o *opened) error {
 	if !o.write && !o.written && disk.InUse(o.path) != disk.NotWritten {
 		a.warn(fmt.Errorf("%s: another program has since opened it for writing: what was read may be inconsistent", quote(o.path)))
 	}
 	err := o.img.Close()
+	// Only after Close: this context is that of the kernel.
 	if o.cancel != nil {
 		o.cancel()
 	}

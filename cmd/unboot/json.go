@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// jsonFile is a file in --json.
+// jsonFile is a file in --json. Scripts rely on its fields, as docs/schema describes them:
+// they may be added to, and not be renamed or removed.
 type jsonFile struct {
 	Path string `json:"path"`
 	// PathBytes is the path in base64, where it is not UTF-8 and Path lossy.
@@ -35,8 +36,9 @@ type jsonFile struct {
 	Xattrs      map[string]string `json:"xattrs,omitempty"` // in base64
 }
 
-// jsonUnknown is a file in --json of which nothing is known but that it is in its
-// directory.
+// jsonUnknown is a file in --json that could not be looked at: only its name is known, and
+// perhaps its type, which the directory has. It lacks the other fields, since zeros could
+// not be distinguished from facts.
 type jsonUnknown struct {
 	Path      string `json:"path"`
 	PathBytes string `json:"path_bytes,omitempty"`
@@ -44,7 +46,7 @@ type jsonUnknown struct {
 	Error     string `json:"error"`
 }
 
-// newJSONUnknown is newJSONFile for what could not be looked at.
+// newJSONUnknown is newJSONFile for a file that could not be looked at.
 func newJSONUnknown(path string, mode uint32, err error) *jsonUnknown {
 	j := &jsonUnknown{Path: path, PathBytes: notUTF8(path), Error: reason(err).Error()}
 	if mode&unix.S_IFMT != 0 {
@@ -53,7 +55,8 @@ func newJSONUnknown(path string, mode uint32, err error) *jsonUnknown {
 	return j
 }
 
-// notUTF8 returns the base64 of what JSON would change, else "".
+// notUTF8 returns the base64 of a name that is not UTF-8, in which JSON would replace
+// bytes, or "".
 func notUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return ""
@@ -61,13 +64,14 @@ func notUTF8(s string) string {
 	return base64.StdEncoding.EncodeToString([]byte(s))
 }
 
-// newJSONFile fills in what stat says.
+// newJSONFile returns what stat found.
 func newJSONFile(path string, st *unix.Statx_t, link string, names *owners) *jsonFile {
 	j := &jsonFile{
 		Path: path, PathBytes: notUTF8(path), Type: typeName(uint32(st.Mode)), Mode: octal(uint32(st.Mode) & 0o7777),
 		UID: st.Uid, GID: st.Gid, Size: st.Size, Blocks: st.Blocks, Links: st.Nlink, Inode: st.Ino,
 		Mtime: rfc3339(st.Mtime), Atime: rfc3339(st.Atime), Ctime: rfc3339(st.Ctime), Target: link, TargetBytes: notUTF8(link),
 	}
+	// Not every file system has a time of birth.
 	if st.Mask&unix.STATX_BTIME != 0 {
 		j.Btime = rfc3339(st.Btime)
 	}
@@ -80,9 +84,11 @@ func newJSONFile(path string, st *unix.Statx_t, link string, names *owners) *jso
 	return j
 }
 
+// rfc3339 returns a time in UTC, so that the output does not depend on the host's time zone.
 func rfc3339(t unix.StatxTimestamp) string { return stamp(t).UTC().Format(time.RFC3339Nano) }
 
-// jsonList writes a list of objects, one on a line, as they come.
+// jsonList writes a list of objects as they come, each on its own line: a tree of millions
+// of files needs no memory, and tools that work on lines can be used.
 type jsonList struct {
 	a *app
 	n int
@@ -102,6 +108,7 @@ func (l *jsonList) add(v any) {
 	l.a.out.Write(b)
 }
 
+// end completes the list, also after errors: what was printed is then still JSON.
 func (l *jsonList) end() {
 	if l.n == 0 {
 		l.a.out.WriteByte('[')
@@ -109,7 +116,7 @@ func (l *jsonList) end() {
 	l.a.out.WriteString("\n]\n")
 }
 
-// printJSON writes one value for people to read too.
+// printJSON writes one value, indented so that people can read it, too.
 func (a *app) printJSON(v any) error {
 	e := json.NewEncoder(a.out)
 	e.SetIndent("", "  ")

@@ -11,23 +11,23 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// An image may be made, or damaged, so that a file system's driver goes round in
-// circles. Commands that only read have a budget of processor time, which is so
-// large that no other work should come to its end: by default a constant, and more
-// for each MiB of the disks, since there is more to read.
+// An image may be made, or damaged, so that a file system's driver loops forever. Commands
+// that only read have a budget of processor time, which is so large that legitimate work
+// should not exhaust it: by default a constant, and more for each MiB of the disks, since
+// there is more to read. Elapsed time would not do: a slow disk or a loaded machine would
+// end commands that make progress.
 const (
 	cpuBase   = 2 * time.Minute
 	cpuPerMiB = time.Second / 2
 )
 
-// cpuLimit returns the processor time that an image's kernel may take, or 0 for as
-// much as it wants.
+// cpuLimit returns the processor time that an image's kernel may take, or 0 for no limit.
 func (a *app) cpuLimit(o *opened) time.Duration {
 	if a.opts.cpu >= 0 {
 		return a.opts.cpu
 	}
 	if o.write {
-		return 0 // half of a change is worse than a loop
+		return 0 // half a change is worse than a loop, which the user can interrupt
 	}
 	limit := cpuBase
 	for _, d := range o.img.Disks() {
@@ -43,14 +43,15 @@ func (a *app) limit(o *opened) {
 		return
 	}
 	seconds := uint64((o.cpu + time.Second - 1) / time.Second)
-	// The first ends it with a signal of its own, the second in any case.
+	// At the soft limit comes SIGXCPU, by which endError knows the cause. The hard limit
+	// kills even a kernel that does not end by that.
 	r := unix.Rlimit{Cur: seconds, Max: seconds + 10}
 	if err := unix.Prlimit(o.img.Kernel().Pid(), unix.RLIMIT_CPU, &r, nil); err != nil && o.img.Kernel().Err() == nil {
 		a.warn(fmt.Errorf("%s: processor time could not be limited: %w", quote(o.path), err))
 	}
 }
 
-// A timeoutError is why a kernel is killed when the time of --timeout is over.
+// A timeoutError is the cause of death of a kernel that --timeout has ended.
 type timeoutError struct{ after time.Duration }
 
 func (e *timeoutError) Error() string {
@@ -59,7 +60,7 @@ func (e *timeoutError) Error() string {
 
 func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// ended returns the image whose kernel's end is what an error is about, or nil.
+// ended returns the image whose kernel has ended, if that is the cause of an error, or nil.
 func (a *app) ended(err error) *opened {
 	for _, o := range a.images {
 		if end := o.img.Kernel().Err(); end != nil && errors.Is(err, end) {

@@ -27,6 +27,7 @@ var lsCommand = command{
 		f.bool(&l.long, "l", "", "long: mode, links, owner, group, size, time, name")
 		f.bool(&l.recursive, "R", "recursive", "list all directories below too")
 		f.bool(&l.directory, "d", "directory", "list directories themselves, not what is in them")
+		// -h is not help here, as in ls(1).
 		f.bool(&l.human, "h", "human-readable", "print sizes as 1.5G (with -l)")
 		f.bool(&l.inode, "i", "inode", "print inode numbers")
 		f.boolFunc("n", "numeric-uid-gid", "long, with numeric owners", func() { l.long, l.numeric = true, true })
@@ -47,7 +48,7 @@ var lsCommand = command{
 	image: true,
 }
 
-// lister lists files of one tree after the other.
+// A lister has the options of ls, and what is kept from one list to the next.
 type lister struct {
 	a *app
 
@@ -62,7 +63,7 @@ type lister struct {
 	first  bool
 	clock  *clock
 	list   *jsonList
-	line   []byte
+	line   []byte // reused for each line
 }
 
 func (l *lister) run(a *app, args []string) error {
@@ -74,6 +75,7 @@ func (l *lister) run(a *app, args []string) error {
 		l.list = &jsonList{a: a}
 		defer l.list.end()
 	}
+	// A width of 0 is one name per line, as for a pipe.
 	if l.tty && !l.one && !l.long {
 		l.width = terminalWidth()
 	}
@@ -82,7 +84,8 @@ func (l *lister) run(a *app, args []string) error {
 	return l.arguments(args)
 }
 
-// arguments lists files first and then directories, as ls does.
+// arguments lists files first and then directories, as ls does. An argument that cannot
+// be looked at is reported, and the others are listed.
 func (l *lister) arguments(args []string) error {
 	type dir struct {
 		o    *opened
@@ -105,6 +108,7 @@ func (l *lister) arguments(args []string) error {
 			name = o.path + ":" + name
 		}
 		if e.IsDir() && !l.directory {
+			// The walk does not follow links, not even a first one.
 			real, err := realPath(o.fs, t.clean())
 			if err != nil {
 				l.a.fail(o.aboutTarget(t, err))
@@ -125,8 +129,8 @@ func (l *lister) arguments(args []string) error {
 	return nil
 }
 
-// stat follows a link to a directory that is an argument, unless the link
-// itself is wanted.
+// stat looks at an argument. As with ls(1), a link to a directory is followed, unless -l
+// or -d asks for the link itself.
 func (l *lister) stat(o *opened, t target) (*unboot.Entry, error) {
 	p, err := o.existing(t)
 	if err != nil {
@@ -156,7 +160,7 @@ type row struct {
 	*unboot.Entry
 }
 
-// number is the inode's, if it is known.
+// number returns the inode number, or a question mark if the file could not be looked at.
 func (r *row) number() string {
 	if r.Err != nil {
 		return "?"
@@ -164,7 +168,8 @@ func (r *row) number() string {
 	return strconv.FormatUint(r.Stat.Ino, 10)
 }
 
-// tree lists a directory, and those below it with -R.
+// tree lists a directory, and those below it with -R. It keeps a stack instead of calling
+// itself: the depth of an image's directories has no limit.
 func (l *lister) tree(o *opened, p, name string) {
 	ahead := newAheadLister(l, o)
 	defer ahead.stop()
@@ -174,13 +179,15 @@ func (l *lister) tree(o *opened, p, name string) {
 		todo = todo[:len(todo)-1]
 		ahead.wait(d)
 		l.show(o, d)
+		// In reverse, so that the first is on top.
 		for i := len(d.subs) - 1; i >= 0; i-- {
 			todo = append(todo, d.subs[i])
 		}
 	}
 }
 
-// show prints the list of one directory.
+// show prints the list of one directory. After an error, the entries that were read before
+// it are still printed.
 func (l *lister) show(o *opened, d *listing) {
 	if d.err != nil {
 		l.a.fail(o.aboutEntry(d.path, d.err))
@@ -199,7 +206,11 @@ func (l *lister) show(o *opened, d *listing) {
 	d.rows = nil
 }
 
+// order sorts rows. Files of the same time or size are in the order of their names, so that
+// the output does not depend on the order of the directory.
 func (l *lister) order(rows []row) {
+	// Bytes are compared, as in the C locale: the order does not depend on where ls
+	// runs.
 	less := func(x, y row) int { return strings.Compare(x.name, y.name) }
 	switch l.sort {
 	case 'U':
@@ -220,7 +231,8 @@ func (l *lister) order(rows []row) {
 	}
 }
 
-// quoted is a name as it goes to the output.
+// quoted returns a name for the output: quoted on a terminal, which a name could control,
+// and unchanged for another program.
 func (l *lister) quoted(name string) string {
 	if l.tty {
 		return quote(name)
@@ -228,6 +240,8 @@ func (l *lister) quoted(name string) string {
 	return name
 }
 
+// print prints rows, in the format of the options. total says that they are a directory's,
+// for which -l prints the sum of its blocks; arguments have none.
 func (l *lister) print(o *opened, rows []row, total bool) {
 	for _, r := range rows {
 		if r.Err != nil {
@@ -261,7 +275,7 @@ func (l *lister) print(o *opened, rows []row, total bool) {
 	}
 }
 
-// mark appends what -F has behind a name.
+// mark appends the indicator of -F to a name.
 func (l *lister) mark(b []byte, e *unboot.Entry) []byte {
 	if !l.classify {
 		return b

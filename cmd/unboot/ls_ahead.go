@@ -14,8 +14,9 @@ const (
 	// directories each reads at a time.
 	aheadReaders = 2
 	aheadBatch   = 8
-	// aheadDirs and aheadRows are how many directories, and entries of them, may
-	// have been read and not been printed, before no more are read.
+	// aheadDirs and aheadRows are how many directories, and how many of their entries,
+	// may be read and not printed yet: then the readers wait. They bound the memory
+	// when the output is slower than the disk, except for one huge directory.
 	aheadDirs = 64
 	aheadRows = 50_000
 )
@@ -27,7 +28,7 @@ type listing struct {
 	err        error
 	subs       []*listing // with -R, in the order in which they are printed
 
-	state listState // guarded by aheadLister.mu; the rest belongs to who reads it
+	state listState // guarded by aheadLister.mu; whoever sets listReading owns the other fields
 	ahead bool      // read by a goroutine
 }
 
@@ -40,7 +41,7 @@ const (
 )
 
 // An aheadLister reads directories in the order in which they will be printed, and
-// ahead of that: one by one, each would be some waiting for the kernel.
+// ahead of the printing: reading them one by one would wait for the kernel each time.
 type aheadLister struct {
 	l    *lister
 	o    *opened
@@ -57,6 +58,7 @@ type aheadLister struct {
 func newAheadLister(l *lister, o *opened) *aheadLister {
 	r := &aheadLister{l: l, o: o}
 	r.cond.L = &r.mu
+	// Without -R there is one directory, which wait reads itself.
 	if l.recursive {
 		for range aheadReaders {
 			r.done.Go(r.read)
@@ -65,6 +67,7 @@ func newAheadLister(l *lister, o *opened) *aheadLister {
 	return r
 }
 
+// stop ends the readers and waits for them: the file system may be closed after it.
 func (r *aheadLister) stop() {
 	r.mu.Lock()
 	r.stopped = true
@@ -98,6 +101,7 @@ func (r *aheadLister) take(dirs []*listing) []*listing {
 	for len(r.stack) > 0 && len(dirs) < aheadBatch {
 		d := r.stack[len(r.stack)-1]
 		r.stack = r.stack[:len(r.stack)-1]
+		// Others were read by wait, and stayed on the stack.
 		if d.state == listNew {
 			d.state, d.ahead = listReading, true
 			dirs = append(dirs, d)
@@ -113,6 +117,7 @@ func (r *aheadLister) list(dirs []*listing) {
 	r.mu.Unlock()
 	r.l.read(r.o, dirs)
 	r.mu.Lock()
+	// In reverse, so that what is printed first ends up on top of the stack.
 	for i := len(dirs) - 1; i >= 0; i-- {
 		d := dirs[i]
 		d.state = listRead
@@ -123,10 +128,14 @@ func (r *aheadLister) list(dirs []*listing) {
 			r.stack = append(r.stack, d.subs[j])
 		}
 	}
+	// Both the printer and readers may wait for this, so Signal could wake the wrong
+	// one.
 	r.cond.Broadcast()
 }
 
-// wait returns when a directory has been read, by others or here.
+// wait returns when a directory has been read. If no reader has begun with it, wait reads
+// it itself, together with the next ones: the readers may be waiting for directories to
+// be printed, and would never come to it.
 func (r *aheadLister) wait(d *listing) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,6 +148,7 @@ func (r *aheadLister) wait(d *listing) {
 	for d.state != listRead {
 		r.cond.Wait()
 	}
+	// It will be printed now: there is room for others.
 	if d.ahead {
 		r.dirs--
 		r.rows -= len(d.rows)
@@ -146,10 +156,12 @@ func (r *aheadLister) wait(d *listing) {
 	}
 }
 
-// read reads directories and puts them in order.
+// read reads directories and sorts their entries. It runs in several goroutines, so it does
+// not write to l, and reports nothing: errors wait in the listing until it is printed.
 func (l *lister) read(o *opened, dirs []*listing) {
 	w := &unboot.WalkOptions{Links: l.long || l.json}
 	if !l.long && !l.json && l.sort == 0 && !l.inode {
+		// The directory itself has the type, and no inode has to be read.
 		w.Mask = unix.STATX_TYPE
 	}
 	paths := make([]string, len(dirs))
@@ -165,7 +177,8 @@ func (l *lister) read(o *opened, dirs []*listing) {
 
 // take makes the rows of a directory.
 func (l *lister) take(o *opened, d *listing, entries []unboot.Entry) {
-	// What goes in a circle is worth listing once.
+	// EUCLEAN is that the directory is damaged so that reading it came back to where it
+	// had been: its entries are listed once.
 	once := map[string]bool{}
 	for i := range entries {
 		if errors.Is(d.err, unix.EUCLEAN) {
@@ -188,6 +201,7 @@ func (l *lister) take(o *opened, d *listing, entries []unboot.Entry) {
 	l.order(d.rows)
 	if l.recursive {
 		for _, r := range d.rows {
+			// A link to a directory is not followed, so the tree has no cycles.
 			if r.IsDir() && r.Err == nil && r.name != "." && r.name != ".." {
 				d.subs = append(d.subs, &listing{path: path.Join(d.path, r.name), name: path.Join(d.name, r.name)})
 			}

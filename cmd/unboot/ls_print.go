@@ -11,10 +11,12 @@ import (
 	"github.com/unboot/unboot/internal/lsfmt"
 )
 
-// longList writes the columns of ls -l, as wide as they need to be.
+// longList writes the columns of ls -l. It goes through the rows twice, since the widths of
+// the columns have to be known before the first is printed.
 func (l *lister) longList(o *opened, rows []row, total bool) {
 	var blocks uint64
 	var links, users, groups, sizes, inodes, majors, minors int
+	// With -n, empty maps make every owner a number.
 	names := &owners{map[uint32]string{}, map[uint32]string{}}
 	if !l.numeric {
 		names = o.names()
@@ -37,10 +39,12 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 			sizes = max(sizes, len(l.size(st.Size)))
 		}
 	}
+	// Devices have their numbers instead of a size, in the same column.
 	if majors > 0 {
 		sizes = max(sizes, majors+2+minors)
 	}
 	if total {
+		// Blocks of 512 bytes, counted in KiB as ls(1) does by default.
 		if l.human {
 			l.a.out.WriteString("total " + lsfmt.Size(blocks*512) + "\n")
 		} else {
@@ -84,8 +88,8 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 	}
 }
 
-// unknown is the line of what could not be looked at: its type may be known from the
-// directory, and for the rest there are question marks, as ls(1) has them.
+// unknown appends the line of a file that could not be looked at. The directory may have
+// its type; everything else is a question mark, as ls(1) prints it.
 func (l *lister) unknown(b []byte, r row, inodes, links, users, groups, sizes int) []byte {
 	if l.inode {
 		b = append(padLeft(b, "?", inodes), ' ')
@@ -113,6 +117,7 @@ func isDevice(st *unix.Statx_t) bool {
 	return m == unix.S_IFCHR || m == unix.S_IFBLK
 }
 
+// padLeft appends s, aligned to the right. It is for numbers, whose bytes are characters.
 func padLeft(b []byte, s string, width int) []byte {
 	for n := width - len(s); n > 0; n-- {
 		b = append(b, ' ')
@@ -120,7 +125,7 @@ func padLeft(b []byte, s string, width int) []byte {
 	return append(b, s...)
 }
 
-// padOwner has names at the left and numbers at the right, as ls.
+// padOwner aligns names to the left and numbers to the right, as ls does. s is not empty.
 func padOwner(b []byte, s string, width int) []byte {
 	if s[0] >= '0' && s[0] <= '9' {
 		return padLeft(b, s, width)
@@ -128,6 +133,7 @@ func padOwner(b []byte, s string, width int) []byte {
 	return padRight(b, s, width)
 }
 
+// padRight appends s, aligned to the left. Names are not only ASCII, so characters count.
 func padRight(b []byte, s string, width int) []byte {
 	b = append(b, s...)
 	for n := width - utf8.RuneCountInString(s); n > 0; n-- {
@@ -136,6 +142,8 @@ func padRight(b []byte, s string, width int) []byte {
 	return b
 }
 
+// terminalWidth returns the width of standard output in columns: 80 if it is not known, as
+// on a serial line.
 func terminalWidth() int {
 	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
 	if err != nil || ws.Col == 0 {
@@ -144,7 +152,8 @@ func terminalWidth() int {
 	return int(ws.Col)
 }
 
-// columns fills the terminal's width, down before across.
+// columns fills the terminal's width, down before across. It takes the smallest number of
+// lines that fits; with a line for each name, anything fits.
 func (l *lister) columns(rows []row) {
 	cells, widths := make([]string, len(rows)), make([]int, len(rows))
 	for i, r := range rows {
@@ -158,8 +167,10 @@ func (l *lister) columns(rows []row) {
 	n := len(rows)
 	for height := 1; height <= n; height++ {
 		cols := (n + height - 1) / height
+		// A name has a character at least, so most heights are ruled out without
+		// adding up the widths.
 		if cols*3-2 > l.width && height < n {
-			continue // cannot fit: two blanks between names
+			continue // two blanks separate names
 		}
 		sum, ws := -2, make([]int, cols)
 		for c := range cols {

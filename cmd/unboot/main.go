@@ -11,22 +11,22 @@
 // # What changes an image
 //
 // Only the commands that say so in their usage text open an image for writing.
-// All others do not change a byte of it, not even to replay a journal.
+// The others do not change a byte of it, not even to replay a journal.
 //
 // # Compatibility
 //
-// What scripts rely on stays: the commands and their options, the exit codes (0
-// for success, 1 for failure, 2 for wrong usage), the fields of --json, the names
-// and formats that are those of ls(1), find(1), stat(1), df(1), tar(1) and
-// sha256sum(1). Texts for people (info, error messages, progress) may change.
+// Scripts can rely on the commands and their options, the exit codes (0 for success,
+// 1 for failure, 2 for wrong usage), the fields of --json, and the names and formats
+// of ls(1), find(1), stat(1), df(1), tar(1) and sha256sum(1). Texts for people (info,
+// error messages, progress) may change.
 //
 // # The source
 //
 // A command is a file of the command's name, with an entry of the table in
 // command.go: usage texts, manual pages and completion are made from that. What
 // commands share: target.go (IMAGE:PATH), resolve.go (what the end of a path
-// demands), mount.go, flags.go, the format files; item.go, source_*.go and sink_*.go
-// for all that moves trees of files.
+// demands), mount.go, flags.go and the format files. Package internal/treecopy moves
+// trees of files for cp and tar.
 package main
 
 import (
@@ -43,13 +43,16 @@ import (
 )
 
 func main() {
+	// Before anything of the command line is set up: libguestfs starts this many
+	// times.
 	if args, ok := hvArgs(os.Args); ok {
 		os.Exit(hv.Main(args))
 	}
 	os.Exit(run(commands, os.Args[1:]))
 }
 
-// The exit codes.
+// The exit codes. That of a signal is 128 + SIGINT for all three signals, so that scripts
+// have one number to compare with.
 const (
 	exitFailure = 1
 	exitUsage   = 2
@@ -65,7 +68,7 @@ var exitStatuses = []struct {
 	{exitFailure, "failure: at least one file or image could not be processed, and a message says why"},
 	{exitUsage, "wrong usage: an unknown command or option, or a missing or surplus argument"},
 	{exitSignal, "stopped by SIGINT, SIGTERM or SIGHUP"},
-	{128 + int(syscall.SIGPIPE), "the reader of standard output has gone"}, // which the Go runtime sees to
+	{128 + int(syscall.SIGPIPE), "the reader of standard output has gone"}, // the Go runtime ends the program
 }
 
 func run(table []*command, args []string) int {
@@ -79,18 +82,21 @@ func run(table []*command, args []string) int {
 		return exitUsage
 	}
 	if cmd.image && len(args) > 1 {
+		// The kernel is decompressed while options are parsed and the image is opened.
 		lkl.Preload()
-		// What is moved is garbage at once, and the rest is small: to
-		// collect it less often costs some megabytes.
+		// Buffers of what is copied soon are garbage, and everything else is small:
+		// collecting it less often costs a few megabytes.
 		debug.SetGCPercent(400)
 	}
 	a := newApp(table, cmd.name)
 	err := a.execute(cmd, args[1:])
+	// Closed after an error, too: what was written before it must reach the disk.
 	err = errors.Join(err, a.close())
 	return a.exitCode(cmd, err)
 }
 
-// execute reads a command's options and does what it is for.
+// execute parses a command's options and runs it. Options of images come last, so that a
+// command can have an option of the same letter.
 func (a *app) execute(cmd *command, args []string) error {
 	f := &flagSet{}
 	do := cmd.options(f)
@@ -117,16 +123,19 @@ func (a *app) exitCode(cmd *command, err error) int {
 	}()
 	var bad *usageError
 	switch {
+	// Help that was asked for goes to standard output, so that it can be piped to a
+	// pager.
 	case errors.Is(err, errHelp):
 		io.WriteString(os.Stdout, cmd.usageText())
 		return 0
 	case errors.As(err, &bad):
 		fmt.Fprintf(os.Stderr, "unboot: %s: %v (try \"unboot help %s\")\n", a.cmd, err, a.cmd)
 		return exitUsage
+	// Errors after a signal are its consequences.
 	case a.interrupted():
 		return exitSignal
 	case errors.Is(err, syscall.EPIPE):
-		return exitFailure // whoever read our output has enough
+		return exitFailure // the reader of our output has ended, and needs no message
 	case err != nil && err != errReported:
 		for _, e := range flatten(err) {
 			a.tell(e)
@@ -138,7 +147,8 @@ func (a *app) exitCode(cmd *command, err error) int {
 	return 0
 }
 
-// flatten returns the errors that errors.Join has joined.
+// flatten returns the errors that errors.Join has joined, each for a line of its own. An
+// error of fmt.Errorf that wraps several is one message: it has no newline.
 func flatten(err error) []error {
 	if j, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
 		return j.Unwrap()

@@ -23,13 +23,13 @@ func writeManual(dir string, table []*command) error {
 	return nil
 }
 
-// sourceWidth is that of a line of text in a page's source, in which escapes need some.
+// sourceWidth is the width of a line in a page's source, before escapes make it longer.
 const sourceWidth = 70
 
 // A roff builds a manual page.
 type roff struct{ strings.Builder }
 
-// newPage starts a page with its title and its one line of whatis(1).
+// newPage starts a page with its title and the line that whatis(1) shows.
 func newPage(name, short string) *roff {
 	r := &roff{}
 	// Without a date, the same source makes the same page.
@@ -41,11 +41,12 @@ func newPage(name, short string) *roff {
 
 func (r *roff) line(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
 
-// roffSpecial has the characters that troff would take for something else, or would
-// print as another one.
+// roffSpecial escapes the characters that troff interprets, or prints as others: without
+// this, a hyphen could not be searched for or pasted into a shell as a minus sign.
 var roffSpecial = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`)
 
-// roffText escapes text. A line of it must not begin as a request does.
+// roffText escapes text. A line that begins with a dot would be a request; the other
+// character that begins one, the apostrophe, is escaped everywhere.
 func roffText(s string) string {
 	s = roffSpecial.Replace(s)
 	if strings.HasPrefix(s, ".") {
@@ -54,15 +55,16 @@ func roffText(s string) string {
 	return s
 }
 
-// arguments are the words of a synopsis that stand for something.
+// arguments matches the placeholders of a synopsis, which are in capitals.
 var arguments = regexp.MustCompile(`[A-Z]{2,}|\b[A-Z]\b`)
 
-// italic escapes text whose words in capitals stand for something.
+// italic escapes text and sets its placeholders in italics.
 func italic(s string) string {
 	return arguments.ReplaceAllString(roffText(s), `\fI$0\fR`)
 }
 
-// text writes what a usage text says: paragraphs, and indented lines as they are.
+// text writes the paragraphs of a usage text. Indented lines are examples, and keep their
+// breaks.
 func (r *roff) text(s string) {
 	for i, paragraph := range strings.Split(paragraphs(s, sourceWidth), "\n\n") {
 		if i > 0 {
@@ -91,7 +93,7 @@ func (r *roff) example(begin bool) {
 	}
 }
 
-// term is one of a list, with its explanation.
+// term writes an item of a list with its explanation.
 func (r *roff) term(term, text string) {
 	r.line(".TP\n%s", strings.TrimRight(term, " "))
 	for _, line := range wrap(text, sourceWidth, 0) {

@@ -41,7 +41,7 @@ func (m *maker) run(a *app, args []string) error {
 		}
 		path := t.clean()
 		if endsInDots(t.path) && !m.parents {
-			// There is something of such a name, or nothing that it is in.
+			// "d/." exists if d does, and cannot be made if d does not.
 			if _, err = o.existing(t); err == nil {
 				err = unix.EEXIST
 			}
@@ -49,6 +49,8 @@ func (m *maker) run(a *app, args []string) error {
 			continue
 		}
 		if m.parents {
+			// As with mkdir -p, the mode is that of the last directory only, and of
+			// none that existed.
 			existed := isDir(o, path)
 			err = o.fs.MkdirAll(path, 0o755)
 			if err == nil && !existed {
@@ -62,6 +64,8 @@ func (m *maker) run(a *app, args []string) error {
 	return nil
 }
 
+// isDir reports whether a path leads to a directory, through links too. An error is no
+// directory: the operation that follows will return it.
 func isDir(o *opened, path string) bool {
 	st, err := o.fs.Stat(path)
 	return err == nil && st.IsDir()

@@ -19,7 +19,7 @@ func parseMount(s string) (unboot.Mount, error) {
 	if f[0] == "" {
 		return unboot.Mount{}, badUsage("-m %q: no device (expected DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]])", s)
 	}
-	// What mount(8) makes flags of is not for the driver.
+	// mount(8) translates some options into flags, which the driver would reject.
 	o := fstab.ParseOptions(f[2])
 	if len(o.Elsewhere) > 0 {
 		return unboot.Mount{}, badUsage("-m %q: the option %s is not for mounting a device", s, o.Elsewhere[0])
@@ -29,7 +29,8 @@ func parseMount(s string) (unboot.Mount, error) {
 	}, nil
 }
 
-// mount mounts what the options -m say, or else what the image has.
+// mount mounts what the options -m say, or else what is found in the image: the only file
+// system, or the operating system with its fstab.
 func (a *app) mount(o *opened) (*unboot.FS, error) {
 	if len(a.opts.mounts) == 0 {
 		fsys, err := o.img.MountAuto()
@@ -50,11 +51,13 @@ func (a *app) mount(o *opened) (*unboot.FS, error) {
 	return fsys, o.mountError(err)
 }
 
-// makeWritable makes those mounts of a tree writable that its fstab has read-only. That
-// is for the guest when it boots, and not for those who edit its image, as with
-// guestfish -i. What cannot be written to at all stays as it is.
+// makeWritable makes those mounts of a tree writable that its fstab has read-only. The
+// fstab is meant for the guest when it boots, and not for editing its image; guestfish -i
+// ignores it likewise. File systems that cannot be written to stay read-only: an error
+// comes when something is written there, if ever.
 func makeWritable(fsys *unboot.FS) {
 	mounts := fsys.Mounts()
+	// If even the root could not be mounted for writing, the image as a whole cannot.
 	if mounts[0].ReadOnly {
 		return
 	}
@@ -65,7 +68,8 @@ func makeWritable(fsys *unboot.FS) {
 	}
 }
 
-// mountError adds what there is to choose from.
+// mountError adds the file systems to choose from, in the form of options that can be
+// copied to the command line.
 func (o *opened) mountError(err error) error {
 	if err == nil {
 		return nil
@@ -76,14 +80,18 @@ func (o *opened) mountError(err error) error {
 	var ambiguous *unboot.AmbiguousError
 	switch {
 	case errors.As(err, &ambiguous):
+		// Only here, as it mounts them all: the names of the systems help with the
+		// choice.
 		held := systems(o.img)
 		return fmt.Errorf("%s: several file systems found; select one with -m:\n%s%s", quote(o.path),
 			mountChoice(ambiguous.Devices, held), mountExample(ambiguous.Devices, held))
 	case errors.Is(err, unboot.ErrNotFound):
 		return fmt.Errorf("%s: %w; file systems found:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
-	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // elsewhere
+	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // on another device than the one named
 		return fmt.Errorf("%s: %w; file systems found:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
 	case errors.Is(err, unboot.ErrNoFileSystem):
+		// What the image holds instead may say why: a swap area, or a member of a RAID
+		// that lacks the others.
 		hint := ""
 		for _, d := range o.img.Devices() {
 			if d.Content != nil && d.Content.Type != "" {
@@ -100,8 +108,8 @@ func (o *opened) mountError(err error) error {
 	return fmt.Errorf("%s: %w", quote(o.path), err)
 }
 
-// mountExample shows how several are mounted into one tree: the first one with an operating
-// system, and another one.
+// mountExample returns an example of mounting several file systems into one tree: the first
+// that has an operating system, and another one.
 func mountExample(devices []*unboot.Device, systems map[*unboot.Device]string) string {
 	root := max(0, slices.IndexFunc(devices, func(d *unboot.Device) bool { return systems[d] != "" }))
 	other := slices.IndexFunc(devices, func(d *unboot.Device) bool { return d != devices[root] })

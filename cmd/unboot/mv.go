@@ -42,8 +42,10 @@ func (m *mover) run(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	// A path in the image may also be that of a file on the host, as /etc/fstab is. Only
+	// what has a path after a colon, or is the very image, can mean another image.
 	dest, ok := existingTarget(last)
-	if !ok {
+	if !ok || dest.path == "" && dest.image != o.path {
 		dest = target{arg: last, image: o.path, path: last}
 	} else {
 		o2, err := a.open(dest.image, true)
@@ -54,11 +56,14 @@ func (m *mover) run(a *app, args []string) error {
 			return badUsage("%s and %s are two images (try cp)", quote(args[0]), quote(last))
 		}
 	}
+	// Asked once, before anything moves: the first file must not change what the
+	// destination means to the second.
 	into := isDir(o, dest.clean())
 	if len(args) > 2 && !into {
 		return o.aboutTarget(dest, unix.ENOTDIR)
 	}
 	for _, arg := range args[:len(args)-1] {
+		// An image is opened once, so the same image is the same pointer.
 		o2, t, err := a.target(arg, true)
 		if err != nil {
 			return err
@@ -83,7 +88,7 @@ func (m *mover) move(o *opened, t, dest target, into bool) error {
 	if into {
 		to = path.Join(to, path.Base(from))
 	} else if demandsDir(dest.path) {
-		// Only a directory can be given such a name, if it is one.
+		// A name with a slash at its end can be given to a directory only.
 		st, err := o.fs.Lstat(from)
 		if err != nil {
 			return o.aboutTarget(t, err)
@@ -92,10 +97,12 @@ func (m *mover) move(o *opened, t, dest target, into bool) error {
 			return o.aboutTarget(dest, err)
 		}
 	}
+	// The kernel would say "invalid argument".
 	if strings.HasPrefix(to, from+"/") {
 		return fmt.Errorf("%s: will not move it into itself, %s", o.label(from), quote(display(to)))
 	}
 	if _, err := o.fs.Lstat(to); err == nil && m.keep {
+		// Not an error, as with mv -n.
 		return nil
 	}
 	err = rename(o.fs, from, to)

@@ -18,8 +18,9 @@ type place struct {
 	path string  // clean path in the FS, or host path
 }
 
-// places finds out which arguments are in images, and opens those: the one
-// that is written first, since an image is opened once.
+// places finds out which arguments are in images, and opens those. The destination comes
+// first, as it is opened for writing: a source in the same image then uses the same kernel,
+// while two could not share the file system.
 func (a *app) places(args []string) ([]*place, error) {
 	var places []*place
 	images := 0
@@ -33,6 +34,7 @@ func (a *app) places(args []string) ([]*place, error) {
 		places = append(places, p)
 	}
 	if images == 0 {
+		// The most likely mistake is an image that does not exist.
 		for _, arg := range args {
 			if isRemote(arg) {
 				return nil, fmt.Errorf("%s: %w", quote(arg), errRemote)
@@ -60,6 +62,7 @@ func (a *app) places(args []string) ([]*place, error) {
 	return places, nil
 }
 
+// isDir reports whether the place is a directory, or a link to one.
 func (p *place) isDir() bool {
 	if p.o != nil {
 		return isDir(p.o, p.path)
@@ -68,8 +71,8 @@ func (p *place) isDir() bool {
 	return err == nil && st.IsDir()
 }
 
-// base is the name that a copy gets in a directory: "" if what is in the source
-// goes there, as with "dir/." and the root.
+// base returns the name that a copy gets in a directory: "" if the content of the source
+// is copied there instead, as with "dir/." and the root.
 func (p *place) base() string {
 	arg := p.arg
 	if p.o != nil {
@@ -82,7 +85,8 @@ func (p *place) base() string {
 	return b
 }
 
-// spelled is the path as the user wrote it.
+// spelled returns the path as the user wrote it: the clean path has lost a slash at its
+// end, which demands a directory.
 func (p *place) spelled() string {
 	if p.o != nil {
 		return p.t.path
@@ -90,7 +94,7 @@ func (p *place) spelled() string {
 	return p.path
 }
 
-// about says that an error is about the place.
+// about puts the name of the place before an error.
 func (p *place) about(err error) error {
 	if p.o != nil {
 		return p.o.aboutTarget(p.t, err)
@@ -98,13 +102,13 @@ func (p *place) about(err error) error {
 	return fmt.Errorf("%s: %w", quote(p.path), reason(err))
 }
 
-// takes returns an error if what is copied cannot get the very name of the place,
-// as cp(1) has it: nothing but a directory gets a name that demands one, or
-// replaces one, and a directory replaces nothing else.
+// takes returns an error if the copy cannot get the very name of the place, by the rules of
+// cp(1): only a directory gets a name that demands one or replaces one, and it replaces
+// nothing else.
 func (p *place) takes(dir bool) error {
 	if p.isDir() {
 		if !dir {
-			return fmt.Errorf("will not replace a directory with a file: %w", unix.EISDIR)
+			return fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
 		}
 		return nil
 	}
@@ -115,13 +119,13 @@ func (p *place) takes(dir bool) error {
 	case exists && demands:
 		return unix.ENOTDIR
 	case exists && dir:
-		return fmt.Errorf("will not replace a file with a directory: %w", unix.ENOTDIR)
+		return fmt.Errorf("cannot overwrite non-directory with directory: %w", unix.ENOTDIR)
 	}
 	return nil
 }
 
-// exists reports whether there is something of the name, be it a link without a
-// target.
+// exists reports whether there is something of the name, including a link without a
+// target: lstat(2) would follow the link before a slash, so that is cut off.
 func (p *place) exists() bool {
 	var err error
 	if p.o != nil {

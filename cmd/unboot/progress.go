@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// progress is the line on a terminal that says how far long work is. It shows
-// up after half a second, so that short work is not disturbed.
+// A progress is the line on a terminal that shows how far long work has got. It appears
+// after half a second, so that short work leaves the terminal alone. The counters are
+// atomic: the goroutines that do the work never wait for the terminal.
 type progress struct {
 	bytes, files atomic.Int64
 	total        int64 // bytes to come, 0 if not known
@@ -18,8 +19,8 @@ type progress struct {
 	stop         chan struct{}
 	wait         sync.WaitGroup
 
-	mu    sync.Mutex
-	shown bool
+	mu    sync.Mutex // guards standard error and shown
+	shown bool       // the line is on the terminal
 }
 
 const (
@@ -27,8 +28,9 @@ const (
 	progressInterval = 200 * time.Millisecond
 )
 
-// startProgress begins to show progress if standard error is a terminal. The
-// counters can be used in any case.
+// startProgress begins to show progress if standard error is a terminal. Otherwise, and if
+// names are printed anyway, nothing is shown, but the counters work. A total of 0 shows
+// neither a bar nor the time left.
 func (a *app) startProgress(total int64, quiet bool) *progress {
 	p := &progress{total: total, start: time.Now(), stop: make(chan struct{})}
 	if quiet || !isTerminal(os.Stderr) {
@@ -51,12 +53,13 @@ func (p *progress) run() {
 		delay = progressInterval
 		p.mu.Lock()
 		p.shown = true
+		// The escape sequence erases the rest of a longer line before.
 		fmt.Fprintf(os.Stderr, "\r%s\x1b[K", p.line(time.Since(p.start)))
 		p.mu.Unlock()
 	}
 }
 
-// line is the text after a time.
+// line returns the text after a time.
 func (p *progress) line(took time.Duration) string {
 	n, files := p.bytes.Load(), p.files.Load()
 	s := human(uint64(n))
@@ -70,9 +73,11 @@ func (p *progress) line(took time.Duration) string {
 		return s
 	}
 	const width = 30
+	// The total is an estimate: a file may grow, or an archive be compressed.
 	part := min(float64(n)/float64(p.total), 1)
 	bar := strings.Repeat("#", int(part*width))
 	s = fmt.Sprintf("[%-*s] %3d%% %s", width, bar, int(part*100), s)
+	// The first percent is no base for an estimate.
 	if part > 0.01 && part < 1 {
 		left := time.Duration(float64(took) * (1 - part) / part)
 		s += fmt.Sprintf(", %v left", left.Round(time.Second))
@@ -80,7 +85,7 @@ func (p *progress) line(took time.Duration) string {
 	return s
 }
 
-// clear takes the line away, for a message or for good.
+// clear erases the line, before a message or at the end. The next update shows it again.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +95,8 @@ func (p *progress) clear() {
 	}
 }
 
-// end stops showing. It may be called again.
+// end erases the line for good, and returns when nothing more is written to the terminal.
+// It may be called again, but not by several goroutines.
 func (p *progress) end() {
 	select {
 	case <-p.stop:
@@ -100,7 +106,7 @@ func (p *progress) end() {
 	}
 }
 
-// counter counts bytes as they pass.
+// counter counts bytes as they pass, as the other end of an io.TeeReader.
 type counter struct{ p *progress }
 
 func (c counter) Write(b []byte) (int, error) {

@@ -10,20 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isTerminal reports whether a file of this process is a terminal.
+// isTerminal reports whether a file of this process is a terminal: a device that knows
+// TCGETS. A character device such as /dev/null is not one.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
 
-// quote returns a name for a message or a terminal, as ls(1) does: as it is if
-// a shell would take it so, in quotes otherwise, with no control character in
-// it that could move the cursor.
+// quote returns a name for a message or a terminal, as ls(1) does: unchanged if a shell
+// would take it so, and in quotes otherwise. Control characters are escaped, since the
+// names of an image are not to be trusted: they could move the cursor or rewrite what the
+// terminal shows.
 func quote(name string) string {
+	// These are special at the start of a word only.
 	safe := name != "" && name[0] != '~' && name[0] != '#'
 	control := false
 	for i, r := range name {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			// A valid U+FFFD in the name is printable, an invalid byte is not.
 			if _, size := utf8.DecodeRuneInString(name[i:]); r != utf8.RuneError || size == 1 {
 				control = true
 			}
@@ -37,17 +41,20 @@ func quote(name string) string {
 		return quoteControl(name)
 	case safe:
 		return name
+	// Double quotes read better around an apostrophe, if nothing in them is special.
 	case strings.Contains(name, "'") && !strings.ContainsAny(name, "\"$`\\!"):
 		return `"` + name + `"`
 	}
 	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
-// quoteControl writes the runs of a name that cannot be shown as $'\n', and the
-// others in quotes.
+// quoteControl quotes a name with control characters: runs of those as in $'\n', and the
+// others in single quotes. A shell joins them to one word again.
 func quoteControl(name string) string {
 	var b strings.Builder
 	state := byte(0)
+	// enter changes the kind of quotes: 'q' for plain ones, '$' for those with
+	// escapes.
 	enter := func(s byte) {
 		if s == state {
 			return

@@ -8,7 +8,8 @@ import (
 	"github.com/unboot/unboot"
 )
 
-// rename is rename(2), which also replaces an empty directory by another.
+// rename is rename(2), as mv(1) uses it. (*unboot.FS).Rename does as package os, which
+// refuses to replace an empty directory by another.
 func rename(f *unboot.FS, from, to string) error {
 	err := f.View().Renameat(unix.AT_FDCWD, "/"+from, unix.AT_FDCWD, "/"+to)
 	if err != nil {

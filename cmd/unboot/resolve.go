@@ -9,24 +9,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What ends in a slash, or in "." or "..", can only mean a directory, in an image
-// as on the host: path_resolution(7). The paths of package unboot have no such
-// ends, so that what they demanded has to be seen to here, for all commands.
+// A path that ends in a slash, or in "." or "..", can only mean a directory, in an image
+// as on the host: path_resolution(7). Package unboot takes clean paths, as io/fs does,
+// which have no such ends, so the demand has to be checked here, for all commands.
 
 // demandsDir reports whether a path is written so that it means a directory.
 func demandsDir(path string) bool {
 	return strings.HasSuffix(path, "/") || endsInDots(path)
 }
 
-// endsInDots reports whether the last element of a path is "." or "..", and so no
-// name that could be made, removed or changed.
+// endsInDots reports whether the last element of a path is "." or "..". Neither is a name
+// that could be made, removed or changed.
 func endsInDots(path string) bool {
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	return last == "." || last == ".."
 }
 
-// existing returns the path in the FS of what a target means, which must be there.
-// A symbolic link stays one, unless a directory is demanded: then it is followed.
+// existing returns the path in the FS that a target means. A symbolic link at its end is
+// followed only if a directory is demanded, which must then exist; otherwise the path is
+// not looked up, and the call that uses it returns the error.
 func (o *opened) existing(t target) (string, error) {
 	p := t.clean()
 	if !demandsDir(t.path) || p == "." {
@@ -42,11 +43,11 @@ func (o *opened) existing(t target) (string, error) {
 	return real, nil
 }
 
-// errDots is the error for a command that changes a name, and was given none.
+// errDots is the error of a command that changes a name for a path that ends in none.
 var errDots = errors.New(`will not touch "." or ".."`)
 
-// named is existing for what removes or renames the name itself: that of a symbolic
-// link does not mean a directory.
+// named is existing for rm and mv, which change the name itself: "link/" is an error for
+// them, even if the link leads to a directory, as for unlink(2) and rename(2).
 func (o *opened) named(t target) (string, error) {
 	p := t.clean()
 	if endsInDots(t.path) {
@@ -62,8 +63,8 @@ func (o *opened) named(t target) (string, error) {
 	return p, err
 }
 
-// makeFile returns an error if a target cannot be the name of a new file, or of
-// one that is written, since it means a directory.
+// makeFile returns an error if a target cannot be the name of a file to write, since it
+// demands a directory. OpenFile would not know, as its path is clean.
 func (o *opened) makeFile(t target) error {
 	switch {
 	case !demandsDir(t.path):
@@ -74,7 +75,8 @@ func (o *opened) makeFile(t target) error {
 	return o.noDir(t)
 }
 
-// noDir is the error for a directory that is demanded, and is not there.
+// noDir returns the error for a directory that is demanded and does not exist, or is
+// something else.
 func (o *opened) noDir(t target) error {
 	if _, err := o.fs.Lstat(t.clean()); errors.Is(err, fs.ErrNotExist) {
 		return errNoDir

@@ -36,6 +36,7 @@ type remover struct{ recursive, dir, force bool }
 
 func (r *remover) run(a *app, args []string) error {
 	if len(args) == 0 {
+		// As POSIX has it: "rm -f" with an empty list in a script is not a mistake.
 		if r.force {
 			return nil
 		}
@@ -59,6 +60,7 @@ func (r *remover) remove(o *opened, t target) error {
 	if err == errDots {
 		return o.aboutTarget(t, err)
 	}
+	// Its content would be removed before the root itself fails.
 	if path == "." {
 		return fmt.Errorf("%s: will not remove the root directory", o.label(path))
 	}
@@ -68,9 +70,10 @@ func (r *remover) remove(o *opened, t target) error {
 	}
 	switch {
 	case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) && r.force:
-		return nil // as with rm(1), there is nothing of the name
+		return nil // as with rm(1): nothing of this name exists
 	case err != nil:
 		return o.aboutTarget(t, err)
+	// No link is followed on the way down.
 	case st.IsDir() && r.recursive:
 		err = o.fs.RemoveAll(path)
 	case st.IsDir() && !r.dir:
@@ -78,7 +81,7 @@ func (r *remover) remove(o *opened, t target) error {
 	default:
 		err = o.fs.Remove(path)
 	}
-	// The error's path is that of the file below which could not be removed.
+	// RemoveAll returns the path of the file below that could not be removed.
 	var pe *fs.PathError
 	if errors.As(err, &pe) && pe.Path != "" {
 		return o.about(pe.Path, pe.Err)

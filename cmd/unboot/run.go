@@ -31,7 +31,8 @@ reason, which libguestfs does not. It ends with the exit status of the program.
 	parse:   parseRun,
 }
 
-// parseRun takes no options: those after the first word are the program's.
+// parseRun accepts no options but -h: those after the first word belong to the program,
+// and must not be reordered or taken for ours.
 func parseRun(_ *flagSet, args []string) ([]string, error) {
 	switch {
 	case len(args) > 0 && (args[0] == "-h" || args[0] == "--help"):
@@ -44,13 +45,15 @@ func parseRun(_ *flagSet, args []string) ([]string, error) {
 	return args, nil
 }
 
-// runFiles is the limit of open files for a command.
+// runFiles is the limit of open files for a command, which libguestfs closes one by one in
+// each child. It is the usual soft limit, which programs can live with.
 const runFiles = 1024
 
 func runRun(a *app, args []string) error {
 	if len(args) == 0 {
 		return badUsage("no command to run")
 	}
+	// Before anything is set up, so that the error of a typing mistake is the first.
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return err
@@ -61,7 +64,8 @@ func runRun(a *app, args []string) error {
 	}
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		// Set in any case: the Go runtime has raised it for itself.
+		// Set in any case: the Go runtime has raised its soft limit to the hard one, and
+		// the program would inherit that.
 		limit.Cur = min(limit.Max, runFiles)
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 			return fmt.Errorf("limit of open files: %w", err)
@@ -71,7 +75,8 @@ func runRun(a *app, args []string) error {
 }
 
 // runProgram runs a program as if this process had become it, and ends with its status.
-// It stays, to print what goes wrong in the machines of the program.
+// It does not call execve(2), since it has to stay to print what goes wrong in the machines
+// of the program: libguestfs does not.
 func runProgram(a *app, path string, args, env []string) error {
 	reports, err := hv.Listen(func(line string) { a.warn(errors.New(line)) })
 	if err != nil {
@@ -82,7 +87,10 @@ func runProgram(a *app, path string, args, env []string) error {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM},
 	}
-	runtime.LockOSThread() // which is whose death counts
+	// The signal of Pdeathsig comes when the thread that started the program ends, which
+	// the Go runtime could let happen before the process ends.
+	runtime.LockOSThread()
+	// newApp has signals end this command: from now on they are for the program.
 	signal.Reset()
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -100,7 +108,9 @@ func runProgram(a *app, path string, args, env []string) error {
 	return nil
 }
 
-// passOn sends signals on to a process. Those of keys it has from the terminal itself.
+// passOn forwards signals to a process. With a terminal, it does not forward those of keys:
+// the terminal sends them to the whole foreground process group, and the program would get
+// them twice.
 func passOn(signals <-chan os.Signal, p *os.Process) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|syscall.O_NOCTTY, 0)
 	if err == nil {
@@ -108,22 +118,26 @@ func passOn(signals <-chan os.Signal, p *os.Process) {
 	}
 	for s := range signals {
 		if key := s == os.Interrupt || s == syscall.SIGQUIT; !key || err != nil {
-			p.Signal(s) // an error says that it has ended
+			p.Signal(s) // an error means that it has ended
 		}
 	}
 }
 
-// end ends this process as another one has ended.
+// end ends this process as another one has ended: by the same signal, so that a shell sees
+// no difference, or else with the same status.
 func end(status syscall.WaitStatus) {
 	if status.Signaled() {
 		signal.Reset(status.Signal())
 		syscall.Kill(os.Getpid(), status.Signal())
+		// If the signal is blocked or ignored, the status is the one that a shell
+		// would show.
 		os.Exit(128 + int(status.Signal()))
 	}
 	os.Exit(status.ExitStatus())
 }
 
-// mergeEnv returns env with the variables of over set.
+// mergeEnv returns env with the variables of over set. An older value is removed, since
+// programs differ in which of two they use.
 func mergeEnv(env, over []string) []string {
 	set := map[string]bool{}
 	for _, v := range over {

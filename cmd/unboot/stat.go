@@ -63,6 +63,7 @@ func (s *stater) run(a *app, args []string) error {
 		e := info.(*unboot.Entry)
 		link := ""
 		if e.Stat.Mode&unix.S_IFMT == unix.S_IFLNK {
+			// The rest is still printed.
 			if link, err = o.fs.Readlink(path); err != nil {
 				a.fail(o.about(path, err))
 			}
@@ -109,18 +110,24 @@ func (a *app) printStat(o *opened, path string, st *unix.Statx_t, link string, x
 	fmt.Fprintf(w, "Access: %s\n", stamp(st.Atime).Format(layout))
 	fmt.Fprintf(w, "Modify: %s\n", stamp(st.Mtime).Format(layout))
 	fmt.Fprintf(w, "Change: %s\n", stamp(st.Ctime).Format(layout))
+	// Not every file system has a time of birth; stat(1) prints a dash, too.
 	birth := "-"
 	if st.Mask&unix.STATX_BTIME != 0 {
 		birth = stamp(st.Btime).Format(layout)
 	}
 	fmt.Fprintf(w, " Birth: %s\n", birth)
 	for _, n := range slices.Sorted(maps.Keys(xattrs)) {
+		// Values are bytes: %q shows control characters without sending them to the
+		// terminal.
 		fmt.Fprintf(w, " Xattr: %s=%q\n", quote(n), xattrs[n])
 	}
 }
 
+// octal writes permissions with four digits, the first for setuid and the like.
 func octal(mode uint32) string { return fmt.Sprintf("%04o", mode) }
 
+// deviceNumber writes the number of a device file. Those that stat prints as "Device"
+// are of the file system that the file is in.
 func deviceNumber(st *unix.Statx_t, sep string) string {
 	return strconv.FormatUint(uint64(st.Rdev_major), 10) + sep + strconv.FormatUint(uint64(st.Rdev_minor), 10)
 }

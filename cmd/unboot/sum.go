@@ -47,6 +47,7 @@ func (s *summer) run(a *app, args []string) error {
 	newHash := map[string]func() hash.Hash{
 		"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New,
 		"sha384": sha512.New384, "sha512": sha512.New,
+		// The names of the programs work, too: sha256sum.
 	}[strings.TrimSuffix(strings.ToLower(s.algorithm), "sum")]
 	if newHash == nil {
 		return badUsage("no algorithm %s (expected md5, sha1, sha224, sha256, sha384 or sha512)", quote(s.algorithm))
@@ -79,8 +80,9 @@ func (s *summer) run(a *app, args []string) error {
 	return nil
 }
 
-// sumTree prints the checksums of all regular files below a path, or of the one that
-// it names. Small ones are read many at a time.
+// sumTree prints the checksums of all regular files below a path, or of the one that it
+// names. Small ones are read many at a time. The walk is sorted, so that the lists of two
+// images can be compared with diff(1).
 func (a *app) sumTree(o *opened, root string, h hash.Hash) {
 	var batch []*unboot.Entry
 	var size int64
@@ -109,6 +111,7 @@ func (a *app) sumTree(o *opened, root string, h hash.Hash) {
 			}
 			return true
 		}
+		// Small files before a large one are printed before it, to keep the order.
 		flush()
 		sum, err := checksum(o.fs, e.Path(), h)
 		if err != nil {
@@ -121,13 +124,17 @@ func (a *app) sumTree(o *opened, root string, h hash.Hash) {
 	flush()
 }
 
-// What is small is read in batches, each of a round trip to the kernel.
+// Files up to smallFile are read in batches, each in one round trip to the kernel, of up to
+// batchItems files or about batchBytes. Larger ones take longer to read than to ask for,
+// and would need the memory.
 const (
 	smallFile  = 128 << 10
 	batchItems = 40
 	batchBytes = 512 << 10
 )
 
+// checksum returns the checksum of one file, which is read piece by piece: it may be larger
+// than the memory.
 func checksum(fsys *unboot.FS, path string, h hash.Hash) ([]byte, error) {
 	f, err := fsys.Open(path)
 	if err != nil {
@@ -148,7 +155,8 @@ func checksum(fsys *unboot.FS, path string, h hash.Hash) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// printSum escapes names as sha256sum does: a backslash in front says so.
+// printSum prints a line as sha256sum does. If the name has to be escaped, the line begins
+// with a backslash, by which "sha256sum -c" knows.
 func (a *app) printSum(sum []byte, path string) {
 	esc := strings.NewReplacer("\\", "\\\\", "\n", "\\n", "\r", "\\r").Replace(path)
 	if esc != path {
@@ -160,7 +168,8 @@ func (a *app) printSum(sum []byte, path string) {
 	a.out.WriteByte('\n')
 }
 
-// each walks a tree. Errors are reported, and the walk goes on.
+// each walks a tree until f returns false or a signal comes. Errors are reported, and the
+// walk goes on, so that one damaged directory does not hide the rest.
 func (a *app) each(o *opened, root string, w *unboot.WalkOptions, f func(*unboot.Entry) bool) {
 	for e, err := range o.fs.Walk(root, w) {
 		if a.ctx.Err() != nil {

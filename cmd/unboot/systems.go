@@ -8,11 +8,13 @@ import (
 	"github.com/unboot/unboot/inspect/registry"
 )
 
-// inspector finds everything that there is to say about operating systems.
+// inspector finds everything about operating systems. That of Windows is in its registry,
+// which package inspect reads only with OpenHive set.
 var inspector = inspect.Inspector{OpenHive: registry.Open}
 
-// systems returns which operating systems each device holds, for people, to help with a
-// choice. What could not be mounted is left out: there is an error to be reported already.
+// systems returns the names of the operating systems on each device, to help with a choice
+// between them. File systems that cannot be mounted are left out without an error: the
+// caller is about to report one already, and their list stands in it.
 func systems(img *unboot.Image) map[*unboot.Device]string {
 	in, _ := img.Inspect(inspector.Image, unboot.ReadOnly())
 	defer in.Close()
@@ -26,6 +28,7 @@ func systems(img *unboot.Image) map[*unboot.Device]string {
 		if option != "" {
 			s += ", by -m " + quote(d.Name+":/:"+option)
 		}
+		// A btrfs can hold several systems, in subvolumes.
 		if found[d] != "" {
 			s = found[d] + "; " + s
 		}
@@ -34,7 +37,7 @@ func systems(img *unboot.Image) map[*unboot.Device]string {
 	return found
 }
 
-// systemName returns what a system is called.
+// systemName returns the name of a system, the most specific that is known.
 func systemName(s *inspect.System) string {
 	name := cmp.Or(s.Product, s.Distro, string(s.Type))
 	if s.Format == inspect.Installer {

@@ -76,7 +76,8 @@ func runTar(a *app, args []string, opt *tarOptions) error {
 	return a.tar(args[0], opt)
 }
 
-// teller prints names as -v wants them.
+// teller returns a function that prints names for -v, or nil. They go to standard error,
+// as standard output may be the archive.
 func (a *app) teller(verbose bool) func(string) {
 	if !verbose {
 		return nil
@@ -96,6 +97,8 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	if opt.file == "" && isTerminal(os.Stdout) {
 		return badUsage("will not write an archive to a terminal (-o FILE, or a pipe)")
 	}
+	// Opened before the archive is created: an image that does not exist leaves the
+	// old archive alone.
 	o, t, err := a.target(arg, false)
 	if err != nil {
 		return err
@@ -109,6 +112,7 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 		return o.about(root, err)
 	}
 	if opt.file != "" {
+		// Creating the archive would truncate the image that it is made of.
 		if st, err := os.Stat(opt.file); err == nil && a.isDisk(st) {
 			return fmt.Errorf("%s: is a disk of the image", quote(opt.file))
 		}
@@ -133,6 +137,8 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 			return o.about(root, err)
 		}
 	} else {
+		// A file is archived under its own name, and the content of a directory
+		// without it.
 		dst.Base = path.Base(root)
 	}
 	return a.transfer(src, dst, &dst.Report, p, opt.verbose)
@@ -156,8 +162,8 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 	} else {
 		in = a.stdin()
 	}
-	p := &progress{}
-	r, err := decompressed(io.TeeReader(in, counter{p}))
+	// Before the image is opened: one that is given no archive is not opened for writing.
+	r, err := decompressed(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", quote(name), err)
 	}
@@ -172,12 +178,12 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 	if err != nil {
 		return o.about(t.clean(), err)
 	}
-	shown := a.startProgress(size, opt.verbose)
+	p := a.startProgress(size, opt.verbose)
 	dst := &treecopy.ImageSink{FS: o.fs, Dir: root, CopyLinks: true, Umask: 0o022, Clock: o.clock, Label: o.label}
 	src := &treecopy.TarSource{R: tarball.NewReader(r), Exclude: excluder(opt.exclude), Label: func(member string) string {
 		return quote(name) + ": " + quote(member)
 	}}
-	err = a.transfer(src, dst, &dst.Report, shown, opt.verbose)
+	err = a.transfer(src, dst, &dst.Report, p, opt.verbose)
 	var broken *treecopy.ArchiveError
 	switch {
 	case errors.As(err, &broken) && broken.Member != "":
@@ -190,14 +196,17 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 	if src.R.More() {
 		a.warn(fmt.Errorf("%s: ignored another archive that follows at byte %d", quote(name), src.R.Offset()))
 	}
-	// Whoever writes to the pipe may have some padding left.
+	// The writer of the pipe may still have padding to write, and would be killed by
+	// SIGPIPE, which fails a shell's pipeline with pipefail set.
 	if opt.file == "" {
 		io.Copy(io.Discard, in)
 	}
 	return nil
 }
 
-// realPath resolves all symbolic links of a path, inside the tree.
+// realPath resolves all symbolic links of a path, inside the tree. As for a process that is
+// confined to it by chroot(2), ".." at the root stays there, and absolute links begin at
+// the root of the tree.
 func realPath(fsys *unboot.FS, p string) (string, error) {
 	done, rest := ".", splitPath(p)
 	for links := 0; len(rest) > 0; {
@@ -216,6 +225,8 @@ func realPath(fsys *unboot.FS, p string) (string, error) {
 			done = next
 			continue
 		}
+		// The limit of the kernel, which counts the links of a whole path:
+		// path_resolution(7).
 		if links++; links > 40 {
 			return "", &fs.PathError{Op: "open", Path: p, Err: unix.ELOOP}
 		}
@@ -231,6 +242,7 @@ func realPath(fsys *unboot.FS, p string) (string, error) {
 	return done, nil
 }
 
+// splitPath returns the elements of a path. It keeps "..", which is resolved after links.
 func splitPath(p string) []string {
 	var elems []string
 	for _, e := range strings.Split(p, "/") {

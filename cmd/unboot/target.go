@@ -23,9 +23,10 @@ type target struct {
 	path string
 }
 
-// parseTarget divides an argument. A file whose whole name is the argument wins
-// over one with a path; of several colons, the first that has a file before it.
-// If nothing exists, the error to come is about what stands before the first.
+// parseTarget divides an argument. A file whose whole name is the argument is preferred
+// over one with a path; of several colons, the first that has a file before it counts.
+// Names of images may have colons, as those in /dev/disk/by-path do. If nothing exists,
+// the error that follows is about the part before the first colon.
 func parseTarget(arg string) target {
 	if t, ok := existingTarget(arg); ok {
 		return t
@@ -37,14 +38,15 @@ func parseTarget(arg string) target {
 	return target{arg, image, path}
 }
 
-// remoteSchemes are how the addresses of images elsewhere begin, as URLs and as qemu
-// has them.
+// remoteSchemes are the schemes of the addresses of remote images, as URLs and as qemu
+// writes them. They are known for the sake of the error message.
 var remoteSchemes = []string{
 	"http", "https", "ftp", "ftps", "sftp", "ssh", "scp", "tftp", "nbd", "nbds", "nbd+unix", "nbds+unix", "rbd", "iscsi",
 	"gluster", "s3", "gs", "oci", "docker",
 }
 
-// isRemote reports whether an argument that is no file is such an address.
+// isRemote reports whether an argument that is not a file is such an address. qemu writes
+// some without slashes; with others that would be an image with a path.
 func isRemote(arg string) bool {
 	scheme, rest, ok := strings.Cut(arg, ":")
 	scheme = strings.ToLower(scheme)
@@ -54,8 +56,8 @@ func isRemote(arg string) bool {
 
 var errRemote = errors.New("remote images are not supported yet (download the image first)")
 
-// existingTarget is parseTarget where a host path is as likely: it reports whether
-// there is such an image.
+// existingTarget is parseTarget where a host path is as likely: it reports whether such an
+// image exists.
 func existingTarget(arg string) (target, bool) {
 	if isImage(arg) {
 		return target{arg, arg, ""}, true
@@ -72,24 +74,27 @@ func existingTarget(arg string) (target, bool) {
 	return target{}, false
 }
 
+// isImage reports whether a path can be that of an image: anything but a directory, as a
+// block device or a pipe gets its error when it is opened.
 func isImage(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && !st.IsDir()
 }
 
-// clean is the path as package unboot wants it.
+// clean returns the path as package unboot takes it, without a slash at either end.
 func (t *target) clean() string { return unboot.CleanPath(t.path) }
 
-// An opened image, and the tree mounted from it.
+// An opened is an open image, and the tree mounted from it. Each has a kernel of its own,
+// so that what one image does to its kernel cannot touch another.
 type opened struct {
 	path  string // as the user called it
 	stat  os.FileInfo
 	write bool
-	// written says that another program writes to it, of which was warned.
+	// written is set if another program writes to it, which was reported.
 	written bool
-	told    atomic.Bool   // that the kernel has ended
+	told    atomic.Bool   // the end of the kernel was reported
 	clock   time.Time     // if not zero, the image must come out the same each time
-	cpu     time.Duration // that the kernel may take, 0 without a limit
+	cpu     time.Duration // processor time that the kernel may take, 0 for no limit
 	img     *unboot.Image
 	fs      *unboot.FS
 	mount   error // why there is no fs
@@ -98,8 +103,9 @@ type opened struct {
 	owners *owners
 }
 
-// open opens an image without mounting anything, or returns the one opened
-// before.
+// open opens an image without mounting anything, or returns the one opened before: two
+// kernels with the same file system would not see each other's changes. An image that is
+// open for reading cannot be written to, so cp opens the destination first.
 func (a *app) open(path string, write bool) (*opened, error) {
 	st, err := os.Stat(path)
 	if err != nil && isRemote(path) {
@@ -107,6 +113,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 	}
 	if err == nil {
 		for _, o := range a.images {
+			// By device and inode: the same image may be named by several paths.
 			if os.SameFile(o.stat, st) && (o.write || !write) {
 				return o, nil
 			}
@@ -117,11 +124,14 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		if o.clock, err = sourceDate(); err != nil {
 			return nil, err
 		}
+		// From now on, the first signal lets the command finish.
 		a.writing.Store(true)
 	}
+	// Before the image is opened, so that what is read is what the writer has left.
 	o.written = a.awaitWriters(path, write)
 	ctx := a.life
 	if a.opts.timeout > 0 {
+		// Each image has the time for itself.
 		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout, &timeoutError{a.opts.timeout})
 	}
 	o.img, err = unboot.Open(ctx, path, a.openOptions(o)...)
@@ -136,7 +146,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 	return o, nil
 }
 
-// openError names the image once, and says what may help.
+// openError puts the image's name before an error, once, and a hint after it.
 func openError(path string, err error) error {
 	var pe *fs.PathError
 	hint := ""
@@ -154,7 +164,8 @@ func openError(path string, err error) error {
 	return fmt.Errorf("%s: %w%s", quote(path), err, hint)
 }
 
-// tree opens an image and mounts what the options say, or what there is.
+// tree opens an image and mounts what the options say, or what there is. An error of
+// mounting is kept: the next argument in the same image gets it without another attempt.
 func (a *app) tree(path string, write bool) (*opened, error) {
 	o, err := a.open(path, write)
 	if err != nil {

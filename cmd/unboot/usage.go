@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// Usage texts fit a terminal of 80 columns. The column in which the explanations of
-// options begin is that of the longest option, up to optionColumn. Those of an option
-// that is longer by more than optionOverhang begin on the next line.
+// Usage texts fit a terminal of 80 columns. The explanations of options begin in the column
+// after the longest option that is at most optionColumn long. An option that is longer by
+// up to optionOverhang shifts its own explanation, and a longer one has it on the next line.
 const (
 	usageWidth     = 80
 	optionColumn   = 22
@@ -47,7 +47,8 @@ func (c *command) usageText() string {
 	return b.String()
 }
 
-// spelling is how an option stands in a usage text: "-a, --all", "    --mode MODE".
+// spelling returns an option as usage texts show it: "-a, --all", "    --mode MODE". Long
+// names are aligned whether or not there is a short one.
 func (s *flagSpec) spelling() string {
 	text := strings.Join(s.names(), ", ")
 	if s.short == "" {
@@ -82,8 +83,8 @@ func optionList(flags []*flagSpec) string {
 	return b.String()
 }
 
-// paragraphs breaks the lines of each paragraph of a text anew, for a width. Lines that
-// begin with two blanks stay.
+// paragraphs wraps each paragraph of a text to a width, since the source and a manual page
+// have other widths than the terminal. Paragraphs that are indented stay as they are.
 func paragraphs(text string, width int) string {
 	var out []string
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
@@ -96,7 +97,8 @@ func paragraphs(text string, width int) string {
 	return strings.Join(out, "\n\n") + "\n"
 }
 
-// wrap breaks text into lines of a width, of which the first is shorter.
+// wrap breaks text into lines of a width, of which the first is shorter by less. A word that
+// is longer than a line gets one of its own.
 func wrap(text string, width, less int) []string {
 	var lines []string
 	line, room := "", width-less
@@ -132,7 +134,7 @@ func overview(table []*command) string {
 	return b.String()
 }
 
-// form is a command as it stands in the overview.
+// form returns a command as the overview shows it.
 func (c *command) form() string {
 	brief := c.brief
 	if brief == "" {
@@ -159,7 +161,8 @@ func (g *wordGroup) usageText() string {
 	const indent = 11
 	text := ""
 	for _, w := range g.words {
-		// A word keeps its argument, and a second blank before the next word.
+		// NUL bytes stand for blanks at which no line is broken: a word stays with its
+		// argument, and two blanks separate it from the next.
 		text += strings.ReplaceAll(strings.TrimRight(w.name+" "+w.arg, " "), " ", "\x00") + "\x00 "
 	}
 	lines := wrap(text, usageWidth-indent, 0)

@@ -30,7 +30,8 @@ func runVersion(a *app, args []string) error {
 	return err
 }
 
-// kernelVersion boots the kernel and has it say what it is.
+// kernelVersion boots the kernel and reads its version from its log. That shows, too, that
+// it runs on this host, and how it is confined, which are the questions of a bug report.
 func kernelVersion(a *app) string {
 	k, err := lkl.Boot(a.life, nil)
 	if err != nil {

@@ -39,6 +39,8 @@ type writer struct {
 	hasMode bool
 }
 
+// run checks the name before it reads anything: the program that writes to the pipe is then
+// ended by the error as early as possible.
 func (w *writer) run(a *app, args []string) error {
 	if len(args) != 1 {
 		return badUsage("expected one IMAGE:PATH")
@@ -53,11 +55,13 @@ func (w *writer) run(a *app, args []string) error {
 	if err := o.makeFile(t); err != nil {
 		return o.aboutTarget(t, err)
 	}
+	// Standard input has no size.
 	p := a.startProgress(0, false)
 	return o.about(t.clean(), a.write(o, t.clean(), a.stdin(), p, w.add, w.mode, w.hasMode))
 }
 
-// write writes to a file, which is made if there is none.
+// write writes to a file, which is created if it does not exist. With hasMode the mode is
+// set in any case; otherwise an existing file keeps its own.
 func (a *app) write(o *opened, path string, r io.Reader, p *progress, add bool, mode fs.FileMode, hasMode bool) error {
 	flag := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	if add {
@@ -72,6 +76,8 @@ func (a *app) write(o *opened, path string, r io.Reader, p *progress, add bool, 
 		return err
 	}
 	if hasMode {
+		// The permissions given to OpenFile are those of a new file only. Set before
+		// anything is written, as the content may be secret.
 		err = w.Chmod(mode)
 	}
 	if err == nil {
@@ -83,7 +89,8 @@ func (a *app) write(o *opened, path string, r io.Reader, p *progress, add bool, 
 	return err
 }
 
-// parseMode reads an octal mode with setuid and the like.
+// parseMode parses an octal mode, including setuid and the like: fs.FileMode has other bits
+// for those than st_mode.
 func parseMode(s string) (fs.FileMode, error) {
 	v, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || v > 0o7777 {

@@ -134,9 +134,9 @@ func (s *HostSink) write(it *Item, src Source) error {
 			s.dirs.add(full, it.Meta)
 			return nil
 		case isDir:
-			return fmt.Errorf("a directory is there: %w", unix.EISDIR)
+			return fmt.Errorf("cannot overwrite directory with non-directory: %w", unix.EISDIR)
 		case it.Meta.Mode.IsDir():
-			return fmt.Errorf("something else is there: %w", unix.ENOTDIR)
+			return fmt.Errorf("cannot overwrite non-directory with directory: %w", unix.ENOTDIR)
 		case s.Keep:
 			it.left = true
 			return nil
@@ -174,7 +174,7 @@ func (s *HostSink) write(it *Item, src Source) error {
 		mode := unboot.UnixMode(it.Meta.Mode)
 		if err := unix.Mknodat(fd, base, mode&unix.S_IFMT|0o600, int(it.Meta.Rdev)); err != nil {
 			if err == unix.EPERM {
-				return fmt.Errorf("make a device: %w (wants root)", err)
+				return fmt.Errorf("cannot create special file: %w (requires root)", err)
 			}
 			return err
 		}

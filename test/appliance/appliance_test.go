@@ -88,8 +88,8 @@ func record(t *testing.T, s *scenario, images *shelf) {
 	check(t, os.WriteFile(s.path(), []byte(s.text()), 0o644))
 }
 
-// changes returns what is to be taken away from lines, each with "-", and what is to be
-// added, with "+", to make them other lines.
+// changes returns the lines to remove, each with "-", and the lines to add, with "+", to
+// turn one list of lines into the other.
 func changes(from, to []string) (list []string) {
 	for len(from) > 0 && len(to) > 0 && from[0] == to[0] {
 		from, to = from[1:], to[1:]

@@ -52,7 +52,7 @@ func TestBindings(t *testing.T) {
 		t.Run(b.script, func(t *testing.T) {
 			t.Parallel()
 			if got := runBinding(t, images, i, env); !slices.Equal(got, want) {
-				t.Errorf("differs from what the appliance says:\n%s", strings.Join(changes(want, got), "\n"))
+				t.Errorf("differs from the output of the appliance:\n%s", strings.Join(changes(want, got), "\n"))
 			}
 		})
 	}

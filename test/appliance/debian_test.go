@@ -41,7 +41,7 @@ func makeDebian(t testing.TB, path string) {
 }
 
 func ext4(uuid, label string) []string {
-	// Initialized now, for a kernel would do that later, at its leisure.
+	// Initialized now: otherwise a kernel would do that in the background later.
 	return []string{"mke2fs", "-q", "-F", "-t", "ext4", "-U", uuid, "-L", label,
 		"-E", "hash_seed=" + uuid + ",lazy_itable_init=0,lazy_journal_init=0"}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// updateEnv makes TestPrograms write the file of differences anew.
+// updateEnv makes TestPrograms rewrite the file of differences.
 const updateEnv = "UNBOOT_UPDATE_DIFFERENCES"
 
 const (
@@ -80,7 +80,7 @@ func readDifferences(t *testing.T) *differences {
 	return d
 }
 
-// find returns what is known of a command.
+// find returns the known differences of a command.
 func (d *differences) find(scenario, command string) *difference {
 	for _, k := range d.list {
 		if k.is(scenario, command) {
@@ -90,7 +90,7 @@ func (d *differences) find(scenario, command string) *difference {
 	return nil
 }
 
-// compare fails the test if a command differs otherwise than is known.
+// compare fails the test if a command has differences other than the known ones.
 func (d *differences) compare(t *testing.T, scenario, command string, lines []string) {
 	t.Helper()
 	k := d.find(scenario, command)
@@ -98,9 +98,9 @@ func (d *differences) compare(t *testing.T, scenario, command string, lines []st
 	case k == nil && lines != nil:
 		t.Errorf("$ %s\n%s", command, strings.Join(lines, "\n"))
 	case k != nil && lines == nil:
-		t.Errorf("$ %s\nno longer differs; take it out of %s", command, differencesFile)
+		t.Errorf("$ %s\nno longer differs; remove it from %s", command, differencesFile)
 	case k != nil && !slices.Equal(k.lines, lines):
-		t.Errorf("$ %s\n%s\nand not as %s has it:\n%s", command, strings.Join(lines, "\n"), differencesFile, strings.Join(k.lines, "\n"))
+		t.Errorf("$ %s\n%s\nbut %s has:\n%s", command, strings.Join(lines, "\n"), differencesFile, strings.Join(k.lines, "\n"))
 	}
 }
 

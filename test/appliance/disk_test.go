@@ -50,7 +50,7 @@ func (d disk) insert(part string, start int64) {
 	check(d.t, os.Remove(part))
 }
 
-// serial writes the serial number of an NTFS, which mkntfs lets nobody choose. The place
+// serial writes the serial number of an NTFS, which mkntfs has no option for. The place
 // is given in MiB.
 func (d disk) serial(start, size int64, number uint64) {
 	d.t.Helper()

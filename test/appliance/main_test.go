@@ -3,9 +3,9 @@
 //
 // Each file in testdata/scenario is a session of a shell: the images it starts with, the
 // commands, and what they printed with the real appliance, their exit status included.
-// The test runs the same commands with unboot in the place of qemu. What differs must be
-// in docs/differences.md, with a reason, line by line: a difference that is not there
-// fails, and so does one that is there and gone.
+// The test runs the same commands with unboot instead of qemu. Differences must be
+// in docs/differences.md, with a reason, line by line: a difference that is not listed
+// fails, and so does one that is listed and no longer exists.
 //
 // # Recording
 //

@@ -17,7 +17,7 @@ import (
 // engine is the environment of programs that use unboot.
 func engine(t testing.TB) []string {
 	t.Helper()
-	// By this, and not by the user's directory, which two tests would share.
+	// A directory of this test, as two tests would share the user's.
 	dir := t.TempDir()
 	for _, name := range []string{"XDG_RUNTIME_DIR", "TMPDIR"} {
 		old, set := os.LookupEnv(name)
@@ -91,7 +91,7 @@ func (s *shell) run(t testing.TB, text string) []string {
 	return lines
 }
 
-// needs skips the test if something that a scenario needs is not there.
+// needs skips the test if something that a scenario needs is not installed.
 func (s *scenario) needs(t testing.TB) {
 	t.Helper()
 	for _, c := range s.commands {

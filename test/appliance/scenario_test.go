@@ -26,7 +26,7 @@ type scenario struct {
 	commands []command
 }
 
-// A command and what came of it.
+// A command and its result.
 type command struct {
 	before []string // comments
 	text   string

@@ -8,8 +8,8 @@ import (
 )
 
 // A file's content is made of blocks. Each says which file it belongs to, where
-// it stands there, and the how-manieth writing of it this is; the rest follows
-// from these. So a block that is found can be judged by itself.
+// its position there, and its generation, which counts the writes to it; the rest follows
+// from these. So each block that is found can be judged by itself.
 const blockSize = 4096
 
 type stamp struct {
@@ -35,9 +35,8 @@ var errGarbage = errors.New("holds something that was never written")
 
 var zeroBlock [blockSize]byte
 
-// torn reports whether b can be what is left of a block while it was overwritten
-// sector by sector: each of them of one of the generations from first to last,
-// where 0 stands for zeros.
+// torn reports whether b can be a block that was being overwritten sector by sector: each
+// sector has one of the generations from first to last, where 0 stands for zeros.
 func torn(b []byte, file, block, first, last uint64) bool {
 	const sector = 512
 	var all [][blockSize]byte

@@ -18,7 +18,7 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// A faulty device fails as its user says.
+// A faulty device fails as the test tells it to.
 type faulty struct {
 	lkl.BlockDevice
 	read, write, flush atomic.Pointer[fault]
@@ -76,7 +76,7 @@ func (f *faulty) part(err error, do func(n int) (int, error), n int) (int, error
 	return n, err
 }
 
-// A fileDevice serves a file of the host from here.
+// A fileDevice serves a file of the host from this process.
 type fileDevice struct{ *os.File }
 
 func (f fileDevice) Size() int64 {
@@ -89,7 +89,7 @@ func (f fileDevice) Size() int64 {
 
 func (f fileDevice) Flush() error { return nil }
 
-// always is a fault that never ends, past a place.
+// always is a permanent fault past an offset.
 func always(err error) *fault {
 	f := fault(func(off, n int64) error { return err })
 	return &f
@@ -123,7 +123,7 @@ func TestReadFaults(t *testing.T) {
 			dev.read.Store(always(tt.fault))
 			_, err := k.ReadFile(dir+"/contents/large", 1<<30)
 			if dev.faults.Load() == 0 {
-				t.Fatal("the device was not even asked")
+				t.Fatal("the device got no request")
 			}
 			if err == nil {
 				t.Error("read without an error")
@@ -174,7 +174,7 @@ func TestWriteFaults(t *testing.T) {
 				if k.Err() != nil {
 					t.Fatalf("the kernel ended: %+v", k.Err())
 				}
-				// Whether or not it still can write, what was there can be read.
+				// Whether or not it can still write, existing files can be read.
 				dev.write.Store(nil)
 				dev.flush.Store(nil)
 				if data, err := k.ReadFile(dir+"/contents/hello", 100); err != nil || string(data) != "hello, world\n" {
@@ -189,8 +189,8 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
-// TestSlowDevice: a request that takes long holds up those who wait for it and
-// nobody else, and ends when the kernel is killed.
+// TestSlowDevice: a request that takes long delays only the calls that wait for it, and
+// ends when the kernel is killed.
 func TestSlowDevice(t *testing.T) {
 	k, dev, dir := mountFaulty(t, "")
 	release := make(chan struct{})

@@ -13,8 +13,8 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// fill writes until something says no. What the file system takes is not what
-// the disk takes, so it syncs as it goes.
+// fill writes until an error. The page cache accepts more than the disk has room for, so
+// it syncs as it goes.
 func fill(k *lkl.Kernel, dir string) (written int64, err error) {
 	fd, err := k.Open(dir+"/fill", unix.O_CREAT|unix.O_WRONLY, 0o644)
 	if err != nil {

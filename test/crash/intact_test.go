@@ -11,9 +11,9 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// TestIntact lets a load come to its end on each file system that is written to,
-// with room for it and without. All that was written is there, in this mount and
-// the next, and the checker has nothing to say.
+// TestIntact runs a load to its end on each writable file system, with and without enough
+// room. Everything that was written is there, in this mount and the next, and the checker
+// finds no errors.
 func TestIntact(t *testing.T) {
 	types := []string{"udf", "minix", "hfs", "fat16"}
 	for _, s := range subjects {

@@ -1,5 +1,5 @@
-// Package crash ends the kernel in the middle of its work, in every way there
-// is, and looks at what is left: of the image, and in the program.
+// Package crash ends the kernel in the middle of its work, in every possible way, and
+// checks what remains: of the image, and in the program.
 package crash
 
 import (
@@ -133,13 +133,14 @@ func newCampaign(t *testing.T, s subject, seed uint64) *campaign {
 	return c
 }
 
-// renew begins with an empty image.
+// renew starts again with an empty image.
 func (c *campaign) renew(t *testing.T) {
 	t.Helper()
 	rig.Check(t, "copy", testimg.Copy(testimg.FS(t, c.fstype, testimg.Options{}), c.image))
 }
 
-// isFull begins anew where nothing makes room: nilfs2 leaves that to a daemon.
+// isFull starts again with an empty image where nothing makes room: nilfs2 leaves that to
+// a daemon.
 func (c *campaign) isFull(t *testing.T, k *lkl.Kernel, err error) bool {
 	t.Helper()
 	if c.fstype != "nilfs2" || !errors.Is(err, unix.ENOSPC) {
@@ -173,7 +174,7 @@ func (c *campaign) report(t *testing.T) {
 	}
 }
 
-// keep saves the image of a failure.
+// keep saves the image of a failed test.
 func (c *campaign) keep(t *testing.T) string {
 	path := fmt.Sprintf("%s/unboot-crash-%s-%x", "/var/tmp", c.fstype, c.seed)
 	if err := testimg.Copy(c.image, path); err != nil {

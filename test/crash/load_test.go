@@ -313,7 +313,7 @@ func (w *writer) unlink() error {
 	return nil
 }
 
-// forget takes a file that is gone from those that exist.
+// forget removes a file from those that exist.
 func (w *writer) forget(f *record) {
 	f.name = ""
 	for i, g := range w.files {
@@ -324,8 +324,8 @@ func (w *writer) forget(f *record) {
 	}
 }
 
-// others makes metadata that is not checked afterwards but by the checker. Where
-// a file system has no links or attributes, nothing happens.
+// others makes metadata that only the checker checks afterwards. If a file system has no
+// links or attributes, nothing happens.
 func (w *writer) others() error {
 	sub := fmt.Sprintf("%s/d%d", w.dir, w.rng.IntN(4))
 	calls := []func() error{

@@ -9,14 +9,14 @@ import (
 	"github.com/unboot/unboot/lkl"
 )
 
-// A finding is what is found under a name after a crash.
+// A finding is the state of a file after a crash.
 type finding struct {
 	blocks  []stamp
 	garbage map[int][]byte // blocks that are none, or parts of several
 }
 
 // verify compares what a file system holds, mounted anywhere, with what a
-// writer knows. It returns all that is wrong, and how many files had to be there.
+// writer knows. It returns all deviations, and how many files had to be there.
 func (w *writer) verify(v *lkl.View, dir string) (stable int, wrong []string) {
 	complain := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Sprintf(format, args...))
@@ -57,8 +57,7 @@ func (w *writer) verify(v *lkl.View, dir string) (stable int, wrong []string) {
 	return stable, wrong
 }
 
-// explains reports whether a block that is not whole was being written when the
-// end came.
+// explains reports whether a torn block was being written when the kernel ended.
 func (w *writer) explains(name string, i int, b []byte) bool {
 	for _, f := range w.all {
 		if !f.places[name] || i >= len(f.blocks) {

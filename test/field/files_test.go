@@ -40,8 +40,8 @@ func image(t *testing.T, name string) string {
 	return path
 }
 
-// mount mounts what an image holds, for reading. Whatever comes of it, the image
-// stays as it was.
+// mount mounts the content of an image for reading. Whatever the result, the image must
+// not change.
 func mount(t *testing.T, name string) (*unboot.FS, error) {
 	t.Helper()
 	path := image(t, name)
@@ -100,7 +100,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// everything reads all that there is of metadata, by the two ways to it.
+// everything reads all metadata, in both ways.
 func everything(t *testing.T, f *unboot.FS) {
 	t.Helper()
 	for e, err := range f.Walk(".", &unboot.WalkOptions{Links: true, Xattrs: true}) {
@@ -118,8 +118,8 @@ func everything(t *testing.T, f *unboot.FS) {
 	}
 }
 
-// TestWeakMagic: the bytes of an erofs that look like a minix file system do not make
-// it one.
+// TestWeakMagic: the bytes of an erofs that look like the signature of a minix file system
+// are not taken for one.
 func TestWeakMagic(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -134,8 +134,8 @@ func TestWeakMagic(t *testing.T) {
 	}
 }
 
-// TestBroken: what cannot be read ends with an error that says what is wrong, in words
-// of its own.
+// TestBroken: an image that cannot be read results in an error that says what is wrong
+// with it.
 func TestBroken(t *testing.T) {
 	for _, name := range []string{"syzkaller-jfs-0078.img", "libarchive-zisofs_overflow.iso"} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ type step struct {
 // came.
 func TestReports(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("the inputs can be made by root only")
+		t.Skip("only root can make the inputs")
 	}
 	bin, err := filepath.Abs("../../bin")
 	rig.Check(t, "abs", err)

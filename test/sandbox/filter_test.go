@@ -29,7 +29,7 @@ const (
 	fdDisk    = 4
 )
 
-// nothing is a pointer that is in no memory: what is let through ends with
+// nothing is a pointer to no mapped memory: a call that the filter lets through fails with
 // EFAULT or EBADF and does nothing.
 const nothing = ^uintptr(0) - 4095
 
@@ -54,7 +54,7 @@ func boot(t testing.TB) *lkl.Kernel {
 }
 
 // forbidden reports whether the process died of the call as it should: by
-// SIGSYS, said by a typed error that all later calls return too.
+// SIGSYS, with a typed error that all later calls return too.
 func forbidden(t testing.TB, k *lkl.Kernel, c hostcall) bool {
 	t.Helper()
 	n, err := k.Hostcall(c.nr, c.args...)

@@ -25,9 +25,9 @@ func cpu(t *testing.T, pid int) time.Duration {
 	return time.Duration(ns)
 }
 
-// TestIdle: who does nothing takes no processor time, whatever is mounted. The
-// periodic work of a mounted file system is some wake-ups; what it has put off
-// may come in the first seconds, so the best of some periods counts.
+// TestIdle: an idle kernel uses no processor time, whatever is mounted. The periodic work
+// of a mounted file system is a few wake-ups; work that it has put off may be done in the
+// first seconds, so the best of several periods counts.
 func TestIdle(t *testing.T) {
 	const period, limit = 3 * time.Second, 5 * time.Millisecond
 	// The thread that writes the log of xfs back looks twenty times a second

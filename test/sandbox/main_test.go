@@ -1,5 +1,5 @@
 // Package sandbox proves how the kernel process is confined: by making it try
-// what it must not, and by what the host says of it.
+// what it must not do, and by what the host reports about it.
 package sandbox
 
 import (

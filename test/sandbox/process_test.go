@@ -57,8 +57,8 @@ func TestInherits(t *testing.T) {
 		}
 	}
 
-	// A disk is one more, and one less when it is gone; that of a read-only
-	// one cannot write.
+	// Each disk adds one descriptor, which is closed when it is detached. The
+	// descriptor of a read-only disk cannot write.
 	image := t.TempDir() + "/disk"
 	f := rig.Open(t, image, os.O_RDWR|os.O_CREATE)
 	rig.Check(t, "truncate", f.Truncate(1<<20))
@@ -117,7 +117,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestNamespaces: what Sandbox says of namespaces is true.
+// TestNamespaces: what Sandbox reports about namespaces is true.
 func TestNamespaces(t *testing.T) {
 	k := boot(t)
 	for name, flag := range map[string]uint32{
@@ -173,11 +173,11 @@ func alive(pid int) bool {
 	if err != nil {
 		return false
 	}
-	// A zombie that nobody has reaped yet is dead.
+	// A zombie that has not been reaped yet is dead.
 	return stat[bytes.LastIndexByte(stat, ')')+2] != 'Z'
 }
 
-// TestDiesWithParent: no kernel survives the program, however that ends.
+// TestDiesWithParent: no kernel survives the program, however the program ends.
 func TestDiesWithParent(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGABRT} {
 		cmd, pid, _ := startHelper(t, func(c *exec.Cmd) { c.Stderr = nil })
@@ -189,7 +189,7 @@ func TestDiesWithParent(t *testing.T) {
 		for i := 0; alive(pid); i++ {
 			if i == 200 {
 				syscall.Kill(pid, syscall.SIGKILL)
-				t.Fatalf("after %v of the program, the kernel lives on", sig)
+				t.Fatalf("after %v ended the program, the kernel is still running", sig)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -233,9 +233,9 @@ func TestOrdinaryUser(t *testing.T) {
 	}
 }
 
-// TestStopped: a process that is stopped and goes on (SIGSTOP, a cgroup that is
-// frozen, a host that is suspended) is none the worse for it. Its futex wait is
-// then restarted by a system call of its own.
+// TestStopped: a process that is stopped and continued (SIGSTOP, a frozen cgroup, a
+// suspended host) goes on working. Linux restarts its futex wait with a system call of
+// its own, restart_syscall(2), which the filter must allow.
 func TestStopped(t *testing.T) {
 	k := boot(t)
 	for range 5 {

@@ -1,5 +1,5 @@
 // Package upstream runs the tests of libguestfs itself, with Debian's libguestfs and
-// this engine in the place of its appliance:
+// this engine instead of its appliance:
 //
 //   - tests/c-api/tests.c, some hundred calls of each procedure and what they have to
 //     return, which libguestfs's generator makes of its description of the API;

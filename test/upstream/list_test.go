@@ -50,14 +50,14 @@ func readList(t *testing.T, file string) *list {
 			t.Errorf("%s: %q", file, line)
 		}
 		if _, twice := l.want[name]; twice {
-			t.Errorf("%s: %s twice", file, name)
+			t.Errorf("%s: %s appears twice", file, name)
 		}
 		l.want[name] = expectation{outcome, reason}
 	}
 	return l
 }
 
-// runs reports whether a test is to be run.
+// runs reports whether to run a test.
 func (l *list) runs(name string) bool {
 	switch e := l.want[name]; e.outcome {
 	case notRun:
@@ -74,7 +74,7 @@ func (l *list) runs(name string) bool {
 	return false
 }
 
-// did notes what a test did. The end of its output is shown if that is unexpected.
+// did records the result of a test. The end of its output is shown if it is unexpected.
 func (l *list) did(t testing.TB, name, outcome, output string) {
 	t.Helper()
 	l.mu.Lock()
@@ -99,8 +99,8 @@ func (l *list) did(t testing.TB, name, outcome, output string) {
 // update reports whether lists are to be rewritten.
 func update() bool { return os.Getenv("UNBOOT_UPSTREAM_UPDATE") != "" }
 
-// end fails the test if the list has lines of tests that are not there, and writes the
-// list if that is wanted.
+// end fails the test if the list has lines of tests that do not exist, and writes the
+// list if that was asked for.
 func (l *list) end(t *testing.T) {
 	t.Helper()
 	for name := range l.want {

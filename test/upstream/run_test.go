@@ -31,7 +31,7 @@ func environment(t *testing.T) []string {
 const skipStatus = 77
 
 // run runs a command in a directory, with limits of time and of open files, and returns
-// what it did and printed. What it leaves running is killed.
+// its result and its output. Processes that it leaves running are killed.
 func run(dir string, env []string, limit time.Duration, args ...string) (outcome, output string) {
 	var out bytes.Buffer
 	cmd := exec.Command("sh", append([]string{"-c", `ulimit -n 1024; exec "$@"`, "sh"}, args...)...)
@@ -85,7 +85,7 @@ func build(t *testing.T, top, data string) string {
 	return dir
 }
 
-// unmount takes away what a test has left mounted in its directory.
+// unmount unmounts everything that a test has left mounted in its directory.
 func unmount(dir string) {
 	mounts, _ := os.ReadFile("/proc/self/mounts")
 	for line := range strings.Lines(string(mounts)) {

@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 	l.end(t)
 }
 
-// addsDisks matches the names of the tests that run a program of another's.
+// addsDisks matches the names of the tests that run the program of another test.
 var addsDisks = regexp.MustCompile(`^tests/disks/.*-disks\.sh$`)
 
 // scripts returns the names of the tests.

@@ -28,7 +28,7 @@ func source(t *testing.T) string {
 	testimg.Need(t, "guestfish", "make", "tar", "genisoimage", "qemu-img", "cpio", "xz", "zstd", "perl")
 	archive := testimg.Source(t, "libguestfs")
 	if !strings.Contains(filepath.Base(archive), "_"+version+".") {
-		t.Skipf("%s is there, and the lists are of %s", filepath.Base(archive), version)
+		t.Skipf("%s is installed, but the lists are for %s", filepath.Base(archive), version)
 	}
 	top := filepath.Join(filepath.Dir(archive), version)
 	lock, err := os.OpenFile(top+".lock", os.O_RDWR|os.O_CREATE, 0o644)
