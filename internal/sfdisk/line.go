@@ -18,8 +18,18 @@ type Line struct {
 	Bootable bool
 }
 
-// Parse reads a line whose places and sizes count in units of unit bytes. Its errors quote
-// the line.
+// A LineError is about a line that cannot be understood.
+type LineError struct {
+	Line, Field string
+	Want        string // what the field should be
+}
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("sfdisk: %q: %q is not a %s", e.Line, e.Field, e.Want)
+}
+
+// Parse reads a line whose places and sizes count in units of unit bytes. The error is a
+// [*LineError].
 func Parse(text string, unit int64) (l Line, err error) {
 	f := strings.Fields(text)
 	if strings.Contains(text, ",") {
@@ -37,7 +47,7 @@ func Parse(text string, unit int64) (l Line, err error) {
 		n, err := strconv.ParseInt(f[i], 10, 64)
 		// The bound leaves room for the sum of a start and a size.
 		if err != nil || n < 0 || n > 1<<62/unit {
-			return l, fmt.Errorf("sfdisk: %q: %q is not a place or size", text, f[i])
+			return l, &LineError{text, f[i], "place or size"}
 		}
 		*v = n * unit
 	}
@@ -48,7 +58,7 @@ func Parse(text string, unit int64) (l Line, err error) {
 	if kind != "" || !ok {
 		id, err := strconv.ParseUint(kind, 16, 8)
 		if err != nil {
-			return l, fmt.Errorf("sfdisk: %q: %q is not a type", text, f[2])
+			return l, &LineError{text, f[2], "type"}
 		}
 		l.Type = fmt.Sprintf("0x%02x", id)
 		switch id {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/internal/sfdisk"
@@ -13,8 +14,16 @@ import (
 // sfdisk makes an MBR table of lines.
 func (s *Server) sfdisk(device string, lines []string, unit int64) error {
 	return s.editTable(device, "dos", func(e *part.Editor) error {
-		return sfdisk.Make(e, lines, unit)
+		return sfdiskError(sfdisk.Make(e, lines, unit))
 	})
+}
+
+// sfdiskError words an error of a line as it is: it is not about the device.
+func sfdiskError(err error) error {
+	if line := (*sfdisk.LineError)(nil); errors.As(err, &line) {
+		return errorf("%v", line)
+	}
+	return err
 }
 
 // Sfdisk makes a partition table. The geometry means nothing any more: sfdisk(8) counts
@@ -31,7 +40,7 @@ func (s *Server) SfdiskM(ctx context.Context, a *rpc.SfdiskMArgs) error {
 // SfdiskN changes one partition.
 func (s *Server) SfdiskN(ctx context.Context, a *rpc.SfdiskNArgs) error {
 	return s.editEntry(a.Device, a.Partnum, func(e *part.Editor) error {
-		return sfdisk.Set(e, a.Partnum, a.Line, 512)
+		return sfdiskError(sfdisk.Set(e, a.Partnum, a.Line, 512))
 	})
 }
 
