@@ -252,15 +252,15 @@ func ownerOption(opt *cpOptions, o *opened) (func(*unboot.Metadata), error) {
 	uid, gid := -1, -1
 	if *opt.owner != "" {
 		user, group, both := strings.Cut(*opt.owner, ":")
-		users, groups := map[uint32]string{}, map[uint32]string{}
+		var users, groups idNames
 		if o != nil {
 			users, groups = o.names().users, o.names().groups
 		}
 		var ok bool
-		if uid, ok = idOf(users, user); user != "" && !ok {
+		if uid, ok = users.idOf(user); user != "" && !ok {
 			return nil, badUsage("--owner: %s is not known", quote(user))
 		}
-		if gid, ok = idOf(groups, group); both && !ok {
+		if gid, ok = groups.idOf(group); both && !ok {
 			return nil, badUsage("--owner: group %s is not known", quote(group))
 		}
 		if user == "" {

@@ -233,9 +233,9 @@ func (f *finder) ls(e *found) {
 	b = append(b, ' ')
 	b = padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), 3)
 	b = append(b, ' ')
-	b = padRight(b, nameOf(names.users, st.Uid), 8)
+	b = padRight(b, names.users.nameOf(st.Uid), 8)
 	b = append(b, ' ')
-	b = padRight(b, nameOf(names.groups, st.Gid), 8)
+	b = padRight(b, names.groups.nameOf(st.Gid), 8)
 	b = append(b, ' ')
 	size := strconv.FormatUint(st.Size, 10)
 	if isDevice(st) {

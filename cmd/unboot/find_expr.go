@@ -174,9 +174,9 @@ func (p *findParser) primary(name string) (test, error) {
 	case "-empty":
 		return p.empty, nil
 	case "-nouser":
-		return func(e *found) bool { _, ok := f.o.names().users[e.Stat.Uid]; return !ok }, nil
+		return func(e *found) bool { _, ok := f.o.names().users.names[e.Stat.Uid]; return !ok }, nil
 	case "-nogroup":
-		return func(e *found) bool { _, ok := f.o.names().groups[e.Stat.Gid]; return !ok }, nil
+		return func(e *found) bool { _, ok := f.o.names().groups.names[e.Stat.Gid]; return !ok }, nil
 	}
 	if !isExpression(name) || name == ")" || name == "," {
 		return nil, badUsage("unexpected %s: images must precede the expression", quote(name))
@@ -272,7 +272,7 @@ func (p *findParser) withArgument(name, arg string) (test, error) {
 		if name == "-group" {
 			names = f.o.names().groups
 		}
-		id, ok := idOf(names, arg)
+		id, ok := names.idOf(arg)
 		if !ok {
 			return nil, bad("the image does not know it")
 		}

@@ -152,9 +152,9 @@ func (p *findParser) verb(s string) (verb, int) {
 	case 'G':
 		return num(func(e *found) uint64 { return uint64(e.Stat.Gid) })
 	case 'u':
-		return str(func(e *found) string { return nameOf(f.o.names().users, e.Stat.Uid) })
+		return str(func(e *found) string { return f.o.names().users.nameOf(e.Stat.Uid) })
 	case 'g':
-		return str(func(e *found) string { return nameOf(f.o.names().groups, e.Stat.Gid) })
+		return str(func(e *found) string { return f.o.names().groups.nameOf(e.Stat.Gid) })
 	case 'm':
 		return func(b []byte, e *found) []byte { return strconv.AppendUint(b, uint64(e.mode()&0o7777), 8) }, 1
 	case 'M':

@@ -75,7 +75,13 @@ func stamp(t unix.StatxTimestamp) time.Time { return time.Unix(t.Sec, int64(t.Ns
 // owners has the names of users and groups from the image's own files: the IDs of an image
 // mean nothing to the host.
 type owners struct {
-	users, groups map[uint32]string
+	users, groups idNames
+}
+
+// idNames are the entries of a file such as passwd(5). The zero value has none.
+type idNames struct {
+	names map[uint32]string
+	ids   map[string]uint32
 }
 
 // names returns the owners of an image's tree. They are read once, when they are first
@@ -87,14 +93,14 @@ func (o *opened) names() *owners {
 	return o.owners
 }
 
-// readNames reads names by ID from a file in the format of passwd(5) or group(5), which
-// have them in the same columns.
-func readNames(fsys *unboot.FS, name string) map[uint32]string {
-	m := map[uint32]string{}
+// readNames reads a file in the format of passwd(5) or group(5), which have names and IDs
+// in the same columns.
+func readNames(fsys *unboot.FS, name string) idNames {
+	n := idNames{map[uint32]string{}, map[string]uint32{}}
 	data, err := fsys.ReadFile(name)
 	// Far more than any real file has; a hostile one is not worth its memory.
 	if err != nil || len(data) > 16<<20 {
-		return m
+		return n
 	}
 	for line := range strings.SplitSeq(string(data), "\n") {
 		f := strings.SplitN(line, ":", 4)
@@ -102,32 +108,36 @@ func readNames(fsys *unboot.FS, name string) map[uint32]string {
 			continue
 		}
 		id, err := strconv.ParseUint(f[2], 10, 32)
-		// Of several names the first counts, as for getpwuid(3). A name with blanks or
-		// control characters would spoil the columns, or the terminal.
-		if _, ok := m[uint32(id)]; err != nil || ok || strings.ContainsFunc(f[0], func(r rune) bool { return r <= ' ' || r == 127 }) {
+		// A name with blanks or control characters would spoil the columns, or the
+		// terminal.
+		if err != nil || strings.ContainsFunc(f[0], func(r rune) bool { return r <= ' ' || r == 127 }) {
 			continue
 		}
-		m[uint32(id)] = f[0]
+		// Of several lines the first counts, as for getpwuid(3) and getpwnam(3). One ID
+		// may have several names, and a name may be there twice.
+		if _, again := n.names[uint32(id)]; !again {
+			n.names[uint32(id)] = f[0]
+		}
+		if _, again := n.ids[f[0]]; !again {
+			n.ids[f[0]] = uint32(id)
+		}
 	}
-	return m
+	return n
 }
 
-// nameOf returns the name of an ID, or its number. The number is not added to the map,
-// which also has to say who is unknown: for -nouser, and in --json.
-func nameOf(m map[uint32]string, id uint32) string {
-	if n, ok := m[id]; ok {
-		return n
+// nameOf returns the name of an ID, or its number.
+func (n idNames) nameOf(id uint32) string {
+	if name, ok := n.names[id]; ok {
+		return name
 	}
 	return strconv.FormatUint(uint64(id), 10)
 }
 
 // idOf is the inverse of nameOf. A name that looks like a number is preferred over the
 // number, as chown(1) does.
-func idOf(m map[uint32]string, s string) (int, bool) {
-	for id, n := range m {
-		if n == s {
-			return int(id), true
-		}
+func (n idNames) idOf(s string) (int, bool) {
+	if id, ok := n.ids[s]; ok {
+		return int(id), true
 	}
 	id, err := strconv.ParseUint(s, 10, 32)
 	return int(id), err == nil

@@ -79,7 +79,7 @@ func newJSONFile(path string, st *unix.Statx_t, link string, names *owners) *jso
 		j.Device = deviceNumber(st, ":")
 	}
 	if names != nil {
-		j.User, j.Group = names.users[st.Uid], names.groups[st.Gid]
+		j.User, j.Group = names.users.names[st.Uid], names.groups.names[st.Gid]
 	}
 	return j
 }

@@ -17,7 +17,7 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 	var blocks uint64
 	var links, users, groups, sizes, inodes, majors, minors int
 	// With -n, empty maps make every owner a number.
-	names := &owners{map[uint32]string{}, map[uint32]string{}}
+	names := &owners{}
 	if !l.numeric {
 		names = o.names()
 	}
@@ -30,8 +30,8 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 		}
 		blocks += st.Blocks
 		links = max(links, number(uint64(st.Nlink)))
-		users = max(users, utf8.RuneCountInString(nameOf(names.users, st.Uid)))
-		groups = max(groups, utf8.RuneCountInString(nameOf(names.groups, st.Gid)))
+		users = max(users, utf8.RuneCountInString(names.users.nameOf(st.Uid)))
+		groups = max(groups, utf8.RuneCountInString(names.groups.nameOf(st.Gid)))
 		inodes = max(inodes, number(st.Ino))
 		if isDevice(st) {
 			majors, minors = max(majors, number(uint64(st.Rdev_major))), max(minors, number(uint64(st.Rdev_minor)))
@@ -64,8 +64,8 @@ func (l *lister) longList(o *opened, rows []row, total bool) {
 		}
 		b = append(lsfmt.AppendMode(b, uint32(st.Mode)), ' ')
 		b = append(padLeft(b, strconv.FormatUint(uint64(st.Nlink), 10), links), ' ')
-		b = append(padOwner(b, nameOf(names.users, st.Uid), users), ' ')
-		b = append(padOwner(b, nameOf(names.groups, st.Gid), groups), ' ')
+		b = append(padOwner(b, names.users.nameOf(st.Uid), users), ' ')
+		b = append(padOwner(b, names.groups.nameOf(st.Gid), groups), ' ')
 		if isDevice(st) {
 			b = padLeft(b, strconv.FormatUint(uint64(st.Rdev_major), 10)+",", sizes-minors-1)
 			b = append(b, ' ')

@@ -105,7 +105,7 @@ func (a *app) printStat(o *opened, path string, st *unix.Statx_t, link string, x
 		fmt.Fprintf(w, "     Device type: %s", deviceNumber(st, ","))
 	}
 	fmt.Fprintf(w, "\nAccess: (%s/%s)  Uid: (%d/%s)  Gid: (%d/%s)\n", octal(uint32(st.Mode)&0o7777), lsfmt.AppendMode(nil, uint32(st.Mode)),
-		st.Uid, nameOf(names.users, st.Uid), st.Gid, nameOf(names.groups, st.Gid))
+		st.Uid, names.users.nameOf(st.Uid), st.Gid, names.groups.nameOf(st.Gid))
 	const layout = "2006-01-02 15:04:05.000000000 -0700"
 	fmt.Fprintf(w, "Access: %s\n", stamp(st.Atime).Format(layout))
 	fmt.Fprintf(w, "Modify: %s\n", stamp(st.Mtime).Format(layout))
