@@ -19,12 +19,14 @@ func DescribeDevice(r io.ReaderAt, size int64) (string, error) {
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return "", err
 	}
+	// A device that can be read only in part is described by what could be read: file(1)
+	// does not fail either.
 	c, err := probe.Probe(r, size)
 	if err != nil || c == nil || c.Type == "" {
 		return describe(head, r), nil
 	}
 	text := c.Type + " filesystem data"
-	if strings.HasPrefix(c.Type, "ext") {
+	if strings.HasPrefix(c.Type, "ext") { // any that has features is of revision 1
 		text = "Linux rev 1.0 " + text
 	}
 	if c.UUID != "" {
@@ -36,7 +38,8 @@ func DescribeDevice(r io.ReaderAt, size int64) (string, error) {
 	return text + extFeatures(c.Type, head), nil
 }
 
-// extFeatures returns what file(1) adds for the features in a superblock of ext4.
+// extFeatures returns what file(1) adds for the features in a superblock of ext4, in the
+// order of its magic: of the incompatible ones (at 0x60), then of the read-only compatible.
 func extFeatures(typ string, head []byte) (s string) {
 	const super = 1024
 	if !strings.HasPrefix(typ, "ext") || len(head) < 2*super {

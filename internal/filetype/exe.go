@@ -19,7 +19,7 @@ func describeELF(r io.ReaderAt) string {
 	}
 	class := map[byte]string{1: "32-bit", 2: "64-bit"}[head[elf.EI_CLASS]]
 	order := map[byte]string{1: "LSB", 2: "MSB"}[head[elf.EI_DATA]]
-	if class == "" || order == "" {
+	if class == "" || order == "" { // package elf would fail, and file(1) says no more
 		return "ELF"
 	}
 	s := "ELF " + class + " " + order
@@ -40,6 +40,8 @@ func describeELF(r io.ReaderAt) string {
 		pie = elf.DynFlag1(flags[0])&elf.DF_1_PIE != 0
 	}
 	types := map[elf.Type]string{elf.ET_REL: "relocatable", elf.ET_EXEC: "executable", elf.ET_DYN: "shared object", elf.ET_CORE: "core file"}
+	// A program that can be loaded anywhere has the type of a library. Since binutils 2.26
+	// a flag distinguishes the two.
 	typ := types[f.Type]
 	if f.Type == elf.ET_DYN && pie {
 		typ = "pie executable"
@@ -55,7 +57,7 @@ func describeELF(r io.ReaderAt) string {
 	if m := machines[f.Machine]; m != "" {
 		s += ", " + m
 	}
-	s += ", version 1"
+	s += ", version 1" // there is no other
 	switch f.OSABI {
 	case elf.ELFOSABI_NONE:
 		s += " (SYSV)"
@@ -79,7 +81,8 @@ func describeELF(r io.ReaderAt) string {
 	return s + elfNotes(f) + stripped(f)
 }
 
-// stripped reports whether there are symbols.
+// stripped says whether there are symbols. The symbols for dynamic linking do not count:
+// strip(1) leaves them.
 func stripped(f *elf.File) string {
 	debug, symbols := false, false
 	for _, sec := range f.Sections {
@@ -95,7 +98,8 @@ func stripped(f *elf.File) string {
 	return ", stripped"
 }
 
-// elfNotes says what the notes do: the build, and the system that it is for.
+// elfNotes describes the notes: the build, and the system that it is for. They are in
+// program headers rather than in sections, which strip(1) may have removed.
 func elfNotes(f *elf.File) (s string) {
 	build, system := "", ""
 	for _, p := range f.Progs {
@@ -108,6 +112,7 @@ func elfNotes(f *elf.File) (s string) {
 		for notes = notes[:n]; len(notes) >= 12; {
 			name, desc := int(f.ByteOrder.Uint32(notes)), int(f.ByteOrder.Uint32(notes[4:]))
 			typ := f.ByteOrder.Uint32(notes[8:])
+			// Both lengths are claims, and their sum must not overflow.
 			nameEnd := 12 + (name+3)&^3
 			if name < 0 || desc < 0 || name > most || desc > most || nameEnd+desc > len(notes) {
 				break
@@ -139,7 +144,7 @@ func readString(r io.ReaderAt, size uint64) string {
 // describePE reads a program of Windows.
 func describePE(r io.ReaderAt) string {
 	f, err := pe.NewFile(r)
-	if err != nil {
+	if err != nil { // what follows the stub for DOS is something else, or damaged
 		return "MS-DOS executable"
 	}
 	s := "PE32"

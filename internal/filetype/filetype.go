@@ -27,6 +27,8 @@ func Describe(r io.ReaderAt) (string, error) {
 		return "", err
 	}
 	head = head[:n]
+	// As with -z, the content comes first, and the compression in parentheses. A file that
+	// only begins like a compressed one is described as what it looks like.
 	outer := describe(head, r)
 	if method := compression.Detect(head); method != "" {
 		if inner, ok := Unpacked(method, r); ok {
@@ -44,6 +46,7 @@ func Unpacked(method string, r io.ReaderAt) (string, bool) {
 		return "", false
 	}
 	head := make([]byte, headBytes)
+	// A compressed file that was cut off is described by its beginning.
 	n, err := io.ReadFull(z, head)
 	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", false

@@ -14,6 +14,7 @@ func describeGzip(head []byte) string {
 	if len(head) < 10 {
 		return ""
 	}
+	// A damaged header has no name, but its fixed part is described all the same.
 	s := ""
 	z, err := gzip.NewReader(bytes.NewReader(head))
 	if err == nil && z.Name != "" {

@@ -24,7 +24,7 @@ func describePNG(head []byte) string {
 	return s
 }
 
-// describeGIF says what file(1) does of the header of a GIF.
+// describeGIF describes the header of a GIF as file(1) does.
 func describeGIF(head []byte) string {
 	if len(head) < 10 {
 		return ""

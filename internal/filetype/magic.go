@@ -6,7 +6,8 @@ import (
 	"io"
 )
 
-// magics are what files begin with.
+// magics are what files begin with. The first that fits counts: a Debian package is also an
+// ar archive, and a tar archive by GNU also one by POSIX.
 var magics = []struct {
 	off   int
 	magic string
@@ -41,7 +42,8 @@ var magics = []struct {
 	{0, "BZh", "bzip2 compressed data"},
 }
 
-// describe says what the start of a file is. r has all of it.
+// describe describes a file by its beginning, head. Only executables are read further, from
+// r, since their tables may be anywhere.
 func describe(head []byte, r io.ReaderAt) string {
 	switch {
 	case len(head) == 0:
@@ -75,6 +77,8 @@ func describe(head []byte, r io.ReaderAt) string {
 		}
 		return m.text
 	}
+	// After all others: boot sectors of file systems and hybrid images have the signature,
+	// too.
 	if len(head) >= 512 && head[510] == 0x55 && head[511] == 0xaa {
 		return "DOS/MBR boot sector" + describeMBR(head)
 	}

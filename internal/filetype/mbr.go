@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// describeMBR lists the partitions.
+// describeMBR lists the partitions, with the cylinders, heads and sectors that a BIOS once
+// went by, as file(1) prints them.
 func describeMBR(head []byte) string {
 	var b strings.Builder
 	for i := range 4 {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// interpreters are what file(1) calls scripts by the base name of their interpreter. What
-// is not here, it calls by the path.
+// interpreters are what file(1) calls scripts by the base name of their interpreter. Other
+// scripts it calls by the path.
 var interpreters = map[string]string{
 	"bash": "Bourne-Again shell", "sh": "POSIX shell", "ksh": "Korn shell", "zsh": "Paul Falstad's zsh", "csh": "C shell", "awk": "awk",
 }
@@ -16,6 +16,8 @@ var envInterpreters = map[string]string{"python3": "Python", "python2": "Python"
 
 // describeText distinguishes text from other data.
 func describeText(head []byte) string {
+	// In the order of file(1): ASCII, then UTF-8, then the encodings of a byte a character,
+	// which nearly any bytes could be. A control character means that it is not text.
 	ascii, utf := true, true
 	for i := 0; i < len(head); {
 		c := head[i]
@@ -40,6 +42,7 @@ func describeText(head []byte) string {
 	case utf:
 		kind = "Unicode text, UTF-8 text"
 	default:
+		// ISO 8859 has control characters there that no text uses.
 		for _, c := range head {
 			if c >= 0x80 && c < 0xa0 {
 				return "Non-ISO extended-ASCII text"
