@@ -1,13 +1,15 @@
 package desttree
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/fsctl"
+	"github.com/unboot/unboot/internal/fsctl/xfs"
 )
 
 // A Kind is what matters of a file system for writing a tree to it. A tree may
@@ -83,38 +85,32 @@ func (k *Kind) foldsIn(fsys *unboot.FS, dir string) (bool, error) {
 	if k.fold != foldFlag {
 		return k.fold == foldAll, nil
 	}
-	const (
-		getFlags = 0x80086601 // FS_IOC_GETFLAGS
-		caseFold = 0x40000000 // FS_CASEFOLD_FL
-	)
-	var flags uint32
-	err := withDir(fsys, dir, func(fd int) (err error) {
-		flags, err = fsys.View().IoctlGetUint32(fd, getFlags)
+	var flags fsctl.Flags
+	err := withDir(fsys, dir, func(f fsctl.File) (err error) {
+		flags, err = f.Flags()
 		return err
 	})
-	return flags&caseFold != 0, err
+	return flags&fsctl.FlagCaseFold != 0, err
 }
 
 // xfsFolds reports whether an XFS was made with -n version=ci.
 func xfsFolds(fsys *unboot.FS, dir string) bool {
-	const (
-		geometry = 0x80705864 // XFS_IOC_FSGEOMETRY_V1
-		offFlags = 92
-		dirv2ci  = 1 << 12 // XFS_FSOP_GEOM_FLAGS_DIRV2CI
-	)
-	var geom [112]byte
-	err := withDir(fsys, dir, func(fd int) error {
-		_, err := fsys.View().Ioctl(fd, geometry, geom[:])
+	folds := false
+	err := withDir(fsys, dir, func(f fsctl.File) error {
+		g, err := xfs.FS(f).Geometry()
+		if err == nil {
+			folds = g.Has(xfs.DirCI)
+		}
 		return err
 	})
-	return err == nil && binary.LittleEndian.Uint32(geom[offFlags:])&dirv2ci != 0
+	return err == nil && folds
 }
 
-// withDir runs an ioctl on a directory.
-func withDir(fsys *unboot.FS, dir string, do func(fd int) error) error {
+// withDir makes ioctls on a directory.
+func withDir(fsys *unboot.FS, dir string, do func(f fsctl.File) error) error {
 	fd, err := fsys.View().Open("/"+dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		err = do(fd)
+		err = do(fsctl.File{View: fsys.View(), FD: fd})
 		fsys.View().CloseFd(fd)
 	}
 	return err
