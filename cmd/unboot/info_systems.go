@@ -2,15 +2,14 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/unboot/unboot"
-	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/volume/fat"
 )
@@ -45,9 +44,8 @@ type jsonMount struct {
 // A usage finds out how full the file systems of an image are. It asks those that inspection
 // or the operating system's tree has mounted, so that nothing is mounted twice.
 type usage struct {
-	in    *unboot.Inspection
-	tree  *unboot.FS // of the operating system, or nil
-	disks []*unboot.Disk
+	in   *unboot.Inspection
+	tree *unboot.FS // of the operating system, or nil
 }
 
 // of returns the size of the file system on a device, and what is used of it, in bytes.
@@ -66,9 +64,9 @@ func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
 		}
 		dir = "."
 	}
-	// The kernel takes longer to count the clusters of a FAT than everything else takes.
+	// The kernel takes longer to count the clusters of a FAT than everything else does.
 	// Whatever prevents the short cut is not an error: the kernel is asked then.
-	if n, err := u.fatUsage(d); err == nil {
+	if n, err := fatUsage(d); err == nil {
 		return uint64(n.Clusters * n.ClusterSize), uint64((n.Clusters - n.Free) * n.ClusterSize), nil
 	}
 	st, err := f.Statfs(dir)
@@ -78,35 +76,25 @@ func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
 	return st.Blocks * uint64(st.Bsize), (st.Blocks - min(st.Bfree, st.Blocks)) * uint64(st.Bsize), nil
 }
 
-// fatUsage counts the clusters of a FAT without the kernel. It can only if the file system
-// is in one piece on one disk.
-func (u *usage) fatUsage(d *unboot.Device) (fat.Usage, error) {
-	disks := d.Disks()
-	if d.Content.Type != "vfat" || len(disks) != 1 {
+// fatUsage counts the clusters of a FAT by itself, from the device as the image has it open:
+// whatever the image's format is, and whatever the device lies on.
+func fatUsage(d *unboot.Device) (fat.Usage, error) {
+	if d.Content.Type != "vfat" {
 		return fat.Usage{}, fat.ErrTable
 	}
-	i := slices.IndexFunc(u.disks, func(o *unboot.Disk) bool { return o.Name == disks[0].Name })
-	if i < 0 {
-		return fat.Usage{}, fat.ErrTable
-	}
-	// The image is open in this process, and locked already.
-	dev, err := source.Open(context.Background(), u.disks[i].Path, source.Options{NoLock: true})
+	f, err := d.Open(os.O_RDONLY)
 	if err != nil {
 		return fat.Usage{}, err
 	}
-	defer dev.Close()
-	start := int64(0)
-	if d.Partition != nil {
-		start = d.Partition.Start
-	}
-	return fat.Read(io.NewSectionReader(dev, start, d.Size))
+	defer f.Close()
+	return fat.Read(io.NewSectionReader(f, 0, d.Size))
 }
 
 // systems adds the operating systems. An image without one is not a problem. What it mounts
 // stays mounted until the image is closed: the kernel's end is quicker than unmounting.
 func (info *jsonInfo) systems(o *opened) *usage {
 	in, _ := o.img.Inspect(inspector.Image)
-	u := &usage{in: in, disks: o.img.Disks()}
+	u := &usage{in: in}
 	// Only a single system is mounted as one tree; of several, none is the obvious
 	// one.
 	installed := in.Installed()
