@@ -38,11 +38,12 @@ var forTests = []string{"internal/testimg", "internal/testguest", "internal/rig"
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
 // have it in cmd/unboot/fusefs.)
 var modules = map[string][]string{
-	"disk/qcow2":           {"github.com/klauspost/compress"},
-	"inspect/journal":      {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
-	"internal/compression": {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
-	"internal/cpio":        {"github.com/klauspost/compress"},
-	"internal/filetype":    {"github.com/klauspost/compress"},
+	"disk/qcow2":            {"github.com/klauspost/compress"},
+	"inspect/journal":       {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
+	"internal/btrfsreceive": {"github.com/klauspost/compress"},
+	"internal/compression":  {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
+	"internal/cpio":         {"github.com/klauspost/compress"},
+	"internal/filetype":     {"github.com/klauspost/compress"},
 }
 
 // under reports whether a package is one of a tree, or its root.
