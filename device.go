@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"sync/atomic"
 
+	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/probe"
 )
 
@@ -16,10 +17,15 @@ const (
 	KindDisk      Kind = "disk"
 	KindPartition Kind = "part"
 	KindLoop      Kind = "loop" // a file of a mounted file system: see [FS.MountLoop]
+
+	// Of those that are made from others: see Volume. Arrays of MD have their level, such as
+	// "raid1", and what else there is on the device mapper "dm".
+	KindLVM   Kind = "lvm"
+	KindCrypt Kind = "crypt"
 )
 
-// A Device is a block device of an image: a disk, a partition, or a file that is attached
-// as a device. Devices lie on each other and form a graph without cycles: see
+// A Device is a block device of an image: a disk, a partition, a volume that is made from
+// those, or a file that is attached as a device. Devices lie on each other and form a graph without cycles: see
 // [Device.Parents] and [Device.Children].
 //
 // A Device does not change. When [Image.Rescan] finds a device changed, the image has a
@@ -34,6 +40,12 @@ type Device struct {
 	Size int64
 	// Partition is what the partition table says, or nil if it is not a partition.
 	Partition *Partition
+	// Volume is what the metadata of a logical volume, an array, or an encrypted device says;
+	// nil if it is none of these.
+	Volume *volume.Volume
+	// Locked says what would open the encrypted volume that the device holds, if no key
+	// did: see [Keys] and [Image.Unlock].
+	Locked *volume.Lock
 	// Content is what was found on the device, or nil if nothing is known
 	// there. Devices that hold one file system together have equal contents, each its own.
 	Content *probe.Info
@@ -92,5 +104,6 @@ func (d *Device) start() int64 {
 func (d *Device) equal(o *Device) bool {
 	return d.Name == o.Name && d.Kind == o.Kind && d.Size == o.Size &&
 		reflect.DeepEqual(d.Aliases, o.Aliases) && reflect.DeepEqual(d.Partition, o.Partition) &&
+		d.Volume == o.Volume && reflect.DeepEqual(d.Locked, o.Locked) &&
 		reflect.DeepEqual(d.Content, o.Content) && reflect.DeepEqual(d.Problems, o.Problems)
 }

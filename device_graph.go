@@ -3,6 +3,8 @@ package unboot
 import (
 	"slices"
 	"strconv"
+
+	"github.com/unboot/unboot/volume"
 )
 
 // A graph is what disks and devices there are, and which lie on which. Several devices can
@@ -19,6 +21,8 @@ type graph struct {
 	parents  map[*Device][]*Device
 	children map[*Device][]*Device
 	notes    map[string]string // by the names of disks: what one looks like on which nothing was found
+	inactive []Inactive
+	errs     []error // volumes that could not be taken away
 
 	old *graph // what was before, while the graph is made
 }
@@ -72,6 +76,35 @@ func (g *graph) add(d *Device, parents ...*Device) *Device {
 		g.children[p] = append(g.children[p], d)
 	}
 	return d
+}
+
+// amend gives devices what was found out later about them: locks, and more problems. Those
+// that are the same as before are the value of before again.
+func (g *graph) amend(locks map[*Device]*volume.Lock, problems map[*Device][]string) {
+	if len(locks) == 0 {
+		return
+	}
+	was := *g
+	g.devices, g.byName = nil, map[string]*Device{}
+	g.parents, g.children = map[*Device][]*Device{}, map[*Device][]*Device{}
+	now := map[*Device]*Device{}
+	for _, d := range was.devices {
+		n := d
+		if lock, ok := locks[d]; ok {
+			n = &Device{Name: d.Name, Aliases: d.Aliases, Kind: d.Kind, Size: d.Size, Partition: d.Partition, Volume: d.Volume,
+				Locked: lock, Content: d.Content, Problems: append(slices.Clone(d.Problems), problems[d]...)}
+		}
+		var on []*Device
+		for _, p := range was.parents[d] {
+			on = append(on, now[p])
+		}
+		now[d] = g.add(n, on...)
+	}
+	for i := range g.inactive {
+		for j, d := range g.inactive[i].On {
+			g.inactive[i].On[j] = now[d]
+		}
+	}
 }
 
 // named returns the device with a name or alias, or nil.
@@ -149,8 +182,8 @@ func (d *Device) Pool() []*Device {
 }
 
 // Devices returns all devices: each disk followed by its partitions, in the
-// order of their numbers, and then the loop devices. Nothing is mounted to find out their
-// content.
+// order of their numbers, then the volumes, each after what it lies on, and then the loop
+// devices. Nothing is mounted to find out their content.
 func (img *Image) Devices() []*Device { return slices.Clone(img.found.Load().devices) }
 
 // Disks returns the disks, in the order in which they were given.

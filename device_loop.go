@@ -86,7 +86,7 @@ func (img *Image) addLoop(d *Device, file int) {
 			g.keep(o)
 		}
 	}
-	g.disks, g.notes = g.old.disks, g.old.notes
+	g.disks, g.notes, g.inactive = g.old.disks, g.old.notes, g.old.inactive
 	var parents []*Device
 	for _, p := range img.holders(file) {
 		if p = g.named(p.Name); p != nil {
@@ -128,7 +128,7 @@ func (img *Image) dropLoops() {
 		return
 	}
 	g := img.newGraph()
-	g.disks, g.notes = g.old.disks, g.old.notes
+	g.disks, g.notes, g.inactive = g.old.disks, g.old.notes, g.old.inactive
 	for _, d := range g.old.devices {
 		if d.Kind != KindLoop {
 			g.keep(d)

@@ -3,6 +3,7 @@ package unboot
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,7 +19,7 @@ import (
 // findDevices makes the graph of devices: those that the kernel has, with what
 // the scans know of them. A device that has not changed since the last time keeps its
 // place in memory.
-func (img *Image) findDevices(found []*scan) error {
+func (img *Image) findDevices(ctx context.Context, found []*scan) error {
 	g := img.newGraph()
 	nodes, err := img.partitions()
 	if err != nil {
@@ -38,9 +39,10 @@ func (img *Image) findDevices(found []*scan) error {
 			errs = append(errs, err)
 		}
 	}
+	g.addVolumes(ctx)
 	g.keepLoops()
 	g.publish()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, g.errs...)...)
 }
 
 // addScan adds a disk and those of its partitions for which the kernel has nodes.

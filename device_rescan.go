@@ -43,7 +43,7 @@ func (img *Image) Rescan() error {
 		}
 		found = append(found, s)
 	}
-	if err := img.findDevices(found); err != nil {
+	if err := img.findDevices(img.ctx, found); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -13,20 +13,30 @@ import (
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/lkl"
+	"github.com/unboot/unboot/volume"
 )
 
 // An Image is a set of disks and the kernel that has them attached.
 type Image struct {
 	k        *lkl.Kernel
 	writable bool
-	files    []disk.Device // of the host, to be closed
-	found    atomic.Pointer[graph]
-	nodes    *FS // the kernel's own tree, which has the devices: see Device.Open
+	// oneWorker says that the kernel does one call at a time, as the option Clock has it.
+	oneWorker bool
+	sending   sync.Mutex    // of a stream: see FS.SendSubvolume
+	files     []disk.Device // of the host, to be closed
+	found     atomic.Pointer[graph]
+	nodes     *FS // the kernel's own tree, which has the devices: see Device.Open
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
 	// told apart.
 	mountMu sync.Mutex
 	mounted int // guarded by mountMu: number of the last directory in /mnt
+
+	ctx       context.Context // bounds the image's life
+	unbounded bool
+	keys      []keySource                       // guarded by mountMu
+	opened    map[openedMember][]*volume.Volume // guarded by mountMu
+	loaded    []*loaded                         // guarded by mountMu: volumes, in the order of loading
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
@@ -70,7 +80,8 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 			return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
 		}
 	}
-	img := &Image{writable: c.writable}
+	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded,
+		opened: map[openedMember][]*volume.Volume{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
 		return nil, err
@@ -110,7 +121,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 		}
 	}
 	img.nodes = newNodes(img)
-	return img.findDevices(found)
+	return img.findDevices(ctx, found)
 }
 
 // openDisk opens a disk on the host.
@@ -217,6 +228,9 @@ func (img *Image) Close() error {
 		errs = append(errs, t.unmount())
 	}
 	img.closeNodes()
+	img.mountMu.Lock()
+	errs = append(errs, img.removeVolumes())
+	img.mountMu.Unlock()
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
 	for _, f := range img.files {

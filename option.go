@@ -25,6 +25,8 @@ type config struct {
 	overlayLimit int64
 	log          func(string)
 	allow        func(disk.Reference) error
+	keys         []keySource
+	unbounded    bool
 }
 
 // A diskSource is a disk before it is opened: a host path or a device.

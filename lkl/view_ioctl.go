@@ -16,6 +16,20 @@ func (v *View) IoctlInt(fd int, req uint, value int) (int, error) {
 // bits say. Pointers inside the structure must be addresses in the window, as
 // [Buffer.Addr] gives them. arg is at most 1 MiB long.
 func (v *View) Ioctl(fd int, req uint, arg []byte) (int, error) {
+	return v.ioctl(fd, req, arg, false)
+}
+
+// IoctlSecret is [View.Ioctl] for an argument that holds a key: the copy of it
+// in the window is overwritten with zeros before another call can have that
+// memory, whatever the result. arg itself, which holds the kernel's answer
+// afterwards or is as it was, remains the caller's to clear, also if it is
+// memory of a [Buffer]. Secrets that are read are best read into a Buffer, which
+// is cleared before it is freed: then there is no copy of them.
+func (v *View) IoctlSecret(fd int, req uint, arg []byte) (int, error) {
+	return v.ioctl(fd, req, arg, true)
+}
+
+func (v *View) ioctl(fd int, req uint, arg []byte, secret bool) (int, error) {
 	c, err := v.begin()
 	if err != nil {
 		return -1, err
@@ -28,6 +42,9 @@ func (v *View) Ioctl(fd int, req uint, arg []byte) (int, error) {
 		return -1, err
 	}
 	mem, addr := c.room(len(arg))
+	if secret {
+		defer clear(mem)
+	}
 	copy(mem, arg)
 	n, err := c.do(sysIoctl, uint64(fd), uint64(req), addr)
 	if c.over {

@@ -132,7 +132,9 @@ func TestSchemaFields(t *testing.T) {
 	for at, v := range map[string]any{
 		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "info.json": jsonInfo{},
 		"info.json#/$defs/system": jsonSystem{}, "info.json#/$defs/mount": jsonMount{}, "info.json#/$defs/disk": jsonDisk{},
-		"info.json#/$defs/device": jsonDevice{}, "info.json#/$defs/partition": jsonPartition{}, "info.json#/$defs/content": jsonContent{},
+		"info.json#/$defs/device": jsonDevice{}, "info.json#/$defs/volume": jsonVolume{},
+		"info.json#/$defs/locked": jsonLock{}, "info.json#/$defs/keyslot": jsonKeySlot{}, "info.json#/$defs/inactive": jsonInactive{},
+		"info.json#/$defs/partition": jsonPartition{}, "info.json#/$defs/content": jsonContent{},
 	} {
 		s := compileSchema(t, at)
 		if b := s.AdditionalProperties; b != false {

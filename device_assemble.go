@@ -1,0 +1,297 @@
+package unboot
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/dm"
+	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/probe"
+)
+
+// An assembly finds the volumes on the devices of a graph, has the kernel show them, and
+// looks for volumes on those in turn, until there is nothing new.
+//
+// A volume that is not whole is set up last: the member that it lacks may be on a device
+// that is still to be found.
+type assembly struct {
+	ctx      context.Context
+	img      *Image
+	g        *graph
+	control  *dm.Control // nil until it is needed
+	kinds    []*kindState
+	devices  map[*volume.Member]*Device
+	numbers  map[volume.Base]string // in the kernel: "8:1"
+	level    map[*Device]int
+	files    []*File
+	loaded   []*loaded // in the order in which they were needed
+	shown    map[*volume.Volume]*Device
+	shownAs  map[*loaded]*Device
+	failed   map[*volume.Volume]error
+	locked   map[*Device]*volume.Lock
+	problems map[*Device][]string
+}
+
+// A kindState is how far the search for one kind of volumes has come.
+type kindState struct {
+	*volume.Type
+	members []*volume.Member
+	fresh   bool // there are members that Open has not seen
+	plans   []*volume.Volume
+}
+
+// openedMember says which volumes were opened on a member of a kind that opens each alone.
+type openedMember struct{ kind, device, uuid string }
+
+// addVolumes adds the volumes to a graph that has the disks and their partitions.
+//
+// Preconditions: mountMu is held, or nobody else has the image yet.
+func (g *graph) addVolumes(ctx context.Context) {
+	a := &assembly{
+		ctx: ctx, img: g.img, g: g,
+		devices: map[*volume.Member]*Device{}, numbers: map[volume.Base]string{}, level: map[*Device]int{},
+		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
+		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
+	}
+	for _, t := range volumeTypes {
+		a.kinds = append(a.kinds, &kindState{Type: t})
+	}
+	for _, d := range slices.Clone(g.devices) {
+		a.enlist(d)
+	}
+	for a.step(false) || a.step(true) {
+	}
+	for _, f := range a.files {
+		f.Close()
+	}
+	a.unload()
+	if a.control != nil {
+		a.control.Close()
+	}
+	a.report()
+}
+
+// enlist makes a device a member of what its content says.
+func (a *assembly) enlist(d *Device) {
+	for _, k := range a.kinds {
+		if !a.belongs(d, k) {
+			continue
+		}
+		m, err := a.member(d)
+		if err != nil {
+			a.problem(d, "%v", err)
+			return
+		}
+		k.members = append(k.members, m)
+		k.fresh = true
+	}
+}
+
+// minBlind is the size in bytes of the smallest device on which something without a
+// signature is looked for.
+const minBlind = 64 << 10
+
+// belongs reports whether a device is to be looked at for volumes of a kind.
+func (a *assembly) belongs(d *Device, k *kindState) bool {
+	c := d.Content
+	switch {
+	case c == nil && k.Blind:
+		return len(a.img.keys) > 0 && d.Size >= minBlind && len(a.g.children[d]) == 0
+	case c == nil || !slices.Contains(k.Members, c.Type):
+		return false
+	}
+	// The metadata of an array of whole disks is on the disk, and not on what look like
+	// its partitions.
+	for _, p := range a.g.parents[d] {
+		if p.Content != nil && p.Content.Usage == probe.RAID && p.Content.DataEnd != 0 && p.Content.UUID == c.UUID && c.Type != "ldm_member" {
+			return false
+		}
+	}
+	return true
+}
+
+// member returns what a kind of volumes gets of a device.
+func (a *assembly) member(d *Device) (*volume.Member, error) {
+	f, number, err := a.open(d.Name)
+	if err != nil {
+		return nil, err
+	}
+	m := &volume.Member{
+		R: io.NewSectionReader(f, 0, d.Size), Size: d.Size, SectorSize: volume.SectorSize, Info: d.Content,
+		Name: d.Name, Disk: d.Kind == KindDisk,
+	}
+	if n, err := a.img.k.IoctlGetUint32(f.Fd(), unix.BLKSSZGET); err == nil {
+		m.SectorSize = int(n)
+	}
+	if p := d.Partition; p != nil {
+		m.PartNumber, m.PartStart, m.PartType, m.PartUUID, m.PartName = p.Number, p.Start, p.Type, p.UUID, p.Name
+	}
+	a.devices[m] = d
+	a.numbers[m] = number
+	return m, nil
+}
+
+// open opens a node of the kernel until the assembly is done.
+func (a *assembly) open(name string) (*File, string, error) {
+	f, err := a.img.OpenNode(name, unix.O_RDONLY)
+	if err != nil {
+		return nil, "", err
+	}
+	a.files = append(a.files, f)
+	var st unix.Statx_t
+	if err := a.img.k.Fstatx(f.Fd(), unix.STATX_TYPE, &st); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	return f, fmt.Sprint(st.Rdev_major, ":", st.Rdev_minor), nil
+}
+
+// step sets up volumes of the first kind that has any which are new. last says that those
+// which are not whole are to be set up as well. It returns false if there was nothing to do.
+func (a *assembly) step(last bool) bool {
+	for _, k := range a.kinds {
+		if k.fresh {
+			a.plan(k)
+		}
+		did := false
+		for _, v := range k.plans {
+			if a.settled(v) || !last && len(v.Problems) > 0 {
+				continue
+			}
+			did = true
+			a.setUp(v)
+		}
+		if did {
+			return true
+		}
+	}
+	return false
+}
+
+// settled reports whether there is nothing more to be done for a plan.
+func (a *assembly) settled(v *volume.Volume) bool {
+	return a.numbers[v] != "" || a.failed[v] != nil || !v.Usable()
+}
+
+// plan asks a kind for its volumes.
+func (a *assembly) plan(k *kindState) {
+	k.fresh = false
+	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded}
+	if len(a.img.keys) > 0 {
+		env.Keys = keyring{a}
+	}
+	if !k.Alone {
+		// What was planned with fewer members is planned again.
+		for _, m := range k.members {
+			m.Problems = nil
+		}
+		k.plans = k.Open(a.ctx, k.members, env)
+		return
+	}
+	for _, m := range k.members {
+		d := a.devices[m]
+		key := openedMember{kind: k.Name, device: d.Name}
+		if d.Content != nil {
+			key.uuid = d.Content.UUID
+		}
+		plans, ok := a.img.opened[key]
+		if !ok {
+			plans = k.Open(a.ctx, []*volume.Member{m}, env)
+			a.img.opened[key] = plans
+		}
+		for _, v := range plans {
+			for _, b := range v.On() {
+				if old, ok := b.(*volume.Member); ok {
+					a.devices[old], a.numbers[old] = d, a.numbers[m]
+				}
+			}
+		}
+		k.plans = append(k.plans, plans...)
+	}
+	k.members = nil
+}
+
+// setUp has the kernel show a volume, and looks at what is on it.
+func (a *assembly) setUp(v *volume.Volume) {
+	err := a.mayAdd(v)
+	var l *loaded
+	if err == nil {
+		l, err = a.load(v)
+	}
+	if err != nil {
+		a.failed[v] = err
+		return
+	}
+	a.numbers[v] = l.number
+	if slices.Contains(a.loaded, l) {
+		// It was planned again, because another volume of the kind has got a member.
+		a.shown[v] = a.shownAs[l]
+		return
+	}
+	a.loaded = append(a.loaded, l)
+	if !v.Hidden {
+		a.show(v, l)
+	}
+}
+
+// mayAdd reports as an error why there can be no device for a volume.
+func (a *assembly) mayAdd(v *volume.Volume) error {
+	for _, b := range v.On() {
+		if a.numbers[b] == "" {
+			return fmt.Errorf("%s, which it lies on, is not there", baseName(b))
+		}
+	}
+	if len(a.loaded)+len(a.g.devices) >= maxDevices {
+		return fmt.Errorf("there are more than %d devices", maxDevices)
+	}
+	for _, p := range a.below(v) {
+		if a.level[p] >= maxLevels {
+			return fmt.Errorf("more than %d volumes lie on each other", maxLevels)
+		}
+	}
+	return nil
+}
+
+// baseName returns what messages call a member or a volume.
+func baseName(b volume.Base) string {
+	switch b := b.(type) {
+	case *volume.Member:
+		return b.Name
+	case *volume.Volume:
+		return b.Name
+	}
+	return "a device"
+}
+
+// below returns the devices that a volume lies on, with those of its hidden parts.
+func (a *assembly) below(v *volume.Volume) []*Device {
+	var list []*Device
+	for _, b := range v.On() {
+		var on []*Device
+		switch b := b.(type) {
+		case *volume.Member:
+			if d := a.devices[b]; d != nil {
+				on = []*Device{d}
+			}
+		case *volume.Volume:
+			if d := a.shown[b]; d != nil {
+				on = []*Device{d}
+			} else {
+				on = a.below(b)
+			}
+		}
+		for _, d := range on {
+			if !slices.Contains(list, d) {
+				list = append(list, d)
+			}
+		}
+	}
+	return list
+}
+
+func (a *assembly) problem(d *Device, format string, args ...any) {
+	a.problems[d] = append(a.problems[d], fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,123 @@
+package unboot
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/unboot/unboot/volume"
+)
+
+// ErrNoKey is what a function given to [Keys] returns if it has no key, or no more, for a
+// device. The next one is asked then.
+var ErrNoKey = errors.New("no key")
+
+// ErrLocked is wrapped by errors that concern what is on an encrypted device for which
+// there was no key.
+var ErrLocked = errors.New("no key opens it")
+
+// A LockedError says that no key has opened a device. It wraps [ErrLocked], and what
+// [volume.Lock] has as its error.
+type LockedError struct {
+	Device string
+	Lock   *volume.Lock
+}
+
+func (e *LockedError) Error() string {
+	switch l := e.Lock; {
+	case l.Err != nil:
+		return fmt.Sprintf("%s (%s): %v", e.Device, l.Format, l.Err)
+	case l.Tried == 0:
+		return fmt.Sprintf("%s (%s) is encrypted, and there is no key for it", e.Device, l.Format)
+	case l.Tried == 1:
+		return fmt.Sprintf("%s (%s) is encrypted, and the key does not fit", e.Device, l.Format)
+	default:
+		return fmt.Sprintf("%s (%s) is encrypted, and none of the %d keys fits", e.Device, l.Format, l.Tried)
+	}
+}
+
+func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Lock.Err} }
+
+// Keys has Open ask a function for the keys of encrypted devices: try counts from 0 for
+// each device. What it returns is wiped after use. The Device's Locked says what would open
+// it. It is asked as well about devices on which nothing was recognized, whose Content is
+// nil: those may be encrypted by a kind that has no signature, and a key for one says by its
+// Params of which kind it is.
+//
+// The function returns [ErrNoKey] if it has no key or no more. Another error ends the
+// search for that device. It is called once more when [Image.Unlock] was.
+func Keys(f func(d *Device, try int) (volume.Key, error)) Option {
+	return func(c *config) { c.keys = append(c.keys, f) }
+}
+
+// UnboundedKeys lifts the bounds on the memory and the time that the header of an encrypted
+// device can make its opening take. They are those that package volume/luks and the
+// others beside it document.
+func UnboundedKeys() Option {
+	return func(c *config) { c.unbounded = true }
+}
+
+// keySource is a function that was given to Keys.
+type keySource = func(d *Device, try int) (volume.Key, error)
+
+// Unlock opens the encrypted volume on a device by a key, and finds what is in it, as
+// [Image.Rescan] does. The key is wiped. The error is a *[LockedError] if it does not fit.
+func (img *Image) Unlock(d *Device, key volume.Key) error {
+	img.mountMu.Lock()
+	all := img.keys
+	img.keys = []keySource{func(o *Device, try int) (volume.Key, error) {
+		if try > 0 || o.Name != d.Name {
+			return volume.Key{}, ErrNoKey
+		}
+		return key, nil
+	}}
+	for k := range img.opened {
+		if k.device == d.Name {
+			delete(img.opened, k)
+		}
+	}
+	img.mountMu.Unlock()
+	err := img.Rescan()
+	img.mountMu.Lock()
+	img.keys = all
+	img.mountMu.Unlock()
+	key.Wipe()
+	if err != nil {
+		return err
+	}
+	now, err := img.Device(d.Name)
+	if err != nil {
+		return err
+	}
+	if now.Locked != nil {
+		return &LockedError{d.Name, now.Locked}
+	}
+	if len(now.Children()) == 0 {
+		return fmt.Errorf("%s: nothing that is encrypted was recognized: %w", d.Name, ErrNotFound)
+	}
+	return nil
+}
+
+// keyring yields the keys of the image's sources.
+type keyring struct{ a *assembly }
+
+// Keys implements [volume.Keyring].
+func (r keyring) Keys(m *volume.Member, lock *volume.Lock) iter.Seq2[volume.Key, error] {
+	return func(yield func(volume.Key, error) bool) {
+		of := r.a.devices[m]
+		d := &Device{Name: of.Name, Aliases: of.Aliases, Kind: of.Kind, Size: of.Size, Partition: of.Partition,
+			Volume: of.Volume, Locked: lock, Content: of.Content}
+		d.in.Store(r.a.g)
+		for _, source := range r.a.img.keys {
+			for try := 0; ; try++ {
+				key, err := source(d, try)
+				if errors.Is(err, ErrNoKey) {
+					break
+				}
+				if !yield(key, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}

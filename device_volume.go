@@ -1,0 +1,60 @@
+package unboot
+
+import (
+	"slices"
+
+	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/ldm"
+)
+
+// volumeTypes are the kinds of volumes that are found by themselves, in the order in which
+// they are asked: what usually lies below others comes first.
+var volumeTypes = []*volume.Type{&ldm.Type}
+
+// Bounds on what an image can make the kernel set up.
+const (
+	maxDevices = 4096
+	maxLevels  = 64
+)
+
+// An Inactive volume is one that the metadata describes and the kernel does not show.
+type Inactive struct {
+	*volume.Volume
+	// On has the devices that it lies on, as far as the image has them.
+	On []*Device
+	// Err says why it could not be set up, if it is not one of the Problems; or is nil.
+	Err error
+}
+
+// Inactive returns the volumes that the image has and that cannot be used: because a
+// member is missing, or for what their Problems say. What is locked is not among them: see
+// [Device.Locked].
+func (img *Image) Inactive() []Inactive { return slices.Clone(img.found.Load().inactive) }
+
+// A loaded volume is one that the kernel has.
+type loaded struct {
+	plan   *volume.Volume
+	name   string   // for the device mapper; "" of an array
+	node   string   // the kernel's own: /dev/dm-0
+	number string   // 253:0
+	table  []string // as it was loaded, with the numbers of what it lies on
+	links  []string // in /dev, the one that names the device first
+}
+
+// volumeKey identifies a volume through a rescan.
+func volumeKey(v *volume.Volume) string {
+	if v.Array != nil {
+		return "md " + v.UUID
+	}
+	return "dm " + v.Name
+}
+
+// loadedAs returns the volume that the kernel has in place of a plan, or nil.
+func (img *Image) loadedAs(v *volume.Volume) *loaded {
+	for _, l := range img.loaded {
+		if volumeKey(l.plan) == volumeKey(v) {
+			return l
+		}
+	}
+	return nil
+}
