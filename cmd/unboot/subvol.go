@@ -35,7 +35,7 @@ what it reads from standard input: streams of send or of "btrfs send", up to the
 
 create, snapshot, delete, set-default, property with a value, and receive change the image.
 `,
-	args: []kind{kindVerb, kindPath, kindInside},
+	args:  []kind{kindVerb, kindPath, kindInside},
 	verbs: subvolVerbs,
 	options: func(f *flagSet) runFunc {
 		s := &subvolumes{}
