@@ -4,11 +4,12 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/ldm"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{}
+var volumeTypes = []*volume.Type{&ldm.Type}
 
 // Bounds on what an image can make the kernel set up.
 const (
