@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/probe"
 )
 
@@ -27,14 +28,35 @@ var hints = map[string]string{
 	"BitLocker":        "encrypted",
 }
 
+// lockHint says what would open a volume that is locked.
+func lockHint(l *volume.Lock) string {
+	if l.Err != nil {
+		return fmt.Sprintf("%s: %v", l.Format, l.Err)
+	}
+	var slots []string
+	for _, s := range l.Slots {
+		slots = append(slots, s.ID+": "+s.Descr)
+	}
+	hint := "locked, " + l.Format
+	if l.Tried > 0 {
+		hint += fmt.Sprintf(", keys tried: %d", l.Tried)
+	}
+	if len(slots) > 0 {
+		hint += " (" + strings.Join(slots, "; ") + ")"
+	}
+	return hint
+}
+
 // Hint says, in words and in one line, what a device is that holds no file system which
 // could be mounted, or what to do with it. It is "" if there is nothing to say.
 func (img *Image) Hint(d *Device) string {
 	switch c := d.Content; {
+	case d.Locked != nil:
+		return lockHint(d.Locked)
 	case c == nil:
 		return img.found.Load().notes[d.Name]
-	case canMount(c):
-		return ""
+	case canMount(c), len(d.Children()) > 0 && d.Kind != KindDisk:
+		return "" // or it is seen what it is a part of
 	case d.isMember() && d.apparent() != "":
 		return fmt.Sprintf("a part of something bigger; what looks like %s can be read by naming %s", d.apparent(), d.Name)
 	case c.Type == "ldm_member" && d.Kind == KindDisk:

@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,14 +15,19 @@ import (
 // *[AmbiguousError]; if there is none, it wraps [ErrNoFileSystem].
 func (img *Image) MountAuto(opts ...MountOption) (*FS, error) {
 	list := img.candidates()
+	locked := img.locked()
 	switch {
 	case len(list) == 0:
 		return nil, img.noFileSystem()
-	case len(list) == 1 && list[0].Content.Type != "btrfs":
+	case len(list) == 1 && list[0].Content.Type != "btrfs" && locked == nil:
 		return img.Mount(list[0].Name, opts...)
 	}
 	f, in, err := img.mountOS(list, opts)
 	defer in.Close()
+	if err != nil && locked != nil {
+		// What is wanted is in there, rather than on the partition for booting beside it.
+		return nil, fmt.Errorf("%w; what is not encrypted holds no operating system", locked)
+	}
 	if err != nil && len(list) == 1 {
 		// A btrfs without one system in a subvolume is still the only file system.
 		return in.src.mount(in.src.mountOf(list[0].Name, ""))
@@ -45,6 +51,17 @@ func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
 	f, in, err := img.mountOS(list, opts)
 	in.Close()
 	return f, err
+}
+
+// locked returns an error that names the encrypted devices which no key has opened, or nil.
+func (img *Image) locked() error {
+	var errs []error
+	for _, d := range img.found.Load().devices {
+		if d.Locked != nil {
+			errs = append(errs, &LockedError{d.Name, d.Locked})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // mountOS is MountOS with the devices to look at. The Inspection is to be closed.
@@ -99,6 +116,9 @@ func sharesUUID(d *Device) bool {
 
 // noFileSystem says what there is instead of a file system.
 func (img *Image) noFileSystem() error {
+	if err := img.locked(); err != nil {
+		return fmt.Errorf("%s: %w, and %w", img.Path(), ErrNoFileSystem, err)
+	}
 	var other []string
 	for _, d := range img.found.Load().devices {
 		hint := img.Hint(d)

@@ -56,6 +56,7 @@ type openOptions struct {
 	timeout time.Duration
 	cpu     time.Duration // negative if it was not given
 	backing bool
+	keys    keys
 }
 
 func newApp(table []*command, cmd string) *app {
@@ -89,7 +90,8 @@ func (f *flagSet) image(o *openOptions) {
 	f.list(&o.mounts, "m", "mount", "DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]]",
 		"mount this, and repeat it for more; without it, the only file system is mounted, or the operating system's with its fstab").kind = kindDevice
 	f.list(&o.add, "", "add", "FILE", "attach another disk").kind = kindImage
-	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector of the image, if not detected correctly").among("512", "1024", "2048", "4096")
+	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector, if not detected correctly").among("512", "1024", "2048", "4096")
+	o.keys.options(f)
 	f.bool(&o.backing, "", "backing-files", "allow a qcow2 image to name other files that it needs: only if you trust it")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s: for images not to be trusted")
 	f.duration(&o.cpu, "", "cpu-limit", "TIME",
@@ -108,7 +110,7 @@ func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 
 // openOptions translates the options of the command line into those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
-	var o []unboot.Option
+	o := []unboot.Option{unboot.Keys(a.opts.keys.key)}
 	if to.write {
 		o = append(o, unboot.Writable())
 	}

@@ -35,10 +35,12 @@ type jsonInfo struct {
 	// OS is the operating system that is mounted where no option says what to mount.
 	OS *jsonSystem `json:"os,omitempty"`
 	// Systems are those to choose from, if there is not exactly one, and installation media.
-	Systems  []*jsonSystem `json:"systems,omitempty"`
-	Disks    []jsonDisk    `json:"disks"`
-	Devices  []jsonDevice  `json:"devices"`
-	Problems []string      `json:"problems,omitempty"`
+	Systems []*jsonSystem `json:"systems,omitempty"`
+	Disks   []jsonDisk    `json:"disks"`
+	Devices []jsonDevice  `json:"devices"`
+	// Inactive are the volumes that the metadata has, and that cannot be used.
+	Inactive []jsonInactive `json:"inactive,omitempty"`
+	Problems []string       `json:"problems,omitempty"`
 }
 
 // run describes one image. Mounting is optional, as a damaged file system can take long to
@@ -68,6 +70,7 @@ func (a *app) info(o *opened, mount bool) *jsonInfo {
 		u = info.systems(o)
 	}
 	info.devices(o, u)
+	info.inactive(o.img)
 	return info
 }
 
@@ -85,6 +88,12 @@ func (a *app) printInfo(info *jsonInfo) error {
 			fmt.Fprintln(w)
 		}
 		a.printDisk(info, &info.Disks[i])
+	}
+	if len(info.Inactive) > 0 {
+		fmt.Fprintln(w, "\nvolumes that cannot be used:")
+		for _, v := range info.Inactive {
+			fmt.Fprintf(w, "  %s (%s, %s): %s\n", quote(v.Volume.name()), v.Kind, human(uint64(v.Size)), printable(strings.Join(v.Volume.Problems, "; ")))
+		}
 	}
 	if len(info.Problems) > 0 {
 		fmt.Fprintln(w, "\nproblems:")

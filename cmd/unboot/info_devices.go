@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/volume"
 )
 
 // A jsonDisk is a disk. Sizes are in bytes, here and in the other types.
@@ -28,8 +29,82 @@ type jsonDevice struct {
 	Parents   []string       `json:"parents"`
 	Children  []string       `json:"children"`
 	Partition *jsonPartition `json:"partition,omitempty"`
+	Volume    *jsonVolume    `json:"volume,omitempty"`
+	Locked    *jsonLock      `json:"locked,omitempty"`
 	Content   *jsonContent   `json:"content,omitempty"`
 	Hint      string         `json:"hint,omitempty"`
+}
+
+// A jsonVolume is what the metadata says of a device that is made from others, or of one
+// that cannot be made. Tables are left out: that of an encrypted volume has its key.
+type jsonVolume struct {
+	Name     string   `json:"name,omitempty"` // of the device mapper
+	UUID     string   `json:"uuid,omitempty"`
+	ReadOnly bool     `json:"read_only,omitempty"`
+	Nodes    []string `json:"nodes,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// A jsonLock is what would open an encrypted volume that no key has opened.
+type jsonLock struct {
+	Format string        `json:"format"`
+	Slots  []jsonKeySlot `json:"slots"`
+	Tried  int           `json:"tried,omitempty"` // keys that do not fit
+	Error  string        `json:"error,omitempty"`
+}
+
+type jsonKeySlot struct {
+	ID          string `json:"id"`
+	Kind        string `json:"kind,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// A jsonInactive is a volume that cannot be used.
+type jsonInactive struct {
+	Kind    string     `json:"kind"`
+	Size    int64      `json:"size"`
+	Volume  jsonVolume `json:"volume"`
+	Parents []string   `json:"parents"`
+}
+
+func newVolume(v *volume.Volume) *jsonVolume {
+	if v == nil {
+		return nil
+	}
+	return &jsonVolume{Name: v.Name, UUID: v.UUID, ReadOnly: v.ReadOnly, Nodes: v.Nodes, Problems: v.Problems}
+}
+
+func newLock(l *volume.Lock) *jsonLock {
+	if l == nil {
+		return nil
+	}
+	j := &jsonLock{Format: l.Format, Tried: l.Tried, Slots: []jsonKeySlot{}}
+	if l.Err != nil {
+		j.Error = l.Err.Error()
+	}
+	for _, s := range l.Slots {
+		j.Slots = append(j.Slots, jsonKeySlot{s.ID, string(s.Kind), s.Descr})
+	}
+	return j
+}
+
+// inactive adds the volumes that cannot be used.
+func (info *jsonInfo) inactive(img *unboot.Image) {
+	for _, v := range img.Inactive() {
+		j := jsonInactive{Kind: v.Kind, Size: v.Size, Volume: *newVolume(v.Volume), Parents: deviceNames(v.On)}
+		if v.Err != nil {
+			j.Volume.Problems = append(slices.Clone(v.Problems), v.Err.Error())
+		}
+		info.Inactive = append(info.Inactive, j)
+	}
+}
+
+// name returns what people call the volume.
+func (v *jsonVolume) name() string {
+	if len(v.Nodes) > 0 {
+		return v.Nodes[0]
+	}
+	return v.Name
 }
 
 // A jsonPartition is an entry of a partition table. Start is relative to the device that the
@@ -68,7 +143,8 @@ func (info *jsonInfo) devices(o *opened, u *usage) {
 	mountable := o.img.FileSystems()
 	for _, d := range o.img.Devices() {
 		j := jsonDevice{Name: d.Name, Aliases: d.Aliases, Kind: string(d.Kind), Size: d.Size,
-			Parents: deviceNames(d.Parents()), Children: deviceNames(d.Children()), Hint: o.img.Hint(d)}
+			Parents: deviceNames(d.Parents()), Children: deviceNames(d.Children()), Hint: o.img.Hint(d),
+			Volume: newVolume(d.Volume), Locked: newLock(d.Locked)}
 		if p := d.Partition; p != nil {
 			j.Partition = &jsonPartition{p.Number, p.Start, p.Type, p.TypeName, p.Name, p.UUID, p.Bootable}
 		}

@@ -32,6 +32,19 @@ func parseMount(s string) (unboot.Mount, error) {
 // mount mounts what the options -m say, or else what is found in the image: the only file
 // system, or the operating system with its fstab.
 func (a *app) mount(o *opened) (*unboot.FS, error) {
+	fsys, err := a.tryMount(o)
+	if err != nil && isLocked(o.img) && a.unlock(o) {
+		fsys, err = a.tryMount(o)
+	}
+	return fsys, err
+}
+
+// isLocked reports whether an image has anything encrypted that no key has opened.
+func isLocked(img *unboot.Image) bool {
+	return slices.ContainsFunc(img.Devices(), func(d *unboot.Device) bool { return d.Locked != nil })
+}
+
+func (a *app) tryMount(o *opened) (*unboot.FS, error) {
 	if len(a.opts.mounts) == 0 {
 		fsys, err := o.img.MountAuto()
 		if err == nil && o.write {
@@ -79,6 +92,8 @@ func (o *opened) mountError(err error) error {
 	}
 	var ambiguous *unboot.AmbiguousError
 	switch {
+	case errors.Is(err, unboot.ErrLocked):
+		return fmt.Errorf("%s: %w; give a key with --key", quote(o.path), err)
 	case errors.As(err, &ambiguous):
 		// Only here, as it mounts them all: the names of the systems help with the
 		// choice.

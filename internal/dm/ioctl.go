@@ -55,7 +55,7 @@ func (c *Control) do(cmd int, r *request) error {
 	copy(b[48:], r.name)
 	copy(b[176:], r.uuid)
 	copy(b[sizeHeader:], r.data)
-	if _, err := c.k.Ioctl(c.fd, uint(0xc138fd00|cmd), b); err != nil {
+	if _, err := c.k.IoctlSecret(c.fd, uint(0xc138fd00|cmd), b); err != nil {
 		return fmt.Errorf("device mapper: %s: %s: %w", r.name, cmdNames[cmd], err)
 	}
 	r.flags, r.count, r.dev = le.Uint32(b[28:]), le.Uint32(b[20:]), le.Uint64(b[40:])
