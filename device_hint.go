@@ -26,6 +26,7 @@ var hints = map[string]string{
 	"swsuspend":        "a system that is suspended to disk",
 	"crypto_LUKS":      "encrypted",
 	"BitLocker":        "encrypted",
+	"cs_fvault2":       "encrypted",
 }
 
 // lockHint says what would open a volume that is locked.
