@@ -56,23 +56,14 @@ func (d *Device) identity() fstab.Device {
 	if d.Partition != nil {
 		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
 	}
-	if d.Kind != KindDisk && d.Kind != KindPartition {
+	if _, disk := d.graph().disk(d); disk < 0 {
 		id.Disk, id.Partition = -1, 0
-		id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
-		id.Mapped = mappedName(d.Name, id.VG, id.LV)
+	}
+	if v := d.Volume; v != nil {
+		id.Mapped, id.Nodes = v.Name, v.Nodes
+		if d.Kind == KindLVM {
+			id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
+		}
 	}
 	return id
-}
-
-// mappedName returns the name that a volume has in /dev/mapper, where a hyphen in the
-// names of LVM is doubled.
-func mappedName(device, vg, lv string) string {
-	if name, ok := strings.CutPrefix(device, "/dev/mapper/"); ok {
-		return name
-	}
-	if vg == "" {
-		return strings.TrimPrefix(device, "/dev/")
-	}
-	double := strings.NewReplacer("-", "--")
-	return double.Replace(vg) + "-" + double.Replace(lv)
 }

@@ -34,6 +34,7 @@ func (img *Image) Inactive() []Inactive { return slices.Clone(img.found.Load().i
 type loaded struct {
 	plan   *volume.Volume
 	name   string   // for the device mapper; "" of an array
+	array  int      // the number of an array
 	node   string   // the kernel's own: /dev/dm-0
 	number string   // 253:0
 	table  []string // as it was loaded, with the numbers of what it lies on
