@@ -61,8 +61,14 @@ func (d *Device) identity() fstab.Device {
 	}
 	if v := d.Volume; v != nil {
 		id.Mapped, id.Nodes = v.Name, v.Nodes
-		if d.Kind == KindLVM {
+		switch on := d.Parents(); {
+		case d.Kind == KindLVM:
 			id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
+		case d.Kind == KindCrypt && len(on) > 0:
+			below := on[0].identity()
+			id.Encrypted = &below
+		case v.Array != nil:
+			id.Array = v.UUID
 		}
 	}
 	return id

@@ -18,6 +18,10 @@ type Device struct {
 	VG, LV    string // of a logical volume
 	// Nodes are the names that the system which made a volume has for it: "/dev/md/home".
 	Nodes []string
+	// Encrypted is the device that an encrypted volume is on, or nil.
+	Encrypted *Device
+	// Array is the UUID of an array, or "".
+	Array string
 	// Path is the name of its device file, for names that tell neither an identity
 	// nor a position: "/dev/md0".
 	Path string
