@@ -56,6 +56,9 @@ type Env struct {
 	// Unbounded lifts the bounds on the memory and the time that a key derivation may
 	// take according to the metadata.
 	Unbounded bool
+	// ForceDirty starts an array that lacks members and was not shut down cleanly: what is
+	// computed from parity may be wrong where it was being written to.
+	ForceDirty bool
 }
 
 // A Base is what volumes lie on: a [*Member] or another [*Volume].

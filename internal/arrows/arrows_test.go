@@ -32,7 +32,7 @@ var layers = [][]string{
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"internal/testimg", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "test"}
+var forTests = []string{"internal/testimg", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
