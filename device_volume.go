@@ -4,11 +4,13 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/ldm"
+	"github.com/unboot/unboot/volume/md"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{}
+var volumeTypes = []*volume.Type{&md.Type, &ldm.Type}
 
 // Bounds on what an image can make the kernel set up.
 const (
