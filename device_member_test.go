@@ -200,14 +200,23 @@ func TestDynamicDisks(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "disk.img")
 			testimg.MustRun(t, "sh", "-c", "xz -dc "+p+" >"+path)
 			img := open(t, path)
+			var volumes []string
 			for _, d := range img.Devices() {
+				if d.Volume != nil {
+					volumes = append(volumes, d.Name)
+					continue
+				}
 				reserved := d.Partition != nil && d.Partition.TypeName == "Microsoft reserved"
 				if member := d.Content != nil && d.Content.Type == "ldm_member"; member == reserved {
 					t.Errorf("%s: %+v", d.Name, d.Content)
 				}
 			}
-			if f, err := img.MountAuto(); !errors.Is(err, unboot.ErrNoFileSystem) {
+			f, err := img.MountAuto()
+			if len(volumes) == 0 && !errors.Is(err, unboot.ErrNoFileSystem) {
 				t.Errorf("%v, %v", f, err)
+			}
+			if len(volumes) > 0 && (err != nil || !slices.Contains(volumes, f.Mounts()[0].Device)) {
+				t.Errorf("of %q: %v", volumes, err)
 			}
 		})
 	}

@@ -4,13 +4,17 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/bitlocker"
 	"github.com/unboot/unboot/volume/ldm"
+	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{&md.Type, &ldm.Type}
+var volumeTypes = []*volume.Type{
+	&md.Type, &ldm.Type, &bitlocker.Type, &lvm.Type,
+}
 
 // Bounds on what an image can make the kernel set up.
 const (

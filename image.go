@@ -20,9 +20,12 @@ import (
 type Image struct {
 	k        *lkl.Kernel
 	writable bool
-	files    []disk.Device // of the host, to be closed
-	found    atomic.Pointer[graph]
-	nodes    *FS // the kernel's own tree, which has the devices: see Device.Open
+	// oneWorker says that the kernel does one call at a time, as the option Clock has it.
+	oneWorker bool
+	sending   sync.Mutex    // of a stream: see FS.SendSubvolume
+	files     []disk.Device // of the host, to be closed
+	found     atomic.Pointer[graph]
+	nodes     *FS // the kernel's own tree, which has the devices: see Device.Open
 
 	// mountMu makes mounts one at a time, so that the kernel's log can be
 	// told apart.
@@ -77,7 +80,8 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 			return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
 		}
 	}
-	img := &Image{ctx: ctx, writable: c.writable, keys: c.keys, unbounded: c.unbounded, opened: map[openedMember][]*volume.Volume{}}
+	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded,
+		opened: map[openedMember][]*volume.Volume{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
 		return nil, err

@@ -1,13 +1,9 @@
 package unboot
 
 import (
-	"errors"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unboot/unboot/inspect"
-	"github.com/unboot/unboot/internal/fsctl/btrfs"
 	"github.com/unboot/unboot/volume/probe"
 )
 
@@ -156,40 +152,13 @@ func (s *survey) Subvolumes(device string) ([]inspect.Subvolume, error) {
 		return nil, err
 	}
 	defer s.keep(m, f) // it is looked at next
-	list, err := f.subvolumes()
+	volumes, err := f.Subvolumes(".")
+	var list []inspect.Subvolume
+	for _, v := range volumes {
+		list = append(list, inspect.Subvolume{ID: v.ID, Path: v.Path, UUID: v.UUID, ParentUUID: v.ParentUUID, Default: v.Default})
+	}
 	s.subs[device] = list
 	return list, err
-}
-
-// subvolumes lists the subvolumes of the btrfs that a tree has as its root.
-func (f *FS) subvolumes() ([]inspect.Subvolume, error) {
-	if err := f.begin(); err != nil {
-		return nil, err
-	}
-	defer f.t.end()
-	fd, err := f.view.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.view.CloseFd(fd)
-	b := btrfs.FS{View: f.view, FD: fd}
-	volumes, err := b.Subvolumes()
-	if err != nil || len(volumes) == 0 {
-		return nil, err
-	}
-	def, derr := b.Default()
-	uuids, uerr := b.UUIDs()
-	if err := errors.Join(derr, uerr); err != nil {
-		return nil, err
-	}
-	list := make([]inspect.Subvolume, 0, len(volumes))
-	for _, v := range volumes {
-		u := uuids[v.ID]
-		list = append(list, inspect.Subvolume{
-			ID: v.ID, Path: v.Path, UUID: u.Own.String(), ParentUUID: u.Parent.String(), Default: v.ID == def,
-		})
-	}
-	return list, nil
 }
 
 // A lookMount is a tree while inspection looks at it. It implements inspect.Mounted.

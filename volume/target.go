@@ -10,8 +10,9 @@ import (
 type Target struct {
 	Start, Length int64 // in sectors of 512 bytes
 	Type          string
-	// Params are its parameters. Each word "@" stands for the next of Devices, and each
-	// word "$" for Key in hexadecimal digits ("-" if it is empty).
+	// Params are its parameters. Each word "@" stands for the next of Devices, also after a
+	// colon ("meta_device:@"), and each word "$" for Key in hexadecimal digits ("-" if it is
+	// empty).
 	Params  string
 	Devices []Base
 	Key     []byte // kept out of all that is printed, and wiped when the volume is gone
@@ -40,7 +41,8 @@ func (t Target) expand(b []byte, name func(Base) string, key []byte) []byte {
 			b = append(b, ' ')
 		}
 		switch {
-		case word == "@" && len(devices) > 0:
+		case (word == "@" || strings.HasSuffix(word, ":@")) && len(devices) > 0:
+			b = append(b, word[:len(word)-1]...)
 			b = append(b, name(devices[0])...)
 			devices = devices[1:]
 		case word == "$" && len(key) == 0:

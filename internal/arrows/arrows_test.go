@@ -32,17 +32,18 @@ var layers = [][]string{
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"internal/testimg", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/md/mdtest", "test"}
+var forTests = []string{"internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
 // have it in cmd/unboot/fusefs.)
 var modules = map[string][]string{
-	"disk/qcow2":           {"github.com/klauspost/compress"},
-	"inspect/journal":      {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
-	"internal/compression": {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
-	"internal/cpio":        {"github.com/klauspost/compress"},
-	"internal/filetype":    {"github.com/klauspost/compress"},
+	"disk/qcow2":            {"github.com/klauspost/compress"},
+	"inspect/journal":       {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
+	"internal/btrfsreceive": {"github.com/klauspost/compress"},
+	"internal/compression":  {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
+	"internal/cpio":         {"github.com/klauspost/compress"},
+	"internal/filetype":     {"github.com/klauspost/compress"},
 }
 
 // under reports whether a package is one of a tree, or its root.

@@ -42,7 +42,7 @@ func TestSubvolumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	uuids, err := fs.UUIDs()
+	roots, err := fs.Roots()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +58,11 @@ func TestSubvolumes(t *testing.T) {
 		if f.View().Statx(unix.AT_FDCWD, "/"+v.Path, 0, unix.STATX_INO, new(unix.Statx_t)) != nil {
 			t.Errorf("%s is not there", v.Path)
 		}
-		u := uuids[v.ID]
-		if !strings.Contains(dump, "uuid "+u.Own.String()+"\n") || !strings.Contains(dump, "key ("+strconv.FormatUint(v.ID, 10)+" ROOT_BACKREF ") {
-			t.Errorf("%+v, %s", v, u.Own)
+		r := roots[v.ID]
+		if !strings.Contains(dump, "uuid "+r.UUID.String()+"\n") || !strings.Contains(dump, "key ("+strconv.FormatUint(v.ID, 10)+" ROOT_BACKREF ") {
+			t.Errorf("%+v, %s", v, r.UUID)
 		}
-		if p := u.Parent.String(); p != "" {
+		if p := r.ParentUUID.String(); p != "" {
 			snapshots++
 			if !strings.Contains(dump, "parent_uuid "+p+"\n") {
 				t.Errorf("%s is a snapshot of %s", v.Path, p)

@@ -1,6 +1,7 @@
 package btrfs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,21 +31,33 @@ func (f FS) UUID() (UUID, error) {
 // Sync writes everything to the devices (BTRFS_IOC_SYNC).
 func (f FS) Sync() error { return f.simple(8) }
 
-// eachDevice calls visit with the IDs of the devices until it returns false.
-func (f FS) eachDevice(visit func(id uint64) (more bool, err error)) error {
-	arg, err := f.info()
+// A Device is one of those that a file system lies on: a struct
+// btrfs_ioctl_dev_info_args. Sizes are in bytes.
+type Device struct {
+	ID        uint64
+	Size      uint64
+	Allocated uint64 // to chunks
+	Path      string // as the kernel knows it; "" if the device is missing
+}
+
+// eachDevice calls visit with the devices until it returns false (BTRFS_IOC_DEV_INFO).
+func (f FS) eachDevice(visit func(d Device) (more bool, err error)) error {
+	const allocated, size, path = 24, 32, 3072
+	info, err := f.info()
 	if err != nil {
 		return err
 	}
-	for id := uint64(1); id <= min(binary.NativeEndian.Uint64(arg), maxDeviceID); id++ {
-		// A struct btrfs_ioctl_dev_info_args.
-		err := f.do(fsctl.ReadWrite, 30, fsctl.Words(4096, id))
+	le := binary.NativeEndian
+	for id := uint64(1); id <= min(le.Uint64(info), maxDeviceID); id++ {
+		arg := fsctl.Words(4096, id)
+		err := f.do(fsctl.ReadWrite, 30, arg)
 		if errors.Is(err, unix.ENODEV) {
 			continue // that of a device that was removed
 		}
 		more := false
 		if err == nil {
-			more, err = visit(id)
+			name, _, _ := bytes.Cut(arg[path:], []byte{0})
+			more, err = visit(Device{id, le.Uint64(arg[size:]), le.Uint64(arg[allocated:]), string(name)})
 		}
 		if err != nil || !more {
 			return err
@@ -53,15 +66,27 @@ func (f FS) eachDevice(visit func(id uint64) (more bool, err error)) error {
 	return nil
 }
 
+// Device returns the path of the first device of the file system that is there.
+func (f FS) Device() (path string, err error) {
+	err = f.eachDevice(func(d Device) (bool, error) {
+		path = d.Path
+		return path == "", nil
+	})
+	if err == nil && path == "" {
+		err = unix.ENODEV
+	}
+	return path, err
+}
+
 // Grow resizes the file system to the size of its devices (BTRFS_IOC_RESIZE).
 func (f FS) Grow() error {
-	return f.eachDevice(func(id uint64) (bool, error) { return true, f.resize(id, "max") })
+	return f.eachDevice(func(d Device) (bool, error) { return true, f.resize(d.ID, "max") })
 }
 
 // Resize resizes the part of the file system on its first device, to a size in bytes.
 func (f FS) Resize(size int64) error {
-	return f.eachDevice(func(id uint64) (bool, error) {
-		return false, f.resize(id, strconv.FormatInt(size, 10))
+	return f.eachDevice(func(d Device) (bool, error) {
+		return false, f.resize(d.ID, strconv.FormatInt(size, 10))
 	})
 }
 

@@ -33,6 +33,14 @@ func oneDevice(c *fsctltest.Call, arg []byte) error {
 	return nil
 }
 
+// only returns an error unless it is the one that is expected.
+func only(err, expected error) error {
+	if err == expected {
+		return nil
+	}
+	return err
+}
+
 // TestNumbers compares the number of each ioctl with that of linux/btrfs.h.
 func TestNumbers(t *testing.T) {
 	v := &fsctltest.View{Answer: oneDevice}
@@ -61,6 +69,14 @@ func TestNumbers(t *testing.T) {
 		"BTRFS_IOC_SNAP_DESTROY":      func() error { return fs.Delete("s") },
 		"BTRFS_IOC_DEFAULT_SUBVOL":    func() error { return fs.SetDefault(5) },
 		"BTRFS_IOC_GET_SUBVOL_INFO":   func() error { _, err := fs.Info(); return err },
+		"BTRFS_IOC_SEND":              func() error { return fs.Send(7, btrfs.Send{Version: 1}) },
+		"BTRFS_IOC_SUBVOL_SETFLAGS":   func() error { return fs.SetReadOnly(true) },
+		"BTRFS_IOC_CLONE_RANGE":       func() error { return fs.CloneRange(7, 0, 4096, 0) },
+		"BTRFS_IOC_DEV_INFO":          func() error { _, err := fs.Device(); return only(err, unix.ENODEV) },
+		"BTRFS_IOC_ENCODED_WRITE":     func() error { return fs.WriteEncoded(btrfs.Encoded{}, make(memory, btrfs.EncodedRoom), 0) },
+		"BTRFS_IOC_SET_RECEIVED_SUBVOL": func() error {
+			return fs.SetReceived(btrfs.UUID{1}, 5)
+		},
 	}
 	var names []string
 	for name := range calls {
@@ -119,12 +135,20 @@ func TestArguments(t *testing.T) {
 		limit     = "struct btrfs_ioctl_qgroup_limit_args, "
 		assign    = "struct btrfs_ioctl_qgroup_assign_args, "
 		scrubArgs = "struct btrfs_ioctl_scrub_args, "
+		clone     = "struct btrfs_ioctl_clone_range_args, "
+		send      = "struct btrfs_ioctl_send_args, "
+		received  = "struct btrfs_ioctl_received_subvol_args, "
+		encoded   = "struct btrfs_ioctl_encoded_io_args, "
 	)
 	m := fieldsOf(t, v1+"name", v2+"fd", v2+"flags", v2+"size", v2+"qgroup_inherit", v2+"name",
 		inherits+"num_qgroups", inherits+"qgroups", replace+"start.srcdev_name", replace+"start.tgtdev_name", replace+"result",
 		defrag+"len", defrag+"flags", defrag+"extent_thresh", defrag+"compress_type",
 		limit+"qgroupid", limit+"lim.flags", limit+"lim.max_rfer", assign+"assign", assign+"src", assign+"dst",
-		scrubArgs+"devid", scrubArgs+"end", scrubArgs+"flags")
+		scrubArgs+"devid", scrubArgs+"end", scrubArgs+"flags",
+		clone+"src_fd", clone+"src_offset", clone+"src_length", clone+"dest_offset",
+		send+"send_fd", send+"clone_sources_count", send+"clone_sources", send+"parent_root", send+"flags", send+"version",
+		received+"uuid", received+"stransid", encoded+"iov", encoded+"iovcnt", encoded+"offset", encoded+"len",
+		encoded+"unencoded_len", encoded+"unencoded_offset", encoded+"compression")
 	v := &fsctltest.View{Answer: oneDevice}
 	fs := btrfs.FS{View: v, FD: 5}
 	do := func(err error) []byte {
@@ -171,6 +195,40 @@ func TestArguments(t *testing.T) {
 	m.at(t, arg, scrubArgs+"flags", 1) // BTRFS_SCRUB_READONLY
 	if do(fs.CancelBalance()); v.Last().Value != 2 {
 		t.Errorf("BTRFS_BALANCE_CTL_CANCEL is %d", v.Last().Value)
+	}
+
+	arg = do(fs.CloneRange(7, 4096, 8192, 12288))
+	m.at(t, arg, clone+"src_fd", 7)
+	m.at(t, arg, clone+"src_offset", 4096)
+	m.at(t, arg, clone+"src_length", 8192)
+	m.at(t, arg, clone+"dest_offset", 12288)
+	mem = make(memory, 16)
+	arg = do(fs.Send(7, btrfs.Send{Parent: 256, Clones: []uint64{256, 257}, Version: 2, Compressed: true, NoData: true, Memory: mem}))
+	m.at(t, arg, send+"send_fd", 7)
+	m.at(t, arg, send+"clone_sources_count", 2)
+	m.at(t, arg, send+"clone_sources", mem.Addr())
+	m.at(t, arg, send+"parent_root", 256)
+	m.at(t, arg, send+"flags", 0x1|0x8|0x10) // BTRFS_SEND_FLAG_NO_FILE_DATA, _VERSION, _COMPRESSED
+	if at := m[send+"version"]; binary.NativeEndian.Uint32(arg[at:]) != 2 || binary.NativeEndian.Uint64(mem[8:]) != 257 {
+		t.Errorf("version %d, clones %d", arg[at], mem)
+	}
+	arg = do(fs.SetReceived(btrfs.UUID{1}, 77))
+	m.at(t, arg, received+"uuid", 1)
+	m.at(t, arg, received+"stransid", 77)
+	mem = make(memory, btrfs.EncodedRoom+100)
+	arg = do(fs.WriteEncoded(btrfs.Encoded{Offset: 1, Length: 2, UnencodedLength: 3, UnencodedOffset: 4, Compression: 5, Encryption: 6}, mem, 100))
+	m.at(t, arg, encoded+"iov", mem.Addr())
+	m.at(t, arg, encoded+"iovcnt", 1)
+	m.at(t, arg, encoded+"offset", 1)
+	m.at(t, arg, encoded+"len", 2)
+	m.at(t, arg, encoded+"unencoded_len", 3)
+	m.at(t, arg, encoded+"unencoded_offset", 4)
+	m.at(t, arg, encoded+"compression", 6<<32|5)
+	if binary.NativeEndian.Uint64(mem) != mem.Addr()+btrfs.EncodedRoom || binary.NativeEndian.Uint64(mem[8:]) != 100 {
+		t.Errorf("the data is at %d", mem[:16])
+	}
+	if err := fs.WriteEncoded(btrfs.Encoded{}, mem, 101); err != unix.EINVAL {
+		t.Error(err)
 	}
 
 	v.Answer = func(_ *fsctltest.Call, arg []byte) error {
@@ -362,7 +420,7 @@ func FuzzSearch(f *testing.F) {
 		fs := btrfs.FS{View: v}
 		fs.Groups()
 		fs.Subvolumes()
-		fs.UUIDs()
+		fs.Roots()
 		fs.Default()
 		if n, err := fs.MinimumSize(object); err == nil && n < 1<<20 {
 			t.Errorf("%d", n)

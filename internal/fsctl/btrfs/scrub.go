@@ -41,9 +41,9 @@ func (f FS) Scrub(readOnly bool) (total ScrubProgress, err error) {
 	if readOnly {
 		flags = 1
 	}
-	err = f.eachDevice(func(id uint64) (bool, error) {
+	err = f.eachDevice(func(d Device) (bool, error) {
 		// A struct btrfs_ioctl_scrub_args.
-		arg := fsctl.Words(1024, id, 0, end, flags)
+		arg := fsctl.Words(1024, d.ID, 0, end, flags)
 		err := f.do(fsctl.ReadWrite, 27, arg)
 		for i, n := range total.words() {
 			*n += binary.NativeEndian.Uint64(arg[progress+8*i:])

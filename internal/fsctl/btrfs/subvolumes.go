@@ -125,19 +125,3 @@ func (u UUID) String() string {
 	}
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
-
-// UUIDs are the identity of a subvolume, and of what it is a snapshot of.
-type UUIDs struct{ Own, Parent UUID }
-
-// UUIDs returns those of the subvolumes by their IDs.
-func (f FS) UUIDs() (map[uint64]UUIDs, error) {
-	const own, parent = 247, 263 // in a struct btrfs_root_item
-	m := map[uint64]UUIDs{}
-	err := f.Search(rootTree, firstFree, lastFree, rootItem, rootItem, func(i Item) bool {
-		if len(i.Data) >= parent+16 { // older ones have none
-			m[i.Object] = UUIDs{UUID(i.Data[own:]), UUID(i.Data[parent:])}
-		}
-		return len(m) < MaxSubvolumes
-	})
-	return m, err
-}

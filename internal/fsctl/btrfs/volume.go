@@ -51,7 +51,6 @@ func (f FS) Create(name string, inherit *Inherit) error { return f.make(24, name
 // Snapshot makes a snapshot in f's directory of the subvolume that the descriptor source,
 // of the same kernel, is the root directory of (BTRFS_IOC_SNAP_CREATE_V2).
 func (f FS) Snapshot(name string, source int, readOnly bool, inherit *Inherit) error {
-	const flagReadOnly = 0x2
 	flags := uint64(0)
 	if readOnly {
 		flags = flagReadOnly
@@ -113,10 +112,10 @@ func (f FS) Snapshots(volumes []Subvolume, of UUID) ([]string, error) {
 	if of == (UUID{}) {
 		return nil, nil
 	}
-	uuids, err := f.UUIDs()
+	roots, err := f.Roots()
 	var list []string
 	for _, v := range volumes {
-		if uuids[v.ID].Parent == of {
+		if roots[v.ID].ParentUUID == of {
 			list = append(list, v.Path)
 		}
 	}
