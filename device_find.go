@@ -56,9 +56,6 @@ func (d *Device) identity() fstab.Device {
 	if d.Partition != nil {
 		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
 	}
-	if _, disk := d.graph().disk(d); disk < 0 {
-		id.Disk, id.Partition = -1, 0
-	}
 	if v := d.Volume; v != nil {
 		id.Mapped, id.Nodes = v.Name, v.Nodes
 		switch on := d.Parents(); {

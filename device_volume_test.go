@@ -132,7 +132,6 @@ func TestVolumes(t *testing.T) {
 	}
 }
 
-
 // What the kernel has loaded is what the real tools load, apart from numbers.
 func TestVolumeTables(t *testing.T) {
 	img := volumes(t, testvol.Unpack(t, "lvm-linear"))
