@@ -6,6 +6,7 @@ import (
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bitlocker"
 	"github.com/unboot/unboot/volume/ldm"
+	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
 	"github.com/unboot/unboot/volume/verity"
@@ -14,7 +15,12 @@ import (
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
 var volumeTypes = []*volume.Type{
-	&md.Type, &ldm.Type, &bitlocker.Type, &lvm.Type, &verity.Type,
+	&md.Type,
+	&ldm.Type,
+	&luks.Type,
+	&bitlocker.Type,
+	&lvm.Type,
+	&verity.Type,
 }
 
 // Bounds on what an image can make the kernel set up.

@@ -2,7 +2,6 @@
 /* What a request can ask for. */
 #include <linux/kernel.h>
 #include <linux/panic.h>
-#include <linux/reboot.h>
 #include <linux/uaccess.h>
 #include <asm/ring.h>
 
@@ -39,7 +38,7 @@ long lkl_call(const struct lkl_request *c)
 	case LKL_OP_DISK_DEL:
 		return lkl_disk_del(a[0]);
 	case LKL_OP_HALT:
-		kernel_power_off();
+		lkl_halt();
 		return 0;
 	}
 	if (!(lkl_header->flags & LKL_FLAG_TESTING))

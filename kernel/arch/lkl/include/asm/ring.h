@@ -63,6 +63,7 @@ void lkl_call_interrupt(void);
 void lkl_done_interrupt(void);
 
 void lkl_serve(void) __noreturn;		/* worker.c: what PID 1 does */
+void lkl_halt(void);			/* kernel/panic.c: does not return */
 
 /* A request, copied out of the window. */
 struct lkl_request {
