@@ -82,6 +82,7 @@ long lkl_call_as(struct lkl_kept_identity *kept, const struct lkl_identity *as,
 		 const struct lkl_request *c);
 
 long lkl_syscall(long nr, const u64 *args);	/* kernel/syscalls.c */
+void lkl_user_mode_work(void);			/* kernel/syscalls.c */
 
 /* The operations, by the files that hold them. */
 long lkl_chain(u64 links, u64 count);
