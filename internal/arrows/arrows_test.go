@@ -46,6 +46,7 @@ var modules = map[string][]string{
 	"internal/filetype":     {"github.com/klauspost/compress"},
 	"volume/fvault":         {"golang.org/x/crypto"},
 	"volume/plain":          {"golang.org/x/crypto"},
+	"volume/luks":           {"golang.org/x/crypto"},
 	"volume/tcrypt":         {"golang.org/x/crypto"},
 }
 
