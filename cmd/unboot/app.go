@@ -90,7 +90,7 @@ func (f *flagSet) image(o *openOptions) {
 	f.list(&o.mounts, "m", "mount", "DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]]",
 		"mount this, and repeat it for more; without it, the only file system is mounted, or the operating system's with its fstab").kind = kindDevice
 	f.list(&o.add, "", "add", "FILE", "attach another disk").kind = kindImage
-	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector of the image, if not detected correctly").among("512", "1024", "2048", "4096")
+	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector, if not detected correctly").among("512", "1024", "2048", "4096")
 	o.keys.options(f)
 	f.bool(&o.backing, "", "backing-files", "allow a qcow2 image to name other files that it needs: only if you trust it")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s: for images not to be trusted")

@@ -20,6 +20,8 @@ type command struct {
 	long string
 	// args says what the arguments are. The last kind is that of all that follow.
 	args []kind
+	// verbs are the words of which the first argument is one, if its kind is kindVerb.
+	verbs []string
 	// options declares the options, and returns what to do when they are set.
 	options func(f *flagSet) runFunc
 	// parse is (*flagSet).parse, unless the command line is not one of options and
@@ -46,7 +48,7 @@ func noOptions(run runFunc) func(*flagSet) runFunc {
 // variable without an initialization cycle. Tests pass tables of their own.
 var commands = []*command{
 	&infoCommand, &lsCommand, &catCommand, &cpCommand, &tarCommand, &findCommand, &statCommand, &dfCommand, &sumCommand,
-	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand,
+	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand, &subvolCommand,
 	&runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
 }
 
@@ -98,4 +100,5 @@ const (
 	kindCommand               // a command of unboot
 	kindProgram               // a program of the host
 	kindShell                 // a shell that can complete
+	kindVerb                  // a verb of the command
 )

@@ -90,6 +90,10 @@ func (c *completer) word(before, after []string) {
 		s.next(w)
 	}
 	c.args = s.args
+	// What the other arguments mean depends on the one with the image.
+	if c.cmd.verbs != nil && len(c.args) > 0 {
+		c.args = c.args[1:]
+	}
 	switch {
 	case pending != nil:
 		c.value("", pending)

@@ -42,6 +42,10 @@ func (c *completer) kind(k kind) {
 		for _, s := range shells {
 			c.offer(s, "", false)
 		}
+	case kindVerb:
+		for _, v := range c.cmd.verbs {
+			c.offer(v, "", false)
+		}
 	case kindProgram:
 		c.programs()
 	}

@@ -57,7 +57,7 @@ func validate(t *testing.T, s *jsonschema.Schema, out []byte) any {
 func TestSchemas(t *testing.T) {
 	needKernel(t)
 	schemas := map[string]*jsonschema.Schema{}
-	for _, name := range []string{"info", "ls", "find", "stat", "df"} {
+	for _, name := range []string{"info", "ls", "find", "stat", "df", "subvol"} {
 		schemas[name] = compileSchema(t, name+".json")
 	}
 	t.Chdir(t.TempDir())
@@ -80,7 +80,7 @@ func TestSchemas(t *testing.T) {
 		"ls --json -aR ext4.img", "ls --json -R vfat.img", "ls --json -d ext4.img:/", "ls --json -m /dev/sda15 debian.img",
 		"find ext4.img -json", "find vfat.img -json", "find ext4.img -name none -json",
 		"stat --json ext4.img:/", "stat --json -L ext4.img:/contents/one", "stat --json debian.img:/dev debian.img:/usr/bin/passwd debian.img:/etc/os-release",
-		"df --json debian.img ext4.img vfat.img", "df --json subvol.img",
+		"df --json debian.img ext4.img vfat.img", "df --json subvol.img", "subvol list --json subvol.img", "subvol show --json subvol.img:/",
 	} {
 		words := strings.Fields(line)
 		cmd := exec.Command("unboot", words...)
@@ -130,7 +130,7 @@ func TestSchemas(t *testing.T) {
 // a field has to be described when it is added.
 func TestSchemaFields(t *testing.T) {
 	for at, v := range map[string]any{
-		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "info.json": jsonInfo{},
+		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "subvol.json#/items": jsonSubvolume{}, "info.json": jsonInfo{},
 		"info.json#/$defs/system": jsonSystem{}, "info.json#/$defs/mount": jsonMount{}, "info.json#/$defs/disk": jsonDisk{},
 		"info.json#/$defs/device": jsonDevice{}, "info.json#/$defs/volume": jsonVolume{},
 		"info.json#/$defs/locked": jsonLock{}, "info.json#/$defs/keyslot": jsonKeySlot{}, "info.json#/$defs/inactive": jsonInactive{},

@@ -32,7 +32,7 @@ var layers = [][]string{
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"internal/testimg", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
+var forTests = []string{"internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
@@ -44,6 +44,7 @@ var modules = map[string][]string{
 	"internal/compression":  {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
 	"internal/cpio":         {"github.com/klauspost/compress"},
 	"internal/filetype":     {"github.com/klauspost/compress"},
+	"volume/tcrypt":         {"golang.org/x/crypto"},
 }
 
 // under reports whether a package is one of a tree, or its root.

@@ -70,6 +70,25 @@ func Assemble(k *lkl.Kernel, number int, a *volume.Array, dev func(volume.Base) 
 
 // run gives the kernel the members, and starts the array.
 func run(k *lkl.Kernel, fd, number int, a *volume.Array, dev func(volume.Base) string, readOnly bool) error {
+	if a.Major < 0 {
+		if err := describe(k, number, a, dev); err != nil {
+			return err
+		}
+	} else if err := addMembers(k, fd, a, dev); err != nil {
+		return err
+	}
+	if a.Dirty && a.Degraded > 0 {
+		// The plan would not be there if the caller had not asked for it.
+		if err := write(k, parameters+"start_dirty_degraded", "1"); err != nil {
+			return err
+		}
+		defer write(k, parameters+"start_dirty_degraded", "0")
+	}
+	return start(k, number, a.Level, readOnly)
+}
+
+// addMembers adds members with superblocks.
+func addMembers(k *lkl.Kernel, fd int, a *volume.Array, dev func(volume.Base) string) error {
 	// Only the version is set: the rest is in the superblocks.
 	info := make([]byte, arrayInfoLen)
 	binary.LittleEndian.PutUint32(info[0:], uint32(a.Major))
@@ -82,14 +101,7 @@ func run(k *lkl.Kernel, fd, number int, a *volume.Array, dev func(volume.Base) s
 			return err
 		}
 	}
-	if a.Dirty && a.Degraded > 0 {
-		// The plan would not be there if the caller had not asked for it.
-		if err := write(k, parameters+"start_dirty_degraded", "1"); err != nil {
-			return err
-		}
-		defer write(k, parameters+"start_dirty_degraded", "0")
-	}
-	return start(k, number, a.Level, readOnly)
+	return nil
 }
 
 func addDisk(k *lkl.Kernel, fd int, dev string) error {
@@ -111,7 +123,7 @@ func addDisk(k *lkl.Kernel, fd int, dev string) error {
 // The state read-auto is writable to whoever asks, but the kernel writes no superblock and
 // begins no resync before the first write. That one would begin it, so it is frozen.
 func start(k *lkl.Kernel, number, level int, readOnly bool) error {
-	dir := fmt.Sprintf("/sys/block/md%d/md/", number)
+	dir := attributes(number)
 	if readOnly {
 		return write(k, dir+"array_state", "readonly")
 	}

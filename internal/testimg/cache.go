@@ -94,6 +94,18 @@ func cached(name, key string, tools []string, make func(out string) error) (stri
 	return path, nil
 }
 
+// Cached returns the path of a file of the cache, which make writes if it is not there. A
+// key that is another makes it another file. The file must not change, as the
+// package's documentation says.
+func Cached(t testing.TB, name, key string, make func(out string) error) string {
+	t.Helper()
+	path, err := cached(name, key, nil, make)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shared(t, path)
+}
+
 // shared has the test fail, and the image dropped, if the image is not the same
 // file with the same times when the test ends.
 func shared(t testing.TB, image string) string {

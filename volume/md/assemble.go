@@ -24,7 +24,6 @@ func assemble(devices []device, env *volume.Env) *volume.Volume {
 	freshest := freshest(whole)
 	if freshest == nil {
 		a.Superblock = devices[0].sb
-		note(&v.Problems, "no device of the array is an active member")
 	} else {
 		a.Superblock = freshest.sb
 	}
@@ -33,23 +32,26 @@ func assemble(devices []device, env *volume.Env) *volume.Volume {
 	for _, d := range whole {
 		a.judge(freshest, d)
 	}
-	clones := a.settle(v)
-	slices.SortStableFunc(a.Devices, func(x, y Device) int { return cmp.Compare(rank(x), rank(y)) })
+	clones := a.settle()
+	slices.SortStableFunc(a.Devices, byRank)
 	a.count()
+	a.finish(v, env, clones)
+	return v
+}
+
+// finish plans the array if it can be started, and says what there is to know of it.
+func (a *Array) finish(v *volume.Volume, env *volume.Env, clones string) {
 	if err := a.start(env, clones); err != "" {
 		note(&v.Problems, "%s", err)
-	} else if freshest != nil {
-		v.Array = a.plan()
-		v.Size = a.size(v.Array)
-		v.ReadOnly = a.Reshape != nil
-	}
-	if v.Array == nil {
 		for _, d := range a.Devices {
 			v.Bases = append(v.Bases, d.Member)
 		}
+	} else {
+		v.Array = a.plan()
+		v.Size = a.size()
+		v.ReadOnly = a.Reshape != nil
 	}
 	a.describe(v)
-	return v
 }
 
 // freshest is the active device with the highest count of events, the first of equals.
@@ -146,7 +148,7 @@ func fits(sb *Superblock, size int64) string {
 
 // settle sees to it that each place has one device. The newest wins; between equals nothing
 // decides, and then the array cannot be started: it returns what is wrong.
-func (a *Array) settle(v *volume.Volume) (clones string) {
+func (a *Array) settle() (clones string) {
 	best := map[[2]any]int{}
 	for i, d := range a.Devices {
 		if d.Role < 0 && d.Role != RoleJournal || d.State == StateStale || d.State == StateRefused || d.State == StateFaulty {
@@ -174,7 +176,9 @@ func (a *Array) settle(v *volume.Volume) (clones string) {
 	return clones
 }
 
-// rank orders devices: by place, then the others.
+// byRank orders devices: by place, then the others.
+func byRank(x, y Device) int { return cmp.Compare(rank(x), rank(y)) }
+
 func rank(d Device) int {
 	switch d.State {
 	case StateActive:

@@ -24,6 +24,9 @@ func (a *Array) start(env *volume.Env, clones string) string {
 	if clones != "" {
 		return clones
 	}
+	if a.Active == 0 {
+		return "no device of the array is an active member"
+	}
 	if a.Missing > 0 && !a.complete() {
 		return fmt.Sprintf("%d of the %d devices of the %s are missing (%s), more than it can do without",
 			a.Missing, a.shape(), LevelName(a.Level), a.missing())
@@ -120,7 +123,7 @@ func (a *Array) plan() *volume.Array {
 }
 
 // size is that of the array, in bytes.
-func (a *Array) size(p *volume.Array) int64 {
+func (a *Array) size() int64 {
 	var given []int64
 	for _, d := range a.Devices {
 		if d.State == StateActive {

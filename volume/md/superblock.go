@@ -48,10 +48,14 @@ func (u UUID) String() string { return fmt.Sprintf("%x:%x:%x:%x", u[:4], u[4:8],
 
 // A Superblock is what one member says of itself and of its array, in either version.
 type Superblock struct {
-	Major, Minor int  // 0.90 (0.91 while it is reshaped), or 1.0 to 1.2
+	Major, Minor int  // 0.90 (0.91 while it is reshaped), or 1.0 to 1.2; -1 in a container
 	BigEndian    bool // it is a 0.90 of a machine of that order
 	Offset       int64
 	Checksum     uint32
+
+	// Container is the format of metadata that are not MD's own: "ddf" or "imsm". Then the
+	// rest is what they say in the terms of MD.
+	Container string
 
 	UUID             UUID
 	Name             string // "host:name"; 0.90 has none
@@ -99,8 +103,11 @@ type Reshape struct {
 	OldDisks, TotalDisks int
 }
 
-// Version is that of the superblock, such as "1.2", as mdadm(8) prints it.
+// Version is that of the superblock, such as "1.2" or "imsm", as mdadm(8) prints it.
 func (sb *Superblock) Version() string {
+	if sb.Container != "" {
+		return sb.Container
+	}
 	if sb.Major == 0 {
 		return fmt.Sprintf("0.%02d", sb.Minor)
 	}

@@ -10,6 +10,10 @@
 // Arrays are foreign, as they are to an mdadm whose host's name is not theirs: they ask for
 // no number and are /dev/md/HOST:NAME. The paths that they have at home, such as /dev/md/NAME
 // and /dev/md0, are the further ones.
+//
+// The metadata of two kinds of firmware RAID are read as well, and the arrays that they
+// describe are given to the kernel without them: DDF, by the SNIA's Common RAID Disk Data
+// Format 1.2, and Intel's (IMSM), by what mdadm's super-intel.c writes.
 package md
 
 import (
@@ -21,7 +25,7 @@ import (
 )
 
 // Type is Linux software RAID.
-var Type = volume.Type{Name: "md", Members: []string{"linux_raid_member"}, Open: open}
+var Type = volume.Type{Name: "md", Members: []string{"linux_raid_member", "ddf_raid_member", "isw_raid_member"}, Open: open}
 
 // A device is a member with its superblock.
 type device struct {
@@ -37,9 +41,18 @@ func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*vol
 	}
 	groups := map[key][]device{}
 	var order []key
+	var ddf, imsm []*volume.Member
 	for _, m := range members {
 		if ctx.Err() != nil {
 			return nil
+		}
+		if m.Info != nil && m.Info.Type == "ddf_raid_member" {
+			ddf = append(ddf, m)
+			continue
+		}
+		if m.Info != nil && m.Info.Type == "isw_raid_member" {
+			imsm = append(imsm, m)
+			continue
 		}
 		sb, err := Read(m.R, m.Size)
 		if err != nil {
@@ -59,7 +72,8 @@ func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*vol
 	for _, id := range order {
 		volumes = append(volumes, assemble(dropWholeDisks(groups[id]), env))
 	}
-	return volumes
+	volumes = append(volumes, openDDF(ddf, env)...)
+	return append(volumes, openIMSM(imsm, env)...)
 }
 
 // dropWholeDisks leaves out disks that only end as one of their partitions does. A superblock

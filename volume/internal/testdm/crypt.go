@@ -3,12 +3,16 @@ package testdm
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/des"
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"strings"
 
+	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/cast5"
+	"golang.org/x/crypto/twofish"
 	"golang.org/x/crypto/xts"
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +25,13 @@ type crypt struct {
 	large  bool // initialization vectors count sectors of that size
 }
 
-var ciphers = map[string]func([]byte) (cipher.Block, error){"aes": aes.NewCipher}
+var ciphers = map[string]func([]byte) (cipher.Block, error){
+	"aes":      aes.NewCipher,
+	"des3_ede": des.NewTripleDESCipher,
+	"blowfish": func(key []byte) (cipher.Block, error) { return blowfish.NewCipher(key) },
+	"cast5":    func(key []byte) (cipher.Block, error) { return cast5.NewCipher(key) },
+	"twofish":  func(key []byte) (cipher.Block, error) { return twofish.NewCipher(key) },
+}
 
 // decrypt decrypts data in place.
 func (c crypt) decrypt(sector uint64, data []byte) error {
@@ -35,6 +45,15 @@ func (c crypt) decrypt(sector uint64, data []byte) error {
 		sector, step = sector/step, 1
 	}
 	switch mode {
+	case "ecb":
+		b, err := newCipher(c.key)
+		if err != nil {
+			return err
+		}
+		for ; len(data) > 0; data = data[b.BlockSize():] {
+			b.Decrypt(data, data)
+		}
+		return nil
 	case "xts-plain64":
 		x, err := xts.NewCipher(newCipher, c.key)
 		if err != nil {

@@ -1,0 +1,104 @@
+package testvol
+
+import (
+	"embed"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/unboot/unboot/internal/testimg"
+)
+
+//go:embed testdata
+var testdata embed.FS
+
+// Names returns the names of all fixtures.
+func Names() (list []string) {
+	dirs, err := testdata.ReadDir("testdata")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	for _, d := range dirs {
+		list = append(list, d.Name())
+	}
+	return list
+}
+
+// Unpack returns the host paths of a fixture's disks, raw and sparse, in their order. They are
+// shared by all tests and must not change: see [testimg.Cached].
+func Unpack(t testing.TB, name string) (paths []string) {
+	t.Helper()
+	disks, err := fs.Glob(testdata, path.Join("testdata", name, "sd?.zst"))
+	if err != nil || len(disks) == 0 {
+		t.Fatalf("there is no fixture %q", name)
+	}
+	for _, disk := range disks {
+		packed, err := testdata.ReadFile(disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := path.Base(disk)
+		paths = append(paths, testimg.Cached(t, name+"-"+base[:len("sda")], string(packed), func(out string) error {
+			return unpack(packed, out)
+		}))
+	}
+	return paths
+}
+
+// Writable returns the host paths of private copies of a fixture's disks, in their order.
+func Writable(t testing.TB, name string) (paths []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for i, from := range Unpack(t, name) {
+		to := filepath.Join(dir, name+"-sd"+string(rune('a'+i)))
+		if err := testimg.Copy(from, to); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, to)
+	}
+	return paths
+}
+
+// unpack writes a disk, with a hole wherever it has a block of zeros.
+func unpack(packed []byte, out string) error {
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	data, err := r.DecodeAll(packed, nil)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	if err := writeSparse(f, data); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+var zeros [4096]byte
+
+func writeSparse(f *os.File, data []byte) error {
+	if err := f.Truncate(int64(len(data))); err != nil {
+		return err
+	}
+	for off := 0; off < len(data); off += len(zeros) {
+		block := data[off:min(off+len(zeros), len(data))]
+		if string(block) == string(zeros[:len(block)]) {
+			continue
+		}
+		if _, err := f.WriteAt(block, int64(off)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
