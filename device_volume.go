@@ -5,11 +5,12 @@ import (
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/ldm"
+	"github.com/unboot/unboot/volume/lvm"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{&ldm.Type}
+var volumeTypes = []*volume.Type{&ldm.Type, &lvm.Type}
 
 // Bounds on what an image can make the kernel set up.
 const (
