@@ -40,7 +40,8 @@ type assembly struct {
 type kindState struct {
 	*volume.Type
 	members []*volume.Member
-	fresh   bool // there are members that Open has not seen
+	beside  map[*Device]*volume.Member // the other devices, if the kind wants them
+	fresh   bool                       // there are members that Open has not seen
 	plans   []*volume.Volume
 }
 
@@ -79,6 +80,7 @@ func (g *graph) addVolumes(ctx context.Context) {
 func (a *assembly) enlist(d *Device) {
 	for _, k := range a.kinds {
 		if !a.belongs(d, k) {
+			k.fresh = k.fresh || k.Beside && len(k.members) > 0
 			continue
 		}
 		m, err := a.member(d)
@@ -188,7 +190,7 @@ func (a *assembly) plan(k *kindState) {
 		for _, m := range k.members {
 			m.Problems = nil
 		}
-		k.plans = k.Open(a.ctx, k.members, env)
+		k.plans = k.Open(a.ctx, append(slices.Clone(k.members), a.beside(k)...), env)
 		return
 	}
 	for _, m := range k.members {
@@ -212,6 +214,31 @@ func (a *assembly) plan(k *kindState) {
 		k.plans = append(k.plans, plans...)
 	}
 	k.members = nil
+}
+
+// beside returns the devices that are no members of a kind, if it wants them.
+func (a *assembly) beside(k *kindState) (list []*volume.Member) {
+	if !k.Beside {
+		return nil
+	}
+	if k.beside == nil {
+		k.beside = map[*Device]*volume.Member{}
+	}
+	for _, d := range a.g.devices {
+		if a.belongs(d, k) {
+			continue
+		}
+		m := k.beside[d]
+		if m == nil {
+			var err error
+			if m, err = a.member(d); err != nil {
+				continue // it is noted where the device itself is looked at
+			}
+			k.beside[d] = m
+		}
+		list = append(list, m)
+	}
+	return list
 }
 
 // setUp has the kernel show a volume, and looks at what is on it.

@@ -5,12 +5,14 @@ import (
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/ldm"
+	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
+	"github.com/unboot/unboot/volume/verity"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{&ldm.Type, &lvm.Type}
+var volumeTypes = []*volume.Type{&ldm.Type, &lvm.Type, &luks.Type, &verity.Type}
 
 // Bounds on what an image can make the kernel set up.
 const (

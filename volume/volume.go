@@ -32,6 +32,9 @@ type Type struct {
 	// Blind says that volumes of the kind have no signature by which they could be found:
 	// Open gets devices on which nothing was recognized, each only if a key names it.
 	Blind bool
+	// Beside says that Open is given, beside the members, all other devices of the image,
+	// because a part of what it looks for has no signature. They have another Info, or none.
+	Beside bool
 	// Alone says that each member holds volumes of its own. Open is given only members
 	// that it has not been given before, so that no key is asked for again.
 	Alone bool
