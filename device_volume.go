@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/verity"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{&ldm.Type, &verity.Type}
+var volumeTypes = []*volume.Type{&ldm.Type, &integrity.Type, &verity.Type}
 
 // Bounds on what an image can make the kernel set up.
 const (
