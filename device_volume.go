@@ -4,11 +4,8 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
-<<<<<<< HEAD
-	"github.com/unboot/unboot/volume/integrity"
-=======
 	"github.com/unboot/unboot/volume/bitlocker"
->>>>>>> main
+	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
@@ -18,18 +15,15 @@ import (
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-<<<<<<< HEAD
-var volumeTypes = []*volume.Type{&ldm.Type, &integrity.Type, &verity.Type}
-=======
 var volumeTypes = []*volume.Type{
 	&md.Type,
 	&ldm.Type,
 	&luks.Type,
 	&bitlocker.Type,
 	&lvm.Type,
+	&integrity.Type,
 	&verity.Type,
 }
->>>>>>> main
 
 // Bounds on what an image can make the kernel set up.
 const (
