@@ -11,7 +11,7 @@ import (
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{&ldm.Type, &luks.Type, &verity.Type}
+var volumeTypes = []*volume.Type{&ldm.Type, &luks.Type, &verity.Type, &luks.Detached}
 
 // Bounds on what an image can make the kernel set up.
 const (
