@@ -164,19 +164,32 @@ func (d *Device) Disks() []*Device {
 	return list
 }
 
+// above returns all devices that lie on the device, or on those that do.
+func (d *Device) above() []*Device {
+	g := d.graph()
+	on := map[*Device]bool{d: true}
+	var list []*Device
+	for _, o := range g.devices { // each after its parents
+		if slices.ContainsFunc(g.parents[o], func(p *Device) bool { return on[p] }) {
+			on[o] = true
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
 // Pool returns the devices of the image that together hold one file system, of which the
 // device is one; nil if it holds one alone. There may be fewer than the file system has:
-// the Devices of its Content.
+// the Devices of its Content. If the image has copies of some, none but the device itself
+// is returned: which belong together is not known.
 func (d *Device) Pool() []*Device {
 	c := d.Content
 	if c == nil || c.Type != "btrfs" || c.Devices < 2 {
 		return nil
 	}
-	var list []*Device
-	for _, o := range d.graph().devices {
-		if o.Content != nil && o.Content.Type == c.Type && o.Content.UUID == c.UUID {
-			list = append(list, o)
-		}
+	list := d.graph().sharing(c.UUID)
+	if _, copies := d.graph().copied(c.UUID); copies != nil {
+		return []*Device{d}
 	}
 	return list
 }
@@ -196,6 +209,9 @@ func (img *Image) Problems() []string {
 	g := img.found.Load()
 	var list []string
 	for _, d := range g.devices {
+		if text := g.copies(d); text != "" {
+			list = append(list, text)
+		}
 		prefix := ""
 		disk, _ := g.disk(d)
 		switch {

@@ -2,6 +2,7 @@ package unboot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/volume"
@@ -26,6 +27,22 @@ var hints = map[string]string{
 	"swsuspend":        "a system that is suspended to disk",
 	"crypto_LUKS":      "encrypted",
 	"BitLocker":        "encrypted",
+	"cs_fvault2":       "encrypted",
+}
+
+// hasVolumes reports whether a volume lies on the device, or on the disk that it is a
+// partition of.
+func (d *Device) hasVolumes() bool {
+	is := func(o *Device) bool { return o.Volume != nil }
+	if slices.ContainsFunc(d.Children(), is) {
+		return true
+	}
+	for _, p := range d.Parents() {
+		if p.isMember() && slices.ContainsFunc(p.Children(), is) {
+			return true
+		}
+	}
+	return false
 }
 
 // lockHint says what would open a volume that is locked.
@@ -55,7 +72,7 @@ func (img *Image) Hint(d *Device) string {
 		return lockHint(d.Locked)
 	case c == nil:
 		return img.found.Load().notes[d.Name]
-	case canMount(c), len(d.Children()) > 0 && d.Kind != KindDisk:
+	case canMount(c), d.hasVolumes():
 		return "" // or it is seen what it is a part of
 	case d.isMember() && d.apparent() != "":
 		return fmt.Sprintf("a part of something bigger; what looks like %s can be read by naming %s", d.apparent(), d.Name)

@@ -83,8 +83,7 @@ func (s *scan) asMember(number int, c *probe.Info) *probe.Info {
 }
 
 // inLDM reports whether a partition of a dynamic disk is under LDM's control. Of a GPT
-// it leaves out the EFI system partition and the like. With an MBR, the kernel's
-// partitions are not those of the table, but the pieces of volumes.
+// it leaves out the EFI system partition and the like.
 func (s *scan) inLDM(number int) bool {
 	p := s.entry(number)
 	if p == nil || s.table.Type != "gpt" {

@@ -209,7 +209,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 	if err := img.k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil {
 		return "", &MountError{Device: d.Name, Err: err}
 	}
-	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name]
+	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name] || d.isSeed()
 	_, mark := img.k.LogSince(img.k.LogMark())
 	var first error
 	for _, dr := range try {

@@ -12,7 +12,7 @@ import (
 // several.
 func (img *Image) otherDevices(d *Device) string {
 	var opts []string
-	for _, o := range d.Pool() {
+	for _, o := range append(d.Pool(), d.seeds()...) {
 		opts = append(opts, "device="+o.Name)
 	}
 	return strings.Join(opts, ",")
@@ -36,8 +36,12 @@ func (img *Image) mountOrDegraded(d *Device, m *Mount, dir, fstype, data string)
 		img.mount(d.Name, dir, fstype, true, joinData(data, "degraded")) != nil {
 		return err
 	}
-	m.warnings = append(m.warnings, fmt.Sprintf("%s: %d of the %d devices of its btrfs are missing: mounted degraded",
-		d.Name, lacks, d.Content.Devices))
+	what := "are missing"
+	if a, _ := d.graph().copied(d.Content.UUID); a != nil {
+		what = "are missing or there more than once"
+	}
+	m.warnings = append(m.warnings, fmt.Sprintf("%s: %d of the %d devices of its btrfs %s: mounted degraded",
+		d.Name, lacks, d.Content.Devices, what))
 	return nil
 }
 

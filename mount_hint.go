@@ -20,9 +20,16 @@ func (img *Image) mountHint(d *Device, data string) string {
 		return ""
 	}
 	option := journalOptions[c.Type]
+	copies := ""
+	if c.Type == "btrfs" {
+		g := img.found.Load()
+		copies = g.copies(g.sharing(c.UUID)[0])
+	}
 	switch {
 	case c.Devices <= 1 && needsEnd[c.Type] && c.Size > d.Size && img.writable:
 		return fmt.Sprintf("%d bytes of it are missing: it can only be read, on an image that is not opened for writing", c.Size-d.Size)
+	case copies != "" && c.Devices > 1:
+		return copies
 	case img.lacks(d) > 0:
 		return fmt.Sprintf("%d of its %d devices are missing: add them, or mount %s with the option degraded",
 			img.lacks(d), c.Devices, d.Name)

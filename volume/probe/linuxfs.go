@@ -51,6 +51,11 @@ func probeBtrfs(s *source) *Info {
 	if n := sb.le64(0x88); n > 1 && n < 1<<16 {
 		info.Devices = int(n)
 	}
+	if n := sb.le64(devItem); n < 1<<31 {
+		info.Device = int(n)
+	}
+	const seeding = 1 << 32
+	info.Seed = sb.le64(0x38)&seeding != 0
 	return info
 }
 

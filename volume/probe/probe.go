@@ -34,6 +34,8 @@ type Info struct {
 	BlockSize int64 // blkid's BLOCK_SIZE, the unit of reads and writes, in bytes; 0 if unknown
 	Size      int64 // bytes of the device that the format claims for itself; 0 if unknown
 	Devices   int   // devices that together hold the data (btrfs, md); 0 if it is this one
+	Device    int   // the number of this one among those that share UUID (btrfs)
+	Seed      bool  // it is only read, and the beginning of others, which have UUIDs of their own (btrfs)
 
 	// DataEnd, if not 0, says of a member (usage RAID) that what the array holds begins
 	// with the device's first byte, as if it were on this device alone, and that it ends
@@ -104,6 +106,7 @@ var probers = []prober{
 	{Other, strict, 0, probeVDO},
 	{RAID, strict, 8 << 10, probeStratis},
 	{Crypto, strict, 64 << 10, probeBitLocker},
+	{Crypto, strict, 4 << 10, probeCoreStorage},
 	{Filesystem, strict, 0, probeVFAT},
 	{Other, strict, 10 << 10, probeSwap},
 	{Filesystem, strict, 64 << 10, probeXFS},

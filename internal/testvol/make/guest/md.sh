@@ -106,7 +106,8 @@ md_features() {
 	try $M /dev/md/bitmap --assume-clean --level 1 -n 2 --bitmap internal $(on 1 "${D[@]:0:2}")
 	try $M /dev/md/journal --level 5 -n 3 --chunk 64 --write-journal "${D[3]}2" $(on 2 "${D[@]:0:3}")
 	try $M /dev/md/ppl --assume-clean --level 5 -n 3 --chunk 64 --consistency-policy ppl $(on 3 "${D[@]:0:3}")
-	try $M /dev/md/spare --assume-clean --level 1 -n 2 -x 1 "${D[0]}4" --write-mostly "${D[1]}4" "${D[2]}4"
+	try $M /dev/md/spare --assume-clean --level 1 -n 2 "${D[0]}4" --write-mostly "${D[1]}4"
+	try mdadm --quiet /dev/md/spare --add-spare "${D[2]}4"
 	udevadm settle
 	local r
 	for r in bitmap journal ppl spare; do mdadm --wait /dev/md/$r; fill /dev/md/$r /dev/md/$r; done

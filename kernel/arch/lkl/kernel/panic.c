@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ends of this machine: each is an exit code of the process. */
+#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/panic_notifier.h>
 #include <linux/reboot.h>
+#include <linux/sched.h>
 #include <asm/host.h>
+#include <asm/ring.h>
+#include <asm/wrap.h>
 
 static void __noreturn leave(u32 status, int code)
 {
@@ -24,6 +28,24 @@ static int __init panic_setup(void)
 	return atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
 }
 early_initcall(panic_setup);
+
+static struct task_struct *halting;
+
+void lkl_halt(void)
+{
+	halting = current;
+	kernel_power_off();
+}
+
+/*
+ * md has marked its arrays as clean when it sleeps for a second, for the sake of
+ * disks that lose what they have cached at a reboot. Here are none.
+ */
+LKL_WRAP(void, msleep, unsigned int ms)
+{
+	if (current != halting)
+		__real_msleep(ms);
+}
 
 /* Also where a panic before the notifier is registered ends. */
 void machine_restart(char *cmd)

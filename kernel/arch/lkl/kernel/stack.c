@@ -6,31 +6,40 @@
  * Here there is neither, and once caches have filled memory no 32 KiB of it
  * may lie together: the next kernel thread would be the end of the machine.
  * The host gives memory for what is touched only, so this costs little.
+ *
+ * Each device of the device mapper has a thread, and some have several. Where these
+ * are used up, stacks are contiguous pages as long as there are any.
  */
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/minmax.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/thread_info.h>
 #include <asm/setup.h>
 
-#define STACKS		128
+#define MIN_STACKS	128UL
+#define MAX_STACKS	256UL
 
-static char *stacks;			/* STACKS of THREAD_SIZE */
-static u16 free_list[STACKS];		/* the last one freed is used first */
+static char *stacks, *stacks_end;	/* of THREAD_SIZE each */
+static u16 free_list[MAX_STACKS];	/* the last one freed is used first */
 static unsigned int nr_free;
 
 void __init lkl_reserve_stacks(void)
 {
-	unsigned int i;
+	/* a sixteenth of memory, within bounds */
+	unsigned int i, count = clamp((lkl_ram_end - LKL_IMAGE_BASE) / SZ_512K,
+				      MIN_STACKS, MAX_STACKS);
 
-	stacks = memblock_alloc_raw(STACKS * THREAD_SIZE, THREAD_SIZE);
+	stacks = memblock_alloc_raw(count * THREAD_SIZE, THREAD_SIZE);
 	if (!stacks)
 		return;
-	for (i = 0; i < STACKS; i++)
-		free_list[i] = STACKS - 1 - i;
-	nr_free = STACKS;
+	stacks_end = stacks + count * THREAD_SIZE;
+	for (i = 0; i < count; i++)
+		free_list[i] = count - 1 - i;
+	nr_free = count;
 }
 
 /* A stack, or NULL if none is left. It is not cleared: nothing reads what it has not written. */
@@ -52,7 +61,7 @@ bool lkl_free_stack(struct page *page)
 	char *p = page_address(page);
 	unsigned long flags;
 
-	if (p < stacks || p >= stacks + STACKS * THREAD_SIZE)
+	if (p < stacks || p >= stacks_end)
 		return false;
 	local_irq_save(flags);
 	free_list[nr_free++] = (p - stacks) / THREAD_SIZE;

@@ -2,7 +2,6 @@
 /* What a request can ask for. */
 #include <linux/kernel.h>
 #include <linux/panic.h>
-#include <linux/reboot.h>
 #include <linux/uaccess.h>
 #include <asm/ring.h>
 
@@ -20,6 +19,7 @@ static long call_host(u64 ptr)
 long lkl_call(const struct lkl_request *c)
 {
 	const u64 *a = c->args;
+	long ret;
 
 	if (c->nr >= 0)
 		return lkl_syscall(c->nr, a);
@@ -35,11 +35,14 @@ long lkl_call(const struct lkl_request *c)
 	case LKL_OP_LOCATE:
 		return lkl_locate(a[0], a[1], a[2], a[3], a[4], a[5]);
 	case LKL_OP_DISK_ADD:
-		return lkl_disk_add(a[0]);
+		ret = lkl_disk_add(a[0]);
+		/* the scan for partitions leaves the disk open until then */
+		lkl_user_mode_work();
+		return ret;
 	case LKL_OP_DISK_DEL:
 		return lkl_disk_del(a[0]);
 	case LKL_OP_HALT:
-		kernel_power_off();
+		lkl_halt();
 		return 0;
 	}
 	if (!(lkl_header->flags & LKL_FLAG_TESTING))

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * CRC-32C by the processor's instruction, for the metadata of ext4, xfs and
- * btrfs. Nothing has to be saved for it: this code runs as user space does.
+ * btrfs, and for dm-integrity.
  */
 #include <crypto/internal/hash.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/unaligned.h>
-
-#define CPUID_1_ECX_SSE42	BIT(20)
-
-static bool __init have_sse42(void)
-{
-	u32 a = 1, b, c = 0, d;
-
-	asm volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d));
-	return c & CPUID_1_ECX_SSE42;
-}
+#include "cpu.h"
 
 static u32 __attribute__((target("sse4.2")))
 crc32c_update(u32 crc, const u8 *p, unsigned int len)
@@ -106,6 +97,6 @@ static struct shash_alg crc32c_alg = {
 
 static int __init crc32c_setup(void)
 {
-	return have_sse42() ? crypto_register_shash(&crc32c_alg) : 0;
+	return lkl_cpu_has(LKL_CPU_SSE42) ? crypto_register_shash(&crc32c_alg) : 0;
 }
 subsys_initcall(crc32c_setup);
