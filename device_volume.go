@@ -21,6 +21,7 @@ var volumeTypes = []*volume.Type{
 	&bitlocker.Type,
 	&lvm.Type,
 	&verity.Type,
+	&luks.Detached,
 }
 
 // Bounds on what an image can make the kernel set up.

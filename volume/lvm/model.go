@@ -108,6 +108,8 @@ type LV struct {
 	MergedFrom *LV
 	// Users are the volumes that lie on this one.
 	Users []*LV
+	// Partial says that it lies on a physical volume that is missing.
+	Partial bool
 	// Problems says in words what is wrong with it.
 	Problems []string
 
