@@ -23,6 +23,7 @@ var volumeTypes = []*volume.Type{
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
+	&luks.Detached,
 }
 
 // Bounds on what an image can make the kernel set up.
