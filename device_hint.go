@@ -27,6 +27,7 @@ var hints = map[string]string{
 	"swsuspend":        "a system that is suspended to disk",
 	"crypto_LUKS":      "encrypted",
 	"BitLocker":        "encrypted",
+	"cs_fvault2":       "encrypted",
 }
 
 // hasVolumes reports whether a volume lies on the device, or on the disk that it is a

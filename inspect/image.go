@@ -152,7 +152,7 @@ func (u *unit) mountable() string {
 func noFileSystem(d *Device) bool {
 	switch d.Type {
 	case "", "unknown", "swap", "swsuspend", "linux_raid_member", "LVM2_member", "LVM1_member", "crypto_LUKS",
-		"BitLocker", "bcache", "zfs_member", "drbd", "ddf_raid_member", "isw_raid_member", "VMFS_volume_member",
+		"BitLocker", "cs_fvault2", "bcache", "zfs_member", "drbd", "ddf_raid_member", "isw_raid_member", "VMFS_volume_member",
 		"jbd", "xfs_external_log", "DM_verity_hash", "DM_integrity", "apfs":
 		return true
 	}

@@ -106,6 +106,7 @@ var probers = []prober{
 	{Other, strict, 0, probeVDO},
 	{RAID, strict, 8 << 10, probeStratis},
 	{Crypto, strict, 64 << 10, probeBitLocker},
+	{Crypto, strict, 4 << 10, probeCoreStorage},
 	{Filesystem, strict, 0, probeVFAT},
 	{Other, strict, 10 << 10, probeSwap},
 	{Filesystem, strict, 64 << 10, probeXFS},
