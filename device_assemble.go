@@ -201,7 +201,7 @@ func (a *assembly) plan(k *kindState) {
 		}
 		plans, ok := a.img.opened[key]
 		if !ok {
-			plans = k.Open(a.ctx, []*volume.Member{m}, env)
+			plans = k.Open(a.ctx, append([]*volume.Member{m}, a.beside(k)...), env)
 			a.img.opened[key] = plans
 		}
 		for _, v := range plans {

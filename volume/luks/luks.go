@@ -15,6 +15,10 @@
 // see [MaxMemory], [MaxPasses] and [MaxIterations]. A key slot that asks for more is listed
 // with that remark, and the others are tried.
 //
+// A header may be on another device than the data. Then a key for the device with the data
+// has the name of the other, or UUID= and the header's UUID, as its parameter "header": see
+// [Detached].
+//
 // The parameter "key-slot" of a [volume.Key] names the only slot that is to be tried, as
 // crypttab(5) describes it.
 package luks
@@ -44,7 +48,7 @@ func open(ctx context.Context, members []*volume.Member, env *volume.Env) (list 
 			m.Problems = append(m.Problems, fmt.Sprintf("%s: %v", m.Name, err))
 			continue
 		}
-		o := opening{ctx: ctx, env: env, header: h, area: m, data: m, stem: m.Name}
+		o := opening{ctx: ctx, env: env, header: h, area: m, data: m}
 		list = append(list, o.volumes()...)
 	}
 	return list

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/pbkdf2"
 )
 
 // maxAttempts bounds the slots that are tried by one key.
@@ -60,7 +61,7 @@ func (d *Digest) check(unbounded bool) error {
 
 // fits reports whether a volume key is the right one.
 func (d *Digest) fits(ctx context.Context, key []byte) (bool, error) {
-	sum, err := pbkdf2(ctx, hashes[d.Hash], key, d.Salt, d.Iterations, len(d.Digest))
+	sum, err := pbkdf2.Key(ctx, hashes[d.Hash], key, d.Salt, d.Iterations, len(d.Digest))
 	return err == nil && subtle.ConstantTimeCompare(sum, d.Digest) == 1, err
 }
 
