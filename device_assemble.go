@@ -94,8 +94,8 @@ func (a *assembly) enlist(d *Device) {
 }
 
 // minBlind is the size in bytes of the smallest device on which something without a
-// signature is looked for.
-const minBlind = 64 << 10
+// signature is looked for. TrueCrypt made volumes of 19 KiB.
+const minBlind = 16 << 10
 
 // belongs reports whether a device is to be looked at for volumes of a kind.
 func (a *assembly) belongs(d *Device, k *kindState) bool {

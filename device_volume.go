@@ -5,10 +5,13 @@ import (
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bitlocker"
+	"github.com/unboot/unboot/volume/fvault"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
+	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/tcrypt"
 	"github.com/unboot/unboot/volume/verity"
 )
 
@@ -19,8 +22,11 @@ var volumeTypes = []*volume.Type{
 	&ldm.Type,
 	&luks.Type,
 	&bitlocker.Type,
+	&fvault.Type,
 	&lvm.Type,
 	&verity.Type,
+	&tcrypt.Type,
+	&plain.Type,
 }
 
 // Bounds on what an image can make the kernel set up.
