@@ -5,6 +5,7 @@ import (
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bitlocker"
+	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
@@ -20,6 +21,7 @@ var volumeTypes = []*volume.Type{
 	&luks.Type,
 	&bitlocker.Type,
 	&lvm.Type,
+	&integrity.Type,
 	&verity.Type,
 	&luks.Detached,
 }
