@@ -108,11 +108,20 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 		}
 		wipeKeys(v)
 		l.table = table
-	} else if reflect.DeepEqual(l.plan.Info, v.Info) && slices.Equal(l.plan.Problems, v.Problems) {
+	} else if sameInfo(l.plan.Info, v.Info) && slices.Equal(l.plan.Problems, v.Problems) {
 		return nil // callers keep the value that they have
 	}
 	l.plan = v
 	return nil
+}
+
+// sameInfo reports whether the metadata of two plans says the same. Values that refer to those
+// of other volumes compare themselves: all of a group would be compared for each volume.
+func sameInfo(a, b any) bool {
+	if a, ok := a.(interface{ Equal(any) bool }); ok {
+		return a.Equal(b)
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // wipeKeys overwrites the keys in a plan, which the kernel has now.

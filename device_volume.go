@@ -6,6 +6,7 @@ import (
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bitlocker"
 	"github.com/unboot/unboot/volume/fvault"
+	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
@@ -24,9 +25,11 @@ var volumeTypes = []*volume.Type{
 	&bitlocker.Type,
 	&fvault.Type,
 	&lvm.Type,
+	&integrity.Type,
 	&verity.Type,
 	&tcrypt.Type,
 	&plain.Type,
+	&luks.Detached,
 }
 
 // Bounds on what an image can make the kernel set up.

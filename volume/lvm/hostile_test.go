@@ -199,6 +199,26 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// A volume is the same as long as nothing has changed in its group.
+func TestEqual(t *testing.T) {
+	pvs := []string{"pv0", "pv1"}
+	lv := func(seq, count int) *LV {
+		text := vgText("vg", seq, "", pvs, lvText("a", linear(0, 5, "pv0", 0)), lvText("b", linear(0, 5, "pv1", 0)))
+		return Read(context.Background(), members(text, pvs[:count]...)).VGs[0].LV("a")
+	}
+	a := lv(1, 2)
+	for name, other := range map[string]any{"itself": a, "again": lv(1, 2)} {
+		if !a.Equal(other) {
+			t.Errorf("%s: it is not the same", name)
+		}
+	}
+	for name, other := range map[string]any{"changed": lv(2, 2), "without a disk": lv(1, 1), "another": lv(1, 2).VG.LV("b"), "none": (*LV)(nil), "nothing": nil} {
+		if a.Equal(other) {
+			t.Errorf("%s: it is the same", name)
+		}
+	}
+}
+
 // Reading changes nothing of what it is given, and finds the same each time.
 func TestEqualPlans(t *testing.T) {
 	list := members(vgText("vg", 1, "", []string{"pv0", "pv1"}, lvText("a", linear(0, 5, "pv0", 0), linear(5, 5, "pv1", 0))), "pv0", "pv1")
