@@ -15,6 +15,7 @@ var hints = map[string]string{
 	"ReFS":             "Linux has no driver for it",
 	"VMFS":             "Linux has no driver for it; try: vmfs6-fuse",
 	"zfs_member":       "a part of a pool; try, on a host with ZFS: zpool import",
+	"LVM1_member":      "a part of a volume group of LVM's first format; try, on an old system: vgconvert -M2",
 	"LVM2_member":      "a part of a volume group",
 	"squashfs3":        "of an old version; try: unsquashfs",
 	"squashfs_vendor":  "changed by a maker of devices; try: sasquatch",

@@ -99,6 +99,7 @@ var probers = []prober{
 	{Other, strict, 0, probeBlueStore},
 	{Other, strict, 64 << 10, probeDRBDOther},
 	{RAID, strict, 64 << 10, probeLVM2},
+	{RAID, strict, 0, probeLVM1},
 	{Other, strict, 4 << 10, probeSnapshot},
 	{Crypto, strict, 4 << 10, probeVerity},
 	{Crypto, strict, 4 << 10, probeLUKS},
