@@ -134,6 +134,8 @@ type jsonContent struct {
 	Size   *uint64  `json:"size,omitempty"`
 	Used   *uint64  `json:"used,omitempty"`
 	Others []string `json:"other_signatures,omitempty"`
+	// Subvolumes are those of a btrfs.
+	Subvolumes []jsonSubvolume `json:"subvolumes,omitempty"`
 }
 
 // devices adds the disks and devices of an image, and how full the file systems are unless
@@ -158,6 +160,9 @@ func (info *jsonInfo) devices(o *opened, u *usage) {
 					info.problems([]string{err.Error()})
 				} else {
 					j.Content.Size, j.Content.Used = &size, &used
+					if j.Content.Subvolumes, err = u.subvolumes(d); err != nil {
+						info.problems([]string{err.Error()})
+					}
 				}
 			}
 		}
@@ -221,6 +226,7 @@ func (t *deviceTree) add(name, branch, trunk string) {
 		return
 	}
 	t.shown = append(t.shown, d)
+	t.addSubvolumes(d, trunk)
 	for i, child := range d.Children {
 		if i < len(d.Children)-1 {
 			t.add(child, trunk+"├─", trunk+"│ ")

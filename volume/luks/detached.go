@@ -56,7 +56,7 @@ func openDetached(ctx context.Context, members []*volume.Member, env *volume.Env
 			lock.Slots = o.header.slots(env.Unbounded)
 		}
 		lock.Tried++
-		if !errors.Is(err, errPassphrase) {
+		if !errors.Is(err, ErrPassphrase) {
 			lock.Err = err
 		}
 	}

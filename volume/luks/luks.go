@@ -6,8 +6,8 @@
 //
 //   - The size of a device that is no multiple of the volume's sectors is rounded down,
 //     where cryptsetup refuses the device.
-//   - Nothing is ever written. A header that is damaged is read from its second copy, and is
-//     not repaired.
+//   - A header that is damaged is read from its second copy, and is not repaired. Nothing is
+//     written but by a [Writer].
 //   - The hash functions SM3 and Streebog, and the faulty Whirlpool of old libgcrypt, are
 //     not known.
 //

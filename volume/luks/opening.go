@@ -115,7 +115,7 @@ func (o *opening) search() ([]byte, *volume.Lock) {
 			lock.Err = err
 			break
 		}
-		if !errors.Is(err, errPassphrase) {
+		if !errors.Is(err, ErrPassphrase) {
 			lock.Err = err
 		}
 	}

@@ -17,8 +17,8 @@ import (
 // maxAttempts bounds the slots that are tried by one key.
 const maxAttempts = 64
 
-// errPassphrase says that a secret does not fit.
-var errPassphrase = errors.New("the passphrase does not fit")
+// ErrPassphrase says that a key does not fit.
+var ErrPassphrase = errors.New("the passphrase does not fit")
 
 // check returns an error if no passphrase can open a slot, whichever it is.
 func (h *Header) check(k *Keyslot, unbounded bool) error {
@@ -84,7 +84,7 @@ func (h *Header) order(key volume.Key) (list []*Keyslot, err error) {
 	return list[:min(len(list), maxAttempts)], nil
 }
 
-// try returns the volume key that a key leads to. The error is errPassphrase if it does not
+// try returns the volume key that a key leads to. The error is ErrPassphrase if it does not
 // fit, and another one if that could not be found out.
 func (o *opening) try(key volume.Key) ([]byte, error) {
 	if key.Kind == volume.VolumeKey {
@@ -105,12 +105,12 @@ func (o *opening) try(key volume.Key) ([]byte, error) {
 		if o.ctx.Err() != nil {
 			return nil, slotErr
 		}
-		if !errors.Is(slotErr, errPassphrase) && err == nil {
+		if !errors.Is(slotErr, ErrPassphrase) && err == nil {
 			err = fmt.Errorf("key slot %d: %w", k.ID, slotErr)
 		}
 	}
 	if err == nil {
-		err = errPassphrase
+		err = ErrPassphrase
 	}
 	return nil, err
 }
@@ -129,14 +129,14 @@ func (o *opening) tryVolumeKey(key []byte) ([]byte, error) {
 			return slices.Clone(key), err
 		}
 	}
-	return nil, errPassphrase
+	return nil, ErrPassphrase
 }
 
 // trySlot opens a slot by a passphrase.
 func (o *opening) trySlot(k *Keyslot, secret []byte) ([]byte, error) {
 	if (nullCipher(k.Area.Encryption) || nullCipher(o.header.Cipher)) && len(secret) > 0 {
 		// Every passphrase would fit, and make believe that the data are protected.
-		return nil, errPassphrase
+		return nil, ErrPassphrase
 	}
 	derived, err := k.KDF.derive(o.ctx, secret, k.Area.KeySize)
 	if err != nil {
@@ -162,7 +162,7 @@ func (o *opening) trySlot(k *Keyslot, secret []byte) ([]byte, error) {
 	if !ok {
 		clear(key)
 		if err == nil {
-			err = errPassphrase
+			err = ErrPassphrase
 		}
 		return nil, err
 	}

@@ -95,6 +95,8 @@ var made = []struct {
 	{"luks2 second header", luks2Damaged},
 	{"lvm", lvm},
 	{"lvm1", patched("", 0, "HM\x01\x00"+strings.Repeat("\x00", 40)+"abcdefghijklmnopqrstuvwxyz012345")},
+	{"lvm1 of another version", patched("", 0, "HM\x03\x00"+strings.Repeat("\x00", 40)+"abcdefghijklmnopqrstuvwxyz012345")},
+	{"exfs", patched("xfs", 0, "EXFS")},
 	{"md 0.90", mdadm("0.90")},
 	{"md 1.0", mdadm("1.0")},
 	{"md 1.1", mdadm("1.1")},

@@ -163,7 +163,7 @@ func probeLVM2(s *source) *Info {
 	return nil
 }
 
-// lvmUUID returns a UUID of LVM's with its hyphens, or "".
+// lvmUUID returns the UUID of a physical volume as LVM prints it.
 func lvmUUID(b block) string {
 	id := textUUID(b)
 	if len(id) != 32 {
@@ -172,13 +172,13 @@ func lvmUUID(b block) string {
 	return id[:6] + "-" + id[6:10] + "-" + id[10:14] + "-" + id[14:18] + "-" + id[18:22] + "-" + id[22:26] + "-" + id[26:]
 }
 
-// A physical volume of LVM's first format, which LVM itself cannot read any more.
+// probeLVM1 recognizes physical volumes of LVM's first format, of Linux 2.4.
 func probeLVM1(s *source) *Info {
-	sb := s.at(0, 76)
-	if !sb.has(0, "HM") || sb.le16(2) != 1 && sb.le16(2) != 2 {
+	pv := s.at(0, 512)
+	if !pv.has(0, "HM") || pv.le16(2) != 1 && pv.le16(2) != 2 {
 		return nil
 	}
-	return &Info{Type: "LVM1_member", Version: fmt.Sprint("LVM1 ", sb.le16(2)), UUID: lvmUUID(sb.sub(44, 32))}
+	return &Info{Type: "LVM1_member", UUID: lvmUUID(pv.sub(44, 32))}
 }
 
 // probeSnapshot recognizes the exception store of a persistent dm-snapshot.
