@@ -109,7 +109,7 @@ func (a *assembly) belongs(d *Device, k *kindState) bool {
 	// The metadata of an array of whole disks is on the disk, and not on what look like
 	// its partitions.
 	for _, p := range a.g.parents[d] {
-		if p.Content != nil && p.Content.Usage == probe.RAID && p.Content.DataEnd != 0 && p.Content.UUID == c.UUID && c.Type != "ldm_member" {
+		if p.Content != nil && p.Content.Usage == probe.RAID && p.Content.DataEnd != 0 && (p.Content.UUID == c.UUID || c.UUID == "") && c.Type != "ldm_member" {
 			return false
 		}
 	}
