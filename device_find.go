@@ -56,23 +56,17 @@ func (d *Device) identity() fstab.Device {
 	if d.Partition != nil {
 		id.Partition, id.PartUUID, id.PartLabel = d.Partition.Number, d.Partition.UUID, d.Partition.Name
 	}
-	if d.Kind != KindDisk && d.Kind != KindPartition {
-		id.Disk, id.Partition = -1, 0
-		id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
-		id.Mapped = mappedName(d.Name, id.VG, id.LV)
+	if v := d.Volume; v != nil {
+		id.Mapped, id.Nodes = v.Name, v.Nodes
+		switch on := d.Parents(); {
+		case d.Kind == KindLVM:
+			id.VG, id.LV, _ = fstab.ParseSpec(d.Name).LVM()
+		case d.Kind == KindCrypt && len(on) > 0:
+			below := on[0].identity()
+			id.Encrypted = &below
+		case v.Array != nil:
+			id.Array = v.UUID
+		}
 	}
 	return id
-}
-
-// mappedName returns the name that a volume has in /dev/mapper, where a hyphen in the
-// names of LVM is doubled.
-func mappedName(device, vg, lv string) string {
-	if name, ok := strings.CutPrefix(device, "/dev/mapper/"); ok {
-		return name
-	}
-	if vg == "" {
-		return strings.TrimPrefix(device, "/dev/")
-	}
-	double := strings.NewReplacer("-", "--")
-	return double.Replace(vg) + "-" + double.Replace(lv)
 }

@@ -164,6 +164,20 @@ func (d *Device) Disks() []*Device {
 	return list
 }
 
+// above returns all devices that lie on the device, or on those that do.
+func (d *Device) above() []*Device {
+	g := d.graph()
+	on := map[*Device]bool{d: true}
+	var list []*Device
+	for _, o := range g.devices { // each after its parents
+		if slices.ContainsFunc(g.parents[o], func(p *Device) bool { return on[p] }) {
+			on[o] = true
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
 // Pool returns the devices of the image that together hold one file system, of which the
 // device is one; nil if it holds one alone. There may be fewer than the file system has:
 // the Devices of its Content. If the image has copies of some, none but the device itself

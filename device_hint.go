@@ -2,6 +2,7 @@ package unboot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/volume"
@@ -10,22 +11,41 @@ import (
 
 // hints say what is to be done with what cannot be mounted, by blkid's types.
 var hints = map[string]string{
-	"apfs":             "Linux has no driver for it; try: apfs-fuse",
-	"ReFS":             "Linux has no driver for it",
-	"VMFS":             "Linux has no driver for it; try: vmfs6-fuse",
-	"zfs_member":       "a part of a pool; try, on a host with ZFS: zpool import",
-	"LVM2_member":      "a part of a volume group",
-	"squashfs3":        "of an old version; try: unsquashfs",
-	"squashfs_vendor":  "changed by a maker of devices; try: sasquatch",
-	"jffs2":            "for raw flash; try: jefferson",
-	"ubifs":            "for raw flash; try: ubireader_extract_files",
-	"ubi":              "an image of raw flash; try: ubireader_extract_images",
-	"xfs_external_log": "the journal of an XFS",
-	"jbd":              "the journal of an ext4",
-	"ceph_bluestore":   "a part of a Ceph cluster",
-	"swsuspend":        "a system that is suspended to disk",
-	"crypto_LUKS":      "encrypted",
-	"BitLocker":        "encrypted",
+	"apfs":                  "Linux has no driver for it; try: apfs-fuse",
+	"ReFS":                  "Linux has no driver for it",
+	"VMFS":                  "Linux has no driver for it; try: vmfs6-fuse",
+	"storage_spaces_member": "a part of a pool of Windows Storage Spaces; Linux has no driver for it",
+	"bcache":                "a device with a cache, or the cache",
+	"zfs_member":            "a part of a pool; try, on a host with ZFS: zpool import",
+	"LVM1_member":           "a part of a volume group of LVM's first format; try, on an old system: vgconvert -M2",
+	"LVM2_member":           "a part of a volume group",
+	"squashfs3":             "of an old version; try: unsquashfs",
+	"squashfs_vendor":       "changed by a maker of devices; try: sasquatch",
+	"jffs2":                 "for raw flash; try: jefferson",
+	"ubifs":                 "for raw flash; try: ubireader_extract_files",
+	"ubi":                   "an image of raw flash; try: ubireader_extract_images",
+	"xfs_external_log":      "the journal of an XFS",
+	"jbd":                   "the journal of an ext4",
+	"ceph_bluestore":        "a part of a Ceph cluster",
+	"swsuspend":             "a system that is suspended to disk",
+	"crypto_LUKS":           "encrypted",
+	"BitLocker":             "encrypted",
+	"cs_fvault2":            "encrypted",
+}
+
+// hasVolumes reports whether a volume lies on the device, or on the disk that it is a
+// partition of.
+func (d *Device) hasVolumes() bool {
+	is := func(o *Device) bool { return o.Volume != nil }
+	if slices.ContainsFunc(d.Children(), is) {
+		return true
+	}
+	for _, p := range d.Parents() {
+		if p.isMember() && slices.ContainsFunc(p.Children(), is) {
+			return true
+		}
+	}
+	return false
 }
 
 // lockHint says what would open a volume that is locked.
@@ -55,7 +75,7 @@ func (img *Image) Hint(d *Device) string {
 		return lockHint(d.Locked)
 	case c == nil:
 		return img.found.Load().notes[d.Name]
-	case canMount(c), len(d.Children()) > 0 && d.Kind != KindDisk:
+	case canMount(c), d.hasVolumes():
 		return "" // or it is seen what it is a part of
 	case d.isMember() && d.apparent() != "":
 		return fmt.Sprintf("a part of something bigger; what looks like %s can be read by naming %s", d.apparent(), d.Name)

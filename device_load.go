@@ -11,32 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/dm"
+	"github.com/unboot/unboot/internal/md"
 	"github.com/unboot/unboot/volume"
 )
 
 // load has the kernel have a volume. One that it has already stays as it is, or gets its
 // new table.
 func (a *assembly) load(v *volume.Volume) (*loaded, error) {
-	if a.control == nil {
-		var err error
-		if a.control, err = dm.Open(a.img.k); err != nil {
-			return nil, err
-		}
-	}
-	number := func(b volume.Base) string { return a.numbers[b] }
-	var table []string
-	for _, t := range v.Table {
-		table = append(table, t.Line(number))
-	}
+	table := a.table(v)
 	if l := a.img.loadedAs(v); l != nil {
 		return l, a.reload(l, v, table)
 	}
-	d, err := a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, number)
-	if err != nil {
+	l := &loaded{plan: v, table: table}
+	create := a.create
+	if v.Array != nil {
+		create = a.assemble
+	}
+	if err := create(l); err != nil {
 		return nil, err
 	}
-	wipeKeys(v)
-	l := &loaded{plan: v, name: v.Name, node: d.Node(), number: d.Numbers(), table: table}
 	a.img.loaded = append(a.img.loaded, l)
 	if l.links = []string{l.node}; !v.Hidden {
 		l.links = a.img.linkNodes(v.Nodes, l.node)
@@ -44,20 +37,91 @@ func (a *assembly) load(v *volume.Volume) (*loaded, error) {
 	return l, nil
 }
 
+// table describes a plan with the numbers of what it lies on: those of equal plans are equal.
+func (a *assembly) table(v *volume.Volume) (lines []string) {
+	for _, t := range v.Table {
+		lines = append(lines, t.Line(a.number))
+	}
+	if v.Array != nil {
+		for _, s := range v.Array.Slots {
+			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s))
+		}
+	}
+	return lines
+}
+
+// number returns the numbers by which the kernel knows what volumes lie on.
+func (a *assembly) number(b volume.Base) string { return a.numbers[b] }
+
+// create makes a device of the device mapper.
+func (a *assembly) create(l *loaded) error {
+	if a.control == nil {
+		var err error
+		if a.control, err = dm.Open(a.img.k); err != nil {
+			return err
+		}
+	}
+	v := l.plan
+	d, err := a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
+	if err != nil {
+		return err
+	}
+	wipeKeys(v)
+	l.name, l.node, l.number = v.Name, d.Node(), d.Numbers()
+	return nil
+}
+
+// highestArray is the first number that mdadm(8) gives to an array which asks for none. It
+// counts down from there.
+const highestArray = 127
+
+// assemble makes an array of MD. It writes nothing before something is written to it, so
+// also on an image that is opened for writing.
+func (a *assembly) assemble(l *loaded) error {
+	used := map[int]bool{}
+	for _, o := range a.img.loaded {
+		if o.plan.Array != nil {
+			used[o.array] = true
+		}
+	}
+	l.array = l.plan.Array.Number
+	if l.array < 0 || used[l.array] {
+		for l.array = highestArray; used[l.array]; l.array-- {
+		}
+	}
+	var err error
+	if l.node, err = md.Assemble(a.img.k, l.array, l.plan.Array, a.number, l.plan.ReadOnly); err != nil {
+		return err
+	}
+	l.number, err = a.img.numbers(l.node)
+	return err
+}
+
 // reload makes a volume that the kernel has what its plan says now.
 func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
-		number := func(b volume.Base) string { return a.numbers[b] }
-		if err := a.control.Reload(v.Name, v.ReadOnly, v.Table, number); err != nil {
+		if v.Array != nil {
+			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
+		}
+		if err := a.control.Reload(v.Name, v.ReadOnly, v.Table, a.number); err != nil {
 			return err
 		}
 		wipeKeys(v)
 		l.table = table
-	} else if reflect.DeepEqual(l.plan.Info, v.Info) && slices.Equal(l.plan.Problems, v.Problems) {
+	} else if sameInfo(l.plan.Info, v.Info) && slices.Equal(l.plan.Problems, v.Problems) {
 		return nil // callers keep the value that they have
 	}
 	l.plan = v
 	return nil
+}
+
+// sameInfo reports whether the metadata of two plans says the same. Values that refer to those
+// of other volumes compare themselves: all of a group would be compared for each volume.
+func sameInfo(a, b any) bool {
+	if a, ok := a.(interface{ Equal(any) bool }); ok {
+		return a.Equal(b)
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // wipeKeys overwrites the keys in a plan, which the kernel has now.
@@ -86,13 +150,19 @@ func (a *assembly) unload() {
 
 // remove takes a volume away from the kernel.
 func (img *Image) remove(l *loaded) error {
-	control, err := dm.Open(img.k)
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	if err := control.Remove(l.name); err != nil {
-		return err
+	if l.plan.Array != nil {
+		if err := md.Stop(img.k, l.array); err != nil {
+			return err
+		}
+	} else {
+		control, err := dm.Open(img.k)
+		if err != nil {
+			return err
+		}
+		defer control.Close()
+		if err := control.Remove(l.name); err != nil {
+			return err
+		}
 	}
 	for _, link := range l.links {
 		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
@@ -116,9 +186,11 @@ func (img *Image) removeVolumes() error {
 // linkNodes gives a node other names, and returns those that it has then. A name that
 // something else has is left out: names come from the image.
 func (img *Image) linkNodes(names []string, node string) (links []string) {
+	if strings.HasPrefix(node, "/dev/md") {
+		links = append(links, node) // everybody's name for it
+	}
 	for _, name := range names {
 		if name == node {
-			links = append(links, name)
 			continue
 		}
 		if path.Clean(name) != name || !strings.HasPrefix(name, "/dev/") || strings.Count(name, "/") > 3 {

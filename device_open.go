@@ -19,7 +19,7 @@ const openable = unix.O_ACCMODE | unix.O_EXCL | unix.O_SYNC | unix.O_DSYNC | uni
 //
 // Writing to a mounted device would destroy it: that is unix.EBUSY even without os.O_EXCL. A
 // disk can be written to while a partition of it is mounted, as editors of partition tables
-// do. After the table or a file system has changed, [Image.Rescan] is to be called.
+// do, but not what a volume lies on while that is. After the table or a file system has changed, [Image.Rescan] is to be called.
 //
 // Errors are *fs.PathError. They wrap unix.EROFS for writing to an image that is only read,
 // and [ErrNotFound] if there is no such device any more: it has gone, or its place on the
@@ -53,11 +53,16 @@ func (d *Device) samePlace(o *Device) bool {
 }
 
 // mountedOf returns the name of the device if it is mounted, or that of another one which
-// holds the same file system; or "".
+// holds the same file system, or lies on it unless it is a disk; or "".
 func (img *Image) mountedOf(d *Device) string {
 	names := []string{d.Name}
 	for _, o := range d.Pool() {
 		names = append(names, o.Name)
+	}
+	if d.Kind != KindDisk {
+		for _, o := range d.above() {
+			names = append(names, o.Name)
+		}
 	}
 	img.mu.Lock()
 	trees := slices.Clone(img.trees)

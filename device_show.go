@@ -1,10 +1,13 @@
 package unboot
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/part"
@@ -13,12 +16,16 @@ import (
 // show adds the device of a volume to the graph, with its partitions if it has any, and
 // looks for what they are members of.
 func (a *assembly) show(v *volume.Volume, l *loaded) {
-	f, _, err := a.open(l.node)
-	if err != nil {
-		a.failed[v] = err
-		return
+	r := a.readers[v]
+	if r == nil {
+		f, err := a.open(l.node)
+		if err != nil {
+			a.failed[v] = err
+			return
+		}
+		r = f
 	}
-	s := &scan{diskSource: diskSource{path: l.links[0]}, r: f, size: v.Size, name: l.links[0]}
+	s := &scan{diskSource: diskSource{path: l.links[0]}, r: r, size: v.Size, name: l.links[0]}
 	s.readTable(0)
 	s.readContents()
 	s.checkSize(0, s.content, s.size)
@@ -61,6 +68,24 @@ func (a *assembly) add(d *Device, on ...*Device) *Device {
 // the common case.
 func (a *assembly) showPartition(d *Device, on *volume.Volume, s *scan, p *part.Partition) {
 	size := min(p.Size, s.size-p.Start)
+	s.checkSize(p.Number, s.parts[p.Number], size)
+	show := &Device{
+		Kind: KindPartition, Size: size, Content: s.parts[p.Number],
+		Partition: &Partition{
+			Number: p.Number, Start: p.Start, Table: s.table.Type, Type: p.Type, TypeName: p.TypeName,
+			Name: p.Name, UUID: p.UUID, Bootable: p.Bootable,
+		},
+		Problems: s.problems[p.Number],
+	}
+	if on.Array != nil {
+		show.Name = d.Name + "p" + strconv.Itoa(p.Number)
+		if err := a.partitionArray(d, p.Number, extent{p.Start, size}); err != nil {
+			a.problem(d, "partition %d: %v", p.Number, err)
+			return
+		}
+		a.enlist(a.add(show, d))
+		return
+	}
 	separator := ""
 	if last := on.Name[len(on.Name)-1:]; last >= "0" && last <= "9" {
 		separator = "p"
@@ -85,14 +110,26 @@ func (a *assembly) showPartition(d *Device, on *volume.Volume, s *scan, p *part.
 	}
 	a.numbers[v] = l.number
 	a.loaded = append(a.loaded, l)
-	s.checkSize(p.Number, s.parts[p.Number], size)
-	a.enlist(a.add(&Device{
-		Name: l.links[0], Aliases: a.aliases(l), Kind: KindPartition, Size: size, Content: s.parts[p.Number], Problems: s.problems[p.Number],
-		Partition: &Partition{
-			Number: p.Number, Start: p.Start, Table: s.table.Type, Type: p.Type, TypeName: p.TypeName,
-			Name: p.Name, UUID: p.UUID, Bootable: p.Bootable,
-		},
-	}, d))
+	show.Name, show.Aliases = l.links[0], a.aliases(l)
+	show = a.add(show, d)
+	if r := a.readerOf(v); r != nil {
+		a.readers[v], a.shown[v] = r, show
+	}
+	a.enlist(show)
+}
+
+// partitionArray sees to it that the kernel has a partition of an array, which it has found
+// by itself unless the table is one that only package volume/part reads.
+func (a *assembly) partitionArray(d *Device, number int, e extent) error {
+	f, err := a.open(d.Name)
+	if err != nil {
+		return err
+	}
+	err = blkpg(a.img.k, f.Fd(), unix.BLKPG_ADD_PARTITION, number, e)
+	if errors.Is(err, unix.EBUSY) {
+		return nil // it has something there, and d.Name tells whether it is this
+	}
+	return err
 }
 
 // report puts what was found out about members into the graph, and the volumes that

@@ -4,14 +4,33 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/bitlocker"
+	"github.com/unboot/unboot/volume/fvault"
+	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
+	"github.com/unboot/unboot/volume/lvm"
+	"github.com/unboot/unboot/volume/md"
+	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/tcrypt"
 	"github.com/unboot/unboot/volume/verity"
 )
 
 // volumeTypes are the kinds of volumes that are found by themselves, in the order in which
 // they are asked: what usually lies below others comes first.
-var volumeTypes = []*volume.Type{&ldm.Type, &luks.Type, &verity.Type}
+var volumeTypes = []*volume.Type{
+	&md.Type,
+	&ldm.Type,
+	&luks.Type,
+	&bitlocker.Type,
+	&fvault.Type,
+	&lvm.Type,
+	&integrity.Type,
+	&verity.Type,
+	&tcrypt.Type,
+	&plain.Type,
+	&luks.Detached,
+}
 
 // Bounds on what an image can make the kernel set up.
 const (
@@ -37,6 +56,7 @@ func (img *Image) Inactive() []Inactive { return slices.Clone(img.found.Load().i
 type loaded struct {
 	plan   *volume.Volume
 	name   string   // for the device mapper; "" of an array
+	array  int      // the number of an array
 	node   string   // the kernel's own: /dev/dm-0
 	number string   // 253:0
 	table  []string // as it was loaded, with the numbers of what it lies on

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/volume"
 )
 
 func TestCleanPath(t *testing.T) {
@@ -142,20 +144,18 @@ func TestOptionsAreValues(t *testing.T) {
 
 // TestVolumeIdentity has the names by which an fstab may mean a volume.
 func TestVolumeIdentity(t *testing.T) {
-	for name, want := range map[string]string{
-		"/dev/my-vg/root-lv":      "-1/0 my--vg-root--lv my-vg root-lv",
-		"/dev/mapper/my--vg-root": "-1/0 my--vg-root my-vg root",
-		"/dev/mapper/luks1":       "-1/0 luks1  ",
-		"/dev/md0":                "-1/0 md0  ",
-		"/dev/sdb2":               "-1/2   ",
+	for _, c := range []struct {
+		d    *Device
+		want string
+	}{
+		{&Device{Name: "/dev/my-vg/root-lv", Kind: KindLVM, Volume: &volume.Volume{Name: "my--vg-root--lv"}}, "-1/0 my--vg-root--lv my-vg root-lv"},
+		{&Device{Name: "/dev/mapper/luks1", Kind: KindCrypt, Volume: &volume.Volume{Name: "luks1"}}, "-1/0 luks1  "},
+		{&Device{Name: "/dev/md127", Kind: "raid1", Volume: &volume.Volume{Array: &volume.Array{}, Nodes: []string{"/dev/md/boot"}}}, "-1/0   "},
+		{&Device{Name: "/dev/sdb2", Kind: KindPartition, Partition: &Partition{Number: 2}}, "-1/2   "},
 	} {
-		d := &Device{Name: name, Kind: "volume"}
-		if name == "/dev/sdb2" {
-			d.Kind, d.Partition = KindPartition, &Partition{Number: 2}
-		}
-		i := d.identity()
-		if got := fmt.Sprintf("%d/%d %s %s %s", i.Disk, i.Partition, i.Mapped, i.VG, i.LV); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
+		i := c.d.identity()
+		if got := fmt.Sprintf("%d/%d %s %s %s", i.Disk, i.Partition, i.Mapped, i.VG, i.LV); got != c.want {
+			t.Errorf("%s: %q, want %q", c.d.Name, got, c.want)
 		}
 	}
 }

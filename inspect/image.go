@@ -137,7 +137,8 @@ type unit struct {
 	system  *System
 	role    role
 	fstab   []fstab.Entry
-	merged  bool // into a root
+	names   fstab.Names // of the volumes that fstab mounts
+	merged  bool        // into a root
 }
 
 func (u *unit) mountable() string {
@@ -151,7 +152,7 @@ func (u *unit) mountable() string {
 func noFileSystem(d *Device) bool {
 	switch d.Type {
 	case "", "unknown", "swap", "swsuspend", "linux_raid_member", "LVM2_member", "LVM1_member", "crypto_LUKS",
-		"BitLocker", "bcache", "zfs_member", "drbd", "ddf_raid_member", "isw_raid_member", "VMFS_volume_member",
+		"BitLocker", "cs_fvault2", "bcache", "zfs_member", "drbd", "ddf_raid_member", "isw_raid_member", "VMFS_volume_member",
 		"jbd", "xfs_external_log", "DM_verity_hash", "DM_integrity", "apfs":
 		return true
 	}
@@ -252,6 +253,7 @@ func (m *machine) lookAt(in *Inspector, u *unit) {
 	if u.role == rootRole {
 		entries, problems, err := fstab.Parse(bytes.NewReader(t.read(strings.TrimPrefix(u.system.Deployment+"/etc/fstab", "/"))))
 		u.fstab = entries
+		u.readNames(t)
 		for _, p := range append(problems, err) {
 			if p != nil && len(u.system.Problems) < maxNotes {
 				u.system.Problems = append(u.system.Problems, clean(p.Error()))
@@ -259,6 +261,20 @@ func (m *machine) lookAt(in *Inspector, u *unit) {
 		}
 	}
 	m.units = append(m.units, u)
+}
+
+// readNames reads what a root calls its volumes, if its fstab mounts any.
+func (u *unit) readNames(t *tree) {
+	etc := strings.TrimPrefix(u.system.Deployment+"/etc/", "/")
+	for i := range u.fstab {
+		switch path := u.fstab[i].Spec.Value; {
+		case strings.HasPrefix(path, "/dev/mapper/") && u.names.Crypt == nil:
+			u.names.AddCrypttab(string(t.read(etc + "crypttab")))
+		case strings.HasPrefix(path, "/dev/md") && u.names.Arrays == nil:
+			u.names.AddMdadm(string(t.read(etc + "mdadm.conf")))
+			u.names.AddMdadm(string(t.read(etc + "mdadm/mdadm.conf")))
+		}
+	}
 }
 
 // root makes the result of a root's unit.

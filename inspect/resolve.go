@@ -97,7 +97,7 @@ func isMounted(system Type, e *fstab.Entry) bool {
 
 // table is a root's fstab and the devices that it may mean.
 func (m *machine) table(u *unit) *fstab.Table {
-	t := &fstab.Table{Entries: u.fstab, Root: -1, Fits: func(e *fstab.Entry, i int) bool { return m.devices[i].fits(isSwap(e)) }}
+	t := &fstab.Table{Entries: u.fstab, Names: u.names, Root: -1, Fits: func(e *fstab.Entry, i int) bool { return m.devices[i].fits(isSwap(e)) }}
 	for i := range m.devices {
 		d := &m.devices[i]
 		id := d.Device

@@ -12,7 +12,7 @@ type Target struct {
 	Type          string
 	// Params are its parameters. Each word "@" stands for the next of Devices, also after a
 	// colon ("meta_device:@"), and each word "$" for Key in hexadecimal digits ("-" if it is
-	// empty).
+	// empty), also after a colon.
 	Params  string
 	Devices []Base
 	Key     []byte // kept out of all that is printed, and wiped when the volume is gone
@@ -47,7 +47,8 @@ func (t Target) expand(b []byte, name func(Base) string, key []byte) []byte {
 			devices = devices[1:]
 		case word == "$" && len(key) == 0:
 			b = append(b, '-')
-		case word == "$":
+		case word == "$" || strings.HasSuffix(word, ":$"):
+			b = append(b, word[:len(word)-1]...)
 			b = append(b, key...)
 		default:
 			b = append(b, word...)

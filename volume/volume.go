@@ -36,7 +36,7 @@ type Type struct {
 	// because a part of what it looks for has no signature. They have another Info, or none.
 	Beside bool
 	// Alone says that each member holds volumes of its own. Open is given only members
-	// that it has not been given before, so that no key is asked for again.
+	// that it has not been given before, one at a time, so that no key is asked for again.
 	Alone bool
 	// Open returns the volumes of all the members that an image has. A volume that cannot
 	// be used, or not wholly, is in the list with its Problems; what is wrong with a member

@@ -22,6 +22,7 @@ those that -m names. The image is not changed to find out.
 		d := &spacer{}
 		f.bool(&d.human, "h", "human-readable", "print sizes as 1.5G")
 		f.bool(&d.inodes, "i", "inodes", "print inodes instead of blocks")
+		f.bool(&d.profiles, "", "profiles", "below, the space of each btrfs by profile, as btrfs filesystem usage")
 		f.bool(&d.json, "", "json", "print a JSON list, one object per file system; sizes in bytes")
 		return d.run
 	},
@@ -29,7 +30,7 @@ those that -m names. The image is not changed to find out.
 	image:    true,
 }
 
-type spacer struct{ human, inodes, json bool }
+type spacer struct{ human, inodes, profiles, json bool }
 
 // jsonDf is a file system in --json. Sizes are in bytes.
 type jsonDf struct {
@@ -43,6 +44,8 @@ type jsonDf struct {
 	Available uint64 `json:"available"`
 	Inodes    uint64 `json:"inodes,omitempty"`
 	InodesUse uint64 `json:"inodes_used,omitempty"`
+	// Btrfs is what statfs(2) cannot say of it.
+	Btrfs *jsonUsage `json:"btrfs,omitempty"`
 }
 
 // run prints the table at the end, when the widths of its columns are known.
@@ -67,6 +70,7 @@ func (d *spacer) run(a *app, args []string) error {
 		}
 		return strconv.FormatUint(n/1024, 10)
 	}
+	var pools []jsonDf
 	for _, arg := range args {
 		// A path is accepted and ignored, so that the argument of another command can
 		// be reused.
@@ -80,6 +84,9 @@ func (d *spacer) run(a *app, args []string) error {
 			return err
 		}
 		for _, s := range all {
+			if s.Btrfs != nil {
+				pools = append(pools, s)
+			}
 			// Objects are printed as they come; only the table has to wait for its
 			// widths.
 			if d.json {
@@ -104,6 +111,15 @@ func (d *spacer) run(a *app, args []string) error {
 		return nil
 	}
 	_, err := a.out.WriteString(t.String())
+	if d.profiles {
+		// Exact where the table is.
+		if !d.human {
+			size = func(n uint64) string { return strconv.FormatUint(n, 10) }
+		}
+		for i := range pools {
+			pools[i].Btrfs.print(a.out, pools[i].Device, size)
+		}
+	}
 	return err
 }
 
@@ -152,7 +168,7 @@ func (a *app) space(o *opened) ([]jsonDf, error) {
 		if options != nil {
 			m = options[i]
 		}
-		st, err := o.statfs(d, m)
+		st, usage, err := o.statfs(d, m)
 		if err != nil {
 			a.fail(fmt.Errorf("%s: %w", quote(o.path), err))
 			continue
@@ -165,14 +181,15 @@ func (a *app) space(o *opened) ([]jsonDf, error) {
 		if d.Content != nil {
 			s.Type, s.Label, s.UUID = d.Content.Type, d.Content.Label, d.Content.UUID
 		}
+		s.Btrfs = newJSONUsage(usage)
 		all = append(all, s)
 	}
 	return all, nil
 }
 
 // statfs mounts one device, asks for its space and unmounts it: an image may have more
-// file systems than should be mounted at a time.
-func (o *opened) statfs(d *unboot.Device, m unboot.Mount) (*unix.Statfs_t, error) {
+// file systems than should be mounted at a time. Of a btrfs it returns its usage, too.
+func (o *opened) statfs(d *unboot.Device, m unboot.Mount) (*unix.Statfs_t, *unboot.BtrfsUsage, error) {
 	opts := []unboot.MountOption{unboot.ReadOnly()}
 	if m.Data != "" {
 		opts = append(opts, unboot.Data(m.Data))
@@ -182,8 +199,13 @@ func (o *opened) statfs(d *unboot.Device, m unboot.Mount) (*unix.Statfs_t, error
 	}
 	fsys, err := o.img.Mount(d.Name, opts...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer fsys.Unmount()
-	return fsys.Statfs(".")
+	st, err := fsys.Statfs(".")
+	if err != nil || fsys.Mounts()[0].Type != "btrfs" {
+		return st, nil, err
+	}
+	usage, err := fsys.BtrfsUsage(".")
+	return st, usage, err
 }

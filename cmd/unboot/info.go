@@ -70,7 +70,7 @@ func (a *app) info(o *opened, mount bool) *jsonInfo {
 		u = info.systems(o)
 	}
 	info.devices(o, u)
-	info.inactive(o.img)
+	info.Inactive = newInactive(o.img)
 	return info
 }
 
@@ -92,7 +92,7 @@ func (a *app) printInfo(info *jsonInfo) error {
 	if len(info.Inactive) > 0 {
 		fmt.Fprintln(w, "\nvolumes that cannot be used:")
 		for _, v := range info.Inactive {
-			fmt.Fprintf(w, "  %s (%s, %s): %s\n", quote(v.Volume.name()), v.Kind, human(uint64(v.Size)), printable(strings.Join(v.Volume.Problems, "; ")))
+			fmt.Fprintf(w, "  %s\n", v)
 		}
 	}
 	if len(info.Problems) > 0 {

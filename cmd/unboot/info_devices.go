@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/volume"
@@ -88,23 +89,25 @@ func newLock(l *volume.Lock) *jsonLock {
 	return j
 }
 
-// inactive adds the volumes that cannot be used.
-func (info *jsonInfo) inactive(img *unboot.Image) {
+// newInactive returns the volumes that cannot be used.
+func newInactive(img *unboot.Image) (list []jsonInactive) {
 	for _, v := range img.Inactive() {
 		j := jsonInactive{Kind: v.Kind, Size: v.Size, Volume: *newVolume(v.Volume), Parents: deviceNames(v.On)}
 		if v.Err != nil {
 			j.Volume.Problems = append(slices.Clone(v.Problems), v.Err.Error())
 		}
-		info.Inactive = append(info.Inactive, j)
+		list = append(list, j)
 	}
+	return list
 }
 
-// name returns what people call the volume.
-func (v *jsonVolume) name() string {
-	if len(v.Nodes) > 0 {
-		return v.Nodes[0]
+// String says, in one line, what cannot be used, and why.
+func (v jsonInactive) String() string {
+	name := v.Volume.Name
+	if len(v.Volume.Nodes) > 0 {
+		name = v.Volume.Nodes[0]
 	}
-	return v.Name
+	return fmt.Sprintf("%s (%s, %s): %s", quote(name), v.Kind, human(uint64(v.Size)), printable(strings.Join(v.Volume.Problems, "; ")))
 }
 
 // A jsonPartition is an entry of a partition table. Start is relative to the device that the
@@ -131,6 +134,8 @@ type jsonContent struct {
 	Size   *uint64  `json:"size,omitempty"`
 	Used   *uint64  `json:"used,omitempty"`
 	Others []string `json:"other_signatures,omitempty"`
+	// Subvolumes are those of a btrfs.
+	Subvolumes []jsonSubvolume `json:"subvolumes,omitempty"`
 }
 
 // devices adds the disks and devices of an image, and how full the file systems are unless
@@ -155,6 +160,9 @@ func (info *jsonInfo) devices(o *opened, u *usage) {
 					info.problems([]string{err.Error()})
 				} else {
 					j.Content.Size, j.Content.Used = &size, &used
+					if j.Content.Subvolumes, err = u.subvolumes(d); err != nil {
+						info.problems([]string{err.Error()})
+					}
 				}
 			}
 		}
@@ -218,6 +226,7 @@ func (t *deviceTree) add(name, branch, trunk string) {
 		return
 	}
 	t.shown = append(t.shown, d)
+	t.addSubvolumes(d, trunk)
 	for i, child := range d.Children {
 		if i < len(d.Children)-1 {
 			t.add(child, trunk+"├─", trunk+"│ ")

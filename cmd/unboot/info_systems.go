@@ -48,9 +48,9 @@ type usage struct {
 	tree *unboot.FS // of the operating system, or nil
 }
 
-// of returns the size of the file system on a device, and what is used of it, in bytes.
-func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
-	f, dir := u.tree, ""
+// where returns the tree and the directory in it where a device is mounted.
+func (u *usage) where(d *unboot.Device) (f *unboot.FS, dir string, err error) {
+	f = u.tree
 	if f != nil {
 		for _, m := range f.Mounts() {
 			if m.Device == d.Name {
@@ -59,10 +59,17 @@ func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
 		}
 	}
 	if dir == "" {
-		if f, err = u.in.FS(d); err != nil {
-			return 0, 0, err
-		}
+		f, err = u.in.FS(d)
 		dir = "."
+	}
+	return f, dir, err
+}
+
+// of returns the size of the file system on a device, and what is used of it, in bytes.
+func (u *usage) of(d *unboot.Device) (size, used uint64, err error) {
+	f, dir, err := u.where(d)
+	if err != nil {
+		return 0, 0, err
 	}
 	// The kernel takes longer to count the clusters of a FAT than everything else does.
 	// Whatever prevents the short cut is not an error: the kernel is asked then.

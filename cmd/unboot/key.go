@@ -76,7 +76,8 @@ func parseKey(s string) (keySpec, error) {
 func (k keySpec) matches(d *unboot.Device) bool {
 	_, plain := k.params["plain"]
 	_, tcrypt := k.params["tcrypt"]
-	if d.Content == nil && !plain && !tcrypt {
+	_, header := k.params["header"]
+	if d.Content == nil && !plain && !tcrypt && !header {
 		return false
 	}
 	if k.id == "all" {

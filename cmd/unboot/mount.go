@@ -118,6 +118,9 @@ func (o *opened) mountError(err error) error {
 				hint += fmt.Sprintf("\n%s: %s", d.Name, h)
 			}
 		}
+		for _, v := range newInactive(o.img) {
+			hint += "\n" + v.String()
+		}
 		return fmt.Errorf("%s: %w%s", quote(o.path), unboot.ErrNoFileSystem, hint)
 	}
 	return fmt.Errorf("%s: %w", quote(o.path), err)

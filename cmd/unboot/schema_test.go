@@ -130,7 +130,7 @@ func TestSchemas(t *testing.T) {
 // a field has to be described when it is added.
 func TestSchemaFields(t *testing.T) {
 	for at, v := range map[string]any{
-		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "subvol.json#/items": jsonSubvolume{}, "info.json": jsonInfo{},
+		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "df.json#/$defs/btrfs": jsonUsage{}, "df.json#/$defs/profile": jsonProfile{}, "df.json#/$defs/member": jsonMember{}, "subvol.json#/items": jsonSubvolume{}, "info.json": jsonInfo{},
 		"info.json#/$defs/system": jsonSystem{}, "info.json#/$defs/mount": jsonMount{}, "info.json#/$defs/disk": jsonDisk{},
 		"info.json#/$defs/device": jsonDevice{}, "info.json#/$defs/volume": jsonVolume{},
 		"info.json#/$defs/locked": jsonLock{}, "info.json#/$defs/keyslot": jsonKeySlot{}, "info.json#/$defs/inactive": jsonInactive{},

@@ -1,6 +1,9 @@
 package fstab
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Device is what is known of a device of the image. Fields that are unknown are
 // empty.
@@ -13,6 +16,12 @@ type Device struct {
 	Partition int    // its number; 0 if the device is the whole disk
 	Mapped    string // name under /dev/mapper, "vg-lv"; "" if it is not a mapped device
 	VG, LV    string // of a logical volume
+	// Nodes are the names that the system which made a volume has for it: "/dev/md/home".
+	Nodes []string
+	// Encrypted is the device that an encrypted volume is on, or nil.
+	Encrypted *Device
+	// Array is the UUID of an array, or "".
+	Array string
 	// Path is the name of its device file, for names that tell neither an identity
 	// nor a position: "/dev/md0".
 	Path string
@@ -57,6 +66,9 @@ func (s Spec) Certain() bool {
 }
 
 func (s Spec) matchesPath(d Device) bool {
+	if slices.Contains(d.Nodes, s.Value) {
+		return true
+	}
 	if d.Mapped != "" || d.LV != "" {
 		if d.Mapped != "" && s.Value == "/dev/mapper/"+d.Mapped {
 			return true

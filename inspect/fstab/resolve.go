@@ -13,6 +13,7 @@ import (
 type Table struct {
 	Entries []Entry
 	Devices []Device
+	Names   Names
 	// Root is the index of the device that the fstab was read from; -1 if that is
 	// none of them.
 	Root int
@@ -82,7 +83,7 @@ func newResolver(t *Table) *resolver {
 	for i := range t.Entries {
 		n := &r.names[i]
 		n.spec, n.disk, n.partition, n.placed = position(t.Entries[i].Spec)
-		n.certain = n.spec.Certain()
+		n.certain = n.spec.Certain() || t.Names.known(n.spec)
 		if e := &t.Entries[i]; e.IsRoot() {
 			r.root = n
 		}
@@ -212,6 +213,8 @@ func (r *resolver) find(e *Entry, n *name) int {
 func (r *resolver) matches(e *Entry, n *name, device int) bool {
 	d := r.Devices[device]
 	switch {
+	case r.Names.known(n.spec):
+		return r.Names.matches(n.spec, d) || slices.Contains(d.Nodes, n.spec.Value)
 	case n.certain:
 		return n.spec.Matches(d)
 	case !n.placed:

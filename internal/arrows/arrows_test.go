@@ -44,6 +44,8 @@ var modules = map[string][]string{
 	"internal/compression":  {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
 	"internal/cpio":         {"github.com/klauspost/compress"},
 	"internal/filetype":     {"github.com/klauspost/compress"},
+	"volume/fvault":         {"golang.org/x/crypto"},
+	"volume/plain":          {"golang.org/x/crypto"},
 	"volume/luks":           {"golang.org/x/crypto"},
 	"volume/tcrypt":         {"golang.org/x/crypto"},
 }

@@ -3,7 +3,9 @@
 // Documentation/admin-guide/md.rst describes.
 //
 // Nothing is repaired: an array is neither resynced nor rebuilt while it is used, and as long
-// as nothing is written to it, nothing is written to its members, not even superblocks.
+// as nothing is written to it, nothing is written to its members, not even superblocks. What
+// the kernel cannot be kept from is to write bitmaps, partial parity logs and journals when it
+// starts an array that has one: on disks that must not change, those need an overlay.
 package md
 
 import (
@@ -11,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -133,8 +136,8 @@ func start(k *lkl.Kernel, number, level int, readOnly bool) error {
 	return write(k, dir+"sync_action", "frozen")
 }
 
-// Stop ends an array, whose device goes with it. It must not be in use. The superblocks of
-// an array that was written to become clean, unless they were not before.
+// Stop ends an array, and returns when its device has gone. The array must not be in use. The
+// superblocks of an array that was written to become clean, unless they were not before.
 func Stop(k *lkl.Kernel, number int) error {
 	mark := k.LogMark()
 	fd, err := k.Open(Node(number), unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -142,10 +145,29 @@ func Stop(k *lkl.Kernel, number int) error {
 		_, err = k.IoctlInt(fd, stopArray, 0)
 		err = errors.Join(err, k.CloseFd(fd))
 	}
+	if err == nil {
+		err = gone(k, attributes(number))
+	}
 	if err != nil {
 		return fmt.Errorf("stop %s: %w%s", Node(number), err, words(k, mark))
 	}
 	return nil
+}
+
+// gone waits until a directory of sysfs is not there any more: a worker of the kernel takes
+// an array's device away, and nobody is told.
+func gone(k *lkl.Kernel, dir string) error {
+	for wait := 20 * time.Microsecond; ; wait *= 2 {
+		switch err := k.Faccessat(unix.AT_FDCWD, dir, 0, 0); {
+		case err == unix.ENOENT:
+			return nil
+		case err != nil:
+			return err
+		case wait > time.Second:
+			return unix.EBUSY
+		}
+		time.Sleep(wait)
+	}
 }
 
 // write writes to a file of sysfs.

@@ -10,40 +10,11 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/lkl"
 	"github.com/unboot/unboot/volume"
-	"github.com/unboot/unboot/volume/md/mdtest"
 )
 
-// TestDescribed reads what the kernel has written to arrays with superblocks, through plans
-// that say all that the superblocks do.
-func TestDescribed(t *testing.T) {
-	for _, c := range shapes {
-		t.Run(c.name, func(t *testing.T) {
-			s := c.spec
-			s.Version = "1.2"
-			paths := mdtest.Create(t, s)
-			data := written(t, paths)
-			k := rig.Boot(t, &lkl.Config{})
-			d := attach(t, k, paths, true)
-			for _, p := range paths {
-				defer rig.Unchanged(t, p)()
-			}
-			for i, gone := range append([][]int{nil}, c.gone...) {
-				v := d.plan(t, nil, gone...)
-				v.Array.Major, v.Array.Minor = -1, -1
-				fd, stop := d.assemble(t, v, i%2 == 0)
-				if !bytes.Equal(read(t, k, fd, v.Size), data) {
-					t.Errorf("other data without %v", gone)
-				}
-				stop()
-			}
-			d.detach(t)
-		})
-	}
-}
-
-// TestDescribedWrite writes to a degraded array without superblocks: all the bytes of its
+// TestDescribed writes to a degraded array without superblocks: all the bytes of its
 // members outside of the data stay.
-func TestDescribedWrite(t *testing.T) {
+func TestDescribed(t *testing.T) {
 	var paths []string
 	before := testimg.Pattern(4*mib, 3)
 	for _, name := range []string{"a", "b"} {

@@ -37,3 +37,18 @@ func diffuse(d []byte, h hash.Hash) {
 	}
 	clear(sum)
 }
+
+// split is the reverse of merge: area has random bytes, of which the last stripe is replaced
+// by what makes the key of all of them.
+func split(area, key []byte, newHash func() hash.Hash) {
+	size := len(key)
+	mixed := make([]byte, size)
+	defer clear(mixed)
+	h := newHash()
+	last := len(area) - size
+	for off := 0; off < last; off += size {
+		subtle.XORBytes(mixed, mixed, area[off:][:size])
+		diffuse(mixed, h)
+	}
+	subtle.XORBytes(area[last:], mixed, key)
+}

@@ -14,7 +14,7 @@ import (
 
 // sectorCipher crypts what the tests need as dm-crypt does, with its sectors of 512 bytes.
 func sectorCipher(name string, key []byte, sector uint64, data []byte, encrypt bool) error {
-	block, mode, iv := split(name)
+	block, mode, iv := cutCipher(name)
 	if mode == "" {
 		mode, iv = iv, ""
 	}

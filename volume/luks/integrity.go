@@ -10,9 +10,9 @@ import (
 	"github.com/unboot/unboot/volume"
 )
 
-// split takes a cipher in the notation of dm-crypt apart: "aes", "xts", "random". The mode
+// cutCipher takes a cipher in the notation of dm-crypt apart: "aes", "xts", "random". The mode
 // is empty if the cipher is an authenticated one, such as "aegis128-random".
-func split(cipher string) (name, mode, iv string) {
+func cutCipher(cipher string) (name, mode, iv string) {
 	name, rest, _ := strings.Cut(cipher, "-")
 	mode, iv, ok := strings.Cut(rest, "-")
 	if !ok {
@@ -30,7 +30,7 @@ var tagSizes = map[string]int{
 // tagSize returns what is stored beside each sector, in bytes: the authentication tag, and
 // the initialization vector if that is random.
 func (s *Segment) tagSize() int {
-	name, mode, iv := split(s.Encryption)
+	name, mode, iv := cutCipher(s.Encryption)
 	n := 0
 	if iv == "random" {
 		switch {
@@ -50,7 +50,7 @@ func (s *Segment) tagSize() int {
 // authenticated returns the cipher in the notation of the kernel's crypto API, and the kind
 // of integrity.
 func (s *Segment) authenticated() (cipher, kind string) {
-	name, mode, iv := split(s.Encryption)
+	name, mode, iv := cutCipher(s.Encryption)
 	api := name
 	if mode != "" {
 		api = fmt.Sprintf("%s(%s)", mode, name)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/unboot/unboot/volume/internal/pbkdf2"
 )
 
 // Bounds on what a header can make a key derivation use. What cryptsetup chooses by itself
@@ -57,7 +59,7 @@ func (k *KDF) check(unbounded bool) error {
 // Preconditions: check returned nil.
 func (k *KDF) derive(ctx context.Context, secret []byte, size int) ([]byte, error) {
 	if k.Type == "pbkdf2" {
-		return pbkdf2(ctx, hashes[k.Hash], secret, k.Salt, k.Iterations, size)
+		return pbkdf2.Key(ctx, hashes[k.Hash], secret, k.Salt, k.Iterations, size)
 	}
 	derive := argon2.IDKey
 	if k.Type == "argon2i" {

@@ -6,14 +6,18 @@
 //
 //   - The size of a device that is no multiple of the volume's sectors is rounded down,
 //     where cryptsetup refuses the device.
-//   - Nothing is ever written. A header that is damaged is read from its second copy, and is
-//     not repaired.
+//   - A header that is damaged is read from its second copy, and is not repaired. Nothing is
+//     written but by a [Writer].
 //   - The hash functions SM3 and Streebog, and the faulty Whirlpool of old libgcrypt, are
 //     not known.
 //
 // What the header asks of a key derivation is bounded, unless [volume.Env] says otherwise:
 // see [MaxMemory], [MaxPasses] and [MaxIterations]. A key slot that asks for more is listed
 // with that remark, and the others are tried.
+//
+// A header may be on another device than the data. Then a key for the device with the data
+// has the name of the other, or UUID= and the header's UUID, as its parameter "header": see
+// [Detached].
 //
 // The parameter "key-slot" of a [volume.Key] names the only slot that is to be tried, as
 // crypttab(5) describes it.
@@ -44,7 +48,7 @@ func open(ctx context.Context, members []*volume.Member, env *volume.Env) (list 
 			m.Problems = append(m.Problems, fmt.Sprintf("%s: %v", m.Name, err))
 			continue
 		}
-		o := opening{ctx: ctx, env: env, header: h, area: m, data: m, stem: m.Name}
+		o := opening{ctx: ctx, env: env, header: h, area: m, data: m}
 		list = append(list, o.volumes()...)
 	}
 	return list

@@ -18,37 +18,12 @@ type opening struct {
 	header *Header
 	area   *volume.Member // has the key slots
 	data   *volume.Member
-	stem   string // of the name, if the UUID is not fit for it
 }
 
 // volumes returns the volume, after the one below it that keeps its authentication tags.
 func (o *opening) volumes() []*volume.Volume {
-	h := o.header
-	name := "luks-" + h.UUID
-	uuid := fmt.Sprintf("CRYPT-LUKS%d-%s-%s", h.Version, strings.ReplaceAll(h.UUID, "-", ""), name)
-	if !uuidForm.MatchString(h.UUID) {
-		name = "luks-" + path.Base(o.stem)
-		uuid = fmt.Sprintf("CRYPT-LUKS%d-%s", h.Version, name)
-	}
-	v := &volume.Volume{
-		Kind: "crypt", Name: name, Nodes: []string{"/dev/mapper/" + name}, UUID: uuid,
-		Bases: []volume.Base{o.data}, Info: h,
-	}
-	if o.area != o.data {
-		v.Bases = append(v.Bases, o.area)
-	}
-	size, err := o.size()
-	if err == nil {
-		err = h.refused()
-	}
-	if err != nil {
-		v.Problems = append(v.Problems, fmt.Sprintf("%s: %v", o.data.Name, err))
-		return []*volume.Volume{v}
-	}
-	v.Size = size
-	below, err := o.integrity(v)
-	if err != nil {
-		v.Problems = append(v.Problems, fmt.Sprintf("%s: %v", o.data.Name, err))
+	v, below := o.plan()
+	if len(v.Problems) > 0 {
 		return []*volume.Volume{v}
 	}
 	key, lock := o.search()
@@ -56,6 +31,38 @@ func (o *opening) volumes() []*volume.Volume {
 		v.Locked = lock
 		return []*volume.Volume{v}
 	}
+	return o.open(v, below, key)
+}
+
+// plan returns the volume without its table, and the one below it or nil. If it cannot be
+// used, whatever the key is, it has a problem.
+func (o *opening) plan() (v, below *volume.Volume) {
+	h := o.header
+	name := "luks-" + h.UUID
+	uuid := fmt.Sprintf("CRYPT-LUKS%d-%s-%s", h.Version, strings.ReplaceAll(h.UUID, "-", ""), name)
+	if !isUUID(h.UUID) {
+		name = "luks-" + path.Base(o.data.Name)
+		uuid = fmt.Sprintf("CRYPT-LUKS%d-%s", h.Version, name)
+	}
+	v = &volume.Volume{
+		Kind: "crypt", Name: name, Nodes: []string{"/dev/mapper/" + name}, UUID: uuid,
+		Bases: []volume.Base{o.data}, Info: h,
+	}
+	var err error
+	if v.Size, err = o.size(); err == nil {
+		err = h.refused()
+	}
+	if err == nil {
+		below, err = o.integrity(v)
+	}
+	if err != nil {
+		v.Problems = append(v.Problems, fmt.Sprintf("%s: %v", o.data.Name, err))
+	}
+	return v, below
+}
+
+// open gives the volume its table, which takes over the key.
+func (o *opening) open(v, below *volume.Volume, key []byte) []*volume.Volume {
 	v.Bases = nil
 	var on volume.Base = o.data
 	list := []*volume.Volume{v}
@@ -63,7 +70,7 @@ func (o *opening) volumes() []*volume.Volume {
 		on = below
 		list = []*volume.Volume{below, v}
 	}
-	v.Table = []volume.Target{h.crypt(on, key, v.Size/volume.SectorSize)}
+	v.Table = []volume.Target{o.header.crypt(on, key, v.Size/volume.SectorSize)}
 	return list
 }
 
@@ -73,7 +80,7 @@ func (o *opening) size() (int64, error) {
 	room := o.data.Size - s.Offset
 	switch {
 	case s.Offset == 0 && o.area == o.data:
-		return 0, errors.New("this is a header alone, whose data are on another device")
+		return 0, errors.New("this is a header alone, whose data are on another device: a key for that opens it, with the option header=")
 	case room < 512:
 		return 0, fmt.Errorf("the data begin at byte %d of a device of %d bytes: it is truncated, or it is a header whose data are on another device", s.Offset, o.data.Size)
 	case s.Size < 0:
@@ -108,7 +115,7 @@ func (o *opening) search() ([]byte, *volume.Lock) {
 			lock.Err = err
 			break
 		}
-		if !errors.Is(err, errPassphrase) {
+		if !errors.Is(err, ErrPassphrase) {
 			lock.Err = err
 		}
 	}

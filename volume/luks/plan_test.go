@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/pbkdf2"
 )
 
 // planned returns what becomes of an image whose key is known.
@@ -21,11 +22,11 @@ func planned(t *testing.T, b []byte) []*volume.Volume {
 	// A digest of a key of zeros, and one slot whose area is all zeros once it is decrypted.
 	key := make([]byte, 32)
 	d := &h.Digests[0]
-	if d.Digest, err = pbkdf2(t.Context(), hashes["sha256"], key, d.Salt, 1, 32); err != nil {
+	if d.Digest, err = pbkdf2.Key(t.Context(), hashes["sha256"], key, d.Salt, 1, 32); err != nil {
 		t.Fatal(err)
 	}
 	env := &volume.Env{Keys: ring{{Kind: volume.VolumeKey, Secret: key}}}
-	o := opening{ctx: t.Context(), env: env, header: h, area: m, data: m, stem: m.Name}
+	o := opening{ctx: t.Context(), env: env, header: h, area: m, data: m}
 	return o.volumes()
 }
 

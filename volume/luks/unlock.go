@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/pbkdf2"
 )
 
 // maxAttempts bounds the slots that are tried by one key.
 const maxAttempts = 64
 
-// errPassphrase says that a secret does not fit.
-var errPassphrase = errors.New("the passphrase does not fit")
+// ErrPassphrase says that a key does not fit.
+var ErrPassphrase = errors.New("the passphrase does not fit")
 
 // check returns an error if no passphrase can open a slot, whichever it is.
 func (h *Header) check(k *Keyslot, unbounded bool) error {
@@ -60,7 +61,7 @@ func (d *Digest) check(unbounded bool) error {
 
 // fits reports whether a volume key is the right one.
 func (d *Digest) fits(ctx context.Context, key []byte) (bool, error) {
-	sum, err := pbkdf2(ctx, hashes[d.Hash], key, d.Salt, d.Iterations, len(d.Digest))
+	sum, err := pbkdf2.Key(ctx, hashes[d.Hash], key, d.Salt, d.Iterations, len(d.Digest))
 	return err == nil && subtle.ConstantTimeCompare(sum, d.Digest) == 1, err
 }
 
@@ -83,7 +84,7 @@ func (h *Header) order(key volume.Key) (list []*Keyslot, err error) {
 	return list[:min(len(list), maxAttempts)], nil
 }
 
-// try returns the volume key that a key leads to. The error is errPassphrase if it does not
+// try returns the volume key that a key leads to. The error is ErrPassphrase if it does not
 // fit, and another one if that could not be found out.
 func (o *opening) try(key volume.Key) ([]byte, error) {
 	if key.Kind == volume.VolumeKey {
@@ -104,18 +105,22 @@ func (o *opening) try(key volume.Key) ([]byte, error) {
 		if o.ctx.Err() != nil {
 			return nil, slotErr
 		}
-		if !errors.Is(slotErr, errPassphrase) && err == nil {
+		if !errors.Is(slotErr, ErrPassphrase) && err == nil {
 			err = fmt.Errorf("key slot %d: %w", k.ID, slotErr)
 		}
 	}
 	if err == nil {
-		err = errPassphrase
+		err = ErrPassphrase
 	}
 	return nil, err
 }
 
-// tryVolumeKey compares a volume key with the digests.
+// tryVolumeKey compares a volume key with the digests. They do not see zeros at its end, so
+// its length has to be the right one too.
 func (o *opening) tryVolumeKey(key []byte) ([]byte, error) {
+	if n := o.header.KeySize; n != 0 && len(key) != n {
+		return nil, ErrPassphrase
+	}
 	for i := range o.header.Digests {
 		d := &o.header.Digests[i]
 		if !slices.Contains(d.Segments, o.header.Segments[0].ID) {
@@ -124,18 +129,21 @@ func (o *opening) tryVolumeKey(key []byte) ([]byte, error) {
 		if err := d.check(o.env.Unbounded); err != nil {
 			return nil, err
 		}
-		if ok, err := d.fits(o.ctx, key); ok || err != nil {
-			return slices.Clone(key), err
+		switch ok, err := d.fits(o.ctx, key); {
+		case err != nil:
+			return nil, err
+		case ok:
+			return slices.Clone(key), nil
 		}
 	}
-	return nil, errPassphrase
+	return nil, ErrPassphrase
 }
 
 // trySlot opens a slot by a passphrase.
 func (o *opening) trySlot(k *Keyslot, secret []byte) ([]byte, error) {
 	if (nullCipher(k.Area.Encryption) || nullCipher(o.header.Cipher)) && len(secret) > 0 {
 		// Every passphrase would fit, and make believe that the data are protected.
-		return nil, errPassphrase
+		return nil, ErrPassphrase
 	}
 	derived, err := k.KDF.derive(o.ctx, secret, k.Area.KeySize)
 	if err != nil {
@@ -152,7 +160,11 @@ func (o *opening) trySlot(k *Keyslot, secret []byte) ([]byte, error) {
 		if o.env.Decrypt == nil {
 			return nil, fmt.Errorf("nothing can decrypt it: %w", unix.ENOSYS)
 		}
-		if err := o.env.Decrypt(k.Area.Encryption, derived, 0, area); err != nil {
+		err := o.env.Decrypt(k.Area.Encryption, derived, 0, area)
+		if errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("the kernel does not have the cipher %q: %w", k.Area.Encryption, err)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +173,7 @@ func (o *opening) trySlot(k *Keyslot, secret []byte) ([]byte, error) {
 	if !ok {
 		clear(key)
 		if err == nil {
-			err = errPassphrase
+			err = ErrPassphrase
 		}
 		return nil, err
 	}

@@ -32,12 +32,32 @@ func (vg *VG) check() {
 			}
 		}
 	}
-	for pv, list := range uses {
-		overlaps(pv, list)
-		for _, u := range list {
+	for _, pv := range vg.PVs {
+		overlaps(pv, uses[pv])
+		for _, u := range uses[pv] {
 			pv.Allocated += u.end - u.start
 		}
 		pv.Allocated = min(pv.Allocated, pv.Extents)
+		if pv.Member == nil {
+			partial(uses[pv])
+		}
+	}
+}
+
+// partial marks the volumes that use a physical volume which is missing, and all that lie
+// on those.
+func partial(list []use) {
+	var lvs []*LV
+	for _, u := range list {
+		lvs = append(lvs, u.lv)
+	}
+	for len(lvs) > 0 {
+		lv := lvs[len(lvs)-1]
+		lvs = lvs[:len(lvs)-1]
+		if !lv.Partial {
+			lv.Partial = true
+			lvs = append(lvs, lv.Users...)
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // Bounds on a group. LVM stores the numbers of extents in 32 bits.
 const (
 	maxPVs     = 4096
-	maxLVs     = 1 << 16
+	maxLVs     = 1 << 14
 	maxExtents = math.MaxUint32
 	maxSectors = math.MaxInt64 / sector / 2
 )
@@ -112,6 +112,7 @@ func (vg *VG) decodeLVs(sections []*node) {
 	for i, lv := range vg.LVs {
 		d.segments(lv, nodes[i])
 	}
+	vg.names = d.lvs
 	vg.link()
 }
 

@@ -128,6 +128,10 @@ func FuzzMetadata(f *testing.F) {
 	f.Add(vgText("vg", 1, "", fivePVs, lvs...))
 	f.Add(vgText("vg", 1, "", fivePVs, lvText("c", seg(0, 8, "cache", `cache_pool = "f_cvol"`, `origin = "c_corig"`, "chunk_size = 1024", "metadata_len = 16384", "data_len = 4096")),
 		lvText("-c_corig", linear(0, 8, "pv0", 0)), lvText("-f_cvol CACHE_VOL", linear(0, 10, "pv1", 0))))
+	f.Add(vgText("vg", 1, "", fivePVs, lvText("m", seg(0, 4, "mirror", "mirror_count = 2", "region_size = 1024", `mirrors = ["m_mimage_0", 0, "m_mimage_1", 0]`)),
+		lvText("-m_mimage_0", linear(0, 4, "pv0", 80)), lvText("-m_mimage_1", linear(0, 4, "pv1", 80)),
+		lvText("v", seg(0, 100, "vdo", `vdo_pool = "vp"`, "vdo_offset = 0")),
+		lvText("vp", seg(0, 50, "vdo-pool", `data = "vp_vdata"`, "header_size = 0", "virtual_extents = 100")), lvText("-vp_vdata", linear(0, 50, "pv4", 0))))
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 60<<10 {
 			return
@@ -196,6 +200,26 @@ func TestContext(t *testing.T) {
 	list := members(vgText("vg", 1, "", []string{"pv0"}, lvText("a", linear(0, 5, "pv0", 0))), "pv0")
 	if v := Type.Open(ctx, list, nil); len(v) != 0 {
 		t.Errorf("%d volumes", len(v))
+	}
+}
+
+// A volume is the same as long as nothing has changed in its group.
+func TestEqual(t *testing.T) {
+	pvs := []string{"pv0", "pv1"}
+	lv := func(seq, count int) *LV {
+		text := vgText("vg", seq, "", pvs, lvText("a", linear(0, 5, "pv0", 0)), lvText("b", linear(0, 5, "pv1", 0)))
+		return Read(context.Background(), members(text, pvs[:count]...)).VGs[0].LV("a")
+	}
+	a := lv(1, 2)
+	for name, other := range map[string]any{"itself": a, "again": lv(1, 2)} {
+		if !a.Equal(other) {
+			t.Errorf("%s: it is not the same", name)
+		}
+	}
+	for name, other := range map[string]any{"changed": lv(2, 2), "without a disk": lv(1, 1), "another": lv(1, 2).VG.LV("b"), "none": (*LV)(nil), "nothing": nil} {
+		if a.Equal(other) {
+			t.Errorf("%s: it is the same", name)
+		}
 	}
 }
 

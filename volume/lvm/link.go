@@ -33,7 +33,13 @@ var suffixes = map[role]string{
 
 // link tells each volume what the others use it for. The pseudo volumes of snapshots go.
 func (vg *VG) link() {
-	vg.LVs = slices.DeleteFunc(vg.LVs, func(lv *LV) bool { return lv.segment("snapshot") != nil })
+	vg.LVs = slices.DeleteFunc(vg.LVs, func(lv *LV) bool {
+		pseudo := lv.segment("snapshot") != nil
+		if pseudo {
+			delete(vg.names, lv.Name)
+		}
+		return pseudo
+	})
 	for _, lv := range vg.LVs {
 		if lv.Name == "lvol0_pmspare" && !lv.Has("VISIBLE") {
 			lv.role = spare
@@ -54,6 +60,7 @@ func (s *Segment) link(lv *LV) {
 	switch s.Type {
 	case "thin-pool":
 		data, meta = thinData, thinMeta
+		s.messages(lv.VG)
 	case "cache-pool":
 		data, meta = cacheData, cacheMeta
 	case "cache":
@@ -88,6 +95,18 @@ func (s *Segment) link(lv *LV) {
 	}
 	if s.Merge != nil && s.Merge.segment("thin") != nil {
 		s.Merge.MergedFrom = lv
+	}
+}
+
+// messages notes which volumes the pool has yet to make: LVM writes in its own metadata first
+// what it is about to do to the pool's.
+func (s *Segment) messages(vg *VG) {
+	for i := range s.rest.list {
+		if n := &s.rest.list[i]; n.kind == section && n.text("create") != "" {
+			if lv := vg.LV(n.text("create")); lv != nil {
+				lv.pending = true
+			}
+		}
 	}
 }
 

@@ -42,5 +42,5 @@ func open(ctx context.Context, members []*volume.Member, _ *volume.Env) []*volum
 			pv.Member.Problems = append(pv.Member.Problems, pv.Problems...)
 		}
 	}
-	return layout.Volumes()
+	return layout.volumes(ctx)
 }

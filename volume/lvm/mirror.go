@@ -3,7 +3,6 @@ package lvm
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // mirror makes the line of a mirror of the older kind.
@@ -21,14 +20,14 @@ func (b *builder) mirror(r span, lv *LV, s *Segment) error {
 		}
 	}
 	if len(there) == 0 {
-		return errors.New(strings.Join(missing, "; "))
+		return several(missing)
 	}
 	params, devices, err := b.places(there)
 	if err != nil {
 		return err
 	}
-	for _, m := range missing {
-		b.v.Problems = append(b.v.Problems, "a leg of the mirror is missing: "+m)
+	if len(missing) > 0 {
+		b.v.Problems = append(b.v.Problems, "a leg of the mirror is missing: "+several(missing).Error())
 	}
 	if len(there) == 1 {
 		b.line(r.start, r.size, "linear", params, devices...)

@@ -40,6 +40,7 @@ type VG struct {
 	// Problems says in words what is wrong with the group as a whole.
 	Problems []string
 
+	names    map[string]*LV
 	inactive string // why none of its volumes is to be opened
 }
 
@@ -47,13 +48,7 @@ type VG struct {
 func (vg *VG) Exported() bool { return slices.Contains(vg.Status, "EXPORTED") }
 
 // LV returns the logical volume of a name, or nil.
-func (vg *VG) LV(name string) *LV {
-	i := slices.IndexFunc(vg.LVs, func(lv *LV) bool { return lv.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return vg.LVs[i]
-}
+func (vg *VG) LV(name string) *LV { return vg.names[name] }
 
 // A PV is a physical volume.
 type PV struct {
@@ -108,11 +103,14 @@ type LV struct {
 	MergedFrom *LV
 	// Users are the volumes that lie on this one.
 	Users []*LV
+	// Partial says that it lies on a physical volume that is missing.
+	Partial bool
 	// Problems says in words what is wrong with it.
 	Problems []string
 
 	role     role
 	external bool  // thin volumes begin as copies of it
+	pending  bool  // the pool was not told yet to make it
 	broken   error // why it cannot be opened, by what the metadata says
 }
 
@@ -135,6 +133,21 @@ func (lv *LV) Visible() bool {
 		return lv.Has("VISIBLE")
 	}
 	return s.Origin.virtual() || !s.Merging && s.Origin.Has("VISIBLE")
+}
+
+// Equal reports whether another value is that of the same volume, in a group of which nothing
+// has changed.
+func (lv *LV) Equal(other any) bool {
+	o, ok := other.(*LV)
+	if !ok || lv == nil || o == nil {
+		return ok && lv == o
+	}
+	return lv.UUID == o.UUID && lv.Partial == o.Partial && (lv.VG == o.VG || lv.VG.equal(o.VG))
+}
+
+func (vg *VG) equal(o *VG) bool {
+	return vg.Alias == o.Alias && vg.SeqNo == o.SeqNo && vg.Text == o.Text && slices.Equal(vg.Problems, o.Problems) &&
+		slices.EqualFunc(vg.PVs, o.PVs, func(a, b *PV) bool { return a.Device == b.Device && (a.Member == nil) == (b.Member == nil) })
 }
 
 // virtual reports whether the volume is an origin of nothing but zeros, which LVM makes for

@@ -1,6 +1,7 @@
 package lvm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,11 +12,11 @@ import (
 // maxLevels is how many devices may lie on each other.
 const maxLevels = 64
 
-// Volumes plans the devices of all groups: the volumes that are visible, and below them
+// volumes plans the devices of all groups: the volumes that are visible, and below them
 // those that they lie on.
-func (l *Layout) Volumes() (all []*volume.Volume) {
+func (l *Layout) volumes(ctx context.Context) (all []*volume.Volume) {
 	for _, vg := range l.VGs {
-		all = append(all, vg.volumes()...)
+		all = append(all, vg.volumes(ctx)...)
 	}
 	return all
 }
@@ -42,7 +43,7 @@ type result struct {
 
 // volumes returns the devices of the group, each after those that it lies on. Hidden ones
 // are left out if nothing that can be used lies on them.
-func (vg *VG) volumes() []*volume.Volume {
+func (vg *VG) volumes(ctx context.Context) []*volume.Volume {
 	p := &planner{vg: vg, made: map[device]*result{}}
 	wanted := map[volume.Base]bool{}
 	var want func(volume.Base)
@@ -57,7 +58,7 @@ func (vg *VG) volumes() []*volume.Volume {
 		}
 	}
 	for _, lv := range vg.LVs {
-		if lv.Visible() {
+		if lv.Visible() && ctx.Err() == nil {
 			v, _ := p.device(lv, "")
 			want(v)
 		}

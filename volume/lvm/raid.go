@@ -41,10 +41,10 @@ func (b *builder) raid(r span, s *Segment) error {
 	}
 	problems, enough := s.degraded(lost)
 	if !enough {
-		return fmt.Errorf("too many images are missing: %s", strings.Join(problems, "; "))
+		return fmt.Errorf("too many images are missing: %w", several(problems))
 	}
-	for _, p := range problems {
-		b.v.Problems = append(b.v.Problems, "degraded: "+p)
+	if len(problems) > 0 {
+		b.v.Problems = append(b.v.Problems, "degraded: "+several(problems).Error())
 	}
 	kind := strings.TrimSuffix(s.Type, "_meta")
 	args := append([]string{fmt.Sprint(s.StripeSize / sector)}, s.raidArgs()...)

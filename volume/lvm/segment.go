@@ -47,6 +47,9 @@ func (d *decoder) segments(lv *LV, n *node) {
 }
 
 func (d *decoder) segment(lv *LV, n *node) (*Segment, error) {
+	if len(n.list) > maxWords {
+		return nil, errNodes
+	}
 	words := strings.Split(n.text("type"), "+")
 	s := &Segment{Type: words[0], flags: words[1:], Tags: n.words("tags"), rest: n}
 	lv.Status = append(lv.Status, s.flags...)
@@ -133,7 +136,7 @@ func (d *decoder) references(s *Segment, lv *LV, n *node) (err error) {
 // areas reads a list of names and extents in turn.
 func (d *decoder) areas(n *node, key string) ([]Area, error) {
 	v := n.get(key)
-	if v == nil || len(v.list) == 0 || len(v.list)%2 != 0 {
+	if v == nil || len(v.list) == 0 || len(v.list)%2 != 0 || len(v.list) > maxWords {
 		return nil, fmt.Errorf("its %s are not a list of names and extents", key)
 	}
 	var areas []Area

@@ -3,17 +3,28 @@ package lvm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/volume"
 )
 
-// within says which of the volumes below has the problem.
+// within says which of the volumes below has the problem, unless that would be too long to read.
 func within(lv *LV, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || len(err.Error()) > 500 {
+		return err
 	}
 	return fmt.Errorf("%s: %w", lv.Name, err)
+}
+
+// several joins what is wrong with the parts of a volume: each once, and no more than can be
+// read.
+func several(faults []string) error {
+	slices.Sort(faults)
+	if faults = slices.Compact(faults); len(faults) > 4 {
+		faults = append(faults[:4:4], fmt.Sprintf("and %d more", len(faults)-4))
+	}
+	return errors.New(strings.Join(faults, "; "))
 }
 
 // segments makes a line for each segment of a volume.
@@ -87,17 +98,17 @@ func (b *builder) striped(r span, s *Segment) error {
 func (b *builder) places(areas []Area) (string, []volume.Base, error) {
 	var words []string
 	var devices []volume.Base
-	var missing error
+	var missing []string
 	for _, a := range areas {
 		d, at, err := b.place(a)
 		if err != nil {
-			missing = errors.Join(missing, err)
+			missing = append(missing, err.Error())
 			continue
 		}
 		words, devices = append(words, fmt.Sprintf("@ %d", at/sector)), append(devices, d)
 	}
-	if missing != nil {
-		return "", nil, errors.New(strings.ReplaceAll(missing.Error(), "\n", "; "))
+	if len(missing) > 0 {
+		return "", nil, several(missing)
 	}
 	return strings.Join(words, " "), devices, nil
 }

@@ -12,6 +12,7 @@ const (
 	maxText  = 16 << 20 // bytes of one text
 	maxDepth = 16       // of nested sections; LVM has six
 	maxNodes = 1 << 21  // settings, values and sections of all texts together
+	maxWords = 1024     // in a list, of which status, tags and the images of a RAID are the longest
 )
 
 var errNodes = errors.New("it has too many settings")
@@ -244,7 +245,7 @@ func (n *node) int(key string, least, most int64) (int64, bool) {
 	return v.num, true
 }
 
-// words returns the strings of a list.
+// words returns the strings of a list, as far as anybody would have use for more.
 func (n *node) words(key string) (words []string) {
 	v := n.get(key)
 	if v == nil {
@@ -254,7 +255,7 @@ func (n *node) words(key string) (words []string) {
 		return []string{v.str}
 	}
 	for _, item := range v.list {
-		if v.kind == list && item.kind == text {
+		if v.kind == list && item.kind == text && len(words) < maxWords {
 			words = append(words, item.str)
 		}
 	}

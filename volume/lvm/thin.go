@@ -52,7 +52,7 @@ func (b *builder) thin(r span, lv *LV, s *Segment) error {
 	if lv.MergedFrom != nil {
 		id = lv.MergedFrom.Segments[0].DeviceID
 	}
-	if s.Pool.pending(lv) {
+	if lv.pending {
 		return fmt.Errorf("pool %s was not told yet to make it", s.Pool.Name)
 	}
 	if s.Pool.segment("thin-pool") == nil {
@@ -72,19 +72,4 @@ func (b *builder) thin(r span, lv *LV, s *Segment) error {
 	}
 	b.line(r.start, r.size, "thin", params, devices...)
 	return nil
-}
-
-// pending reports whether the pool has yet to make a volume: LVM notes in its own metadata
-// first what it is about to do to the pool's.
-func (lv *LV) pending(volume *LV) bool {
-	s := lv.segment("thin-pool")
-	if s == nil {
-		return false
-	}
-	for i := range s.rest.list {
-		if n := &s.rest.list[i]; n.kind == section && n.text("create") == volume.Name {
-			return true
-		}
-	}
-	return false
 }

@@ -2,7 +2,9 @@ package md
 
 import (
 	"crypto/sha1"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/unboot/unboot/volume"
 )
@@ -24,7 +26,33 @@ type place struct {
 	events       uint64
 }
 
-// volume plans a contained array.
+// volumes plans a contained array. If others lie on its disks too, it gets parts of them as
+// devices: the kernel lets no two arrays have the same disk, unless somebody writes their
+// metadata for it.
+func (c *contained) volumes(env *volume.Env, shared bool) []*volume.Volume {
+	v := c.volume(env)
+	if !shared || v.Array == nil {
+		return []*volume.Volume{v}
+	}
+	var list []*volume.Volume
+	for i := range v.Array.Slots {
+		s := &v.Array.Slots[i]
+		part := &volume.Volume{
+			Kind: "dm", Name: fmt.Sprintf("%s-%x-%d", c.sb.Container, c.sb.UUID[:8], s.Role),
+			UUID: fmt.Sprintf("MD-%s-%x-%d", strings.ToUpper(c.sb.Container), c.sb.UUID[:], s.Role),
+			Size: s.Size, Hidden: true,
+			Table: []volume.Target{{
+				Length: s.Size / volume.SectorSize, Type: "linear",
+				Params: fmt.Sprintf("@ %d", s.Offset/volume.SectorSize), Devices: []volume.Base{s.Base},
+			}},
+		}
+		s.Base, s.Offset = part, 0
+		list = append(list, part)
+	}
+	return append(list, v)
+}
+
+// volume plans a contained array that has its disks for itself.
 func (c *contained) volume(env *volume.Env) *volume.Volume {
 	c.sb.Major, c.sb.Minor, c.sb.RecoveryOffset, c.sb.ResyncOffset, c.sb.PreferredMinor = -1, -1, -1, -1, -1
 	if c.dirty {

@@ -55,13 +55,13 @@ func openDDFContainer(disks []*ddfDisk, env *volume.Env) []*volume.Volume {
 		if !ok {
 			continue // it was deleted while a disk was away
 		}
-		volumes = append(volumes, ddfVolume(disks, newest, entry, parts[guid], env))
+		volumes = append(volumes, ddfVolume(disks, newest, entry, parts[guid], len(order) > 1, env)...)
 	}
 	return volumes
 }
 
-// ddfVolume plans one virtual disk.
-func ddfVolume(disks []*ddfDisk, newest *ddfDisk, entry ddfVirtual, parts map[int]ddfConf, env *volume.Env) *volume.Volume {
+// ddfVolume plans one virtual disk. shared says that there are others.
+func ddfVolume(disks []*ddfDisk, newest *ddfDisk, entry ddfVirtual, parts map[int]ddfConf, shared bool, env *volume.Env) []*volume.Volume {
 	c := &contained{sb: Superblock{Container: "ddf", Name: entry.name, Events: uint64(newest.seq)}}
 	for _, d := range disks {
 		c.all = append(c.all, d.m)
@@ -86,7 +86,7 @@ func ddfVolume(disks []*ddfDisk, newest *ddfDisk, entry ddfVirtual, parts map[in
 		for _, m := range c.all {
 			v.Bases = append(v.Bases, m)
 		}
-		return v
+		return []*volume.Volume{v}
 	}
 	if sb.Level == 1 {
 		sb.Chunk = 0
@@ -101,7 +101,7 @@ func ddfVolume(disks []*ddfDisk, newest *ddfDisk, entry ddfVirtual, parts map[in
 		}
 	}
 	slices.SortStableFunc(c.places, func(a, b place) int { return a.role - b.role })
-	return c.volume(env)
+	return c.volumes(env, shared)
 }
 
 // state is what the newest metadata say of a disk.

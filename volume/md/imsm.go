@@ -60,8 +60,12 @@ type imsmLayout struct {
 	order           []uint32 // for each place the number of its disk, and flags
 }
 
-// imsmRebuild is the flag of a place whose disk is being filled.
-const imsmRebuild = 1 << 24
+// What stands in the order of a layout's disks: the number of each, and a flag that says
+// that it is being filled.
+const (
+	imsmNumber  = 1<<24 - 1
+	imsmRebuild = 1 << 24
+)
 
 // readIMSM reads the metadata of a disk. They begin in the last sector but one, and what
 // that does not hold lies before it.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/probe"
 )
 
 // openIMSM plans the volumes of all containers.
@@ -46,33 +47,44 @@ func openIMSMContainer(copies []*imsmSuper, env *volume.Env) []*volume.Volume {
 	disks, sure := newest.identify(present)
 	var volumes []*volume.Volume
 	for i := range newest.volumes {
-		volumes = append(volumes, newest.volume(i, disks, sure, all, env))
+		volumes = append(volumes, newest.plan(i, disks, sure, all, env)...)
 	}
 	return volumes
 }
 
 // identify finds out which device is which disk. Disks are identified by their serial
-// numbers, which images do not have, so what is left are their sizes and the order in which
-// they are given. sure says that nothing had to be assumed.
+// numbers, which images do not have. What is left are their sizes, that the content of each
+// volume begins on its first disk, and the order in which they are given. sure says that
+// the order did not have to be relied on.
 func (s *imsmSuper) identify(present []*volume.Member) (disks map[int]*volume.Member, sure bool) {
 	disks = map[int]*volume.Member{}
-	sure = true
 	left := slices.Clone(present)
-	fits := func(d imsmDiskEntry, m *volume.Member) bool { return d.size-m.Size < 1<<20 && m.Size-d.size < 1<<20 }
-	for i, d := range s.disks {
-		if d.status&imsmFailed != 0 {
+	fits := func(i int, m *volume.Member) bool {
+		d := s.disks[i]
+		return d.status&imsmFailed == 0 && d.size-m.Size < 1<<20 && m.Size-d.size < 1<<20
+	}
+	take := func(i, n int) {
+		disks[i] = left[n]
+		left = slices.Delete(left, n, n+1)
+	}
+	for i := range s.volumes {
+		if first, m := s.first(&s.volumes[i], left); m != nil && disks[first] == nil && fits(first, m) {
+			take(first, slices.Index(left, m))
+		}
+	}
+	sure = true
+	for i := range s.disks {
+		if disks[i] != nil {
 			continue
 		}
-		n := slices.IndexFunc(left, func(m *volume.Member) bool { return fits(d, m) })
+		n := slices.IndexFunc(left, func(m *volume.Member) bool { return fits(i, m) })
 		if n < 0 {
 			continue
 		}
-		// Another disk of this size could be the one as well.
-		for j, other := range s.disks {
-			sure = sure && (j == i || other.status&imsmFailed != 0 || !fits(other, left[n]))
+		for j := range s.disks {
+			sure = sure && (j == i || disks[j] != nil || !fits(j, left[n]))
 		}
-		disks[i] = left[n]
-		left = slices.Delete(left, n, n+1)
+		take(i, n)
 	}
 	for _, m := range left {
 		note(&m.Problems, "%s: none of the disks in its IMSM metadata has its size", m.Name)
@@ -80,8 +92,36 @@ func (s *imsmSuper) identify(present []*volume.Member) (disks map[int]*volume.Me
 	return disks, sure
 }
 
-// volume plans one volume.
-func (s *imsmSuper) volume(number int, disks map[int]*volume.Member, sure bool, all []*volume.Member, env *volume.Env) *volume.Volume {
+// first returns the number of the disk on which a volume begins, and the device of which
+// alone something is recognized there, or nil.
+func (s *imsmSuper) first(v *imsmVolume, devices []*volume.Member) (number int, found *volume.Member) {
+	if len(v.now.order) == 0 {
+		return 0, nil
+	}
+	number = int(v.now.order[0] & imsmNumber)
+	if number >= len(s.disks) {
+		return 0, nil
+	}
+	for _, m := range devices {
+		if v.now.offset > m.Size {
+			continue
+		}
+		r := io.NewSectionReader(m.R, v.now.offset, m.Size-v.now.offset)
+		boot := make([]byte, 512)
+		_, err := r.ReadAt(boot, 0)
+		info, probeErr := probe.Partition(r, min(r.Size(), v.now.strip))
+		if err == nil && boot[510] == 0x55 && boot[511] == 0xaa || probeErr == nil && info.Type != "" {
+			if found != nil {
+				return 0, nil
+			}
+			found = m
+		}
+	}
+	return number, found
+}
+
+// plan plans one volume.
+func (s *imsmSuper) plan(number int, disks map[int]*volume.Member, sure bool, all []*volume.Member, env *volume.Env) []*volume.Volume {
 	v := &s.volumes[number]
 	var words [8]byte
 	binary.LittleEndian.PutUint32(words[:], s.family)
@@ -91,13 +131,13 @@ func (s *imsmSuper) volume(number int, disks map[int]*volume.Member, sure bool, 
 		UUID: digest([]byte(imsmSignature), words[:4], words[4:], v.raw),
 	}}
 	sb := &c.sb
-	refuse := func(format string, args ...any) *volume.Volume {
+	refuse := func(format string, args ...any) []*volume.Volume {
 		out := &volume.Volume{Kind: "raid", UUID: sb.UUID.String(), Nodes: nodes(sb)}
 		note(&out.Problems, format, args...)
 		for _, m := range all {
 			out.Bases = append(out.Bases, m)
 		}
-		return out
+		return []*volume.Volume{out}
 	}
 	var ok bool
 	sb.Level, sb.Layout, ok = v.now.shape()
@@ -118,7 +158,7 @@ func (s *imsmSuper) volume(number int, disks map[int]*volume.Member, sure bool, 
 	}
 	c.dirty = v.dirty || v.now.state == 1 || v.migrating && v.migration != imsmMigrRebuild
 	for role, ord := range v.now.order {
-		if m := disks[int(ord&0xffffff)]; m != nil {
+		if m := disks[int(ord&imsmNumber)]; m != nil {
 			state := StateActive
 			if ord&imsmRebuild != 0 || v.migrating && role < len(v.before.order) && v.before.order[role]&imsmRebuild != 0 {
 				state = StateRebuilding
@@ -131,24 +171,10 @@ func (s *imsmSuper) volume(number int, disks map[int]*volume.Member, sure bool, 
 		if len(c.places) < len(v.now.order) {
 			return refuse("%d of its %d disks are missing, and which they are is not known without the serial numbers", len(v.now.order)-len(c.places), len(v.now.order))
 		}
-		c.swap()
 	}
-	out := c.volume(env)
-	if assumed && out.Array != nil {
-		note(&out.Problems, "its disks are taken in the order in which they are given, as images have no serial numbers")
+	out := c.volumes(env, len(s.volumes) > 1)
+	if v := out[len(out)-1]; assumed && v.Array != nil {
+		note(&v.Problems, "its disks are taken in the order in which they are given, as images have no serial numbers")
 	}
 	return out
-}
-
-// swap exchanges the disks of an array of two if only the second begins with what a boot
-// sector ends with: the array's first chunk is on its first disk.
-func (c *contained) swap() {
-	boot := func(p place) bool {
-		b := make([]byte, 2)
-		_, err := p.member.R.ReadAt(b, p.offset+510)
-		return (err == nil || err == io.EOF) && b[0] == 0x55 && b[1] == 0xaa
-	}
-	if len(c.places) == 2 && !boot(c.places[0]) && boot(c.places[1]) {
-		c.places[0].member, c.places[1].member = c.places[1].member, c.places[0].member
-	}
 }

@@ -1,6 +1,9 @@
 package probe
 
-import "fmt"
+import (
+	"fmt"
+	"hash/crc32"
+)
 
 // LUKS: https://gitlab.com/cryptsetup/LUKS2-docs. Version 2 has a second header,
 // at one of a few places, for when the first is gone.
@@ -63,6 +66,18 @@ func probeBitLocker(s *source) *Info {
 		info.UUID = guid(m.sub(64+16, 16))
 	}
 	return info
+}
+
+// CoreStorage with FileVault 2, as blkid(8) of util-linux 2.39 names it:
+// https://github.com/libyal/libfvde/blob/main/documentation/FileVault%20Drive%20Encryption%20(FVDE).asciidoc
+func probeCoreStorage(s *source) *Info {
+	sb := s.at(0, 512)
+	const keySize = 16
+	if !sb.has(88, "CS") || sb.le16(8) != 1 || sb.le32(168) != keySize ||
+		sb.le32(4) != 0xffffffff || ^crc32.Checksum(sb[8:], castagnoli) != sb.le32(0) {
+		return nil
+	}
+	return &Info{Type: "cs_fvault2", UUID: uuid(sb.sub(304, 16)), Version: "1", Size: mul(sb.le64(64), 1)}
 }
 
 // The hash tree of dm-verity: https://gitlab.com/cryptsetup/cryptsetup/-/wikis/DMVerity

@@ -133,3 +133,18 @@ func hfsPlusImage(t *testing.T) string {
 	t.Fatal("no Apple partition on the CD")
 	return ""
 }
+
+// TestStorageSpaces holds what a disk of a pool is called.
+func TestStorageSpaces(t *testing.T) {
+	image := blank(16 << 20)(t)
+	ids := "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10sixteen bytes id"
+	write(t, image, 0, "SPACEDB \x00\x02\x00\x20"+"crc."+"0123456789abcdef"+ids)
+	got := probeFile(t, image)
+	if got.Type != "storage_spaces_member" || got.Usage != RAID || got.UUID != "04030201-0605-0807-090a-0b0c0d0e0f10" || len(got.UUIDSub) != 36 {
+		t.Errorf("%+v", got)
+	}
+	write(t, image, 8, "\xff\xff")
+	if got := probeFile(t, image); got.Type != "storage_spaces_member" || got.UUID != "" {
+		t.Errorf("with the identifiers elsewhere: %+v", got)
+	}
+}

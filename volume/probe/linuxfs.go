@@ -9,7 +9,8 @@ import (
 // XFS: https://www.kernel.org/pub/linux/utils/fs/xfs/docs/xfs_filesystem_structure.pdf
 func probeXFS(s *source) *Info {
 	sb := s.at(0, 512)
-	if !sb.has(0, "XFSB") {
+	exfs := sb.has(0, "EXFS") // SGI's variant for its clusters
+	if !sb.has(0, "XFSB") && !exfs {
 		return nil
 	}
 	blockSize, sectorSize := uint64(sb.be32(4)), uint64(sb.be16(102))
@@ -22,6 +23,9 @@ func probeXFS(s *source) *Info {
 		UUID:      uuid(sb.sub(32, 16)),
 		BlockSize: int64(sectorSize),
 		Size:      mul(sb.be64(8), blockSize),
+	}
+	if exfs {
+		info.Type, info.BlockSize = "exfs", int64(blockSize)
 	}
 	if sb.be64(48) == 0 { // where its log begins
 		info.Journal = info.UUID

@@ -157,13 +157,28 @@ func probeLVM2(s *source) *Info {
 			pv = sector.sub(header, 40)
 		}
 		info := &Info{Type: "LVM2_member", Version: "LVM2 001", Size: mul(pv.le64(32), 1)}
-		if id := textUUID(pv.sub(0, 32)); len(id) == 32 {
-			info.UUID = id[:6] + "-" + id[6:10] + "-" + id[10:14] + "-" + id[14:18] + "-" +
-				id[18:22] + "-" + id[22:26] + "-" + id[26:]
-		}
+		info.UUID = lvmUUID(pv.sub(0, 32))
 		return info
 	}
 	return nil
+}
+
+// lvmUUID returns the UUID of a physical volume as LVM prints it.
+func lvmUUID(b block) string {
+	id := textUUID(b)
+	if len(id) != 32 {
+		return ""
+	}
+	return id[:6] + "-" + id[6:10] + "-" + id[10:14] + "-" + id[14:18] + "-" + id[18:22] + "-" + id[22:26] + "-" + id[26:]
+}
+
+// probeLVM1 recognizes physical volumes of LVM's first format, of Linux 2.4.
+func probeLVM1(s *source) *Info {
+	pv := s.at(0, 512)
+	if !pv.has(0, "HM") || pv.le16(2) != 1 && pv.le16(2) != 2 {
+		return nil
+	}
+	return &Info{Type: "LVM1_member", UUID: lvmUUID(pv.sub(44, 32))}
 }
 
 // probeSnapshot recognizes the exception store of a persistent dm-snapshot.

@@ -152,3 +152,15 @@ func probeReFS(s *source) *Info {
 	}
 	return &Info{Type: "ReFS"}
 }
+
+// probeStorageSpaces recognizes a disk of a pool of Windows Storage Spaces, for which blkid
+// has no name. Microsoft has not published the format; the header is as
+// https://github.com/gus33000/StorageSpace reads it.
+func probeStorageSpaces(s *source) *Info {
+	b := s.at(0, 4096)
+	if !b.has(0, "SPACEDB ") {
+		return nil
+	}
+	ids := b.sub(int(b.be16(8))*16, 32)
+	return &Info{Type: "storage_spaces_member", UUID: guid(ids.sub(0, 16)), UUIDSub: guid(ids.sub(16, 16))}
+}

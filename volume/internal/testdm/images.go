@@ -15,12 +15,21 @@ import (
 // tests, such as "bitlk-images": Debian's source package is downloaded once.
 func Cryptsetup(t testing.TB, archive string) string {
 	t.Helper()
-	testimg.Need(t, "tar", "xz")
+	testimg.Need(t, "xz")
+	packed := CryptsetupFile(t, archive+".tar.xz")
+	dir := filepath.Dir(packed)
+	run(t, "tar", "-C", dir, "-xf", packed)
+	return filepath.Join(dir, archive)
+}
+
+// CryptsetupFile returns a file among cryptsetup's own tests.
+func CryptsetupFile(t testing.TB, name string) string {
+	t.Helper()
+	testimg.Need(t, "tar")
 	source := testimg.Source(t, "cryptsetup")
 	dir := t.TempDir()
-	run(t, "tar", "-C", dir, "--wildcards", "--strip-components=2", "-xf", source, "*/tests/"+archive+".tar.xz")
-	run(t, "tar", "-C", dir, "-xf", filepath.Join(dir, archive+".tar.xz"))
-	return filepath.Join(dir, archive)
+	run(t, "tar", "-C", dir, "--wildcards", "--strip-components=2", "-xf", source, "*/tests/"+name)
+	return filepath.Join(dir, name)
 }
 
 func run(t testing.TB, name string, args ...string) {

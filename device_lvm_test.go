@@ -1,0 +1,246 @@
+package unboot_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/internal/testvol"
+	"github.com/unboot/unboot/volume/lvm"
+)
+
+// recordedContent checks the files that a fixture's file system has.
+func recordedContent(t *testing.T, fs *unboot.FS, c testvol.Content) {
+	t.Helper()
+	if hello, err := fs.ReadFile("hello.txt"); err != nil || strings.TrimSpace(string(hello)) != c.Hello {
+		t.Errorf("%s: hello.txt is %q, %v", c.Node, hello, err)
+	}
+	f, err := fs.Open("data")
+	if err != nil {
+		t.Errorf("%s: %v", c.Node, err)
+		return
+	}
+	defer f.Close()
+	h := sha256.New()
+	if n, err := io.Copy(h, f); err != nil || n != c.Size || hex.EncodeToString(h.Sum(nil)) != c.SHA256 {
+		t.Errorf("%s: data has %d bytes, and should have %d with the recorded hash: %v", c.Node, n, c.Size, err)
+	}
+}
+
+// mountNode mounts what a fixture's record names; "PATH:2" is a partition on a volume.
+func mountNode(img *unboot.Image, node string) (*unboot.FS, error) {
+	base, partition, on := strings.Cut(node, ":")
+	if !on {
+		return img.Mount(node, unboot.ReadOnly())
+	}
+	d, err := img.Device(base)
+	if err != nil {
+		return nil, err
+	}
+	for _, child := range d.Children() {
+		if child.Partition != nil && strings.HasSuffix(child.Name, partition) {
+			return img.Mount(child.Name, unboot.ReadOnly())
+		}
+	}
+	return nil, unboot.ErrNotFound
+}
+
+// TestLVM opens what LVM made: volumes of all kinds, and reads what is in them. Nothing is
+// written to the disks.
+func TestLVM(t *testing.T) {
+	for _, name := range testvol.Names() {
+		if !strings.HasPrefix(name, "lvm-") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			paths := testvol.Unpack(t, name)
+			before := sums(t, paths)
+			img := openDisks(t, paths)
+			closed := map[string]bool{}
+			for _, v := range img.Inactive() {
+				if v.Err != nil || len(v.Problems) == 0 {
+					t.Errorf("%s: %q, %v", v.Name, v.Problems, v.Err)
+				}
+				closed[v.Nodes[0]] = true
+			}
+			for _, c := range testvol.Contents(t, name) {
+				if closed[c.Node] {
+					continue
+				}
+				fs, err := mountNode(img, c.Node)
+				if err != nil {
+					t.Errorf("%s: %v", c.Node, err)
+					continue
+				}
+				recordedContent(t, fs, c)
+				fs.Close()
+			}
+			want := map[string][]string{
+				"lvm-exported": {"/dev/vgx/lv"},
+				"lvm-partial":  {"/dev/vgp/both", "/dev/vgp/gone", "/dev/vgp/striped"},
+			}[name]
+			var got []string
+			for node := range closed {
+				got = append(got, node)
+			}
+			if slices.Sort(got); !slices.Equal(got, want) {
+				t.Errorf("%q are not open, and should be %q", got, want)
+			}
+			if err := img.Close(); err != nil {
+				t.Error(err)
+			}
+			if sums(t, paths) != before {
+				t.Error("the disks have changed")
+			}
+		})
+	}
+}
+
+// writtenFixtures are those whose volumes are written to by tests.
+var writtenFixtures = []string{"lvm-linear", "lvm-raid", "lvm-snapshot", "lvm-thin", "lvm-cache"}
+
+// writtenData is what writeLVM writes to every volume of a fixture.
+func writtenData(name string) string { return strings.Repeat(name+" was written to\n", 20000) }
+
+// writeLVM writes a file to each volume of a private copy of a fixture, apart from its
+// snapshots. It returns the disks, and the volumes that were written to.
+func writeLVM(t *testing.T, name string) (paths []string, written []testvol.Content) {
+	t.Helper()
+	paths = testvol.Writable(t, name)
+	img := openDisks(t, paths, unboot.Writable())
+	for _, c := range testvol.Contents(t, name) {
+		fs, err := img.Mount(c.Node)
+		if c.Node == "/dev/vgt/ext" { // the origin of others is read-only
+			if !errors.Is(err, unix.EACCES) {
+				t.Errorf("%s: %v", c.Node, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.Node, err)
+			continue
+		}
+		if !strings.Contains(c.Node, "snap") {
+			if err := fs.WriteFile("new", []byte(writtenData(name)), 0o644); err != nil {
+				t.Errorf("%s: %v", c.Node, err)
+			}
+			written = append(written, c)
+		}
+		if err := fs.Close(); err != nil {
+			t.Errorf("%s: %v", c.Node, err)
+		}
+	}
+	if err := img.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(written) == 0 {
+		t.Fatal("nothing was written")
+	}
+	return paths, written
+}
+
+// TestLVMWritten holds that what is written to volumes of all kinds is there when they are
+// opened again, and that the snapshots still show what was before.
+func TestLVMWritten(t *testing.T) {
+	for _, name := range writtenFixtures {
+		t.Run(name, func(t *testing.T) {
+			paths, written := writeLVM(t, name)
+			img := openDisks(t, paths)
+			for _, c := range testvol.Contents(t, name) {
+				fs, err := img.Mount(c.Node, unboot.ReadOnly())
+				if err != nil {
+					t.Errorf("%s: %v", c.Node, err)
+					continue
+				}
+				recordedContent(t, fs, c)
+				got, err := fs.ReadFile("new")
+				if want := slices.Contains(written, c); want != (err == nil) || want && string(got) != writtenData(name) {
+					t.Errorf("%s: new has %d bytes, %v", c.Node, len(got), err)
+				}
+				fs.Close()
+			}
+		})
+	}
+}
+
+// TestLVMForLVM has LVM itself look at what was written: it finds the metadata, the parity
+// and the file systems in order, and the same content.
+func TestLVMForLVM(t *testing.T) {
+	testvol.NeedAppliance(t)
+	var sets []testvol.Set
+	written := map[string][]testvol.Content{}
+	for _, name := range writtenFixtures {
+		set := testvol.Set{Name: strings.TrimPrefix(name, "lvm-")}
+		set.Disks, written[set.Name] = writeLVM(t, name)
+		sets = append(sets, set)
+	}
+	sum := func(data string) string {
+		h := sha256.Sum256([]byte(data))
+		return hex.EncodeToString(h[:])
+	}
+	for name, r := range testvol.Verify(t, sets...) {
+		for _, c := range testvol.Contents(t, "lvm-"+name) {
+			vg, lv, _ := strings.Cut(strings.TrimPrefix(c.Node, "/dev/"), "/")
+			v := r.Volume("/dev/mapper/" + lvm.QuoteName(vg, lv))
+			want := ""
+			if slices.Contains(written[name], c) {
+				want = sum(writtenData("lvm-" + name))
+			}
+			if v == nil || !v.Mounted || v.Fsck != "0" || v.Files["data"] != c.SHA256 || v.Files["new"] != want {
+				t.Errorf("%s: %+v\n%s", c.Node, v, r.Record["checks.txt"])
+			}
+		}
+		if !strings.HasSuffix(r.Record["vgck.txt"], "exit status 0\n") {
+			t.Errorf("%s: vgck: %s", name, r.Record["vgck.txt"])
+		}
+		for line := range strings.Lines(r.Record["health.txt"]) {
+			for _, word := range strings.Fields(line)[1:] {
+				if word != "0" {
+					t.Errorf("%s: %s", name, line)
+				}
+			}
+		}
+	}
+}
+
+// Images of other projects: a disk in the VHDX format and a thin pool.
+func TestLVMOfOthers(t *testing.T) {
+	packed := "../shared/cases/files/LTRData.DiscUtils-lvm2.vhdx.xz"
+	if _, err := os.Stat(packed); err != nil {
+		t.Skip("the image of DiscUtils is not there")
+	}
+	testimg.Need(t, "xz", "qemu-img")
+	dir := t.TempDir()
+	raw := filepath.Join(dir, "disk.img")
+	testimg.MustRun(t, "sh", "-c", "xz -dc "+packed+" >"+dir+"/disk.vhdx")
+	testimg.MustRun(t, "qemu-img", "convert", "-O", "raw", dir+"/disk.vhdx", raw)
+	img := open(t, raw)
+	for node, want := range map[string]string{"/dev/test/vol01": "ext3 1283457024", "/dev/mapper/test-fat": "vfat 746586112", "/dev/test/ntfs": "ntfs 1178599424"} {
+		d, err := img.Device(node)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		kind, size, _ := strings.Cut(want, " ")
+		if d.Content == nil || d.Content.Type != kind || strconv.FormatInt(d.Size, 10) != size {
+			t.Errorf("%s: %+v, %d bytes", node, d.Content, d.Size)
+		}
+		fs, err := img.Mount(node, unboot.ReadOnly())
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		fs.Close()
+	}
+}
