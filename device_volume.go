@@ -10,6 +10,7 @@ import (
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
+	"github.com/unboot/unboot/volume/super"
 	"github.com/unboot/unboot/volume/verity"
 )
 
@@ -23,6 +24,7 @@ var volumeTypes = []*volume.Type{
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
+	&super.Type,
 	&luks.Detached,
 }
 
