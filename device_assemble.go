@@ -94,8 +94,8 @@ func (a *assembly) enlist(d *Device) {
 }
 
 // minBlind is the size in bytes of the smallest device on which something without a
-// signature is looked for.
-const minBlind = 64 << 10
+// signature is looked for. TrueCrypt made volumes of 19 KiB.
+const minBlind = 16 << 10
 
 // belongs reports whether a device is to be looked at for volumes of a kind.
 func (a *assembly) belongs(d *Device, k *kindState) bool {
@@ -109,7 +109,7 @@ func (a *assembly) belongs(d *Device, k *kindState) bool {
 	// The metadata of an array of whole disks is on the disk, and not on what look like
 	// its partitions.
 	for _, p := range a.g.parents[d] {
-		if p.Content != nil && p.Content.Usage == probe.RAID && p.Content.DataEnd != 0 && p.Content.UUID == c.UUID && c.Type != "ldm_member" {
+		if p.Content != nil && p.Content.Usage == probe.RAID && p.Content.DataEnd != 0 && (p.Content.UUID == c.UUID || c.UUID == "") && c.Type != "ldm_member" {
 			return false
 		}
 	}

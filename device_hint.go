@@ -17,6 +17,7 @@ var hints = map[string]string{
 	"storage_spaces_member": "a part of a pool of Windows Storage Spaces; Linux has no driver for it",
 	"bcache":                "a device with a cache, or the cache",
 	"zfs_member":            "a part of a pool; try, on a host with ZFS: zpool import",
+	"LVM1_member":           "a part of a volume group of LVM's first format; try, on an old system: vgconvert -M2",
 	"LVM2_member":           "a part of a volume group",
 	"squashfs3":             "of an old version; try: unsquashfs",
 	"squashfs_vendor":       "changed by a maker of devices; try: sasquatch",

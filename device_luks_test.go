@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/luks"
 )
 
 // luksImages unpacks cryptsetup's images of version 1, which have a key file in common.
@@ -85,5 +88,64 @@ func TestLUKSDetached(t *testing.T) {
 	list := luksDisk(t, img).Children()
 	if len(list) != 1 || list[0].Content == nil || list[0].Content.UUID != "DEAD-BABE" {
 		t.Fatalf("%+v, %+v", list, img.Inactive())
+	}
+}
+
+// TestChangeLUKS formats a disk, writes through the volume, and changes its keys; cryptsetup
+// finds what was made, and another session the data.
+func TestChangeLUKS(t *testing.T) {
+	testimg.Need(t, "cryptsetup")
+	for version, cipher := range map[int]string{1: "serpent-xts-plain64", 2: "aes-xts-plain64"} {
+		image := filepath.Join(t.TempDir(), "image")
+		rig.Check(t, "write", os.WriteFile(image, make([]byte, 20<<20), 0o600))
+		img := open(t, image, unboot.Writable())
+		quick := func(f func(*luks.Writer) error) func(*luks.Writer) error {
+			return func(w *luks.Writer) error {
+				w.KDF = luks.KDF{Type: "pbkdf2", Iterations: 1000}
+				return f(w)
+			}
+		}
+		key := func(s string) volume.Key { return volume.Key{Kind: volume.Passphrase, Secret: []byte(s)} }
+		format := quick(func(w *luks.Writer) error {
+			return w.Format(t.Context(), []byte("one"), luks.Layout{Version: version, Cipher: cipher})
+		})
+		rig.Check(t, "format", img.ChangeLUKS(luksDisk(t, img), false, format))
+		rig.Check(t, "unlock", img.Unlock(luksDisk(t, img), key("one")))
+		crypt := luksDisk(t, img).Children()[0]
+		f, err := crypt.Open(unix.O_RDWR)
+		rig.Check(t, "open", err)
+		_, err = f.WriteAt([]byte("these are the data"), 4096)
+		rig.Check(t, "write", err)
+		rig.Check(t, "close", f.Close())
+		if err := img.ChangeLUKS(luksDisk(t, img), false, format); !errors.Is(err, unix.EBUSY) {
+			t.Errorf("format of what is in use: %v", err)
+		}
+		rig.Check(t, "add", img.ChangeLUKS(luksDisk(t, img), true, quick(func(w *luks.Writer) error {
+			_, err := w.AddKey(t.Context(), key("one"), []byte("two"), -1)
+			return err
+		})))
+		rig.Check(t, "kill", img.ChangeLUKS(luksDisk(t, img), true, quick(func(w *luks.Writer) error {
+			return w.KillSlot(t.Context(), key("two"), 0)
+		})))
+		rig.Check(t, "close", img.Close())
+
+		testimg.MustRun(t, "cryptsetup", "luksDump", image)
+		if version == 2 { // the cipher of the other needs the host's kernel
+			testimg.MustRun(t, "sh", "-c", "printf two | cryptsetup open --test-passphrase --key-file=- "+image)
+		}
+		img = open(t, image)
+		if err := img.Unlock(luksDisk(t, img), key("one")); !errors.Is(err, unboot.ErrLocked) {
+			t.Errorf("a key that was killed: %v", err)
+		}
+		rig.Check(t, "unlock", img.Unlock(luksDisk(t, img), key("two")))
+		f, err = luksDisk(t, img).Children()[0].Open(unix.O_RDONLY)
+		rig.Check(t, "open", err)
+		b := make([]byte, 18)
+		_, err = f.ReadAt(b, 4096)
+		if err != nil || string(b) != "these are the data" {
+			t.Errorf("%q, %v", b, err)
+		}
+		f.Close()
+		img.Close()
 	}
 }

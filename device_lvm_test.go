@@ -17,6 +17,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
+	"github.com/unboot/unboot/volume/lvm"
 )
 
 // recordedContent checks the files that a fixture's file system has.
@@ -106,49 +107,56 @@ func TestLVM(t *testing.T) {
 	}
 }
 
+// writtenFixtures are those whose volumes are written to by tests.
+var writtenFixtures = []string{"lvm-linear", "lvm-raid", "lvm-snapshot", "lvm-thin", "lvm-cache"}
+
+// writtenData is what writeLVM writes to every volume of a fixture.
+func writtenData(name string) string { return strings.Repeat(name+" was written to\n", 20000) }
+
+// writeLVM writes a file to each volume of a private copy of a fixture, apart from its
+// snapshots. It returns the disks, and the volumes that were written to.
+func writeLVM(t *testing.T, name string) (paths []string, written []testvol.Content) {
+	t.Helper()
+	paths = testvol.Writable(t, name)
+	img := openDisks(t, paths, unboot.Writable())
+	for _, c := range testvol.Contents(t, name) {
+		fs, err := img.Mount(c.Node)
+		if c.Node == "/dev/vgt/ext" { // the origin of others is read-only
+			if !errors.Is(err, unix.EACCES) {
+				t.Errorf("%s: %v", c.Node, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.Node, err)
+			continue
+		}
+		if !strings.Contains(c.Node, "snap") {
+			if err := fs.WriteFile("new", []byte(writtenData(name)), 0o644); err != nil {
+				t.Errorf("%s: %v", c.Node, err)
+			}
+			written = append(written, c)
+		}
+		if err := fs.Close(); err != nil {
+			t.Errorf("%s: %v", c.Node, err)
+		}
+	}
+	if err := img.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(written) == 0 {
+		t.Fatal("nothing was written")
+	}
+	return paths, written
+}
+
 // TestLVMWritten holds that what is written to volumes of all kinds is there when they are
 // opened again, and that the snapshots still show what was before.
 func TestLVMWritten(t *testing.T) {
-	for _, name := range []string{"lvm-linear", "lvm-raid", "lvm-snapshot", "lvm-thin", "lvm-cache"} {
+	for _, name := range writtenFixtures {
 		t.Run(name, func(t *testing.T) {
-			paths := testvol.Writable(t, name)
-			data := strings.Repeat(name+" was written to\n", 20000)
-			var written []testvol.Content
-			img := openDisks(t, paths, unboot.Writable())
-			for _, c := range testvol.Contents(t, name) {
-				d, err := img.Device(c.Node)
-				if err != nil {
-					t.Error(err)
-					continue
-				}
-				fs, err := img.Mount(c.Node)
-				if c.Node == "/dev/vgt/ext" { // the origin of others is read-only
-					if !errors.Is(err, unix.EACCES) {
-						t.Errorf("%s: %v", d.Name, err)
-					}
-					continue
-				}
-				if err != nil {
-					t.Errorf("%s: %v", d.Name, err)
-					continue
-				}
-				if !fs.ReadOnly() && !strings.Contains(c.Node, "snap") {
-					if err := fs.WriteFile("new", []byte(data), 0o644); err != nil {
-						t.Errorf("%s: %v", c.Node, err)
-					}
-					written = append(written, c)
-				}
-				if err := fs.Close(); err != nil {
-					t.Errorf("%s: %v", c.Node, err)
-				}
-			}
-			if err := img.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if len(written) == 0 {
-				t.Error("nothing was written")
-			}
-			img = openDisks(t, paths)
+			paths, written := writeLVM(t, name)
+			img := openDisks(t, paths)
 			for _, c := range testvol.Contents(t, name) {
 				fs, err := img.Mount(c.Node, unboot.ReadOnly())
 				if err != nil {
@@ -157,12 +165,52 @@ func TestLVMWritten(t *testing.T) {
 				}
 				recordedContent(t, fs, c)
 				got, err := fs.ReadFile("new")
-				if want := slices.Contains(written, c); want != (err == nil) || want && string(got) != data {
+				if want := slices.Contains(written, c); want != (err == nil) || want && string(got) != writtenData(name) {
 					t.Errorf("%s: new has %d bytes, %v", c.Node, len(got), err)
 				}
 				fs.Close()
 			}
 		})
+	}
+}
+
+// TestLVMForLVM has LVM itself look at what was written: it finds the metadata, the parity
+// and the file systems in order, and the same content.
+func TestLVMForLVM(t *testing.T) {
+	testvol.NeedAppliance(t)
+	var sets []testvol.Set
+	written := map[string][]testvol.Content{}
+	for _, name := range writtenFixtures {
+		set := testvol.Set{Name: strings.TrimPrefix(name, "lvm-")}
+		set.Disks, written[set.Name] = writeLVM(t, name)
+		sets = append(sets, set)
+	}
+	sum := func(data string) string {
+		h := sha256.Sum256([]byte(data))
+		return hex.EncodeToString(h[:])
+	}
+	for name, r := range testvol.Verify(t, sets...) {
+		for _, c := range testvol.Contents(t, "lvm-"+name) {
+			vg, lv, _ := strings.Cut(strings.TrimPrefix(c.Node, "/dev/"), "/")
+			v := r.Volume("/dev/mapper/" + lvm.QuoteName(vg, lv))
+			want := ""
+			if slices.Contains(written[name], c) {
+				want = sum(writtenData("lvm-" + name))
+			}
+			if v == nil || !v.Mounted || v.Fsck != "0" || v.Files["data"] != c.SHA256 || v.Files["new"] != want {
+				t.Errorf("%s: %+v\n%s", c.Node, v, r.Record["checks.txt"])
+			}
+		}
+		if !strings.HasSuffix(r.Record["vgck.txt"], "exit status 0\n") {
+			t.Errorf("%s: vgck: %s", name, r.Record["vgck.txt"])
+		}
+		for line := range strings.Lines(r.Record["health.txt"]) {
+			for _, word := range strings.Fields(line)[1:] {
+				if word != "0" {
+					t.Errorf("%s: %s", name, line)
+				}
+			}
+		}
 	}
 }
 

@@ -5,12 +5,18 @@ import (
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bitlocker"
+	"github.com/unboot/unboot/volume/fvault"
 	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
+<<<<<<< HEAD
 	"github.com/unboot/unboot/volume/super"
+=======
+	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/tcrypt"
+>>>>>>> main
 	"github.com/unboot/unboot/volume/verity"
 )
 
@@ -21,10 +27,16 @@ var volumeTypes = []*volume.Type{
 	&ldm.Type,
 	&luks.Type,
 	&bitlocker.Type,
+	&fvault.Type,
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
+<<<<<<< HEAD
 	&super.Type,
+=======
+	&tcrypt.Type,
+	&plain.Type,
+>>>>>>> main
 	&luks.Detached,
 }
 

@@ -210,8 +210,15 @@ func compare(t *testing.T, v *volume.Volume, said map[string]map[string]string) 
 		return ""
 	}
 	size, _, _ := strings.Cut(want["Array Size"], " ")
+	devices := 0
+	for _, d := range a.Devices {
+		if d.State != mdvol.StateStale {
+			devices++
+		}
+	}
 	got := map[string]string{
 		"MD_LEVEL": mdvol.LevelName(a.Level), "MD_DEVICES": fmt.Sprint(a.RaidDisks), "Active Devices": fmt.Sprint(a.Active),
+		"Total Devices": fmt.Sprint(devices),
 	}
 	if a.Container == "" {
 		got["MD_METADATA"], got["MD_NAME"], got["State"] = a.Version(), a.Name, a.State()

@@ -251,6 +251,7 @@ func TestSlots(t *testing.T) {
 		"wrong":       passphrase("secret "),
 		"empty":       passphrase(""),
 		"wrong key":   {Kind: volume.VolumeKey, Secret: make([]byte, len(key))},
+		"long key":    {Kind: volume.VolumeKey, Secret: append(slices.Clone(key), 0)},
 		"short key":   {Kind: volume.VolumeKey, Secret: key[:32]},
 		"wrong named": {Kind: volume.Passphrase, Secret: []byte("two"), Params: map[string]string{"key-slot": "0"}},
 		"no slot":     {Kind: volume.Passphrase, Secret: []byte("two"), Params: map[string]string{"key-slot": "7"}},
@@ -275,6 +276,17 @@ func TestContext(t *testing.T) {
 		cancel(os.ErrDeadlineExceeded)
 		return decrypt(name, key, sector, data)
 	}
+	defer func() {
+		env.Keys = ring{{Kind: volume.VolumeKey, Secret: make([]byte, 64)}}
+		h, err := ReadHeader(m.R, m.Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := opening{ctx: ctx, env: env, header: h, area: m, data: m}
+		if key, lock := o.search(); key != nil || !errors.Is(lock.Err, os.ErrDeadlineExceeded) {
+			t.Errorf("a volume key that was not compared: %+v", lock)
+		}
+	}()
 	if v := Type.Open(ctx, []*volume.Member{m}, env)[0]; v.Usable() || !errors.Is(v.Locked.Err, os.ErrDeadlineExceeded) {
 		t.Errorf("%+v", v.Locked)
 	}

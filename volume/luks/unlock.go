@@ -115,8 +115,12 @@ func (o *opening) try(key volume.Key) ([]byte, error) {
 	return nil, err
 }
 
-// tryVolumeKey compares a volume key with the digests.
+// tryVolumeKey compares a volume key with the digests. They do not see zeros at its end, so
+// its length has to be the right one too.
 func (o *opening) tryVolumeKey(key []byte) ([]byte, error) {
+	if n := o.header.KeySize; n != 0 && len(key) != n {
+		return nil, ErrPassphrase
+	}
 	for i := range o.header.Digests {
 		d := &o.header.Digests[i]
 		if !slices.Contains(d.Segments, o.header.Segments[0].ID) {
@@ -125,8 +129,11 @@ func (o *opening) tryVolumeKey(key []byte) ([]byte, error) {
 		if err := d.check(o.env.Unbounded); err != nil {
 			return nil, err
 		}
-		if ok, err := d.fits(o.ctx, key); ok || err != nil {
-			return slices.Clone(key), err
+		switch ok, err := d.fits(o.ctx, key); {
+		case err != nil:
+			return nil, err
+		case ok:
+			return slices.Clone(key), nil
 		}
 	}
 	return nil, ErrPassphrase
@@ -153,7 +160,11 @@ func (o *opening) trySlot(k *Keyslot, secret []byte) ([]byte, error) {
 		if o.env.Decrypt == nil {
 			return nil, fmt.Errorf("nothing can decrypt it: %w", unix.ENOSYS)
 		}
-		if err := o.env.Decrypt(k.Area.Encryption, derived, 0, area); err != nil {
+		err := o.env.Decrypt(k.Area.Encryption, derived, 0, area)
+		if errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("the kernel does not have the cipher %q: %w", k.Area.Encryption, err)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

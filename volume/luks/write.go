@@ -34,7 +34,8 @@ type Writer struct {
 	Rand io.Reader
 }
 
-// A Layout is what a new header says.
+// A Layout is what a new header says. Authenticated encryption is not among it: only the
+// kernel can lay out the device below.
 type Layout struct {
 	Version                int    // 1 or 2; 0 stands for 2
 	Cipher                 string // "" for "aes-xts-plain64"

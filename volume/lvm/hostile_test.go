@@ -128,6 +128,10 @@ func FuzzMetadata(f *testing.F) {
 	f.Add(vgText("vg", 1, "", fivePVs, lvs...))
 	f.Add(vgText("vg", 1, "", fivePVs, lvText("c", seg(0, 8, "cache", `cache_pool = "f_cvol"`, `origin = "c_corig"`, "chunk_size = 1024", "metadata_len = 16384", "data_len = 4096")),
 		lvText("-c_corig", linear(0, 8, "pv0", 0)), lvText("-f_cvol CACHE_VOL", linear(0, 10, "pv1", 0))))
+	f.Add(vgText("vg", 1, "", fivePVs, lvText("m", seg(0, 4, "mirror", "mirror_count = 2", "region_size = 1024", `mirrors = ["m_mimage_0", 0, "m_mimage_1", 0]`)),
+		lvText("-m_mimage_0", linear(0, 4, "pv0", 80)), lvText("-m_mimage_1", linear(0, 4, "pv1", 80)),
+		lvText("v", seg(0, 100, "vdo", `vdo_pool = "vp"`, "vdo_offset = 0")),
+		lvText("vp", seg(0, 50, "vdo-pool", `data = "vp_vdata"`, "header_size = 0", "virtual_extents = 100")), lvText("-vp_vdata", linear(0, 50, "pv4", 0))))
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 60<<10 {
 			return

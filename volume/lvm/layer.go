@@ -1,6 +1,10 @@
 package lvm
 
-import "github.com/unboot/unboot/volume"
+import (
+	"errors"
+
+	"github.com/unboot/unboot/volume"
+)
 
 // pool reports whether the volume only serves others.
 func (lv *LV) pool() bool { return lv.segment("thin-pool", "cache-pool", "vdo-pool") != nil }
@@ -91,7 +95,10 @@ func (b *builder) over(lv *LV) error {
 	}
 	size := lv.Size
 	if s := lv.segment("vdo-pool"); s != nil {
-		size = s.vdoHeader()
+		// Only the header is shown: all of it would be what the volumes in it show.
+		if size = s.vdoHeader(); size == 0 {
+			return errors.New("the pool has no header")
+		}
 		b.v.Size = size
 	}
 	b.line(0, size, "linear", "@ 0", below)

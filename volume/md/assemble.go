@@ -73,20 +73,26 @@ func (a *Array) refuse(d device, format string, args ...any) {
 
 // judge decides what a device is in the array.
 func (a *Array) judge(freshest *device, d device) {
-	sb, role := d.sb, d.sb.Role()
+	sb := d.sb
 	// The kernel compares these, and does not take a device that differs.
 	if sb.Level != a.Level || sb.Layout != a.Layout || sb.Chunk != a.Chunk ||
 		(sb.RaidDisks != a.RaidDisks || sb.Size != a.Size) && sb.Events == a.Events {
 		a.refuse(d, "its md superblock describes another shape of the array than that of the other members")
 		return
 	}
-	if sb.Events < a.Events && sb.Major == 1 && role != RoleSpare && sb.Number < len(a.Roles) {
-		role = a.Roles[sb.Number] // its own was written before the last change
+	out := Device{Member: d.m, Superblock: sb, Role: sb.Role()}
+	if freshest != nil && out.Role != RoleSpare && out.Role != RoleFaulty && a.stale(freshest, &out) {
+		out.State = StateStale
+		a.Devices = append(a.Devices, out)
+		return
 	}
-	out := Device{Member: d.m, Superblock: sb, Role: role}
-	switch {
+	if sb.Events < a.Events && sb.Major == 1 && (out.Role >= 0 || out.Role == RoleJournal) && sb.Number < len(a.Roles) {
+		out.Role = a.Roles[sb.Number] // its own was written before the last change
+	}
+	switch role := out.Role; {
 	case role == RoleFaulty:
 		out.State = StateFaulty
+		note(&d.m.Problems, "%s: left out of the array, which has it as failed", d.m.Name)
 	case role == RoleSpare:
 		out.State = StateSpare
 	case role == RoleJournal && !a.has(FeatureJournal):
@@ -107,25 +113,23 @@ func (a *Array) judge(freshest *device, d device) {
 	default:
 		out.State = StateActive
 	}
-	if freshest != nil && role != RoleSpare && role != RoleFaulty {
-		a.compare(freshest, &out)
-	}
 	a.Devices = append(a.Devices, out)
 }
 
-// compare finds out whether a device has been away. As the kernel and mdadm have it, it may
+// stale reports whether a device has been away. As the kernel and mdadm have it, it may
 // have missed the last update.
-func (a *Array) compare(freshest *device, d *Device) {
+func (a *Array) stale(freshest *device, d *Device) bool {
 	problems, name := &d.Member.Problems, d.Member.Name
 	switch events := d.Superblock.Events; {
 	case events+1 < a.Events || events > a.Events:
-		d.State = StateStale
 		note(problems, "%s: left out of the array, as it has seen %d events and others %d", name, events, a.Events)
+		return true
 	case d.Member != freshest.m && !slices.Contains(d.Superblock.Roles, freshest.sb.Role()):
 		// It has gone its own way since.
-		d.State = StateStale
 		note(problems, "%s: left out of the array, as it reports %s as failed", name, freshest.m.Name)
+		return true
 	}
+	return false
 }
 
 // fits checks the ranges of a superblock against the size of the device. It returns what is

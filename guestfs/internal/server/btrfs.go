@@ -72,11 +72,11 @@ func (s *Server) withBtrfsDevices(name string, f func(fs btrfs.FS) error) error 
 func btrfsDevices(img *unboot.Image, device string) []string {
 	list := []string{device}
 	d, err := img.Device(device)
-	if err != nil || d.Content == nil || d.Content.Devices <= 1 {
+	if err != nil {
 		return list
 	}
-	for _, o := range img.Devices() {
-		if o.Content != nil && o.Content.Type == "btrfs" && o.Content.UUID == d.Content.UUID && o != d {
+	for _, o := range d.Pool() {
+		if o != d {
 			list = append(list, o.Name)
 		}
 	}
