@@ -11,12 +11,9 @@ import (
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
-<<<<<<< HEAD
-	"github.com/unboot/unboot/volume/super"
-=======
 	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/super"
 	"github.com/unboot/unboot/volume/tcrypt"
->>>>>>> main
 	"github.com/unboot/unboot/volume/verity"
 )
 
@@ -31,12 +28,9 @@ var volumeTypes = []*volume.Type{
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
-<<<<<<< HEAD
 	&super.Type,
-=======
 	&tcrypt.Type,
 	&plain.Type,
->>>>>>> main
 	&luks.Detached,
 }
 
