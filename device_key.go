@@ -98,6 +98,17 @@ func (img *Image) Unlock(d *Device, key volume.Key) error {
 	return nil
 }
 
+// hasKey reports whether there is a key for a device on which nothing was recognized.
+func (img *Image) hasKey(d *Device) bool {
+	for _, source := range img.keys {
+		if key, err := source(d, 0); err == nil {
+			key.Wipe()
+			return true
+		}
+	}
+	return false
+}
+
 // keyring yields the keys of the image's sources.
 type keyring struct{ a *assembly }
 

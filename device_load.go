@@ -93,7 +93,7 @@ func (a *assembly) assemble(l *loaded) error {
 	if l.node, err = md.Assemble(a.img.k, l.array, l.plan.Array, a.number, l.plan.ReadOnly); err != nil {
 		return err
 	}
-	_, l.number, err = a.open(l.node)
+	l.number, err = a.img.numbers(l.node)
 	return err
 }
 

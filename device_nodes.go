@@ -39,7 +39,7 @@ func (img *Image) findDevices(ctx context.Context, found []*scan) error {
 			errs = append(errs, err)
 		}
 	}
-	g.addVolumes(ctx)
+	g.addVolumes(ctx, found)
 	g.keepLoops()
 	g.publish()
 	return errors.Join(append(errs, g.errs...)...)

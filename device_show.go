@@ -16,12 +16,16 @@ import (
 // show adds the device of a volume to the graph, with its partitions if it has any, and
 // looks for what they are members of.
 func (a *assembly) show(v *volume.Volume, l *loaded) {
-	f, _, err := a.open(l.node)
-	if err != nil {
-		a.failed[v] = err
-		return
+	r := a.readers[v]
+	if r == nil {
+		f, err := a.open(l.node)
+		if err != nil {
+			a.failed[v] = err
+			return
+		}
+		r = f
 	}
-	s := &scan{diskSource: diskSource{path: l.links[0]}, r: f, size: v.Size, name: l.links[0]}
+	s := &scan{diskSource: diskSource{path: l.links[0]}, r: r, size: v.Size, name: l.links[0]}
 	s.readTable(0)
 	s.readContents()
 	s.checkSize(0, s.content, s.size)
@@ -107,13 +111,17 @@ func (a *assembly) showPartition(d *Device, on *volume.Volume, s *scan, p *part.
 	a.numbers[v] = l.number
 	a.loaded = append(a.loaded, l)
 	show.Name, show.Aliases = l.links[0], a.aliases(l)
-	a.enlist(a.add(show, d))
+	show = a.add(show, d)
+	if r := a.readerOf(v); r != nil {
+		a.readers[v], a.shown[v] = r, show
+	}
+	a.enlist(show)
 }
 
 // partitionArray sees to it that the kernel has a partition of an array, which it has found
 // by itself unless the table is one that only package volume/part reads.
 func (a *assembly) partitionArray(d *Device, number int, e extent) error {
-	f, _, err := a.open(d.Name)
+	f, err := a.open(d.Name)
 	if err != nil {
 		return err
 	}

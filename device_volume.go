@@ -5,11 +5,14 @@ import (
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bitlocker"
+	"github.com/unboot/unboot/volume/fvault"
 	"github.com/unboot/unboot/volume/integrity"
 	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/luks"
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
+	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/tcrypt"
 	"github.com/unboot/unboot/volume/verity"
 )
 
@@ -20,9 +23,12 @@ var volumeTypes = []*volume.Type{
 	&ldm.Type,
 	&luks.Type,
 	&bitlocker.Type,
+	&fvault.Type,
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
+	&tcrypt.Type,
+	&plain.Type,
 	&luks.Detached,
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 // Type is BitLocker. The Info of its volumes is a [*Header].
-var Type = volume.Type{Name: "bitlocker", Members: []string{"BitLocker"}, Open: open}
+var Type = volume.Type{Name: "bitlocker", Members: []string{"BitLocker"}, Alone: true, Open: open}
 
 func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*volume.Volume {
 	var list []*volume.Volume

@@ -15,7 +15,7 @@ import (
 )
 
 // Type is FileVault 2. The Info of its volumes is a [*Header].
-var Type = volume.Type{Name: "fvault", Members: []string{"cs_fvault2"}, Open: open}
+var Type = volume.Type{Name: "fvault", Members: []string{"cs_fvault2"}, Alone: true, Open: open}
 
 // A Header is what the metadata of a volume says.
 type Header struct {

@@ -2,8 +2,8 @@ package luks
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 )
 
 // An extent is a range of bytes, with what it is for messages.
@@ -41,13 +41,28 @@ func checkExtents(list []extent, from, to int64) error {
 
 // The names of ciphers become words of a table, so they are to have nothing in them that
 // separates words.
-var cipherName = regexp.MustCompile(`^[a-z0-9_:(),-]{1,100}$`)
-
-func plainCipher(s string) bool { return cipherName.MatchString(s) }
+func plainCipher(s string) bool {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("_:(),-", r)
+	}
+	return s != "" && len(s) <= 100 && !strings.ContainsFunc(s, odd)
+}
 
 // nullCipher reports whether a cipher encrypts nothing.
 func nullCipher(s string) bool {
 	return s == "null" || s == "cipher_null" || len(s) > 12 && s[:12] == "cipher_null-"
 }
 
-var uuidForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+// isUUID reports whether a text has the form of a UUID, and can be a part of a name.
+func isUUID(s string) bool {
+	const form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if isHex := strings.IndexByte("0123456789abcdefABCDEF", s[i]) >= 0; isHex != (form[i] == 'x') || !isHex && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}

@@ -40,7 +40,7 @@ func (o *opening) plan() (v, below *volume.Volume) {
 	h := o.header
 	name := "luks-" + h.UUID
 	uuid := fmt.Sprintf("CRYPT-LUKS%d-%s-%s", h.Version, strings.ReplaceAll(h.UUID, "-", ""), name)
-	if !uuidForm.MatchString(h.UUID) {
+	if !isUUID(h.UUID) {
 		name = "luks-" + path.Base(o.data.Name)
 		uuid = fmt.Sprintf("CRYPT-LUKS%d-%s", h.Version, name)
 	}

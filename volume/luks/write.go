@@ -243,7 +243,7 @@ func (w *Writer) format(ctx context.Context, secret []byte, l Layout) error {
 		return fmt.Errorf("a key of %d bytes", l.KeySize)
 	case newHash == nil || newHash().Size() < digestSize:
 		return fmt.Errorf("the hash %q is not known", l.Hash)
-	case !uuidForm.MatchString(l.UUID):
+	case !isUUID(l.UUID):
 		return fmt.Errorf("the UUID %q", l.UUID)
 	case l.SectorSize < 512 || l.SectorSize > 4096 || l.SectorSize&(l.SectorSize-1) != 0 || l.Version == 1 && l.SectorSize != 512:
 		return fmt.Errorf("sectors of %d bytes", l.SectorSize)

@@ -27,7 +27,7 @@ import (
 )
 
 // Type is plain dm-crypt. The Info of its volumes is a [*Header].
-var Type = volume.Type{Name: "plain", Blind: true, Open: open}
+var Type = volume.Type{Name: "plain", Blind: true, Alone: true, Open: open}
 
 func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*volume.Volume {
 	var list []*volume.Volume

@@ -64,7 +64,7 @@ func (t *trial) openCBC(c cascade, keys, sector []byte) (bool, error) {
 	}
 	block := blockSize(c.ciphers[0])
 	chained := append(make([]byte, block, block+len(sector)), sector...)
-	copy(chained, keys)
+	copy(chained[:block], keys)
 	little := c.ciphers[0] == "blowfish"
 	if little {
 		swap(sector)

@@ -24,13 +24,10 @@ func optionsOf(k volume.Key) (o options, mine bool) {
 	if k.Kind != volume.Passphrase {
 		return o, false
 	}
-	named := false
 	for name := range k.Params {
-		named = named || strings.HasPrefix(name, "tcrypt") || strings.HasPrefix(name, "veracrypt")
+		mine = mine || strings.HasPrefix(name, "tcrypt") || strings.HasPrefix(name, "veracrypt")
 	}
-	_, plain := k.Params["plain"]
-	_, cipher := k.Params["cipher"]
-	if !named && (plain || cipher) {
+	if !mine {
 		return o, false
 	}
 	set := func(name string) bool {

@@ -2,20 +2,19 @@
 //
 // It follows "VeraCrypt Volume Format Specification" of the documentation of VeraCrypt,
 // and for what older versions of TrueCrypt did and for the tables of the device mapper, what
-// cryptsetup does (tcrypt in cryptsetup(8)). The volumes have no signature: they are
-// looked for only where a key names the device. These of a key's Params, by the names
-// of crypttab(5), say what is tried:
+// cryptsetup does (tcrypt in cryptsetup(8)). The volumes have no signature, and to try a
+// password takes seconds: they are looked for only where a key says so, by one of these Params
+// with names of crypttab(5):
 //
+//   - "tcrypt": no more than that;
 //   - "tcrypt-hidden": the hidden volume, and not the outer one;
 //   - "tcrypt-system": the header of an encrypted system, on the whole disk;
 //   - "tcrypt-backup": the header's copy at the end of the device;
-//   - "tcrypt-veracrypt" with "no": TrueCrypt alone;
-//   - "veracrypt-pim": the Personal Iterations Multiplier;
-//   - "hash": one of the hash functions, such as "sha512", or "argon2id", which saves
-//     the time of all others.
+//   - "tcrypt-veracrypt": the same as "tcrypt", but with "no", TrueCrypt alone;
+//   - "veracrypt-pim": the Personal Iterations Multiplier.
 //
-// A key with "plain" is not for this package, and neither is one with "cipher", unless one
-// of the above or "tcrypt" is there too. Key files are mixed into a password by [Keyfiles].
+// With "hash" beside it, only one of the hash functions is tried, such as "sha512", or
+// "argon2id". Key files are mixed into a password by [Keyfiles].
 //
 // The hash function Streebog and the cipher Kuznyechik are not there, and neither are the
 // cascades of Blowfish with others. Two modes of TrueCrypt before 4.1 are recognized, but the
@@ -30,7 +29,7 @@ import (
 )
 
 // Type is TrueCrypt and VeraCrypt. The Info of its volumes is a [*Header].
-var Type = volume.Type{Name: "tcrypt", Blind: true, Open: open}
+var Type = volume.Type{Name: "tcrypt", Blind: true, Alone: true, Open: open}
 
 func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*volume.Volume {
 	var list []*volume.Volume

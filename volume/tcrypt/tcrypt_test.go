@@ -65,7 +65,7 @@ func TestImages(t *testing.T) {
 			continue
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			keys := map[string]volume.Key{"DEAD-BABE": keyOf(outerPassword, "hash", f[1])}
+			keys := map[string]volume.Key{"DEAD-BABE": keyOf(outerPassword, "tcrypt", "", "hash", f[1])}
 			if strings.HasSuffix(path, "-hidden") {
 				keys["CAFE-BABE"] = keyOf(hiddenPassword, "hash", f[1], "tcrypt-hidden", "")
 			}
@@ -88,6 +88,9 @@ func TestImages(t *testing.T) {
 						t.Errorf("%s: %q", h.Mode, v.Problems)
 					}
 					continue
+				}
+				if !v.Usable() || len(v.Problems) > 0 {
+					t.Fatalf("not usable: %q", v.Problems)
 				}
 				if len(list) != strings.Count(h.Cipher, "-")+1 || v.Hidden || len(list) > 1 && !list[0].Hidden {
 					t.Errorf("%d volumes for %s", len(list), h.Cipher)
@@ -124,18 +127,18 @@ func TestKeys(t *testing.T) {
 	}
 	for _, name := range []string{"tck_5-sha512-xts-aes", "vck_1-sha512-xts-aes"} {
 		mixed := string(Keyfiles([]byte(outerPassword), file("keyfile1"), file("keyfile2")))
-		list := openImage(t, filepath.Join(dir, name), keyOf(outerPassword, "hash", "sha512"), keyOf(mixed, "hash", "sha512"))
+		list := openImage(t, filepath.Join(dir, name), keyOf(outerPassword, "tcrypt", "", "hash", "sha512"), keyOf(mixed, "tcrypt", "", "hash", "sha512"))
 		if len(list) != 1 || !list[0].Usable() {
 			t.Fatalf("%s: not open: %+v", name, list)
 		}
 		checkFAT(t, list[0], "DEAD-BABE")
 	}
-	list := openImage(t, filepath.Join(dir, "tc_5-sha512-xts-aes"), keyOf(outerPassword, "hash", "sha512", "tcrypt-backup", ""))
+	list := openImage(t, filepath.Join(dir, "tc_5-sha512-xts-aes"), keyOf(outerPassword, "tcrypt", "", "hash", "sha512", "tcrypt-backup", ""))
 	if len(list) != 1 || !list[0].Usable() {
 		t.Fatalf("by the copy: not open: %+v", list)
 	}
 	checkFAT(t, list[0], "DEAD-BABE")
-	list = openImage(t, filepath.Join(dir, "sys_vc_1-sha256-xts-aes"), keyOf(outerPassword, "hash", "sha256", "tcrypt-system", ""))
+	list = openImage(t, filepath.Join(dir, "sys_vc_1-sha256-xts-aes"), keyOf(outerPassword, "tcrypt", "", "hash", "sha256", "tcrypt-system", ""))
 	if len(list) != 1 || !list[0].Usable() || !list[0].Info.(*Header).System {
 		t.Fatalf("system: not open: %+v", list)
 	}
@@ -148,7 +151,8 @@ func TestOptions(t *testing.T) {
 		key  volume.Key
 		mine bool
 	}{
-		{keyOf("x"), true},
+		{keyOf("x"), false},
+		{keyOf("x", "hash", "sha512"), false},
 		{keyOf("x", "tcrypt", ""), true},
 		{keyOf("x", "plain", ""), false},
 		{keyOf("x", "cipher", "aes"), false},
@@ -169,7 +173,7 @@ func TestOptions(t *testing.T) {
 	if list := openImage(t, path, keyOf("x", "plain", "")); len(list) != 0 {
 		t.Errorf("by the key of another kind: %+v", list)
 	}
-	list := openImage(t, path, keyOf("x", "hash", "sha1"), keyOf(strings.Repeat("x", 65), "tcrypt-veracrypt", "no"))
+	list := openImage(t, path, keyOf("x", "tcrypt", "", "hash", "sha1"), keyOf(strings.Repeat("x", 65), "tcrypt-veracrypt", "no"))
 	if len(list) != 1 || list[0].Locked == nil || list[0].Locked.Tried != 2 || list[0].Usable() {
 		t.Errorf("locked: %+v", list)
 	}
@@ -273,7 +277,7 @@ func TestDecryptErrors(t *testing.T) {
 		return fmt.Errorf("cipher: %w", unix.ENOENT)
 	}}
 	m := &volume.Member{R: bytes.NewReader(make([]byte, 1<<18)), Size: 1 << 18}
-	o, _ := optionsOf(keyOf("x", "hash", "sha1"))
+	o, _ := optionsOf(keyOf("x", "tcrypt", "", "hash", "sha1"))
 	if h, err := find(context.Background(), m, env, []byte("x"), o); h != nil || err != nil {
 		t.Errorf("%+v, %v", h, err)
 	}

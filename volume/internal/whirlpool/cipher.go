@@ -3,6 +3,7 @@ package whirlpool
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync"
 )
 
 const rounds = 10
@@ -17,7 +18,29 @@ var (
 
 const polynomial = 0x11d
 
-var sbox = func() (s [256]byte) {
+type tableSet struct {
+	// mixed has for each byte what becomes of it in the first column: substituted and
+	// multiplied by a row of the matrix. In another column the result is only rotated.
+	mixed     [256]uint64
+	constants [rounds]uint64
+}
+
+// tables are made from those when they are needed first: few programs do.
+var tables = sync.OnceValue(func() *tableSet {
+	t := &tableSet{}
+	sbox := substitution()
+	for x := range t.mixed {
+		for _, c := range matrix {
+			t.mixed[x] = t.mixed[x]<<8 | uint64(multiply(sbox[x], c))
+		}
+	}
+	for r := range t.constants {
+		t.constants[r] = binary.BigEndian.Uint64(sbox[8*r:])
+	}
+	return t
+})
+
+func substitution() (s [256]byte) {
 	var inverse [16]byte
 	for i, e := range boxE {
 		inverse[e] = byte(i)
@@ -28,25 +51,7 @@ var sbox = func() (s [256]byte) {
 		s[x] = boxE[hi^r]<<4 | inverse[lo^r]
 	}
 	return s
-}()
-
-// mixed has for each byte what becomes of it in the first column: substituted and multiplied
-// by a row of the matrix. In another column the result is only rotated.
-var mixed = func() (t [256]uint64) {
-	for x := range t {
-		for _, c := range matrix {
-			t[x] = t[x]<<8 | uint64(multiply(sbox[x], c))
-		}
-	}
-	return t
-}()
-
-var constants = func() (c [rounds]uint64) {
-	for r := range c {
-		c[r] = binary.BigEndian.Uint64(sbox[8*r:])
-	}
-	return c
-}()
+}
 
 func multiply(a, b byte) byte {
 	var product uint16
@@ -62,12 +67,12 @@ func multiply(a, b byte) byte {
 }
 
 // round substitutes each byte, moves column j down by j rows, and mixes the rows.
-func round(in *[8]uint64) (out [8]uint64) {
+func (t *tableSet) round(in *[8]uint64) (out [8]uint64) {
 	for i := range out {
 		var row uint64
 		for j := range 8 {
 			b := byte(in[(i-j)&7] >> (56 - 8*j))
-			row ^= bits.RotateLeft64(mixed[b], -8*j)
+			row ^= bits.RotateLeft64(t.mixed[b], -8*j)
 		}
 		out[i] = row
 	}
@@ -77,16 +82,17 @@ func round(in *[8]uint64) (out [8]uint64) {
 // compress is the construction of Miyaguchi and Preneel over the cipher W, whose key is the
 // state.
 func (d *digest) compress(block []byte) {
+	t := tables()
 	key, text := d.state, [8]uint64{}
 	for i := range text {
 		word := binary.BigEndian.Uint64(block[8*i:])
 		text[i] = word ^ key[i]
 		d.state[i] ^= word
 	}
-	for _, c := range constants {
-		key = round(&key)
+	for _, c := range t.constants {
+		key = t.round(&key)
 		key[0] ^= c
-		text = round(&text)
+		text = t.round(&text)
 		for i := range text {
 			text[i] ^= key[i]
 		}

@@ -1,0 +1,187 @@
+package unboot_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/rig"
+	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/tcrypt"
+)
+
+// cryptsetupImages unpacks an archive of cryptsetup's tests.
+func cryptsetupImages(t *testing.T, archive string) string {
+	t.Helper()
+	testimg.Need(t, "tar", "xz")
+	dir := t.TempDir()
+	testimg.MustRun(t, "tar", "-xf", testimg.Source(t, "cryptsetup"), "-C", dir, "--strip-components=2", "--wildcards", "*/tests/"+archive+".tar.xz")
+	testimg.MustRun(t, "tar", "-xf", filepath.Join(dir, archive+".tar.xz"), "-C", dir)
+	return filepath.Join(dir, archive)
+}
+
+func phrase(secret string, params ...string) volume.Key {
+	k := volume.Key{Kind: volume.Passphrase, Secret: []byte(secret), Params: map[string]string{}}
+	for i := 0; i+1 < len(params); i += 2 {
+		k.Params[params[i]] = params[i+1]
+	}
+	return k
+}
+
+// encryptedDisk returns the image's disk as it is now.
+func encryptedDisk(t *testing.T, img *unboot.Image) *unboot.Device {
+	t.Helper()
+	d, err := img.Device("/dev/sda")
+	rig.Check(t, "device", err)
+	return d
+}
+
+// uuidOpened returns the UUID of the file system in what a key opens on the disk, or says
+// what is wrong with it.
+func uuidOpened(t *testing.T, image string, key volume.Key) string {
+	t.Helper()
+	unchanged := rig.Unchanged(t, image)
+	img := open(t, image)
+	err := img.Unlock(encryptedDisk(t, img), key)
+	uuid := ""
+	for _, d := range encryptedDisk(t, img).Children() {
+		if d.Content != nil {
+			uuid = d.Content.UUID
+		}
+	}
+	if err != nil && uuid == "" {
+		uuid = err.Error()
+	}
+	for _, v := range img.Inactive() {
+		uuid += strings.Join(v.Problems, "; ")
+		if v.Err != nil {
+			uuid += v.Err.Error()
+		}
+	}
+	img.Close()
+	unchanged()
+	return uuid
+}
+
+// TestTrueCrypt opens all of cryptsetup's images through the kernel, with what its test
+// expects of them. What cannot be opened is what the kernel lacks.
+func TestTrueCrypt(t *testing.T) {
+	dir := cryptsetupImages(t, "tcrypt-images")
+	images, err := filepath.Glob(dir + "/[tv]c*_*")
+	rig.Check(t, "glob", err)
+	if len(images) < 60 {
+		t.Fatalf("%d images", len(images))
+	}
+	var files [][]byte
+	for _, name := range []string{"keyfile1", "keyfile2"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		rig.Check(t, "key file", err)
+		files = append(files, b)
+	}
+	for _, image := range images {
+		name := filepath.Base(image)
+		t.Run(name, func(t *testing.T) {
+			f := strings.SplitN(strings.TrimSuffix(name, "-hidden"), "-", 4)
+			if f[0][0] == 'v' && testing.Short() {
+				t.Skip("half a million iterations")
+			}
+			password, pim, veraCrypt := "aaaaaaaaaaaa", "", ""
+			switch {
+			case f[0][0] == 't':
+				veraCrypt = "no"
+			case strings.Contains(f[0], "_nopw"):
+				password = ""
+			case strings.Contains(f[0], "_pw72"):
+				password += "bbbbbbbbbbbbccccccccccccddddddddddddeeeeeeeeeeeeffffffffffff"
+			case strings.HasPrefix(f[0], "vcpim"):
+				pim = "1234"
+			}
+			if strings.Contains(f[0], "ck_") {
+				password = string(tcrypt.Keyfiles([]byte(password), files...))
+			}
+			got := uuidOpened(t, image, phrase(password, "tcrypt-veracrypt", veraCrypt, "hash", f[1], "veracrypt-pim", pim))
+			switch {
+			case got == "DEAD-BABE":
+			case f[2] == "cbc" && strings.Contains(got, "in a mode of TrueCrypt 4 that the kernel does not have"):
+			case strings.Contains(name, "kuznyechik") || strings.Contains(name, "stribog") || strings.Contains(name, "aes-blowfish"):
+				t.Skip(got)
+			default:
+				t.Error(got)
+			}
+			if strings.HasSuffix(name, "-hidden") && !strings.Contains(got, "TrueCrypt 4") {
+				if got := uuidOpened(t, image, phrase("bbbbbbbbbbbb", "tcrypt-hidden", "", "hash", f[1])); got != "CAFE-BABE" {
+					t.Errorf("hidden: %s", got)
+				}
+			}
+		})
+	}
+}
+
+// TestBitLocker opens cryptsetup's images through the kernel.
+func TestBitLocker(t *testing.T) {
+	dir := cryptsetupImages(t, "bitlk-images")
+	conf, err := os.ReadFile(dir + "/images.conf")
+	rig.Check(t, "images.conf", err)
+	n := 0
+	for section := range strings.SplitSeq(string(conf), "[") {
+		field := map[string]string{}
+		for line := range strings.Lines(section) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			field[key] = value
+		}
+		name, _, _ := strings.Cut(section, "]")
+		if field["PW"] == "" || field["SHA256SUM"] == "" {
+			continue
+		}
+		n++
+		t.Run(name, func(t *testing.T) {
+			if got := uuidOpened(t, filepath.Join(dir, name+".img"), phrase(field["PW"])); got != field["UUID"] {
+				t.Errorf("%s, not %s", got, field["UUID"])
+			}
+		})
+	}
+	if n < 10 {
+		t.Errorf("%d images", n)
+	}
+}
+
+// TestFileVault opens cryptsetup's image through the kernel.
+func TestFileVault(t *testing.T) {
+	image := filepath.Join(cryptsetupImages(t, "fvault2-images"), "small")
+	if got := uuidOpened(t, image, phrase("heslo123")); got != "de124d8a-2164-394e-924f-8e28db0a09cb" {
+		t.Error(got)
+	}
+}
+
+// TestPlain writes through plain dm-crypt, and reads it again by the same key. Another key
+// opens it too, and shows nothing.
+func TestPlain(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "plain.img")
+	rig.Check(t, "image", os.WriteFile(image, make([]byte, 1<<20), 0o600))
+	key := func(secret string) volume.Key {
+		return phrase(secret, "cipher", "aes-xts-plain64", "size", "512", "hash", "sha512", "offset", "8")
+	}
+	fs, err := os.ReadFile(testimg.FS(t, "vfat", testimg.Options{}))
+	rig.Check(t, "file system", err)
+	img := open(t, image, unboot.Writable())
+	rig.Check(t, "unlock", img.Unlock(encryptedDisk(t, img), key("secret")))
+	list := encryptedDisk(t, img).Children()
+	if len(list) != 1 || list[0].Kind != "crypt" || list[0].Size != 1<<20-8*512 {
+		t.Fatalf("%+v", list)
+	}
+	f, err := list[0].Open(os.O_WRONLY)
+	rig.Check(t, "open", err)
+	_, err = f.WriteAt(fs[:512<<10], 0)
+	rig.Check(t, "write", err)
+	rig.Check(t, "close", f.Close())
+	rig.Check(t, "close", img.Close())
+	if got := uuidOpened(t, image, key("secret")); len(got) != 9 {
+		t.Errorf("read again: %s", got)
+	}
+	if got := uuidOpened(t, image, key("another")); got != "" {
+		t.Errorf("by another key: %s", got)
+	}
+}
