@@ -139,3 +139,25 @@ func TestArraysWritten(t *testing.T) {
 		t.Errorf("%d arrays cannot be used, and two cannot do without a disk", n)
 	}
 }
+
+// TestForceDirty opens a RAID 5 that was being written to when it stopped, without one disk.
+func TestForceDirty(t *testing.T) {
+	paths := testvol.Unpack(t, "md-dirty")[:2]
+	for _, p := range paths {
+		defer rig.Unchanged(t, p)()
+	}
+	img := openDisks(t, paths)
+	if list := img.Inactive(); len(list) != 1 || !strings.Contains(strings.Join(list[0].Problems, " "), "by force") {
+		t.Errorf("inactive: %+v", list)
+	}
+	if err := img.Close(); err != nil {
+		t.Error(err)
+	}
+	img = openDisks(t, paths, unboot.ForceDirty())
+	got := arrayFiles(t, img)
+	for _, c := range testvol.Contents(t, "md-dirty") {
+		if got[c.Hello] != c.SHA256 {
+			t.Errorf("%s has the hash %q, and should have %s", c.Node, got[c.Hello], c.SHA256)
+		}
+	}
+}

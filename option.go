@@ -27,6 +27,7 @@ type config struct {
 	allow        func(disk.Reference) error
 	keys         []keySource
 	unbounded    bool
+	dirty        bool
 }
 
 // A diskSource is a disk before it is opened: a host path or a device.

@@ -3,7 +3,9 @@
 // Documentation/admin-guide/md.rst describes.
 //
 // Nothing is repaired: an array is neither resynced nor rebuilt while it is used, and as long
-// as nothing is written to it, nothing is written to its members, not even superblocks.
+// as nothing is written to it, nothing is written to its members, not even superblocks. What
+// the kernel cannot be kept from is to write bitmaps, partial parity logs and journals when it
+// starts an array that has one: on disks that must not change, those need an overlay.
 package md
 
 import (

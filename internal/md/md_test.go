@@ -339,7 +339,7 @@ func TestNothingWritten(t *testing.T) {
 }
 
 // unchanged is rig.Unchanged. The superblock of a bitmap is written when an array is
-// assembled, even if it is read-only, but with what it has had before.
+// assembled, even if it is read-only; that of a blank one has what it has had before.
 func unchanged(t *testing.T, path string, bitmap bool) func() {
 	if !bitmap {
 		return rig.Unchanged(t, path)

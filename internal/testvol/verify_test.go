@@ -18,7 +18,7 @@ func TestVerify(t *testing.T) {
 	reports := Verify(t,
 		Set{Name: "linear", Disks: Writable(t, "lvm-linear")},
 		Set{Name: "broken", Disks: broken},
-		Set{Name: "deep", Disks: Writable(t, "md-luks-lvm"), Keys: map[string]string{"/dev/md/deep": "secret"}})
+		Set{Name: "deep", Disks: Writable(t, "stack-md-luks-lvm"), Keys: map[string]string{"/dev/md/deep": "secret"}})
 	good := reports["linear"]
 	for _, c := range Contents(t, "lvm-linear") {
 		v := good.Volume("/dev/mapper/vg0-" + filepath.Base(c.Node))
@@ -32,7 +32,7 @@ func TestVerify(t *testing.T) {
 	if v := reports["broken"].Volume("/dev/mapper/vg0-root"); v != nil && v.Mounted && v.Fsck == "0" {
 		t.Errorf("nothing wrong was found in what is broken: %+v", v)
 	}
-	deep := Contents(t, "md-luks-lvm")[0]
+	deep := Contents(t, "stack-md-luks-lvm")[0]
 	if v := reports["deep"].Volume("/dev/mapper/vg-root"); v == nil || !v.Mounted || v.Files["data"] != deep.SHA256 {
 		t.Errorf("%+v\n%s", v, reports["deep"].Record["lsblk.json"])
 	}

@@ -77,12 +77,14 @@ btrfs_single() {
 #disks bcache 2 32M
 # Dirty data is in the cache, which is the second disk.
 bcache() {
-	try make-bcache -q -B "${D[0]}" -C "${D[1]}" --bucket 64k --writeback
+	try make-bcache -B "${D[0]}" -C "${D[1]}" --bucket 64k --writeback
 	udevadm settle
 	local d
 	for d in "${D[@]}"; do echo "$d" >/sys/fs/bcache/register 2>/dev/null; done
 	udevadm settle
 	sleep 1
+	bcache-super-show "${D[1]}" | sed -n 's/^cset.uuid[ \t]*//p' >/sys/block/bcache0/bcache/attach
+	cat /sys/block/bcache0/bcache/state
 	echo 0 >/sys/block/bcache0/bcache/writeback_running
 	fill /dev/bcache0 /dev/bcache0
 	record

@@ -5,7 +5,7 @@
 # it happens to find them, which is not the order of the command line.
 export PATH=/usr/sbin:/sbin:/usr/bin:/bin LC_ALL=C
 REC=/tmp/rec
-LINES=20000 # of a file "data": some 500 KB, so that it spans several stripes
+LINES=20000 # of a file "data": some 500 KB, so that it spans several stripes. Each script sets it
 mkdir -p $REC /tmp/m
 
 modprobe -a dm-mod dm-raid raid456 raid10 raid1 raid0 linear dm-integrity dm-cache dm-cache-smq \
@@ -142,7 +142,10 @@ content() {
 	local fs hello size sum
 	fs=$(stat -f -c %T /tmp/m) hello=$(cat /tmp/m/hello.txt) size=$(stat -c %s /tmp/m/data)
 	sum=$(sha256sum </tmp/m/data)
-	[ "$fs" != ext2/ext3 ] || fs=ext4
+	case $fs in
+	ext2/ext3) fs=ext4 ;;
+	msdos) fs=vfat ;;
+	esac
 	[ ! -e "$R/content.txt" ] || sed -i "\\,^$1\t,d" "$R/content.txt"
 	printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$fs" "$hello" "$size" "${sum%% *}" >>"$R/content.txt"
 }

@@ -1,5 +1,6 @@
 # Fixtures of LVM2. A line "#disks NAME COUNT SIZE" says what disks one needs.
 L="lvcreate -q -y -Wn"
+LINES=20000
 
 #disks lvm-linear 2 48M
 # Two disks with GPT; "span" lies on both in two segments, "root" has a hole before it.
@@ -39,6 +40,7 @@ lvm_names() {
 
 #disks lvm-raid 5 80M
 lvm_raid() {
+	local LINES=8000
 	try vgcreate -q -s 512k vgr "${D[@]}"
 	try $L -L 6M --type striped -i 3 -I 32k -n striped vgr
 	try $L -L 6M --type mirror -m 1 --mirrorlog core -n mirror vgr
@@ -127,7 +129,7 @@ lvm_thin() {
 	try vgcreate -q -s 1M vgt "${D[0]}"
 	try lvcreate -q -y --type thin-pool -L 32M --poolmetadatasize 2M -c 64k -n pool vgt
 	try $L -V 100M --thinpool pool -n thin vgt
-	LINES=8000
+	local LINES=8000
 	fill /dev/vgt/thin /dev/vgt/thin
 	try lvcreate -q -y -s -kn -n snap vgt/thin
 	try mount /dev/vgt/thin /tmp/m && echo later >/tmp/m/later.txt && try umount /tmp/m

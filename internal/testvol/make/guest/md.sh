@@ -1,4 +1,5 @@
 # Fixtures of MD. See lvm.sh.
+LINES=20000
 M="mdadm --create --run --quiet --homehost=fixture.example"
 
 # parts SIZE COUNT DISK...: a GPT with that many partitions for arrays on each disk.
