@@ -214,6 +214,30 @@ func TestLVMForLVM(t *testing.T) {
 	}
 }
 
+// TestLVMCopies gives two copies of a disk together: nobody could say which of them is the
+// right one.
+func TestLVMCopies(t *testing.T) {
+	paths := append(testvol.Unpack(t, "lvm-names"), testvol.Writable(t, "lvm-names")...)
+	img := openDisks(t, paths)
+	for _, d := range img.Devices() {
+		if d.Kind == "lvm" {
+			t.Errorf("%s is open", d.Name)
+		}
+		if len(d.Problems) == 0 || !strings.Contains(d.Problems[0], "2 devices have the UUID") {
+			t.Errorf("%s: %q", d.Name, d.Problems)
+		}
+	}
+	inactive := img.Inactive()
+	if len(inactive) != 3 {
+		t.Errorf("%d volumes are not open", len(inactive))
+	}
+	for _, v := range inactive {
+		if len(v.Problems) == 0 || !strings.Contains(v.Problems[0], "is there 2 times (/dev/sda, /dev/sdb)") {
+			t.Errorf("%s: %q", v.Name, v.Problems)
+		}
+	}
+}
+
 // Images of other projects: a disk in the VHDX format and a thin pool.
 func TestLVMOfOthers(t *testing.T) {
 	packed := "../shared/cases/files/LTRData.DiscUtils-lvm2.vhdx.xz"

@@ -2,6 +2,7 @@ package unboot_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -97,6 +98,32 @@ func TestReceiveConfined(t *testing.T) {
 	}
 	if names, err := f.ReadDir("in"); err != nil || len(names) != 1 {
 		t.Errorf("%v, %v", names, err)
+	}
+}
+
+// TestSendKilled ends the kernel while a stream comes out of it.
+func TestSendKilled(t *testing.T) {
+	image := hostBtrfs(t, "btrfs subvolume create v >/dev/null; head -c 5000000 /dev/urandom >v/f; btrfs property set v ro true")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	img, err := unboot.Open(ctx, image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	f, err := img.MountAuto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.SendSubvolume(writerFunc(func(p []byte) (int, error) {
+		cancel()
+		for img.Kernel().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		return len(p), nil
+	}), "v", unboot.SendOptions{})
+	if err == nil {
+		t.Error("a whole stream")
 	}
 }
 

@@ -39,7 +39,7 @@ const pipeSize = 1 << 20
 // SendSubvolume writes a read-only subvolume as the stream that btrfs-send(8) makes of it,
 // for [FS.ReceiveSubvolume] or btrfs-receive(8). Other subvolumes in it are not sent. The
 // error wraps [ErrNotReadOnly] for one that can be written to, and is that of w if w returns
-// one. With the option [Clock], which lets the kernel do one thing at a time only, it wraps
+// one. The tree cannot be unmounted before it is done. With the option [Clock], which lets the kernel do one thing at a time only, it wraps
 // errors.ErrUnsupported.
 func (f *FS) SendSubvolume(w io.Writer, name string, o SendOptions) error {
 	if f.t.img.oneWorker {

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/part"
@@ -221,6 +224,42 @@ func TestReports(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPvck compares the text with what pvck finds on the disks, also where it goes round in its
+// ring, and on the disks of other projects.
+func TestPvck(t *testing.T) {
+	testimg.NeedRoot(t) // for its lock
+	testimg.Need(t, "pvck", "xz")
+	disks := map[string]string{}
+	for _, name := range []string{"lvm-ring", "lvm-names", "lvm-raid", "lvm-thin", "lvm-foreign"} {
+		disks[name] = testvol.Unpack(t, name)[0]
+	}
+	others, _ := filepath.Glob("../../../shared/cases/files/fox-it.dissect.volume-lvm-*.xz")
+	for _, packed := range others {
+		name := filepath.Base(packed)
+		disks[name] = filepath.Join(t.TempDir(), "disk")
+		testimg.MustRun(t, "sh", "-c", "xz -dc "+packed+" >"+disks[name])
+	}
+	for name, path := range disks {
+		out, err := exec.Command("pvck", "--config", "global{locking_type=0} devices{use_devicesfile=0}", "--dump", "metadata", path).Output()
+		if err != nil {
+			t.Errorf("%s: pvck: %v", name, err)
+			continue
+		}
+		_, text, _ := strings.Cut(string(out), "---\n")
+		text, _, _ = strings.Cut(text, "\n  ---")
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, _ := f.Stat()
+		l := Read(context.Background(), []*volume.Member{{R: f, Size: st.Size(), Name: name}})
+		f.Close()
+		if len(l.VGs) != 1 || strings.TrimSpace(strings.TrimRight(l.VGs[0].Text, "\x00")) != strings.TrimSpace(text) {
+			t.Errorf("%s: %d groups, and not the text of %d bytes", name, len(l.VGs), len(text))
+		}
 	}
 }
 

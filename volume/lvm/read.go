@@ -23,7 +23,7 @@ type Layout struct {
 // Read reads the metadata of all members. What is wrong with it is in the Problems of the
 // physical volumes and groups.
 func Read(ctx context.Context, members []*volume.Member) *Layout {
-	r := &reader{ctx: ctx, texts: map[location]*copyOf{}, bytes: maxTexts, nodes: maxNodes}
+	r := &reader{texts: map[location]*copyOf{}, bytes: maxTexts, nodes: maxNodes}
 	var found []*found
 	for _, m := range members {
 		if ctx.Err() != nil {
@@ -38,7 +38,6 @@ func Read(ctx context.Context, members []*volume.Member) *Layout {
 
 // A reader reads the members one by one.
 type reader struct {
-	ctx   context.Context
 	texts map[location]*copyOf // by size and checksum: a copy is not read again
 	bytes int64
 	nodes int
