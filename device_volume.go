@@ -12,6 +12,7 @@ import (
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
 	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/super"
 	"github.com/unboot/unboot/volume/tcrypt"
 	"github.com/unboot/unboot/volume/verity"
 )
@@ -27,6 +28,7 @@ var volumeTypes = []*volume.Type{
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
+	&super.Type,
 	&tcrypt.Type,
 	&plain.Type,
 	&luks.Detached,
