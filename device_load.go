@@ -55,11 +55,8 @@ func (a *assembly) number(b volume.Base) string { return a.numbers[b] }
 
 // create makes a device of the device mapper.
 func (a *assembly) create(l *loaded) error {
-	if a.control == nil {
-		var err error
-		if a.control, err = dm.Open(a.img.k); err != nil {
-			return err
-		}
+	if err := a.openControl(); err != nil {
+		return err
 	}
 	v := l.plan
 	d, err := a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
@@ -69,6 +66,14 @@ func (a *assembly) create(l *loaded) error {
 	wipeKeys(v)
 	l.name, l.node, l.number = v.Name, d.Node(), d.Numbers()
 	return nil
+}
+
+// openControl opens the device mapper, if that was not done.
+func (a *assembly) openControl() (err error) {
+	if a.control == nil {
+		a.control, err = dm.Open(a.img.k)
+	}
+	return err
 }
 
 // highestArray is the first number that mdadm(8) gives to an array which asks for none. It
@@ -102,6 +107,9 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
 		if v.Array != nil {
 			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
+		}
+		if err := a.openControl(); err != nil {
+			return err
 		}
 		if err := a.control.Reload(v.Name, v.ReadOnly, v.Table, a.number); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/volume"
 )
 
 // MountAuto mounts what the user most likely means: the only file system of the
@@ -57,11 +58,17 @@ func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
 func (img *Image) locked() error {
 	var errs []error
 	for _, d := range img.found.Load().devices {
-		if d.Locked != nil {
+		if d.Locked != nil && d.isHidden() {
 			errs = append(errs, &LockedError{d.Name, d.Locked})
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isHidden reports whether what is on a locked device cannot be read. A root hash only proves
+// that it has not been changed.
+func (d *Device) isHidden() bool {
+	return !slices.ContainsFunc(d.Locked.Slots, func(s volume.KeySlot) bool { return s.Kind == volume.RootHash })
 }
 
 // mountOS is MountOS with the devices to look at. The Inspection is to be closed.
