@@ -231,7 +231,7 @@ func (a *assembly) settled(v *volume.Volume) bool {
 // plan asks a kind for its volumes.
 func (a *assembly) plan(k *kindState) {
 	k.fresh = false
-	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty}
+	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty, ReadOnly: !a.img.writable}
 	if len(a.img.keys) > 0 {
 		env.Keys = keyring{a}
 	}

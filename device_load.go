@@ -174,7 +174,9 @@ func (img *Image) remove(l *loaded) error {
 	}
 	for _, link := range l.links {
 		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
-		img.k.Unlinkat(unix.AT_FDCWD, path.Dir(link), unix.AT_REMOVEDIR)
+		for dir := path.Dir(link); dir != "/dev"; dir = path.Dir(dir) {
+			img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
+		}
 	}
 	img.loaded = slices.DeleteFunc(img.loaded, func(o *loaded) bool { return o == l })
 	return nil
@@ -201,11 +203,10 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		if name == node {
 			continue
 		}
-		if path.Clean(name) != name || !strings.HasPrefix(name, "/dev/") || strings.Count(name, "/") > 3 {
+		if path.Clean(name) != name || !strings.HasPrefix(name, "/dev/") || strings.Count(name, "/") > 4 {
 			continue
 		}
-		dir := path.Dir(name)
-		if err := img.k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := img.mkdirs(path.Dir(name)); err != nil {
 			continue
 		}
 		if err := img.k.Symlinkat(node, unix.AT_FDCWD, name); err == nil {
@@ -216,4 +217,18 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		links = []string{node}
 	}
 	return links
+}
+
+// mkdirs makes a folder below /dev, and those that it lies in.
+func (img *Image) mkdirs(dir string) error {
+	if dir == "/dev" {
+		return nil
+	}
+	if err := img.mkdirs(path.Dir(dir)); err != nil {
+		return err
+	}
+	if err := img.k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
 }

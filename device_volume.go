@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/bcache"
 	"github.com/unboot/unboot/volume/bitlocker"
 	"github.com/unboot/unboot/volume/fvault"
 	"github.com/unboot/unboot/volume/integrity"
@@ -22,6 +23,7 @@ import (
 var volumeTypes = []*volume.Type{
 	&md.Type,
 	&ldm.Type,
+	&bcache.Type,
 	&luks.Type,
 	&bitlocker.Type,
 	&fvault.Type,
