@@ -30,7 +30,8 @@ type assembly struct {
 	scans    map[string]*scan            // of disks to which nothing was written through the kernel
 	level    map[*Device]int
 	files    []*File
-	loaded   []*loaded // in the order in which they were needed
+	loaded   []*loaded                 // in the order in which they were needed
+	owners   map[string]*volume.Volume // by what identifies a volume
 	shown    map[*volume.Volume]*Device
 	shownAs  map[*loaded]*Device
 	failed   map[*volume.Volume]error
@@ -59,7 +60,7 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan) {
 		devices: map[*volume.Member]*Device{}, numbers: map[volume.Base]string{}, level: map[*Device]int{},
 		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
 		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
-		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{},
+		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{}, owners: map[string]*volume.Volume{},
 	}
 	for _, s := range found {
 		if s.dev != nil {
@@ -296,6 +297,7 @@ func (a *assembly) setUp(v *volume.Volume) {
 	err := a.mayAdd(v)
 	var l *loaded
 	if err == nil {
+		a.distinguish(v)
 		l, err = a.load(v)
 	}
 	if err != nil {

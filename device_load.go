@@ -18,6 +18,10 @@ import (
 // load has the kernel have a volume. One that it has already stays as it is, or gets its
 // new table.
 func (a *assembly) load(v *volume.Volume) (*loaded, error) {
+	if o := a.twin(v); o != nil {
+		return nil, fmt.Errorf("%s has the same name or UUID: %w", a.describe(o), unix.EEXIST)
+	}
+	a.owners[volumeKey(v)] = v
 	table := a.table(v)
 	if l := a.img.loadedAs(v); l != nil {
 		return l, a.reload(l, v, table)
