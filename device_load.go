@@ -26,6 +26,9 @@ func (a *assembly) load(v *volume.Volume) (*loaded, error) {
 	if l := a.img.loadedAs(v); l != nil {
 		return l, a.reload(l, v, table)
 	}
+	if err := a.img.threadsLeft(); err != nil {
+		return nil, err
+	}
 	l := &loaded{plan: v, table: table}
 	create := a.create
 	if v.Array != nil {

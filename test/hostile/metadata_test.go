@@ -269,7 +269,7 @@ func changeLVM(rng *rand.Rand, d *patched) string {
 	}
 	if rng.IntN(8) == 0 {
 		what := changeBytes(rng, head[24:72])
-		le.PutUint32(head, crcLVM(head[4:]))
+		le.PutUint32(head, testvol.LVMChecksum(head[4:]))
 		d.patches[area] = head
 		return "header of the area: " + what
 	}
@@ -282,17 +282,11 @@ func changeLVM(rng *rand.Rand, d *patched) string {
 	}
 	b := append([]byte(text), 0)
 	le.PutUint64(head[48:], uint64(len(b)))
-	le.PutUint32(head[56:], crcLVM(b))
-	le.PutUint32(head, crcLVM(head[4:]))
+	le.PutUint32(head[56:], testvol.LVMChecksum(b))
+	le.PutUint32(head, testvol.LVMChecksum(head[4:]))
 	d.patches[area] = head
 	d.patches[area+off] = b
 	return what
-}
-
-// crcLVM is LVM's checksum: CRC-32 that begins with another value, and is not inverted.
-func crcLVM(b []byte) uint32 {
-	const initial = 0xf597a6cf
-	return ^crc32.Update(^uint32(initial), crc32.IEEETable, b)
 }
 
 // changeText changes one thing of a text of LVM's: a number, a word, a line, a section.
