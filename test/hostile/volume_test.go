@@ -155,7 +155,7 @@ func (o *ordeal) open(disks ...*patched) error {
 }
 
 // volumeMutations is how many each kind gets in the normal suite.
-const volumeMutations = 12
+const volumeMutations = 6
 
 // TestVolumeMutations breaks the metadata of volumes of each kind again and again, with
 // checksums that fit: parsers see what they would otherwise refuse early.
