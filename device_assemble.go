@@ -45,10 +45,25 @@ type kindState struct {
 	beside  map[*Device]*volume.Member // the other devices, if the kind wants them
 	fresh   bool                       // there are members that Open has not seen
 	plans   []*volume.Volume
+	off     map[*volume.Volume]bool // what isOff has found out about the plans
 }
 
 // openedMember says which volumes were opened on a member of a kind that opens each alone.
 type openedMember struct{ kind, device, uuid string }
+
+// opened returns by what the volumes are known that the kind has opened on a device.
+func (k *kindState) opened(d *Device) openedMember {
+	key := openedMember{kind: k.Name, device: d.Name}
+	if d.Content != nil {
+		key.uuid = d.Content.UUID
+	}
+	return key
+}
+
+// hasOpened reports whether a volume of a kind is open on a device.
+func (img *Image) hasOpened(k *kindState, d *Device) bool {
+	return slices.ContainsFunc(img.opened[k.opened(d)], (*volume.Volume).Usable)
+}
 
 // addVolumes adds the volumes to a graph that has the disks and their partitions.
 //
@@ -110,7 +125,7 @@ func (a *assembly) belongs(d *Device, k *kindState) bool {
 	c := d.Content
 	switch {
 	case c == nil && k.Blind:
-		return d.Size >= minBlind && len(a.g.children[d]) == 0 && a.img.hasKey(d)
+		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.img.hasKey(d))
 	case c == nil || !slices.Contains(k.Members, c.Type):
 		return false
 	}
@@ -210,7 +225,7 @@ func (a *assembly) step(last bool) bool {
 		}
 		did := false
 		for _, v := range k.plans {
-			if a.settled(v) || !last && len(v.Problems) > 0 {
+			if a.settled(v) || a.isOff(k, v) || !last && len(v.Problems) > 0 {
 				continue
 			}
 			did = true
@@ -230,7 +245,7 @@ func (a *assembly) settled(v *volume.Volume) bool {
 
 // plan asks a kind for its volumes.
 func (a *assembly) plan(k *kindState) {
-	k.fresh = false
+	k.fresh, k.off = false, map[*volume.Volume]bool{}
 	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty}
 	if len(a.img.keys) > 0 {
 		env.Keys = keyring{a}
@@ -245,13 +260,16 @@ func (a *assembly) plan(k *kindState) {
 	}
 	for _, m := range k.members {
 		d := a.devices[m]
-		key := openedMember{kind: k.Name, device: d.Name}
-		if d.Content != nil {
-			key.uuid = d.Content.UUID
-		}
+		key := k.opened(d)
 		plans, ok := a.img.opened[key]
 		if !ok {
-			plans = k.Open(a.ctx, append([]*volume.Member{m}, a.beside(k)...), env)
+			how := a.img.mappings[d.Name]
+			env := *env
+			if how.closed {
+				env.Keys = nil
+			}
+			plans = k.Open(a.ctx, append([]*volume.Member{m}, a.beside(k)...), &env)
+			how.apply(plans)
 			a.img.opened[key] = plans
 		}
 		for _, v := range plans {

@@ -4,6 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/volume"
 )
@@ -60,15 +65,36 @@ func UnboundedKeys() Option {
 // keySource is a function that was given to Keys.
 type keySource = func(d *Device, try int) (volume.Key, error)
 
+// An UnlockOption of [Image.Unlock].
+type UnlockOption func(*mapping)
+
+// MapName names the volume: it is /dev/mapper/NAME, as `cryptsetup open` has it, until it is
+// deactivated.
+func MapName(name string) UnlockOption { return func(m *mapping) { m.name = name } }
+
+// MapReadOnly makes the volume one that is not written to, even if the image can be.
+func MapReadOnly() UnlockOption { return func(m *mapping) { m.readOnly = true } }
+
 // Unlock opens the encrypted volume on a device by a key, and finds what is in it, as
-// [Image.Rescan] does. The key is wiped. The error is a *[LockedError] if it does not fit.
-func (img *Image) Unlock(d *Device, key volume.Key) error {
+// [Image.Rescan] does. The key is wiped. The error is a *[LockedError] if it does not fit, and
+// wraps EBUSY if the volume is open already, and EEXIST if another one has the name.
+func (img *Image) Unlock(d *Device, key volume.Key, opts ...UnlockOption) error {
+	defer key.Wipe()
+	how := mapping{}
+	for _, o := range opts {
+		o(&how)
+	}
+	if err := img.mayMap(d, how); err != nil {
+		return err
+	}
 	img.mountMu.Lock()
-	all := img.keys
+	all, was := img.keys, img.mappings[d.Name]
 	img.keys = []keySource{func(o *Device, try int) (volume.Key, error) {
 		if try > 0 || o.Name != d.Name {
 			return volume.Key{}, ErrNoKey
 		}
+		key := key
+		key.Secret = slices.Clone(key.Secret) // it is asked for by each kind that may be there
 		return key, nil
 	}}
 	for k := range img.opened {
@@ -76,26 +102,71 @@ func (img *Image) Unlock(d *Device, key volume.Key) error {
 			delete(img.opened, k)
 		}
 	}
+	for v, below := range img.off {
+		if below == d.Name {
+			delete(img.off, v)
+		}
+	}
+	img.mappings[d.Name] = how
 	img.mountMu.Unlock()
 	err := img.Rescan()
+	if err == nil {
+		err = img.unlocked(d)
+	}
 	img.mountMu.Lock()
 	img.keys = all
+	if err != nil {
+		img.mappings[d.Name] = was
+	}
 	img.mountMu.Unlock()
-	key.Wipe()
-	if err != nil {
-		return err
+	return err
+}
+
+// mayMap reports as an error why the volume on a device cannot be opened now.
+func (img *Image) mayMap(d *Device, how mapping) error {
+	if now, err := img.Device(d.Name); err == nil {
+		for _, o := range now.Children() {
+			if o.Kind == KindCrypt {
+				return &hintError{unix.EBUSY, d.Name + " is open already, as " + o.Name}
+			}
+		}
 	}
-	now, err := img.Device(d.Name)
-	if err != nil {
-		return err
+	if how.name == "" {
+		return nil
 	}
-	if now.Locked != nil {
-		return &LockedError{d.Name, now.Locked}
+	if len(how.name) > maxMapName || how.name == "control" || path.Base(how.name) != how.name {
+		return fmt.Errorf("the name %q for a volume: %w", how.name, unix.EINVAL)
 	}
-	if len(now.Children()) == 0 {
-		return fmt.Errorf("%s: nothing that is encrypted was recognized: %w", d.Name, ErrNotFound)
+	if node := "/dev/mapper/" + how.name; img.found.Load().named(node) != nil {
+		return fmt.Errorf("%s: %w", node, unix.EEXIST)
 	}
 	return nil
+}
+
+// maxMapName is the longest name that the device mapper has for a device.
+const maxMapName = 127
+
+// unlocked reports as an error if a key has not opened a device.
+func (img *Image) unlocked(d *Device) error {
+	now, err := img.Device(d.Name)
+	switch {
+	case err != nil:
+		return err
+	case now.Locked != nil:
+		return &LockedError{d.Name, now.Locked}
+	case len(now.Children()) > 0:
+		return nil
+	}
+	// What its metadata says may be known, and why it cannot be used.
+	for _, i := range img.Inactive() {
+		if Kind(i.Kind) == KindCrypt && slices.ContainsFunc(i.On, func(o *Device) bool { return o.Name == d.Name }) {
+			if i.Err != nil {
+				return fmt.Errorf("%s: %w", d.Name, i.Err)
+			}
+			return fmt.Errorf("%s: %s", d.Name, strings.Join(i.Problems, "; "))
+		}
+	}
+	return fmt.Errorf("%s: nothing that is encrypted was recognized: %w", d.Name, ErrNotFound)
 }
 
 // hasKey reports whether there is a key for a device on which nothing was recognized.

@@ -38,6 +38,10 @@ type Image struct {
 	keys      []keySource                       // guarded by mountMu
 	opened    map[openedMember][]*volume.Volume // guarded by mountMu
 	loaded    []*loaded                         // guarded by mountMu: volumes, in the order of loading
+	mappings  map[string]mapping                // guarded by mountMu: of encrypted devices, by their names
+	// off has the volumes that were deactivated, by their keys, with the encrypted device that
+	// one lies on or "". It is guarded by mountMu.
+	off map[string]string
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
@@ -82,7 +86,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 		}
 	}
 	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty,
-		opened: map[openedMember][]*volume.Volume{}}
+		opened: map[openedMember][]*volume.Volume{}, mappings: map[string]mapping{}, off: map[string]string{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
 		return nil, err
