@@ -52,7 +52,7 @@ type Inactive struct {
 }
 
 // Inactive returns the volumes that the image has and that cannot be used: because a
-// member is missing, or for what their Problems say. What is locked is not among them: see
+// member is missing, for what their Problems say, or because of [Image.Deactivate]. What is locked is not among them: see
 // [Device.Locked].
 func (img *Image) Inactive() []Inactive { return slices.Clone(img.found.Load().inactive) }
 
