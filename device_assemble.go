@@ -359,7 +359,7 @@ func (a *assembly) nameTaken(v *volume.Volume) error {
 	if Kind(v.Kind) != KindCrypt || l == nil {
 		return nil
 	}
-	mine := a.below(v)
+	mine := a.below(v).devices
 	for _, b := range l.plan.On() {
 		m, ok := b.(*volume.Member)
 		if !ok || slices.ContainsFunc(mine, func(d *Device) bool { return d.Name == m.Name }) {
