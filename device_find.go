@@ -2,21 +2,29 @@ package unboot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
 )
 
 // FileSystems returns the devices that hold a file system which this kernel
-// can mount.
+// can mount. Of one that is seen through a volume as well, such as dm-verity, that
+// volume is in the list: it has the device for itself.
 func (img *Image) FileSystems() []*Device {
 	var list []*Device
-	for _, d := range img.found.Load().devices {
-		if canMount(d.Content) {
+	g := img.found.Load()
+	for _, d := range g.devices {
+		if canMount(d.Content) && !slices.ContainsFunc(g.children[d], d.isSeenThrough) {
 			list = append(list, d)
 		}
 	}
 	return list
+}
+
+// isSeenThrough reports whether a volume on the device shows just what is on the device.
+func (d *Device) isSeenThrough(v *Device) bool {
+	return v.Volume != nil && v.Content != nil && v.Content.Type == d.Content.Type && v.Content.UUID == d.Content.UUID
 }
 
 // Device returns a device by its name (/dev/sda1, or sda1), or the first that

@@ -1,14 +1,11 @@
 package unboot
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
-	"path"
 	"slices"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/volume"
 )
@@ -50,7 +47,8 @@ func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Lock.Err} }
 // Params of which kind it is.
 //
 // The function returns [ErrNoKey] if it has no key or no more. Another error ends the
-// search for that device. It is called once more when [Image.Unlock] was.
+// search for that device. It is called again in [Image.Rescan] for what is not open then, but not in [Image.Unlock]. It
+// is never called by several goroutines at once.
 func Keys(f func(d *Device, try int) (volume.Key, error)) Option {
 	return func(c *config) { c.keys = append(c.keys, f) }
 }
@@ -65,140 +63,113 @@ func UnboundedKeys() Option {
 // keySource is a function that was given to Keys.
 type keySource = func(d *Device, try int) (volume.Key, error)
 
-// An UnlockOption of [Image.Unlock].
-type UnlockOption func(*mapping)
-
-// MapName names the volume: it is /dev/mapper/NAME, as `cryptsetup open` has it, until it is
-// deactivated.
-func MapName(name string) UnlockOption { return func(m *mapping) { m.name = name } }
-
-// MapReadOnly makes the volume one that is not written to, even if the image can be.
-func MapReadOnly() UnlockOption { return func(m *mapping) { m.readOnly = true } }
-
-// Unlock opens the encrypted volume on a device by a key, and finds what is in it, as
-// [Image.Rescan] does. The key is wiped. The error is a *[LockedError] if it does not fit, and
-// wraps EBUSY if the volume is open already, and EEXIST if another one has the name.
-func (img *Image) Unlock(d *Device, key volume.Key, opts ...UnlockOption) error {
-	defer key.Wipe()
-	how := mapping{}
-	for _, o := range opts {
-		o(&how)
-	}
-	if err := img.mayMap(d, how); err != nil {
-		return err
-	}
-	img.mountMu.Lock()
-	all, was := img.keys, img.mappings[d.Name]
-	img.keys = []keySource{func(o *Device, try int) (volume.Key, error) {
-		if try > 0 || o.Name != d.Name {
-			return volume.Key{}, ErrNoKey
-		}
-		key := key
-		key.Secret = slices.Clone(key.Secret) // it is asked for by each kind that may be there
-		return key, nil
-	}}
-	for k := range img.opened {
-		if k.device == d.Name {
-			delete(img.opened, k)
-		}
-	}
-	for v, below := range img.off {
-		if below == d.Name {
-			delete(img.off, v)
-		}
-	}
-	img.mappings[d.Name] = how
-	img.mountMu.Unlock()
-	err := img.Rescan()
-	if err == nil {
-		err = img.unlocked(d)
-	}
-	img.mountMu.Lock()
-	img.keys = all
-	if err != nil {
-		img.mappings[d.Name] = was
-	}
-	img.mountMu.Unlock()
-	return err
-}
-
-// mayMap reports as an error why the volume on a device cannot be opened now.
-func (img *Image) mayMap(d *Device, how mapping) error {
-	if now, err := img.Device(d.Name); err == nil {
-		for _, o := range now.Children() {
-			if o.Kind == KindCrypt {
-				return &hintError{unix.EBUSY, d.Name + " is open already, as " + o.Name}
+// hasKey reports whether there is a key for a device on which nothing was recognized. param
+// is a parameter that the key has to have, or "".
+func (a *assembly) hasKey(d *Device, param string) bool {
+	for _, source := range a.keys {
+		for try := 0; try == 0 || param != ""; try++ {
+			key, err := source(d, try)
+			if err != nil {
+				break
 			}
-		}
-	}
-	if how.name == "" {
-		return nil
-	}
-	if len(how.name) > maxMapName || how.name == "control" || path.Base(how.name) != how.name {
-		return fmt.Errorf("the name %q for a volume: %w", how.name, unix.EINVAL)
-	}
-	if node := "/dev/mapper/" + how.name; img.found.Load().named(node) != nil {
-		return fmt.Errorf("%s: %w", node, unix.EEXIST)
-	}
-	return nil
-}
-
-// maxMapName is the longest name that the device mapper has for a device.
-const maxMapName = 127
-
-// unlocked reports as an error if a key has not opened a device.
-func (img *Image) unlocked(d *Device) error {
-	now, err := img.Device(d.Name)
-	switch {
-	case err != nil:
-		return err
-	case now.Locked != nil:
-		return &LockedError{d.Name, now.Locked}
-	case len(now.Children()) > 0:
-		return nil
-	}
-	// What its metadata says may be known, and why it cannot be used.
-	for _, i := range img.Inactive() {
-		if Kind(i.Kind) == KindCrypt && slices.ContainsFunc(i.On, func(o *Device) bool { return o.Name == d.Name }) {
-			if i.Err != nil {
-				return fmt.Errorf("%s: %w", d.Name, i.Err)
-			}
-			return fmt.Errorf("%s: %s", d.Name, strings.Join(i.Problems, "; "))
-		}
-	}
-	return fmt.Errorf("%s: nothing that is encrypted was recognized: %w", d.Name, ErrNotFound)
-}
-
-// hasKey reports whether there is a key for a device on which nothing was recognized.
-func (img *Image) hasKey(d *Device) bool {
-	for _, source := range img.keys {
-		if key, err := source(d, 0); err == nil {
 			key.Wipe()
-			return true
+			if _, ok := key.Params[param]; ok || param == "" {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// keyring yields the keys of the image's sources.
-type keyring struct{ a *assembly }
+// hasOpened reports whether a volume of a kind is open on a device.
+func (img *Image) hasOpened(k *kindState, d *Device) bool {
+	return slices.ContainsFunc(img.opened[k.opened(d)], (*volume.Volume).Usable)
+}
 
-// Keys implements [volume.Keyring].
+// A keyring yields the keys of an assembly's sources.
+type keyring struct {
+	a *assembly
+	// asked has what was asked before, by the names of devices, for a kind that is asked for
+	// its volumes again whenever there is another member. It is nil for the others.
+	asked map[string]*asking
+}
+
+// An asking is how far the sources have been asked for the keys of a device.
+type asking struct {
+	keys        []volume.Key // that are to be yielded again
+	source, try int          // of the next one
+	err         error        // that ended it
+}
+
+// Keys implements [volume.Keyring]. The sources are asked one at a time, also where several
+// devices are opened at once.
 func (r keyring) Keys(m *volume.Member, lock *volume.Lock) iter.Seq2[volume.Key, error] {
 	return func(yield func(volume.Key, error) bool) {
 		of := r.a.devices[m]
 		d := &Device{Name: of.Name, Aliases: of.Aliases, Kind: of.Kind, Size: of.Size, Partition: of.Partition,
 			Volume: of.Volume, Locked: lock, Content: of.Content}
 		d.in.Store(r.a.g)
-		for _, source := range r.a.img.keys {
-			for try := 0; ; try++ {
-				key, err := source(d, try)
-				if errors.Is(err, ErrNoKey) {
-					break
-				}
-				if !yield(key, err) || err != nil {
+		q := &asking{}
+		if r.asked != nil {
+			if r.a.img.isOpen(d.Name) {
+				return // the plan by which it was opened stays: see keepOpen
+			}
+			if q = r.asked[d.Name]; q == nil {
+				q = &asking{}
+				r.asked[d.Name] = q
+			}
+			for _, key := range q.keys {
+				if !yield(copyKey(key), nil) {
 					return
 				}
+			}
+			if q.err != nil {
+				yield(volume.Key{}, q.err)
+				return
+			}
+		}
+		for {
+			key, ok := r.a.ask(q, d)
+			if !ok {
+				return
+			}
+			if r.asked != nil && q.err == nil {
+				q.keys = append(q.keys, copyKey(key))
+			}
+			if !yield(key, q.err) || q.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ask asks for the next key of a device. It returns false if there are no more.
+func (a *assembly) ask(q *asking, d *Device) (key volume.Key, ok bool) {
+	a.askMu.Lock()
+	defer a.askMu.Unlock()
+	for q.source < len(a.keys) {
+		key, err := a.keys[q.source](d, q.try)
+		if !errors.Is(err, ErrNoKey) {
+			q.try, q.err = q.try+1, err
+			return key, true
+		}
+		q.source, q.try = q.source+1, 0
+	}
+	return volume.Key{}, false
+}
+
+// copyKey returns a key with a copy of its secret: each is wiped by itself.
+func copyKey(k volume.Key) volume.Key {
+	k.Secret = bytes.Clone(k.Secret)
+	return k
+}
+
+// wipeAsked wipes the keys that a keyring kept.
+func (a *assembly) wipeAsked() {
+	for _, k := range a.kinds {
+		for _, q := range k.asked {
+			for _, key := range q.keys {
+				key.Wipe()
 			}
 		}
 	}

@@ -1,9 +1,12 @@
 package unboot_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +14,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/luks"
 )
@@ -147,5 +151,98 @@ func TestChangeLUKS(t *testing.T) {
 		}
 		f.Close()
 		img.Close()
+	}
+}
+
+// TestLUKSFixtures: what cryptsetup and a kernel wrote to volumes is read from them, with
+// authenticated encryption too, and no disk changes. The names of the fixtures' volumes are
+// those that somebody gave them; here they have the one that their header gives.
+func TestLUKSFixtures(t *testing.T) {
+	n := 0
+	for _, name := range testvol.Names() {
+		if !strings.HasPrefix(name, "luks") {
+			continue
+		}
+		n++
+		t.Run(name, func(t *testing.T) {
+			paths := testvol.Unpack(t, name)
+			var opts []unboot.Option
+			secrets := []string{"second", "secret"}
+			params := map[string]string{}
+			if name == "luks2-keyfile" {
+				secrets = append(secrets, testvol.Record(t, name, "keyfile.txt")[100:164])
+			}
+			if len(paths) > 1 {
+				opts = append(opts, unboot.AddDisk(paths[1]))
+				params["header"] = "/dev/sdb"
+			}
+			opts = append(opts, unboot.Keys(func(d *unboot.Device, try int) (volume.Key, error) {
+				if try >= len(secrets) || d.Name != "/dev/sda" {
+					return volume.Key{}, unboot.ErrNoKey
+				}
+				return volume.Key{Kind: volume.Passphrase, Secret: []byte(secrets[try]), Params: params}, nil
+			}))
+			unchanged := rig.Unchanged(t, paths[0])
+			img := open(t, paths[0], opts...)
+			children := luksDisk(t, img).Children()
+			switch {
+			case name == "luks2-reencrypt":
+				if len(children) != 0 || len(img.Inactive()) != 1 {
+					t.Errorf("%+v", children)
+				}
+				key := volume.Key{Kind: volume.Passphrase, Secret: []byte("secret")}
+				if err := img.Unlock(luksDisk(t, img), key); err == nil || !strings.Contains(err.Error(), "reencr") {
+					t.Errorf("unlock: %v", err)
+				}
+			case name == "luks2-hmac": // TestLUKSIntegrity: it has nothing that could be mounted
+			case len(children) != 1 || children[0].Kind != "crypt":
+				t.Fatalf("%+v; %s", children, describe(img))
+			default:
+				for _, c := range testvol.Contents(t, name) {
+					c.Node = children[0].Name
+					rig.Check(t, "content", checkContent(img, c))
+				}
+			}
+			rig.Check(t, "close", img.Close())
+			unchanged()
+		})
+	}
+	if n == 0 {
+		t.Skip("there are no fixtures of LUKS in this tree")
+	}
+}
+
+// TestLUKSIntegrity writes to a volume with authenticated encryption, and reads it when it is
+// opened again; what was never written has no tag, and cannot be read.
+func TestLUKSIntegrity(t *testing.T) {
+	const name = "luks2-hmac"
+	if !slices.Contains(testvol.Names(), name) {
+		t.Skip("there are no fixtures of LUKS in this tree")
+	}
+	path := testvol.Writable(t, name)[0]
+	want := bytes.Repeat([]byte("authentic"), 4096)[:8192]
+	for try := range 2 {
+		img := open(t, path, unboot.Writable())
+		rig.Check(t, "unlock", img.Unlock(luksDisk(t, img), volume.Key{Kind: volume.Passphrase, Secret: []byte("secret")}))
+		d := luksDisk(t, img).Children()[0]
+		if d.Kind != "crypt" || d.Size != 22000*512 {
+			t.Errorf("%s of %d bytes", d.Kind, d.Size)
+		}
+		f, err := d.Open(unix.O_RDWR)
+		rig.Check(t, "open", err)
+		if try == 0 {
+			_, err = f.WriteAt(want, 4<<20)
+			rig.Check(t, "write", err)
+			rig.Check(t, "sync", f.Sync())
+		}
+		got := make([]byte, len(want))
+		if _, err := f.ReadAt(got, 4<<20); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("try %d: %v", try, err)
+		}
+		if _, err := f.ReadAt(got, 8<<20); err == nil {
+			t.Error("sectors without a tag are read")
+		}
+		rig.Check(t, "close", f.Close())
+		rig.Check(t, "close", img.Close())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/bcache"
 	"github.com/unboot/unboot/volume/bitlocker"
 	"github.com/unboot/unboot/volume/fvault"
 	"github.com/unboot/unboot/volume/integrity"
@@ -12,6 +13,7 @@ import (
 	"github.com/unboot/unboot/volume/lvm"
 	"github.com/unboot/unboot/volume/md"
 	"github.com/unboot/unboot/volume/plain"
+	"github.com/unboot/unboot/volume/super"
 	"github.com/unboot/unboot/volume/tcrypt"
 	"github.com/unboot/unboot/volume/verity"
 )
@@ -21,12 +23,14 @@ import (
 var volumeTypes = []*volume.Type{
 	&md.Type,
 	&ldm.Type,
+	&bcache.Type,
 	&luks.Type,
 	&bitlocker.Type,
 	&fvault.Type,
 	&lvm.Type,
 	&integrity.Type,
 	&verity.Type,
+	&super.Type,
 	&tcrypt.Type,
 	&plain.Type,
 	&luks.Detached,
@@ -74,7 +78,9 @@ func volumeKey(v *volume.Volume) string {
 // loadedAs returns the volume that the kernel has in place of a plan, or nil.
 func (img *Image) loadedAs(v *volume.Volume) *loaded {
 	for _, l := range img.loaded {
-		if volumeKey(l.plan) == volumeKey(v) {
+		// As their keys are the same, which would take longer to make.
+		isArray := l.plan.Array != nil
+		if isArray == (v.Array != nil) && (isArray && l.plan.UUID == v.UUID || !isArray && l.plan.Name == v.Name) {
 			return l
 		}
 	}

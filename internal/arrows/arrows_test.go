@@ -38,16 +38,16 @@ var forTests = []string{"internal/testimg", "internal/testvol", "internal/testgu
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
 // have it in cmd/unboot/fusefs.)
 var modules = map[string][]string{
-	"disk/qcow2":            {"github.com/klauspost/compress"},
-	"inspect/journal":       {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
-	"internal/btrfsreceive": {"github.com/klauspost/compress"},
-	"internal/compression":  {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
-	"internal/cpio":         {"github.com/klauspost/compress"},
-	"internal/filetype":     {"github.com/klauspost/compress"},
-	"volume/fvault":         {"golang.org/x/crypto"},
-	"volume/plain":          {"golang.org/x/crypto"},
-	"volume/luks":           {"golang.org/x/crypto"},
-	"volume/tcrypt":         {"golang.org/x/crypto"},
+	"disk/qcow2":               {"github.com/klauspost/compress"},
+	"inspect/journal":          {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
+	"internal/btrfsreceive":    {"github.com/klauspost/compress"},
+	"internal/compression":     {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
+	"internal/cpio":            {"github.com/klauspost/compress"},
+	"internal/filetype":        {"github.com/klauspost/compress"},
+	"volume/fvault":            {"golang.org/x/crypto"},
+	"volume/internal/hashfunc": {"golang.org/x/crypto"},
+	"volume/luks":              {"golang.org/x/crypto"},
+	"volume/tcrypt":            {"golang.org/x/crypto"},
 }
 
 // under reports whether a package is one of a tree, or its root.

@@ -9,6 +9,9 @@
 // as it is, and the volume is never written to. A volume of Windows Vista is recognized
 // and described, but not opened: its boot sector would have to be changed while it is read,
 // which the device mapper cannot do.
+//
+// A password costs a million rounds of SHA-256 for each protector that it may fit, which
+// metadata cannot change; of those, only the first 32 of a volume are looked at.
 package bitlocker
 
 import (

@@ -47,7 +47,8 @@ func unlock(ctx context.Context, m *volume.Member, meta *metadata, env *volume.E
 			return key, nil, err
 		}
 		lock.Tried++
-		if lock.Err = ctx.Err(); lock.Err != nil {
+		if err := context.Cause(ctx); err != nil {
+			lock.Err = err
 			break
 		}
 	}

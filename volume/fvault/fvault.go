@@ -4,7 +4,8 @@
 // It follows O. Choudary, F. Gröbert and J. Metz, "Infiltrate the Vault: Security Analysis and
 // Decryption of Lion Full Disk Encryption", the documentation of libfvde, and what
 // cryptsetup does (fvault2 in cryptsetup(8)). As that, it knows one passphrase: the
-// first that the metadata has.
+// first that the metadata has. A volume for which that would take more than 50 million
+// iterations of PBKDF2 is not tried, unless [volume.Env] says so.
 package fvault
 
 import (

@@ -2,30 +2,15 @@ package plain
 
 import (
 	"bytes"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"fmt"
-	"hash"
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/ripemd160"
-
-	"github.com/unboot/unboot/volume/internal/whirlpool"
+	"github.com/unboot/unboot/volume/internal/hashfunc"
 )
 
-// hashes are what cryptsetup documents for passphrases, and what its defaults were.
-var hashes = map[string]func() hash.Hash{
-	"ripemd160": ripemd160.New,
-	"rmd160":    ripemd160.New,
-	"sha1":      sha1.New,
-	"sha224":    sha256.New224,
-	"sha256":    sha256.New,
-	"sha384":    sha512.New384,
-	"sha512":    sha512.New,
-	"whirlpool": whirlpool.New,
-}
+// hashMax is the length of the longest hash, in bytes.
+const hashMax = 64
 
 // key makes the key of a passphrase, or of what is a key already.
 func (h *Header) key(secret []byte) ([]byte, error) {
@@ -49,13 +34,13 @@ func (h *Header) key(secret []byte) ([]byte, error) {
 		copy(key[:size], secret)
 		return key, nil
 	}
-	newHash := hashes[name]
+	newHash := hashfunc.ByName[name]
 	if newHash == nil {
 		return nil, fmt.Errorf("no hash function %s", name)
 	}
 	// A hash that is too short is followed by that of the passphrase with an A before it,
 	// then with two, and so on.
-	key := make([]byte, 0, h.KeySize+ripemd160.BlockSize)
+	key := make([]byte, 0, h.KeySize+hashMax)
 	for round := 0; len(key) < size; round++ {
 		d := newHash()
 		d.Write(bytes.Repeat([]byte("A"), round))

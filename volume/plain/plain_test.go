@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/hashfunc"
 	"github.com/unboot/unboot/volume/internal/testdm"
 )
 
@@ -41,7 +42,7 @@ func TestPassphrases(t *testing.T) {
 	n := 0
 	for _, f := range lines {
 		name, _, _ := strings.Cut(f[1], ":")
-		if name != "plain" && hashes[name] == nil {
+		if name != "plain" && hashfunc.ByName[name] == nil {
 			continue
 		}
 		size := f[2]

@@ -107,6 +107,7 @@ var probers = []prober{
 	{Other, strict, 0, probeVDO},
 	{RAID, strict, 8 << 10, probeStratis},
 	{RAID, strict, 64 << 10, probeStorageSpaces},
+	{RAID, strict, 64 << 10, probeSuper},
 	{Crypto, strict, 64 << 10, probeBitLocker},
 	{Crypto, strict, 4 << 10, probeCoreStorage},
 	{Filesystem, strict, 0, probeVFAT},

@@ -189,3 +189,15 @@ func probeSnapshot(s *source) *Info {
 	}
 	return &Info{Type: "DM_snapshot_cow", Version: fmt.Sprint(sb.le32(8))}
 }
+
+// probeSuper recognizes the partition of Android that has the others in it (liblp), for which
+// blkid has no name.
+func probeSuper(s *source) *Info {
+	const geometry = 4096 // where the first of two copies is
+	for _, off := range []int64{geometry, 2 * geometry} {
+		if b := s.at(off, 52); b.le32(0) == 0x616c4467 && b.le32(4) == 52 {
+			return &Info{Type: "android_super"}
+		}
+	}
+	return nil
+}

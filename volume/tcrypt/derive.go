@@ -2,25 +2,21 @@ package tcrypt
 
 import (
 	"context"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"hash"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
-	"golang.org/x/crypto/blake2s"
-	"golang.org/x/crypto/ripemd160"
 
+	"github.com/unboot/unboot/volume/internal/hashfunc"
 	"github.com/unboot/unboot/volume/internal/pbkdf2"
-	"github.com/unboot/unboot/volume/internal/whirlpool"
 )
+
+// argon is what is no hash function.
+const argon = "argon2id"
 
 // A derivation is a way from a password to the key of a header. Nothing says which it
 // was: all are tried.
 type derivation struct {
-	name       string
-	hash       func() hash.Hash // nil is Argon2id
+	name       string // of the hash function, or "argon2id"
 	veraCrypt  bool
 	iterations int64
 	// With a PIM, iterations are base + factor * PIM.
@@ -30,28 +26,20 @@ type derivation struct {
 // derivations are those of both programs: the fast ones first. What is said of "boot" is for
 // encrypted systems, whose boot loader is slow.
 var derivations = []derivation{
-	{name: "ripemd160", hash: ripemd160.New, iterations: 2000},
-	{name: "ripemd160", hash: ripemd160.New, iterations: 1000}, // boot
-	{name: "sha512", hash: sha512.New, iterations: 1000},
-	{name: "whirlpool", hash: whirlpool.New, iterations: 1000},
-	{name: "sha1", hash: sha1.New, iterations: 2000}, // up to TrueCrypt 4
-	{name: "sha512", hash: sha512.New, veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
-	{name: "sha256", hash: sha256.New, veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
-	{name: "sha256", hash: sha256.New, veraCrypt: true, iterations: 200000, factor: 2048}, // boot
-	{name: "blake2s-256", hash: newBlake2s, veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
-	{name: "blake2s-256", hash: newBlake2s, veraCrypt: true, iterations: 200000, factor: 2048}, // boot
-	{name: "whirlpool", hash: whirlpool.New, veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
-	{name: "ripemd160", hash: ripemd160.New, veraCrypt: true, iterations: 655331, base: 15000, factor: 1000},
-	{name: "ripemd160", hash: ripemd160.New, veraCrypt: true, iterations: 327661, factor: 2048}, // boot
-	{name: "argon2id", veraCrypt: true},
-}
-
-func newBlake2s() hash.Hash {
-	h, err := blake2s.New256(nil)
-	if err != nil {
-		panic(err) // only a key could be wrong, and there is none
-	}
-	return h
+	{name: "ripemd160", iterations: 2000},
+	{name: "ripemd160", iterations: 1000}, // boot
+	{name: "sha512", iterations: 1000},
+	{name: "whirlpool", iterations: 1000},
+	{name: "sha1", iterations: 2000}, // up to TrueCrypt 4
+	{name: "sha512", veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
+	{name: "sha256", veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
+	{name: "sha256", veraCrypt: true, iterations: 200000, factor: 2048}, // boot
+	{name: "blake2s-256", veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
+	{name: "blake2s-256", veraCrypt: true, iterations: 200000, factor: 2048}, // boot
+	{name: "whirlpool", veraCrypt: true, iterations: 500000, base: 15000, factor: 1000},
+	{name: "ripemd160", veraCrypt: true, iterations: 655331, base: 15000, factor: 1000},
+	{name: "ripemd160", veraCrypt: true, iterations: 327661, factor: 2048}, // boot
+	{name: argon, veraCrypt: true},
 }
 
 // fits reports whether the options leave a derivation to be tried.
@@ -67,7 +55,7 @@ func (d *derivation) fits(o options, password int) bool {
 
 // key derives the key of a header.
 func (d *derivation) key(ctx context.Context, password, salt []byte, pim int64) ([]byte, error) {
-	if d.hash == nil {
+	if d.name == argon {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
@@ -78,7 +66,7 @@ func (d *derivation) key(ctx context.Context, password, salt []byte, pim int64) 
 	if pim > 0 {
 		n = d.base + d.factor*pim
 	}
-	return pbkdf2.Key(ctx, d.hash, password, salt, n, keysMax)
+	return pbkdf2.Key(ctx, hashfunc.ByName[d.name], password, salt, n, keysMax)
 }
 
 // argonCost returns the passes and the memory in KiB that VeraCrypt has Argon2id take.

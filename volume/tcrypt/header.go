@@ -101,7 +101,7 @@ func (t *trial) derived(ctx context.Context, d *derivation, password []byte, o o
 		h := parse(plain)
 		h.cascade, h.Cipher, h.Mode = c, strings.Join(c.ciphers, "-"), string(c.mode)
 		h.Hidden, h.System = o.hidden, o.system
-		if h.KDF = d.name; d.hash != nil {
+		if h.KDF = d.name; d.name != argon {
 			h.KDF = "pbkdf2-" + d.name
 		}
 		return h, check(plain)

@@ -31,7 +31,7 @@ blank() {
 }
 
 #disks luks1 1 6M
-# Two key slots in use ("secret", "second"), a third that was in use.
+# Two key slots in use: "secret", "second".
 luks1() {
 	try $C luksFormat --type luks1 $X --hash sha256 --pbkdf-force-iterations 1000 "${D[0]}"
 	try $C luksAddKey --pbkdf-force-iterations 1000 "${D[0]}" /tmp/key2
