@@ -21,9 +21,9 @@ func (a *assembly) load(v *volume.Volume) (*loaded, error) {
 	if o := a.twin(v); o != nil {
 		return nil, fmt.Errorf("%s has the same name or UUID: %w", a.describe(o), unix.EEXIST)
 	}
-	a.owners[volumeKey(v)] = v
 	table := a.table(v)
 	if l := a.img.loadedAs(v); l != nil {
+		a.owners[volumeKey(v)] = v
 		return l, a.reload(l, v, table)
 	}
 	if err := a.img.threadsLeft(); err != nil {
@@ -37,6 +37,7 @@ func (a *assembly) load(v *volume.Volume) (*loaded, error) {
 	if err := create(l); err != nil {
 		return nil, err
 	}
+	a.owners[volumeKey(v)] = v
 	a.img.loaded = append(a.img.loaded, l)
 	if l.links = []string{l.node}; !v.Hidden {
 		l.links = a.img.linkNodes(v.Nodes, l.node)
@@ -51,7 +52,7 @@ func (a *assembly) table(v *volume.Volume) (lines []string) {
 	}
 	if v.Array != nil {
 		for _, s := range v.Array.Slots {
-			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s))
+			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s.Role, " ", s.Offset, " ", s.Size))
 		}
 	}
 	return lines
@@ -111,6 +112,7 @@ func (a *assembly) assemble(l *loaded) error {
 
 // reload makes a volume that the kernel has what its plan says now.
 func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
+	defer wipeKeys(v)
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
 		if v.Array != nil {
 			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
@@ -121,7 +123,6 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 		if err := a.control.Reload(v.Name, v.ReadOnly, v.Table, a.number); err != nil {
 			return err
 		}
-		wipeKeys(v)
 		l.table = table
 	} else if sameInfo(l.plan.Info, v.Info) && slices.Equal(l.plan.Problems, v.Problems) {
 		return nil // callers keep the value that they have
@@ -186,6 +187,12 @@ func (img *Image) remove(l *loaded) error {
 		}
 	}
 	img.loaded = slices.DeleteFunc(img.loaded, func(o *loaded) bool { return o == l })
+	// Its key is gone with it: it cannot be set up from this plan once more.
+	for key, plans := range img.opened {
+		if slices.Contains(plans, l.plan) {
+			delete(img.opened, key)
+		}
+	}
 	return nil
 }
 
