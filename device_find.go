@@ -2,21 +2,45 @@ package unboot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/inspect/fstab"
 )
 
 // FileSystems returns the devices that hold a file system which this kernel
-// can mount.
+// can mount. What a volume lies on is in use by that: it is not among them.
 func (img *Image) FileSystems() []*Device {
 	var list []*Device
 	for _, d := range img.found.Load().devices {
-		if canMount(d.Content) {
+		if canMount(d.Content) && !d.hasVolume() {
 			list = append(list, d)
 		}
 	}
 	return list
+}
+
+// hasVolume reports whether a volume lies on the device itself.
+func (d *Device) hasVolume() bool {
+	return slices.ContainsFunc(d.Children(), func(o *Device) bool { return o.Volume != nil })
+}
+
+// volumes returns the names of the volumes that lie on the device, in short if there are many.
+func (d *Device) volumes() (names []string) {
+	for _, o := range d.Children() {
+		if o.Volume != nil {
+			names = append(names, o.Name)
+		}
+	}
+	if len(names) > 5 {
+		names = append(names[:5], "…")
+	}
+	return names
+}
+
+// onReadOnly reports whether the device is, or is on, a volume that is never to be written to.
+func (d *Device) onReadOnly() bool {
+	return d.Volume != nil && d.Volume.ReadOnly || slices.ContainsFunc(d.Parents(), (*Device).onReadOnly)
 }
 
 // Device returns a device by its name (/dev/sda1, or sda1), or the first that
@@ -38,6 +62,11 @@ func (img *Image) Device(name string) (*Device, error) {
 		}
 		if d := g.named(path); d != nil {
 			return d, nil
+		}
+		for _, v := range g.inactive {
+			if slices.Contains(v.Nodes, path) {
+				return nil, fmt.Errorf("%s: %w, as it cannot be used: %s", name, ErrNotFound, v.reason())
+			}
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)

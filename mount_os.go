@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/volume"
 )
 
 // MountAuto mounts what the user most likely means: the only file system of the
@@ -54,10 +55,11 @@ func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
 }
 
 // locked returns an error that names the encrypted devices which no key has opened, or nil.
+// What is only not verified can be read.
 func (img *Image) locked() error {
 	var errs []error
 	for _, d := range img.found.Load().devices {
-		if d.Locked != nil {
+		if d.Locked != nil && !onlyBy(d.Locked, volume.RootHash) {
 			errs = append(errs, &LockedError{d.Name, d.Locked})
 		}
 	}
@@ -129,6 +131,9 @@ func (img *Image) noFileSystem() error {
 			hint = ": " + hint
 		}
 		other = append(other, d.String()+hint)
+	}
+	for _, v := range img.Inactive() {
+		other = append(other, fmt.Sprintf("%s: %s", v.label(), v.reason()))
 	}
 	if len(other) == 0 {
 		return fmt.Errorf("%s: %w", img.Path(), ErrNoFileSystem)
