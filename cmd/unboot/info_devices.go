@@ -34,8 +34,6 @@ type jsonDevice struct {
 	Locked    *jsonLock      `json:"locked,omitempty"`
 	Content   *jsonContent   `json:"content,omitempty"`
 	Hint      string         `json:"hint,omitempty"`
-
-	keyExample string
 }
 
 // A jsonVolume is what the metadata says of a device that is made from others, or of one
@@ -155,7 +153,7 @@ func (info *jsonInfo) devices(o *opened, u *usage) {
 	for _, d := range o.img.Devices() {
 		j := jsonDevice{Name: d.Name, Aliases: d.Aliases, Kind: string(d.Kind), Size: d.Size,
 			Parents: deviceNames(d.Parents()), Children: deviceNames(d.Children()), Hint: o.img.Hint(d),
-			Volume: newVolume(d.Volume), Locked: newLock(d.Locked), keyExample: keyExample(d)}
+			Volume: newVolume(d.Volume), Locked: newLock(d.Locked)}
 		if p := d.Partition; p != nil {
 			j.Partition = &jsonPartition{p.Number, p.Start, p.Type, p.TypeName, p.Name, p.UUID, p.Bootable}
 		}
@@ -211,8 +209,8 @@ func (a *app) printDisk(info *jsonInfo, d *jsonDisk, seen map[*jsonDevice]bool) 
 		if dev.Hint != "" {
 			fmt.Fprintf(w, "  %s: %s\n", dev.Name, printable(dev.Hint))
 		}
-		if dev.keyExample != "" {
-			fmt.Fprintf(w, "    to open it: %s\n", dev.keyExample)
+		if how := keyExample(dev.Name, dev.Locked, dev.Content); how != "" {
+			fmt.Fprintf(w, "    to open it: %s\n", how)
 		}
 	}
 }

@@ -16,15 +16,14 @@ var keyExamples = map[volume.KeyKind]string{
 
 // keyExample returns the option that would open a device, with a word for the secret; "" if
 // no key does. That of a tree of hashes is for them, and not for their data beside it.
-func keyExample(d *unboot.Device) string {
-	l := d.Locked
-	if l == nil || l.Err != nil {
+func keyExample(name string, l *jsonLock, c *jsonContent) string {
+	if l == nil || l.Error != "" {
 		return ""
 	}
 	for _, s := range l.Slots {
-		data := s.Kind == volume.RootHash && d.Content != nil && d.Content.Type != "DM_verity_hash"
-		if how := keyExamples[s.Kind]; how != "" && !data {
-			return "--key " + quote(d.Name+":"+how)
+		data := s.Kind == string(volume.RootHash) && c != nil && c.Type != "DM_verity_hash"
+		if how := keyExamples[volume.KeyKind(s.Kind)]; how != "" && !data {
+			return "--key " + quote(name+":"+how)
 		}
 	}
 	return ""
@@ -35,7 +34,7 @@ func keyExample(d *unboot.Device) string {
 func (o *opened) keyHint() string {
 	var hint strings.Builder
 	for _, d := range o.img.Devices() {
-		if e := keyExample(d); e != "" {
+		if e := keyExample(d.Name, newLock(d.Locked), nil); e != "" {
 			fmt.Fprintf(&hint, "\nto open %s: %s", d.Name, e)
 		}
 	}
