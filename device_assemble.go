@@ -28,6 +28,8 @@ type assembly struct {
 	numbers  map[volume.Base]string      // in the kernel: "8:1"
 	readers  map[volume.Base]io.ReaderAt // of what can be read without the kernel
 	scans    map[string]*scan            // of disks to which nothing was written through the kernel
+	onHost   map[*Device]io.ReaderAt     // the same, of the devices of volumes
+	under    map[*volume.Volume]*footing
 	level    map[*Device]int
 	files    []*File
 	loaded   []*loaded // in the order in which they were needed
@@ -59,7 +61,8 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan) {
 		devices: map[*volume.Member]*Device{}, numbers: map[volume.Base]string{}, level: map[*Device]int{},
 		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
 		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
-		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{},
+		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{}, onHost: map[*Device]io.ReaderAt{},
+		under: map[*volume.Volume]*footing{},
 	}
 	for _, s := range found {
 		if s.dev != nil {
@@ -154,10 +157,8 @@ func (a *assembly) member(d *Device) (*volume.Member, error) {
 // and the size of its sectors; or nil if only the kernel can read it, or something may have
 // been written through the kernel.
 func (a *assembly) readable(d *Device) (r io.ReaderAt, sectorSize int) {
-	for v, o := range a.shown {
-		if o == d && a.readers[v] != nil {
-			return a.readers[v], volume.SectorSize
-		}
+	if r := a.onHost[d]; r != nil {
+		return r, volume.SectorSize
 	}
 	disk, start := d.Name, int64(0)
 	if d.Partition != nil && len(a.g.parents[d]) > 0 {
@@ -231,7 +232,7 @@ func (a *assembly) settled(v *volume.Volume) bool {
 // plan asks a kind for its volumes.
 func (a *assembly) plan(k *kindState) {
 	k.fresh = false
-	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty}
+	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty, ReadOnly: !a.img.writable}
 	if len(a.img.keys) > 0 {
 		env.Keys = keyring{a}
 	}
@@ -327,10 +328,8 @@ func (a *assembly) mayAdd(v *volume.Volume) error {
 	if len(a.loaded)+len(a.g.devices) >= maxDevices {
 		return fmt.Errorf("there are more than %d devices", maxDevices)
 	}
-	for _, p := range a.below(v) {
-		if a.level[p] >= maxLevels {
-			return fmt.Errorf("more than %d volumes lie on each other", maxLevels)
-		}
+	if a.below(v).level > maxLevels {
+		return fmt.Errorf("more than %d volumes lie on each other", maxLevels)
 	}
 	return nil
 }
@@ -346,30 +345,47 @@ func baseName(b volume.Base) string {
 	return "a device"
 }
 
-// below returns the devices that a volume lies on, with those of its hidden parts.
-func (a *assembly) below(v *volume.Volume) []*Device {
-	var list []*Device
+// A footing is what a volume lies on.
+type footing struct {
+	devices []*Device // with those of its hidden parts
+	level   int       // how many lie below each other, with itself and hidden ones
+}
+
+// below returns what a volume lies on. It is found out once: the ways down through hidden
+// parts can be many more than these.
+func (a *assembly) below(v *volume.Volume) *footing {
+	if f := a.under[v]; f != nil {
+		return f
+	}
+	f := &footing{level: 1}
+	a.under[v] = f // also for a plan that lies on itself
 	for _, b := range v.On() {
-		var on []*Device
-		switch b := b.(type) {
-		case *volume.Member:
-			if d := a.devices[b]; d != nil {
-				on = []*Device{d}
-			}
-		case *volume.Volume:
-			if d := a.shown[b]; d != nil {
-				on = []*Device{d}
-			} else {
-				on = a.below(b)
-			}
-		}
+		on, level := a.footOn(b)
+		f.level = max(f.level, level+1)
 		for _, d := range on {
-			if !slices.Contains(list, d) {
-				list = append(list, d)
+			if !slices.Contains(f.devices, d) {
+				f.devices = append(f.devices, d)
 			}
 		}
 	}
-	return list
+	return f
+}
+
+func (a *assembly) footOn(b volume.Base) (on []*Device, level int) {
+	var d *Device
+	switch b := b.(type) {
+	case *volume.Member:
+		d = a.devices[b]
+	case *volume.Volume:
+		if d = a.shown[b]; d == nil {
+			f := a.below(b)
+			return f.devices, f.level
+		}
+	}
+	if d == nil {
+		return nil, 0
+	}
+	return []*Device{d}, a.level[d]
 }
 
 func (a *assembly) problem(d *Device, format string, args ...any) {

@@ -57,7 +57,7 @@ func (img *Image) crypt(what, cipher string, key []byte, sector uint64, data []b
 // throughCrypt reads data from a file through dm-crypt, or writes them.
 func (img *Image) throughCrypt(file int, cipher string, key []byte, sector uint64, data []byte, write bool) error {
 	k := img.k
-	d, loop, err := img.attachLoop(file, !write)
+	loop, node, err := img.newLoop(file, !write)
 	if err != nil {
 		return err
 	}
@@ -67,12 +67,12 @@ func (img *Image) throughCrypt(file int, cipher string, key []byte, sector uint6
 		return err
 	}
 	defer control.Close()
-	base := &volume.Member{Name: d.Name}
-	var st unix.Statx_t
-	if err := k.Fstatx(loop.Fd(), unix.STATX_TYPE, &st); err != nil {
+	base := &volume.Member{Name: node}
+	numbers, err := img.numbers(node)
+	if err != nil {
 		return err
 	}
-	number := func(volume.Base) string { return fmt.Sprint(st.Rdev_major, ":", st.Rdev_minor) }
+	number := func(volume.Base) string { return numbers }
 	name := fmt.Sprint("unboot-crypt-", cryptions.Add(1))
 	out, err := control.Create(name, "", !write, []volume.Target{{
 		Length: int64(len(data)) / volume.SectorSize, Type: "crypt", Params: fmt.Sprintf("%s $ %d @ 0", cipher, sector),

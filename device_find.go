@@ -9,11 +9,13 @@ import (
 )
 
 // FileSystems returns the devices that hold a file system which this kernel
-// can mount. What a volume lies on is in use by that: it is not among them.
+// can mount. Of one that is seen through a volume as well, such as dm-verity, that
+// volume is in the list: it has the device for itself.
 func (img *Image) FileSystems() []*Device {
 	var list []*Device
-	for _, d := range img.found.Load().devices {
-		if canMount(d.Content) && !d.hasVolume() {
+	g := img.found.Load()
+	for _, d := range g.devices {
+		if canMount(d.Content) && !slices.ContainsFunc(g.children[d], d.isSeenThrough) {
 			list = append(list, d)
 		}
 	}
@@ -40,7 +42,24 @@ func (d *Device) volumes() (names []string) {
 
 // onReadOnly reports whether the device is, or is on, a volume that is never to be written to.
 func (d *Device) onReadOnly() bool {
-	return d.Volume != nil && d.Volume.ReadOnly || slices.ContainsFunc(d.Parents(), (*Device).onReadOnly)
+	g, below := d.graph(), map[*Device]bool{d: true}
+	for _, o := range slices.Backward(g.devices) { // each before its parents
+		if !below[o] {
+			continue
+		}
+		if o.Volume != nil && o.Volume.ReadOnly {
+			return true
+		}
+		for _, p := range g.parents[o] {
+			below[p] = true
+		}
+	}
+	return false
+}
+
+// isSeenThrough reports whether a volume on the device shows just what is on the device.
+func (d *Device) isSeenThrough(v *Device) bool {
+	return v.Volume != nil && v.Content != nil && v.Content.Type == d.Content.Type && v.Content.UUID == d.Content.UUID
 }
 
 // Device returns a device by its name (/dev/sda1, or sda1), or the first that

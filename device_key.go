@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -89,7 +90,10 @@ func (img *Image) Unlock(d *Device, key volume.Key) error {
 		if try > 0 || o.Name != d.Name {
 			return volume.Key{}, ErrNoKey
 		}
-		return key, nil
+		// Several kinds of volumes may ask, and each wipes what it gets.
+		one := key
+		one.Secret = bytes.Clone(key.Secret)
+		return one, nil
 	}}
 	for k := range img.opened {
 		if k.device == d.Name {

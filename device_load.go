@@ -55,11 +55,8 @@ func (a *assembly) number(b volume.Base) string { return a.numbers[b] }
 
 // create makes a device of the device mapper.
 func (a *assembly) create(l *loaded) error {
-	if a.control == nil {
-		var err error
-		if a.control, err = dm.Open(a.img.k); err != nil {
-			return err
-		}
+	if err := a.openControl(); err != nil {
+		return err
 	}
 	v := l.plan
 	d, err := a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
@@ -69,6 +66,14 @@ func (a *assembly) create(l *loaded) error {
 	wipeKeys(v)
 	l.name, l.node, l.number = v.Name, d.Node(), d.Numbers()
 	return nil
+}
+
+// openControl opens the device mapper, if that was not done.
+func (a *assembly) openControl() (err error) {
+	if a.control == nil {
+		a.control, err = dm.Open(a.img.k)
+	}
+	return err
 }
 
 // highestArray is the first number that mdadm(8) gives to an array which asks for none. It
@@ -102,6 +107,9 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
 		if v.Array != nil {
 			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
+		}
+		if err := a.openControl(); err != nil {
+			return err
 		}
 		if err := a.control.Reload(v.Name, v.ReadOnly, v.Table, a.number); err != nil {
 			return err
@@ -166,7 +174,9 @@ func (img *Image) remove(l *loaded) error {
 	}
 	for _, link := range l.links {
 		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
-		img.k.Unlinkat(unix.AT_FDCWD, path.Dir(link), unix.AT_REMOVEDIR)
+		for dir := path.Dir(link); dir != "/dev"; dir = path.Dir(dir) {
+			img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
+		}
 	}
 	img.loaded = slices.DeleteFunc(img.loaded, func(o *loaded) bool { return o == l })
 	return nil
@@ -193,11 +203,10 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		if name == node {
 			continue
 		}
-		if path.Clean(name) != name || !strings.HasPrefix(name, "/dev/") || strings.Count(name, "/") > 3 {
+		if path.Clean(name) != name || !strings.HasPrefix(name, "/dev/") || strings.Count(name, "/") > 4 {
 			continue
 		}
-		dir := path.Dir(name)
-		if err := img.k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := img.mkdirs(path.Dir(name)); err != nil {
 			continue
 		}
 		if err := img.k.Symlinkat(node, unix.AT_FDCWD, name); err == nil {
@@ -208,4 +217,18 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		links = []string{node}
 	}
 	return links
+}
+
+// mkdirs makes a folder below /dev, and those that it lies in.
+func (img *Image) mkdirs(dir string) error {
+	if dir == "/dev" {
+		return nil
+	}
+	if err := img.mkdirs(path.Dir(dir)); err != nil {
+		return err
+	}
+	if err := img.k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
 }

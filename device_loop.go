@@ -18,40 +18,52 @@ import (
 // attachLoop makes a file that is open a block device, which is there until no mount or file has it
 // open or mounted. The device is open in what it returns.
 func (img *Image) attachLoop(file int, readOnly bool) (d *Device, loop *File, err error) {
-	k := img.k
 	var st unix.Statx_t
-	if err := k.Fstatx(file, unix.STATX_BASIC_STATS, &st); err != nil {
+	if err := img.k.Fstatx(file, unix.STATX_BASIC_STATS, &st); err != nil {
 		return nil, nil, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, nil, unix.EINVAL
 	}
-	control, err := k.Open("/dev/loop-control", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	loop, name, err := img.newLoop(file, readOnly)
 	if err != nil {
 		return nil, nil, err
+	}
+	d = &Device{Name: name, Kind: KindLoop, Size: int64(st.Size)}
+	if d.Content, err = probe.Probe(loop, d.Size); err != nil {
+		loop.Close()
+		return nil, nil, err
+	}
+	return d, loop, nil
+}
+
+// newLoop makes a file that is open a block device, which is there until it is closed.
+func (img *Image) newLoop(file int, readOnly bool) (loop *File, name string, err error) {
+	k := img.k
+	control, err := k.Open("/dev/loop-control", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, "", err
 	}
 	defer k.CloseFd(control)
 	// Another goroutine may take the device that is free before it has a file.
 	for range maxLoopTries {
 		n, err := k.IoctlInt(control, unix.LOOP_CTL_GET_FREE, 0)
 		if err != nil {
-			return nil, nil, err
+			return nil, "", err
 		}
-		d = &Device{Name: fmt.Sprint("/dev/loop", n), Kind: KindLoop, Size: int64(st.Size)}
-		if loop, err = img.OpenNode(d.Name, unix.O_RDWR); err != nil {
-			return nil, nil, errors.Unwrap(err)
+		name = fmt.Sprint("/dev/loop", n)
+		if loop, err = img.OpenNode(name, unix.O_RDWR); err != nil {
+			return nil, "", errors.Unwrap(err)
 		}
 		if err = setLoop(loop, file, readOnly); err == nil {
-			if d.Content, err = probe.Probe(loop, d.Size); err == nil {
-				return d, loop, nil
-			}
+			return loop, name, nil
 		}
 		loop.Close()
 		if !errors.Is(err, unix.EBUSY) {
-			return nil, nil, err
+			return nil, "", err
 		}
 	}
-	return nil, nil, unix.EBUSY
+	return nil, "", unix.EBUSY
 }
 
 // maxLoopTries is how often a free loop device is asked for.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/bcache"
 	"github.com/unboot/unboot/volume/bitlocker"
 	"github.com/unboot/unboot/volume/fvault"
 	"github.com/unboot/unboot/volume/integrity"
@@ -23,6 +24,7 @@ import (
 var volumeTypes = []*volume.Type{
 	&md.Type,
 	&ldm.Type,
+	&bcache.Type,
 	&luks.Type,
 	&bitlocker.Type,
 	&fvault.Type,
@@ -83,18 +85,11 @@ type loaded struct {
 	links  []string // in /dev, the one that names the device first
 }
 
-// volumeKey identifies a volume through a rescan.
-func volumeKey(v *volume.Volume) string {
-	if v.Array != nil {
-		return "md " + v.UUID
-	}
-	return "dm " + v.Name
-}
-
 // loadedAs returns the volume that the kernel has in place of a plan, or nil.
 func (img *Image) loadedAs(v *volume.Volume) *loaded {
 	for _, l := range img.loaded {
-		if volumeKey(l.plan) == volumeKey(v) {
+		isArray := l.plan.Array != nil
+		if isArray == (v.Array != nil) && (isArray && l.plan.UUID == v.UUID || !isArray && l.plan.Name == v.Name) {
 			return l
 		}
 	}

@@ -33,7 +33,7 @@ func checkContent(img *unboot.Image, c testvol.Content) error {
 	node, number, partition := strings.Cut(c.Node, ":")
 	d, err := img.Device(node)
 	if err != nil {
-		if d = nameless(img, node); d == nil {
+		if d = renamed(img, c.Hello); d == nil {
 			return err
 		}
 	}
@@ -65,20 +65,17 @@ func checkContent(img *unboot.Image, c testvol.Content) error {
 	return nil
 }
 
-// nameless returns the array that was made under a name which its superblocks, of version
-// 0.90, have no room for: what is in it is compared all the same.
-func nameless(img *unboot.Image, node string) *unboot.Device {
-	for _, d := range img.Devices() {
-		if d.Volume == nil || d.Volume.Array == nil || d.Volume.Array.Major != 0 || d.Content == nil {
-			continue
-		}
+// renamed returns the volume of a file system whose name in the record is not in the
+// metadata, but was given when the volume was opened; or nil.
+func renamed(img *unboot.Image, hello string) *unboot.Device {
+	for _, d := range img.FileSystems() {
 		f, err := img.Mount(d.Name, unboot.ReadOnly())
 		if err != nil {
 			continue
 		}
-		hello, _ := f.ReadFile("hello.txt")
+		text, _ := f.ReadFile("hello.txt")
 		f.Unmount()
-		if strings.HasSuffix(strings.TrimSpace(string(hello)), " "+node) {
+		if strings.TrimSpace(string(text)) == hello {
 			return d
 		}
 	}
@@ -110,6 +107,27 @@ var closed = map[string]string{
 	"/dev/vgp/both":    "is missing",
 }
 
+// elsewhere are the fixtures that need other keys, or whose record names the device below
+// the volume: they have tests of their own.
+var elsewhere = map[string]bool{"crypt-plain": true, "verity-fec": true, "verity-gpt": true}
+
+// A snapshot is not a second file system to choose from: what it was made of is meant.
+func TestMountAutoSnapshot(t *testing.T) {
+	img := volumes(t, testvol.Unpack(t, "lvm-snapshot"))
+	f, err := img.MountAuto()
+	if err != nil {
+		t.Fatal(err, describe(img))
+	}
+	if m := f.Mounts(); len(m) != 1 || m[0].Device != "/dev/vgs/orig" {
+		t.Error(m)
+	}
+	if f, err := img.Mount("/dev/vgs/snap"); err != nil {
+		t.Error(err)
+	} else if err := f.Unmount(); err != nil {
+		t.Error(err)
+	}
+}
+
 // checkInactive looks for what is said of a volume that cannot be used.
 func checkInactive(img *unboot.Image, node, words string) error {
 	for _, v := range img.Inactive() {
@@ -138,6 +156,9 @@ func TestVolumes(t *testing.T) {
 			img := volumes(t, disks)
 			failed := false
 			for _, c := range testvol.Contents(t, name) {
+				if !strings.HasPrefix(c.Node, "/dev/") || elsewhere[name] {
+					continue
+				}
 				err := checkContent(img, c)
 				if words := closed[c.Node]; words != "" {
 					err = checkInactive(img, c.Node, words)

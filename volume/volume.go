@@ -60,8 +60,11 @@ type Env struct {
 	// take according to the metadata.
 	Unbounded bool
 	// ForceDirty starts an array that lacks members and was not shut down cleanly: what is
-	// computed from parity may be wrong where it was being written to.
+	// computed from parity may be wrong where it was being written to. It also opens a device
+	// without the cache that may have newer data.
 	ForceDirty bool
+	// ReadOnly says that nothing which is written to the members reaches the disks.
+	ReadOnly bool
 }
 
 // A Base is what volumes lie on: a [*Member] or another [*Volume].

@@ -41,7 +41,7 @@ func intact(t *testing.T, fstype string, size int64) {
 	defer k.Kill()
 	dir, err := rig.Mount(k, rig.Attach(t, k, image), rig.Driver(fstype), 0, "")
 	rig.Check(t, "mount", err)
-	writers, err := load(k, dir, 4, 600, seed)
+	writers, err := load(&k.View, dir, 4, 600, seed)
 	rig.Check(t, "load", err)
 	for _, w := range writers {
 		rig.Check(t, "sync", w.sync())

@@ -227,7 +227,7 @@ func (c *campaign) killOne(t *testing.T, root string) []*writer {
 	}
 	timer := time.AfterFunc(after, k.Kill)
 	defer timer.Stop()
-	writers, err := load(k, dir+"/"+root, 4, math.MaxInt, c.rng.Uint64())
+	writers, err := load(&k.View, dir+"/"+root, 4, math.MaxInt, c.rng.Uint64())
 	if c.isFull(t, k, err) {
 		return nil
 	}

@@ -48,13 +48,13 @@ type writer struct {
 
 // load runs writers until the kernel ends, or each has done a number of steps. It
 // returns them and the errors that are not the end of the kernel or a full disk.
-func load(k *lkl.Kernel, root string, writers, steps int, seed uint64) ([]*writer, error) {
+func load(v *lkl.View, root string, writers, steps int, seed uint64) ([]*writer, error) {
 	var list []*writer
 	errs := make([]error, writers)
 	var wg sync.WaitGroup
 	for i := range writers {
 		w := &writer{
-			v:      &k.View,
+			v:      v,
 			dir:    fmt.Sprintf("%s/w%d", root, i),
 			rng:    rand.New(rand.NewPCG(seed, uint64(i))),
 			nextID: uint64(i+1) << 32,

@@ -168,7 +168,7 @@ func (c *campaign) powerCut(t *testing.T) {
 	defer timer.Stop()
 	// Between the cut and the kill the kernel sees errors, and so do the
 	// writers; what was synced before counts.
-	writers, _ := load(k, root, 4, math.MaxInt, c.rng.Uint64())
+	writers, _ := load(&k.View, root, 4, math.MaxInt, c.rng.Uint64())
 	k.Kill()
 	rig.Check(t, "power off", err)
 	c.kills++

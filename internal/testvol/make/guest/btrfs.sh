@@ -74,17 +74,16 @@ btrfs_single() {
 	btrfs_report
 }
 
-#disks bcache 2 32M
+#disks bcache 2 192M
 # Dirty data is in the cache, which is the second disk.
 bcache() {
 	try make-bcache -B "${D[0]}" -C "${D[1]}" --bucket 64k --writeback
 	udevadm settle
 	local d
-	for d in "${D[@]}"; do echo "$d" >/sys/fs/bcache/register 2>/dev/null; done
+	# Where udev's rules have not done it.
+	for d in "${D[@]}"; do echo "$d" >/sys/fs/bcache/register; done 2>/dev/null
 	udevadm settle
 	sleep 1
-	bcache-super-show "${D[1]}" | sed -n 's/^cset.uuid[ \t]*//p' >/sys/block/bcache0/bcache/attach
-	cat /sys/block/bcache0/bcache/state
 	echo 0 >/sys/block/bcache0/bcache/writeback_running
 	fill /dev/bcache0 /dev/bcache0
 	record

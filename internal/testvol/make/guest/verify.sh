@@ -5,8 +5,10 @@
 # record of a set are volumes.txt (a line each: node, file system, "mounted" or the reason,
 # exit status of its check), files.txt (node, SHA-256, path), and what the tools print.
 
-# Where groups may lie in volumes of others.
+# Groups may lie in volumes of others, and arrays have their names wherever they were made.
 printf 'devices { scan_lvs = 1 }\n' >>/etc/lvm/lvmlocal.conf
+mkdir -p /etc/mdadm
+printf 'HOMEHOST <ignore>\n' >/etc/mdadm/mdadm.conf
 
 # unplug takes all disks of sets away, and remembers their places on the bus.
 unplug() {

@@ -1,0 +1,42 @@
+package unboot_test
+
+import (
+	"testing"
+
+	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/testvol"
+)
+
+// touched are the fixtures whose volumes the kernel writes metadata for as soon as they are
+// set up, on an image that is opened for writing, as it does for the real tools.
+var touched = map[string]string{
+	"lvm-cache":   "dm-cache notes that the cache is in use",
+	"lvm-raid":    "dm-raid counts events in its superblocks",
+	"lvm-partial": "dm-raid notes which of its members are missing",
+	"md-features": "the write journal of an array is replayed before the array can be read",
+}
+
+// Opening an image for writing changes nothing on it before something is mounted for
+// writing, unless the kernel keeps books about a kind of volume.
+func TestVolumesUntouched(t *testing.T) {
+	for _, name := range testvol.Names() {
+		t.Run(name, func(t *testing.T) {
+			disks := testvol.Writable(t, name)
+			var before []string
+			for _, d := range disks {
+				before = append(before, hash(t, d))
+			}
+			img := volumes(t, disks, unboot.Writable())
+			if err := img.Close(); err != nil {
+				t.Error(err)
+			}
+			same := true
+			for i, d := range disks {
+				same = same && hash(t, d) == before[i]
+			}
+			if why := touched[name]; same == (why != "") {
+				t.Errorf("unchanged: %v, and it should be %v: %s", same, why == "", why)
+			}
+		})
+	}
+}
