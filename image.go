@@ -34,10 +34,12 @@ type Image struct {
 
 	ctx       context.Context // bounds the image's life
 	unbounded bool
-	dirty     bool                              // arrays that are not whole are started even if they are dirty
-	keys      []keySource                       // guarded by mountMu
-	opened    map[openedMember][]*volume.Volume // guarded by mountMu
-	loaded    []*loaded                         // guarded by mountMu: volumes, in the order of loading
+	// hashOffsets says where on devices dm-verity has its metadata: see HashOffset.
+	hashOffsets map[string]int64
+	dirty       bool                              // arrays that are not whole are started even if they are dirty
+	keys        []keySource                       // guarded by mountMu
+	opened      map[openedMember][]*volume.Volume // guarded by mountMu
+	loaded      []*loaded                         // guarded by mountMu: volumes, in the order of loading
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
@@ -82,7 +84,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 			return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
 		}
 	}
-	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty,
+	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty, hashOffsets: c.hashOffsets,
 		opened: map[openedMember][]*volume.Volume{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
