@@ -36,10 +36,14 @@ type Image struct {
 	unbounded bool
 	// hashOffsets says where on devices dm-verity has its metadata: see HashOffset.
 	hashOffsets map[string]int64
-	dirty       bool                              // arrays that are not whole are started even if they are dirty
-	keys        []keySource                       // guarded by mountMu
+	dirty       bool // arrays that are not whole are started even if they are dirty
+	keys        []keySource
 	opened      map[openedMember][]*volume.Volume // guarded by mountMu
 	loaded      []*loaded                         // guarded by mountMu: volumes, in the order of loading
+	mappings    map[string]mapping                // guarded by mountMu: of encrypted devices, by their names
+	// off has the volumes that were deactivated, by their keys, with the encrypted device that
+	// one lies on or "". It is guarded by mountMu.
+	off map[string]string
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
@@ -85,7 +89,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 		}
 	}
 	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty, hashOffsets: c.hashOffsets,
-		opened: map[openedMember][]*volume.Volume{}}
+		opened: map[openedMember][]*volume.Volume{}, mappings: map[string]mapping{}, off: map[string]string{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
 		return nil, err
@@ -125,7 +129,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 		}
 	}
 	img.nodes = newNodes(img)
-	return img.findDevices(ctx, found)
+	return img.findDevices(ctx, found, c.keys)
 }
 
 // openDisk opens a disk on the host.
