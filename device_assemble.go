@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,8 @@ type assembly struct {
 	ctx      context.Context
 	img      *Image
 	g        *graph
+	keys     []keySource // of this assembly alone
+	askMu    sync.Mutex  // has the keys asked for one at a time
 	control  *dm.Control // nil until it is needed
 	kinds    []*kindState
 	devices  map[*volume.Member]*Device
@@ -47,17 +50,28 @@ type kindState struct {
 	beside  map[*Device]*volume.Member // the other devices, if the kind wants them
 	fresh   bool                       // there are members that Open has not seen
 	plans   []*volume.Volume
+	asked   map[string]*asking      // of a kind that is not Alone: see keyring
+	off     map[*volume.Volume]bool // what isOff has found out about the plans
 }
 
 // openedMember says which volumes were opened on a member of a kind that opens each alone.
 type openedMember struct{ kind, device, uuid string }
 
+// opened returns by what the volumes are known that the kind has opened on a device.
+func (k *kindState) opened(d *Device) openedMember {
+	key := openedMember{kind: k.Name, device: d.Name}
+	if d.Content != nil {
+		key.uuid = d.Content.UUID
+	}
+	return key
+}
+
 // addVolumes adds the volumes to a graph that has the disks and their partitions.
 //
 // Preconditions: mountMu is held, or nobody else has the image yet.
-func (g *graph) addVolumes(ctx context.Context, found []*scan) {
+func (g *graph) addVolumes(ctx context.Context, found []*scan, keys []keySource) {
 	a := &assembly{
-		ctx: ctx, img: g.img, g: g,
+		ctx: ctx, img: g.img, g: g, keys: keys,
 		devices: map[*volume.Member]*Device{}, numbers: map[volume.Base]string{}, level: map[*Device]int{},
 		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
 		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
@@ -70,7 +84,11 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan) {
 		}
 	}
 	for _, t := range volumeTypes {
-		a.kinds = append(a.kinds, &kindState{Type: t})
+		k := &kindState{Type: t}
+		if !t.Alone {
+			k.asked = map[string]*asking{}
+		}
+		a.kinds = append(a.kinds, k)
 	}
 	for _, d := range slices.Clone(g.devices) {
 		a.enlist(d)
@@ -80,6 +98,7 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan) {
 	for _, f := range a.files {
 		f.Close()
 	}
+	a.wipeAsked()
 	a.unload()
 	if a.control != nil {
 		a.control.Close()
@@ -99,6 +118,9 @@ func (a *assembly) enlist(d *Device) {
 			a.problem(d, "%v", err)
 			return
 		}
+		if k.Offset {
+			m.Offset = a.metadataAt(d)
+		}
 		k.members = append(k.members, m)
 		k.fresh = true
 	}
@@ -112,8 +134,10 @@ const minBlind = 16 << 10
 func (a *assembly) belongs(d *Device, k *kindState) bool {
 	c := d.Content
 	switch {
+	case k.Offset && a.metadataAt(d) > 0:
+		return true
 	case c == nil && k.Blind:
-		return d.Size >= minBlind && len(a.g.children[d]) == 0 && a.img.hasKey(d)
+		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.hasKey(d, ""))
 	case c == nil || !slices.Contains(k.Members, c.Type):
 		return false
 	}
@@ -211,7 +235,7 @@ func (a *assembly) step(last bool) bool {
 		}
 		did := false
 		for _, v := range k.plans {
-			if a.settled(v) || !last && len(v.Problems) > 0 {
+			if a.settled(v) || a.isOff(k, v) || !last && len(v.Problems) > 0 {
 				continue
 			}
 			did = true
@@ -231,30 +255,24 @@ func (a *assembly) settled(v *volume.Volume) bool {
 
 // plan asks a kind for its volumes.
 func (a *assembly) plan(k *kindState) {
-	k.fresh = false
-	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty, ReadOnly: !a.img.writable}
-	if len(a.img.keys) > 0 {
-		env.Keys = keyring{a}
+	k.fresh, k.off = false, map[*volume.Volume]bool{}
+	env := volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty, ReadOnly: !a.img.writable}
+	if len(a.keys) > 0 {
+		env.Keys = keyring{a, k.asked}
 	}
 	if !k.Alone {
 		// What was planned with fewer members is planned again.
 		for _, m := range k.members {
 			m.Problems = nil
 		}
-		k.plans = k.Open(a.ctx, append(slices.Clone(k.members), a.beside(k)...), env)
+		k.plans = k.Open(a.ctx, append(slices.Clone(k.members), a.beside(k)...), &env)
+		a.keepOpen(k)
 		return
 	}
+	a.openAlone(k, env)
 	for _, m := range k.members {
 		d := a.devices[m]
-		key := openedMember{kind: k.Name, device: d.Name}
-		if d.Content != nil {
-			key.uuid = d.Content.UUID
-		}
-		plans, ok := a.img.opened[key]
-		if !ok {
-			plans = k.Open(a.ctx, append([]*volume.Member{m}, a.beside(k)...), env)
-			a.img.opened[key] = plans
-		}
+		plans := a.img.opened[k.opened(d)]
 		for _, v := range plans {
 			for _, b := range v.On() {
 				if old, ok := b.(*volume.Member); ok {
@@ -301,6 +319,7 @@ func (a *assembly) setUp(v *volume.Volume) {
 	}
 	if err != nil {
 		a.failed[v] = err
+		a.img.dropKeys(v)
 		return
 	}
 	a.numbers[v] = l.number
@@ -325,11 +344,35 @@ func (a *assembly) mayAdd(v *volume.Volume) error {
 			return fmt.Errorf("%s, which it lies on, is not there", baseName(b))
 		}
 	}
+	if err := a.nameTaken(v); err != nil {
+		return err
+	}
 	if len(a.loaded)+len(a.g.devices) >= maxDevices {
 		return fmt.Errorf("there are more than %d devices", maxDevices)
 	}
 	if a.below(v).level > maxLevels {
 		return fmt.Errorf("more than %d volumes lie on each other", maxLevels)
+	}
+	return nil
+}
+
+// nameTaken reports as an error that another volume has the name of an encrypted one: of two
+// copies of a disk the second must not get into the place of the first. Others may come to
+// lie elsewhere, as after pvmove(8).
+func (a *assembly) nameTaken(v *volume.Volume) error {
+	l := a.img.loadedAs(v)
+	if Kind(v.Kind) != KindCrypt || l == nil {
+		return nil
+	}
+	mine := a.below(v).devices
+	for _, b := range l.plan.On() {
+		m, ok := b.(*volume.Member)
+		if !ok || slices.ContainsFunc(mine, func(d *Device) bool { return d.Name == m.Name }) {
+			return nil
+		}
+		if a.g.named(m.Name) != nil {
+			return fmt.Errorf("the volume on %s has the name %s already: %w", m.Name, v.Name, unix.EEXIST)
+		}
 	}
 	return nil
 }

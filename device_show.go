@@ -147,6 +147,10 @@ func (a *assembly) report() {
 				for _, d := range on {
 					a.locked[d] = v.Locked
 				}
+			case a.isOff(k, v):
+				if !v.Hidden {
+					a.g.inactive = append(a.g.inactive, Inactive{v, on, ErrDeactivated})
+				}
 			case a.failed[v] != nil && v.Hidden:
 			case !v.Usable() && v.Hidden:
 			case a.failed[v] != nil || !v.Usable():

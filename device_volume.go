@@ -70,7 +70,7 @@ func (v *Inactive) reason() string {
 }
 
 // Inactive returns the volumes that the image has and that cannot be used: because a
-// member is missing, or for what their Problems say. What is locked is not among them: see
+// member is missing, for what their Problems say, or because of [Image.Deactivate]. What is locked is not among them: see
 // [Device.Locked].
 func (img *Image) Inactive() []Inactive { return slices.Clone(img.found.Load().inactive) }
 
@@ -85,9 +85,18 @@ type loaded struct {
 	links  []string // in /dev, the one that names the device first
 }
 
+// volumeKey identifies a volume through a rescan.
+func volumeKey(v *volume.Volume) string {
+	if v.Array != nil {
+		return "md " + v.UUID
+	}
+	return "dm " + v.Name
+}
+
 // loadedAs returns the volume that the kernel has in place of a plan, or nil.
 func (img *Image) loadedAs(v *volume.Volume) *loaded {
 	for _, l := range img.loaded {
+		// As their keys are the same, which would take longer to make.
 		isArray := l.plan.Array != nil
 		if isArray == (v.Array != nil) && (isArray && l.plan.UUID == v.UUID || !isArray && l.plan.Name == v.Name) {
 			return l
