@@ -19,9 +19,9 @@ func uuidOpened(t *testing.T, image string, key volume.Key) string {
 	t.Helper()
 	unchanged := rig.Unchanged(t, image)
 	img := open(t, image)
-	err := img.Unlock(firstDisk(t, img), key)
+	err := img.Unlock(nowDevice(t, img, "/dev/sda"), key)
 	uuid := ""
-	for _, d := range firstDisk(t, img).Children() {
+	for _, d := range nowDevice(t, img, "/dev/sda").Children() {
 		if d.Content != nil {
 			uuid = d.Content.UUID
 		}
@@ -141,8 +141,8 @@ func TestPlain(t *testing.T) {
 	fs, err := os.ReadFile(testimg.FS(t, "vfat", testimg.Options{}))
 	rig.Check(t, "file system", err)
 	img := open(t, image, unboot.Writable())
-	rig.Check(t, "unlock", img.Unlock(firstDisk(t, img), key("secret")))
-	list := firstDisk(t, img).Children()
+	rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), key("secret")))
+	list := nowDevice(t, img, "/dev/sda").Children()
 	if len(list) != 1 || list[0].Kind != "crypt" || list[0].Size != 1<<20-8*512 {
 		t.Fatalf("%+v", list)
 	}

@@ -25,11 +25,11 @@ func openDisks(t *testing.T, disks []string, opts ...unboot.Option) *unboot.Imag
 	return open(t, disks[0], opts...)
 }
 
-// firstDisk returns an image's first disk as it is now: opening what is on it changes that.
-func firstDisk(t *testing.T, img *unboot.Image) *unboot.Device {
+// nowDevice returns a device as it is now: opening what is on it changes that.
+func nowDevice(t *testing.T, img *unboot.Image, name string) *unboot.Device {
 	t.Helper()
-	d, err := img.Device("/dev/sda")
-	rig.Check(t, "device", err)
+	d, err := img.Device(name)
+	rig.Check(t, name, err)
 	return d
 }
 

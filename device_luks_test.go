@@ -41,7 +41,7 @@ func TestLUKS(t *testing.T) {
 		t.Run(filepath.Base(image), func(t *testing.T) {
 			unchanged := rig.Unchanged(t, image)
 			img := open(t, image)
-			disk := firstDisk(t, img)
+			disk := nowDevice(t, img, "/dev/sda")
 			if disk.Locked == nil || disk.Locked.Format != "LUKS1" || len(disk.Children()) != 0 {
 				t.Fatalf("without a key: %+v", disk.Locked)
 			}
@@ -50,8 +50,8 @@ func TestLUKS(t *testing.T) {
 			if !errors.As(err, &locked) || locked.Lock.Tried != 1 || !errors.Is(err, unboot.ErrLocked) {
 				t.Errorf("a wrong key: %v", err)
 			}
-			rig.Check(t, "unlock", img.Unlock(firstDisk(t, img), phrase(string(key))))
-			list := firstDisk(t, img).Children()
+			rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), phrase(string(key))))
+			list := nowDevice(t, img, "/dev/sda").Children()
 			if len(list) != 1 || list[0].Kind != "crypt" || list[0].Content == nil || list[0].Content.UUID != "DEAD-BABE" {
 				t.Fatalf("%+v", list)
 			}
@@ -79,7 +79,7 @@ func TestLUKSDetached(t *testing.T) {
 		}
 		return phrase(string(key), "header", "/dev/sdb"), nil
 	}))
-	list := firstDisk(t, img).Children()
+	list := nowDevice(t, img, "/dev/sda").Children()
 	if len(list) != 1 || list[0].Content == nil || list[0].Content.UUID != "DEAD-BABE" {
 		t.Fatalf("%+v, %+v", list, img.Inactive())
 	}
@@ -102,22 +102,22 @@ func TestChangeLUKS(t *testing.T) {
 		format := quick(func(w *luks.Writer) error {
 			return w.Format(t.Context(), []byte("one"), luks.Layout{Version: version, Cipher: cipher})
 		})
-		rig.Check(t, "format", img.ChangeLUKS(firstDisk(t, img), false, format))
-		rig.Check(t, "unlock", img.Unlock(firstDisk(t, img), phrase("one")))
-		crypt := firstDisk(t, img).Children()[0]
+		rig.Check(t, "format", img.ChangeLUKS(nowDevice(t, img, "/dev/sda"), false, format))
+		rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("one")))
+		crypt := nowDevice(t, img, "/dev/sda").Children()[0]
 		f, err := crypt.Open(unix.O_RDWR)
 		rig.Check(t, "open", err)
 		_, err = f.WriteAt([]byte("these are the data"), 4096)
 		rig.Check(t, "write", err)
 		rig.Check(t, "close", f.Close())
-		if err := img.ChangeLUKS(firstDisk(t, img), false, format); !errors.Is(err, unix.EBUSY) {
+		if err := img.ChangeLUKS(nowDevice(t, img, "/dev/sda"), false, format); !errors.Is(err, unix.EBUSY) {
 			t.Errorf("format of what is in use: %v", err)
 		}
-		rig.Check(t, "add", img.ChangeLUKS(firstDisk(t, img), true, quick(func(w *luks.Writer) error {
+		rig.Check(t, "add", img.ChangeLUKS(nowDevice(t, img, "/dev/sda"), true, quick(func(w *luks.Writer) error {
 			_, err := w.AddKey(t.Context(), phrase("one"), []byte("two"), -1)
 			return err
 		})))
-		rig.Check(t, "kill", img.ChangeLUKS(firstDisk(t, img), true, quick(func(w *luks.Writer) error {
+		rig.Check(t, "kill", img.ChangeLUKS(nowDevice(t, img, "/dev/sda"), true, quick(func(w *luks.Writer) error {
 			return w.KillSlot(t.Context(), phrase("two"), 0)
 		})))
 		rig.Check(t, "close", img.Close())
@@ -127,11 +127,11 @@ func TestChangeLUKS(t *testing.T) {
 			testimg.MustRun(t, "sh", "-c", "printf two | cryptsetup open --test-passphrase --key-file=- "+image)
 		}
 		img = open(t, image)
-		if err := img.Unlock(firstDisk(t, img), phrase("one")); !errors.Is(err, unboot.ErrLocked) {
+		if err := img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("one")); !errors.Is(err, unboot.ErrLocked) {
 			t.Errorf("a key that was killed: %v", err)
 		}
-		rig.Check(t, "unlock", img.Unlock(firstDisk(t, img), phrase("two")))
-		f, err = firstDisk(t, img).Children()[0].Open(unix.O_RDONLY)
+		rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("two")))
+		f, err = nowDevice(t, img, "/dev/sda").Children()[0].Open(unix.O_RDONLY)
 		rig.Check(t, "open", err)
 		b := make([]byte, 18)
 		_, err = f.ReadAt(b, 4096)
@@ -150,6 +150,9 @@ func TestLUKSReencryption(t *testing.T) {
 	if len(list) != 1 || len(img.Devices()) != 1 || !strings.Contains(fmt.Sprint(list[0].Problems, list[0].Err), "reencrypt") {
 		t.Errorf("%s", describe(img))
 	}
+	if err := img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("secret")); err == nil || !strings.Contains(err.Error(), "reencr") {
+		t.Errorf("unlock: %v", err)
+	}
 }
 
 // TestLUKSIntegrity writes to a volume with authenticated encryption, and reads it when it is
@@ -160,8 +163,8 @@ func TestLUKSIntegrity(t *testing.T) {
 	want := bytes.Repeat([]byte("authentic"), 4096)[:8192]
 	for try := range 2 {
 		img := open(t, path, unboot.Writable())
-		rig.Check(t, "unlock", img.Unlock(firstDisk(t, img), phrase("secret")))
-		d := firstDisk(t, img).Children()[0]
+		rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("secret")))
+		d := nowDevice(t, img, "/dev/sda").Children()[0]
 		if d.Kind != "crypt" || d.Size != 22000*512 {
 			t.Errorf("%s of %d bytes", d.Kind, d.Size)
 		}

@@ -78,3 +78,20 @@ func TestVolumeTables(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot is not a second file system to choose from: what it was made of is meant.
+func TestMountAutoSnapshot(t *testing.T) {
+	img := openFixture(t, "lvm-snapshot", testvol.Unpack(t, "lvm-snapshot"))
+	f, err := img.MountAuto()
+	if err != nil {
+		t.Fatal(err, describe(img))
+	}
+	if m := f.Mounts(); len(m) != 1 || m[0].Device != "/dev/vgs/orig" {
+		t.Error(m)
+	}
+	if f, err := img.Mount("/dev/vgs/snap"); err != nil {
+		t.Error(err)
+	} else if err := f.Unmount(); err != nil {
+		t.Error(err)
+	}
+}
