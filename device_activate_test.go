@@ -73,6 +73,11 @@ func TestDeactivate(t *testing.T) {
 			wantDeactivated(t, img, group...)
 			rig.Check(t, "rescan", img.Rescan())
 			wantDeactivated(t, img, group...)
+			for _, i := range img.Inactive() {
+				if !errors.Is(i.Err, unboot.ErrDeactivated) {
+					t.Errorf("%s has gone, too: %v", i.Nodes, i.Err)
+				}
+			}
 			if _, err := img.Device(content.Name); !errors.Is(err, unboot.ErrNotFound) {
 				t.Errorf("%s: %v", content.Name, err)
 			}

@@ -31,12 +31,19 @@ func (d *Device) isSeenThrough(v *Device) bool {
 // matches UUID=, LABEL=, PARTUUID= or PARTLABEL=, as in fstab(5). If there is
 // none, the error wraps [ErrNotFound].
 func (img *Image) Device(name string) (*Device, error) {
-	g := img.found.Load()
+	if d := img.found.Load().device(name); d != nil {
+		return d, nil
+	}
+	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+}
+
+// device returns the device that Device returns, or nil.
+func (g *graph) device(name string) *Device {
 	switch spec := fstab.ParseSpec(name); spec.Kind {
 	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
 		for _, d := range g.devices {
 			if spec.Value != "" && spec.Matches(d.identity()) {
-				return d, nil
+				return d
 			}
 		}
 	default:
@@ -44,11 +51,9 @@ func (img *Image) Device(name string) (*Device, error) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/dev/" + path
 		}
-		if d := g.named(path); d != nil {
-			return d, nil
-		}
+		return g.named(path)
 	}
-	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+	return nil
 }
 
 // identity returns what an fstab can call a device.

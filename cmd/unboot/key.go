@@ -64,6 +64,9 @@ func parseKey(s string) (keySpec, error) {
 	if _, err := k.fileRange(); err != nil {
 		return keySpec{}, err
 	}
+	if _, err := k.hashOffset(); err != nil {
+		return keySpec{}, err
+	}
 	if _, err := hex.DecodeString(k.value); k.kind == "roothash" && err != nil {
 		return keySpec{}, errors.New("a root hash consists of hexadecimal digits")
 	}
@@ -106,6 +109,20 @@ func (k keySpec) fileRange() (r fileRange, err error) {
 		}
 	}
 	return r, nil
+}
+
+// hashOffset is where on the device dm-verity has its hashes, in bytes, as veritytab(5) says
+// it; or 0.
+func (k keySpec) hashOffset() (int64, error) {
+	v, ok := k.params["hash-offset"]
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 0 || k.id == "all" {
+		return 0, fmt.Errorf("hash-offset=%s is not a number of bytes on a device", v)
+	}
+	return n, nil
 }
 
 // secrets returns the secrets to be tried. Of a file these are all its bytes, as for
