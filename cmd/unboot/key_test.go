@@ -19,16 +19,18 @@ func TestParseKey(t *testing.T) {
 		"all:file:/k":       "all map[] file /k",
 		"all:recovery:1-2":  "all map[] recovery 1-2",
 		"sdb,plain,cipher=aes-xts-plain64,size=256:key:": "sdb map[cipher:aes-xts-plain64 plain: size:256] key ",
-		"x:roothash:00fF":              "x map[] roothash 00fF",
-		"":                             "error: expected ID:key:STRING",
-		"all:key":                      "error: expected ID:key:STRING",
-		":key:x":                       "error: expected ID:key:STRING",
-		"all:clevis":                   "error: expected ID:key:STRING",
-		"all:clevis:":                  "error: a key of the kind clevis",
-		"all:SECRET:SECRET2":           "error: SECRET is not a kind",
-		"all,keyfile-offset=x:file:/k": "error: keyfile-offset=x is not a number",
-		"all,keyfile-size=-1:file:/k":  "error: keyfile-size=-1 is not a number",
-		"all:roothash:hidden":          "error: a root hash consists of",
+		"x:roothash:00fF":               "x map[] roothash 00fF",
+		"":                              "error: expected ID:key:STRING",
+		"all:key":                       "error: expected ID:key:STRING",
+		":key:x":                        "error: expected ID:key:STRING",
+		"all:clevis":                    "error: expected ID:key:STRING",
+		"all:clevis:":                   "error: a key of the kind clevis",
+		"all:SECRET:SECRET2":            "error: SECRET is not a kind",
+		"all,keyfile-offset=x:file:/k":  "error: keyfile-offset=x is not a number",
+		"all,keyfile-size=-1:file:/k":   "error: keyfile-size=-1 is not a number",
+		"all:roothash:hidden":           "error: a root hash consists of",
+		"sda,hash-offset=x:roothash:00": "error: hash-offset=x is not a number",
+		"all,hash-offset=1:roothash:00": "error: hash-offset=1 is not a number of bytes on a device",
 	} {
 		k, err := parseKey(text)
 		got := fmt.Sprint(k.id, " ", k.params, " ", k.kind, " ", k.value)
@@ -88,7 +90,7 @@ func TestKeyOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(s, err)
 		}
-		k.specs = append(k.specs, spec)
+		k.specs = append(k.specs, &spec)
 	}
 	d := &unboot.Device{Name: "/dev/sda", Content: &probe.Info{Type: "crypto_LUKS"}}
 	for i, want := range []volume.Key{
@@ -107,11 +109,11 @@ func TestKeyOrder(t *testing.T) {
 	if _, err := k.key(d, 9); !errors.Is(err, unboot.ErrNoKey) {
 		t.Error(err)
 	}
-	k.specs = []keySpec{{id: "all", kind: "file", value: filepath.Join(dir, "none")}}
+	k.specs = []*keySpec{{id: "all", kind: "file", value: filepath.Join(dir, "none")}}
 	if _, err := k.key(d, 0); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	k.specs = []keySpec{{id: "all", kind: "file", value: file("short", "ab"), params: map[string]string{"keyfile-size": "3"}}}
+	k.specs = []*keySpec{{id: "all", kind: "file", value: file("short", "ab"), params: map[string]string{"keyfile-size": "3"}}}
 	if _, err := k.key(d, 0); err == nil || !strings.Contains(err.Error(), "keyfile-size") {
 		t.Error(err)
 	}
