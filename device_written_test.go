@@ -243,7 +243,9 @@ func TestWrittenForTools(t *testing.T) {
 				continue
 			}
 			// By its content: where the tools have a volume depends on the machine.
-			i := slices.IndexFunc(r.Volumes, func(v testvol.Verified) bool { return v.Files["new"] == sum && (name == otherSubvolume || v.Files["data"] == c.SHA256) })
+			i := slices.IndexFunc(r.Volumes, func(v testvol.Verified) bool {
+				return v.Files["new"] == sum && (name == otherSubvolume || v.Files["data"] == c.SHA256)
+			})
 			if i < 0 {
 				t.Errorf("%s: %s was not found: %+v", name, c.Node, r.Volumes)
 			} else if v := r.Volumes[i]; v.Fsck != "0" {
