@@ -111,14 +111,21 @@ func TestSuperShow(t *testing.T) {
 	}
 }
 
-// A device that was never attached to its cache has all its data.
+// A device that the kernel has attached to its cache, which has all that was written, is
+// described and not opened.
 func TestFixture(t *testing.T) {
 	var members []*volume.Member
 	for _, disk := range testvol.Unpack(t, "bcache") {
 		members = append(members, member(t, disk))
 	}
+	for _, m := range members {
+		sb, err := Read(m.R, m.Size)
+		if err != nil || !strings.Contains(testvol.Record(t, "bcache", "super.txt"), sb.UUID) || !sb.Cache && sb.State != Dirty {
+			t.Errorf("%+v, %v", sb, err)
+		}
+	}
 	got := describe(Type.Open(context.Background(), members, nil))
-	want := regexp.MustCompile(`^bcache0 \[/dev/bcache0 /dev/bcache/by-uuid/f47d1e9a-7930-436f-8570-6685f0eb15a4\] 33546240 ro=false 0 65520 linear \S+ 16 \[\]\n$`)
+	want := regexp.MustCompile(`^bcache0 \[/dev/bcache0 /dev/bcache/by-uuid/b9a8cc9a-d2ec-4c49-921f-b06624a07adc\] 201318400 ro=false \[its cache on bcache-sdb\S* may have newer data`)
 	if !want.MatchString(got) {
 		t.Error(got)
 	}
