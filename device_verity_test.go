@@ -60,22 +60,6 @@ func verityDisk(t *testing.T) (image, root string) {
 	return image, root
 }
 
-// change inverts a byte of a file.
-func changeByte(t *testing.T, path string, off int64) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b := make([]byte, 1)
-	f.ReadAt(b, off)
-	b[0] ^= 0xff
-	if _, err := f.WriteAt(b, off); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestVerity opens a verified file system by what its partitions say, and reads it as far
 // as its data are what they were.
 func TestVerity(t *testing.T) {
