@@ -46,7 +46,7 @@ func TestClones(t *testing.T) {
 			for _, d := range disks {
 				defer rig.Unchanged(t, d)()
 			}
-			img := volumes(t, disks)
+			img := openFixture(t, c.name, disks)
 			opens, said := 0, strings.Join(img.Problems(), "\n")
 			for _, d := range img.Devices() {
 				if d.Volume != nil {
