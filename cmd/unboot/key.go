@@ -27,6 +27,7 @@ const maxKeyFile = 8 << 20
 // A keySpec is a key as the option --key gives it: ID[,OPTION...]:KIND:VALUE.
 type keySpec struct {
 	id     string // a device, a UUID, or "all"
+	met    bool   // a device was there that it is for
 	params map[string]string
 	kind   string
 	value  string
@@ -83,15 +84,19 @@ func (k keySpec) matches(d *unboot.Device) bool {
 	if k.id == "all" {
 		return d.Content != nil
 	}
-	name := k.id
-	if !strings.HasPrefix(name, "/") {
-		name = "/dev/" + name
-	}
-	if d.Name == devname.Canonical(name) || slices.Contains(d.Aliases, name) {
+	if name := k.device(); d.Name == name || slices.Contains(d.Aliases, name) {
 		return true
 	}
 	uuid := strings.TrimPrefix(k.id, "UUID=")
 	return d.Content != nil && d.Content.UUID != "" && strings.EqualFold(strings.ReplaceAll(uuid, "-", ""), strings.ReplaceAll(d.Content.UUID, "-", ""))
+}
+
+// device returns the path of a device that the ID is, unless it is a UUID.
+func (k keySpec) device() string {
+	if strings.HasPrefix(k.id, "/") {
+		return devname.Canonical(k.id)
+	}
+	return devname.Canonical("/dev/" + k.id)
 }
 
 // fileRange is the range of a key file that is the key.
@@ -149,7 +154,7 @@ func (k keySpec) secrets() ([][]byte, error) {
 
 // keys are the keys of the command line.
 type keys struct {
-	specs []keySpec
+	specs []*keySpec
 	stdin bool // --keys-from-stdin
 
 	lines [][]byte // of standard input
@@ -161,17 +166,17 @@ func (k *keys) options(f *flagSet) {
 	f.value("", "key", "ID:KIND:VALUE", "open what is encrypted on ID (a device, a UUID or all): "+
 		"KIND is key, file, recovery, startup, volume or roothash; repeat it for more", func(v string) error {
 		spec, err := parseKey(v)
-		k.specs = append(k.specs, spec)
+		k.specs = append(k.specs, &spec)
 		return err
-	})
+	}).secret = true
 	f.bool(&k.stdin, "", "keys-from-stdin", "read keys from standard input, one in each line")
 }
 
 // all returns the keys, in the order in which they are tried.
-func (k *keys) all() ([]keySpec, error) {
+func (k *keys) all() ([]*keySpec, error) {
 	list := slices.Clone(k.specs)
 	if path := os.Getenv(keyFileEnv); path != "" {
-		list = append(list, keySpec{id: "all", kind: "file", value: path})
+		list = append(list, &keySpec{id: "all", kind: "file", value: path})
 	}
 	if k.stdin && !k.read {
 		k.read = true
@@ -184,7 +189,7 @@ func (k *keys) all() ([]keySpec, error) {
 		}
 	}
 	for _, line := range k.lines {
-		list = append(list, keySpec{id: "all", kind: "key", value: string(line)})
+		list = append(list, &keySpec{id: "all", kind: "key", value: string(line)})
 	}
 	return list, nil
 }
@@ -199,6 +204,7 @@ func (k *keys) key(d *unboot.Device, try int) (volume.Key, error) {
 		if !spec.matches(d) {
 			continue
 		}
+		spec.met = true
 		secrets, err := spec.secrets()
 		if err != nil {
 			return volume.Key{}, err
@@ -209,4 +215,19 @@ func (k *keys) key(d *unboot.Device, try int) (volume.Key, error) {
 		try -= len(secrets)
 	}
 	return volume.Key{}, unboot.ErrNoKey
+}
+
+// unmet says of each key that was for none of the image's encrypted devices why that is.
+func (k *keys) unmet(img *unboot.Image) (list []string) {
+	for _, spec := range k.specs {
+		if spec.met || spec.id == "all" {
+			continue
+		}
+		text := "no encrypted device has this name or UUID"
+		if d, err := img.Device(spec.device()); err == nil {
+			text = d.Name + " is not known to be encrypted"
+		}
+		list = append(list, fmt.Sprintf("the key for %s was not used: %s", quote(spec.id), text))
+	}
+	return list
 }

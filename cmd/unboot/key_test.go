@@ -88,7 +88,7 @@ func TestKeyOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(s, err)
 		}
-		k.specs = append(k.specs, spec)
+		k.specs = append(k.specs, &spec)
 	}
 	d := &unboot.Device{Name: "/dev/sda", Content: &probe.Info{Type: "crypto_LUKS"}}
 	for i, want := range []volume.Key{
@@ -107,11 +107,11 @@ func TestKeyOrder(t *testing.T) {
 	if _, err := k.key(d, 9); !errors.Is(err, unboot.ErrNoKey) {
 		t.Error(err)
 	}
-	k.specs = []keySpec{{id: "all", kind: "file", value: filepath.Join(dir, "none")}}
+	k.specs = []*keySpec{{id: "all", kind: "file", value: filepath.Join(dir, "none")}}
 	if _, err := k.key(d, 0); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	k.specs = []keySpec{{id: "all", kind: "file", value: file("short", "ab"), params: map[string]string{"keyfile-size": "3"}}}
+	k.specs = []*keySpec{{id: "all", kind: "file", value: file("short", "ab"), params: map[string]string{"keyfile-size": "3"}}}
 	if _, err := k.key(d, 0); err == nil || !strings.Contains(err.Error(), "keyfile-size") {
 		t.Error(err)
 	}
