@@ -118,6 +118,9 @@ func (a *assembly) enlist(d *Device) {
 			a.problem(d, "%v", err)
 			return
 		}
+		if k.Offset {
+			m.Offset = a.metadataAt(d)
+		}
 		k.members = append(k.members, m)
 		k.fresh = true
 	}
@@ -131,6 +134,8 @@ const minBlind = 16 << 10
 func (a *assembly) belongs(d *Device, k *kindState) bool {
 	c := d.Content
 	switch {
+	case k.Offset && a.metadataAt(d) > 0:
+		return true
 	case c == nil && k.Blind:
 		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.hasKey(d, ""))
 	case c == nil || !slices.Contains(k.Members, c.Type):

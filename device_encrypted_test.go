@@ -13,41 +13,15 @@ import (
 	"github.com/unboot/unboot/volume/tcrypt"
 )
 
-// cryptsetupImages unpacks an archive of cryptsetup's tests.
-func cryptsetupImages(t *testing.T, archive string) string {
-	t.Helper()
-	testimg.Need(t, "tar", "xz")
-	dir := t.TempDir()
-	testimg.MustRun(t, "tar", "-xf", testimg.Source(t, "cryptsetup"), "-C", dir, "--strip-components=2", "--wildcards", "*/tests/"+archive+".tar.xz")
-	testimg.MustRun(t, "tar", "-xf", filepath.Join(dir, archive+".tar.xz"), "-C", dir)
-	return filepath.Join(dir, archive)
-}
-
-func phrase(secret string, params ...string) volume.Key {
-	k := volume.Key{Kind: volume.Passphrase, Secret: []byte(secret), Params: map[string]string{}}
-	for i := 0; i+1 < len(params); i += 2 {
-		k.Params[params[i]] = params[i+1]
-	}
-	return k
-}
-
-// encryptedDisk returns the image's disk as it is now.
-func encryptedDisk(t *testing.T, img *unboot.Image) *unboot.Device {
-	t.Helper()
-	d, err := img.Device("/dev/sda")
-	rig.Check(t, "device", err)
-	return d
-}
-
 // uuidOpened returns the UUID of the file system in what a key opens on the disk, or says
 // what is wrong with it.
 func uuidOpened(t *testing.T, image string, key volume.Key) string {
 	t.Helper()
 	unchanged := rig.Unchanged(t, image)
 	img := open(t, image)
-	err := img.Unlock(encryptedDisk(t, img), key)
+	err := img.Unlock(nowDevice(t, img, "/dev/sda"), key)
 	uuid := ""
-	for _, d := range encryptedDisk(t, img).Children() {
+	for _, d := range nowDevice(t, img, "/dev/sda").Children() {
 		if d.Content != nil {
 			uuid = d.Content.UUID
 		}
@@ -167,8 +141,8 @@ func TestPlain(t *testing.T) {
 	fs, err := os.ReadFile(testimg.FS(t, "vfat", testimg.Options{}))
 	rig.Check(t, "file system", err)
 	img := open(t, image, unboot.Writable())
-	rig.Check(t, "unlock", img.Unlock(encryptedDisk(t, img), key("secret")))
-	list := encryptedDisk(t, img).Children()
+	rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), key("secret")))
+	list := nowDevice(t, img, "/dev/sda").Children()
 	if len(list) != 1 || list[0].Kind != "crypt" || list[0].Size != 1<<20-8*512 {
 		t.Fatalf("%+v", list)
 	}

@@ -67,11 +67,24 @@ func (d *Device) isSeenThrough(v *Device) bool {
 // none, the error wraps [ErrNotFound].
 func (img *Image) Device(name string) (*Device, error) {
 	g := img.found.Load()
+	if d := g.device(name); d != nil {
+		return d, nil
+	}
+	for _, v := range g.inactive {
+		if slices.Contains(v.Nodes, name) || slices.Contains(v.Nodes, "/dev/"+name) {
+			return nil, fmt.Errorf("%s: %w, as it cannot be used: %s", name, ErrNotFound, v.reason())
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+}
+
+// device returns the device that Device returns, or nil.
+func (g *graph) device(name string) *Device {
 	switch spec := fstab.ParseSpec(name); spec.Kind {
 	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
 		for _, d := range g.devices {
 			if spec.Value != "" && spec.Matches(d.identity()) {
-				return d, nil
+				return d
 			}
 		}
 	default:
@@ -79,16 +92,9 @@ func (img *Image) Device(name string) (*Device, error) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/dev/" + path
 		}
-		if d := g.named(path); d != nil {
-			return d, nil
-		}
-		for _, v := range g.inactive {
-			if slices.Contains(v.Nodes, path) {
-				return nil, fmt.Errorf("%s: %w, as it cannot be used: %s", name, ErrNotFound, v.reason())
-			}
-		}
+		return g.named(path)
 	}
-	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+	return nil
 }
 
 // identity returns what an fstab can call a device.

@@ -44,7 +44,7 @@ func (a *assembly) table(v *volume.Volume) (lines []string) {
 	}
 	if v.Array != nil {
 		for _, s := range v.Array.Slots {
-			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s))
+			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s.Role, " ", s.Offset, " ", s.Size))
 		}
 	}
 	return lines

@@ -35,6 +35,9 @@ type Type struct {
 	// Beside says that Open is given, beside the members, all other devices of the image,
 	// because a part of what it looks for has no signature. They have another Info, or none.
 	Beside bool
+	// Offset says that Open is given other devices as well for which it is known where their
+	// metadata is: see [Member.Offset].
+	Offset bool
 	// Alone says that each member holds volumes of its own. Open is given only members
 	// that it has not been given before, one at a time, so that no key is asked for again.
 	Alone bool
@@ -78,6 +81,9 @@ type Member struct {
 	Info       *probe.Info // what package probe found
 	Name       string      // the device's name, such as "/dev/sda2", for messages
 	Disk       bool        // it is a whole disk
+	// Offset is where the metadata is, in bytes, of a device on which it is found by nothing
+	// else; else 0.
+	Offset int64
 
 	// What the partition table says, of a partition: as in [github.com/unboot/unboot/volume/part.Partition].
 	PartNumber                   int

@@ -115,6 +115,11 @@ func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 // openOptions translates the options of the command line into those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
 	o := []unboot.Option{unboot.Keys(a.opts.keys.key)}
+	for _, k := range a.opts.keys.specs {
+		if n, err := k.hashOffset(); err == nil && n > 0 {
+			o = append(o, unboot.HashOffset(k.id, n))
+		}
+	}
 	if to.write {
 		o = append(o, unboot.Writable())
 	}

@@ -63,6 +63,9 @@ func parseKey(s string) (keySpec, error) {
 	if _, err := k.fileRange(); err != nil {
 		return keySpec{}, err
 	}
+	if _, err := k.hashOffset(); err != nil {
+		return keySpec{}, err
+	}
 	if _, err := hex.DecodeString(k.value); k.kind == "roothash" && err != nil {
 		return keySpec{}, errors.New("a root hash consists of hexadecimal digits")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/unboot/unboot/internal/devname"
@@ -12,7 +13,7 @@ import (
 // as it might have. Those that are true say of which kind a device is that has no signature.
 var keyOptions = map[string]bool{
 	"plain": true, "cipher": true, "hash": false, "size": false, "offset": false, "skip": false, "sector-size": false,
-	"keyfile-offset": false, "keyfile-size": false, "key-slot": false, "header": true,
+	"hash-offset": false, "keyfile-offset": false, "keyfile-size": false, "key-slot": false, "header": true,
 	"tcrypt": true, "tcrypt-hidden": true, "tcrypt-system": true, "tcrypt-backup": true, "tcrypt-veracrypt": true,
 	"tcrypt-keyfile": true, "veracrypt-pim": true, "integrity-algorithm": false,
 }
@@ -69,6 +70,20 @@ func (k *keySpec) addOptions(list string) error {
 	return nil
 }
 
+// hashOffset is where on the device dm-verity has its hashes, in bytes, as veritytab(5) says
+// it; or 0.
+func (k keySpec) hashOffset() (int64, error) {
+	v, ok := k.params["hash-offset"]
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 0 || k.id == "all" {
+		return 0, fmt.Errorf("hash-offset=%s is not a number of bytes on a device", v)
+	}
+	return n, nil
+}
+
 // headerName returns the name that the device with a header has in the image.
 func headerName(name string) string {
 	switch {
@@ -99,7 +114,7 @@ var keysText = []string{
 	"The options have the names of crypttab(5): keyfile-offset= and keyfile-size= in bytes; key-slot= and header= of LUKS, the latter " +
 		"with a device of the image, such as one from --add; tcrypt, tcrypt-hidden, tcrypt-system, tcrypt-backup, tcrypt-veracrypt=no, " +
 		"tcrypt-keyfile= and veracrypt-pim= of VeraCrypt and TrueCrypt; plain, cipher=, size=, hash=, offset=, skip= and sector-size= of " +
-		"plain dm-crypt; integrity-algorithm= of dm-integrity. VeraCrypt, plain dm-crypt and data whose header is elsewhere " +
+		"plain dm-crypt; integrity-algorithm= of dm-integrity; hash-offset= of dm-verity, whose data then lie before it on the same device. VeraCrypt, plain dm-crypt and data whose header is elsewhere " +
 		"have no signature: they are looked for only on a device that a key with such an option names.",
 	"Keys are tried in their order, then that in the file named by UNBOOT_KEY_FILE in the environment, then those of --keys-from-stdin. " +
 		"Without one, a passphrase is asked for on the terminal. A key on the command line can be seen by other users of the machine, as in ps(1).",

@@ -42,6 +42,8 @@ func TestParseKey(t *testing.T) {
 		"all,keyfile-offset=x:file:/k":                   "error: keyfile-offset=x is not a number",
 		"all,keyfile-size=-1:file:/k":                    "error: keyfile-size=-1 is not a number",
 		"all:roothash:hidden":                            "error: a root hash consists of",
+		"sda,hash-offset=x:roothash:00":                  "error: hash-offset=x is not a number",
+		"all,hash-offset=1:roothash:00":                  "error: hash-offset=1 is not a number of bytes on a device",
 	} {
 		k, err := parseKey(text)
 		got := fmt.Sprint(k.id, " ", k.params, " ", k.kind, " ", k.value)

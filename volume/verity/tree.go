@@ -107,7 +107,11 @@ func (t *tree) leaf(block int64) []byte {
 func (t *tree) findData(members []*volume.Member) []*volume.Member {
 	var list []*volume.Member
 	for _, m := range members {
-		if m == t.m || m.Size < t.s.DataBlocks*t.s.DataBlockSize || m.Info != nil && m.Info.Type == member {
+		size := m.Size
+		if m == t.m {
+			size = m.Offset
+		}
+		if size < t.s.DataBlocks*t.s.DataBlockSize || m.Info != nil && m.Info.Type == member {
 			continue
 		}
 		if !t.matches(m, 0) || !t.matches(m, t.s.DataBlocks-1) {

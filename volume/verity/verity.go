@@ -9,7 +9,7 @@
 // hash is a key: see [volume.RootHash].
 //
 // Nothing says on which device the data are. They are looked for among all devices of the
-// image: their first and last blocks have the hashes that the tree has for them. The tree is
+// image, and before the hashes if these are somewhere inside a device: their first and last blocks have the hashes that the tree has for them. The tree is
 // checked against the root hash here as well, so that one which does not fit is a key that
 // does not fit, and not a device on which nothing can be read.
 package verity
@@ -26,7 +26,7 @@ import (
 
 // Type is the kind of volumes that dm-verity verifies. [volume.Volume.Info] is a
 // [*Superblock].
-var Type = volume.Type{Name: "verity", Members: []string{member}, Beside: true, Open: open}
+var Type = volume.Type{Name: "verity", Members: []string{member}, Beside: true, Offset: true, Open: open}
 
 const member = "DM_verity_hash"
 
@@ -37,10 +37,10 @@ func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*vol
 		if ctx.Err() != nil {
 			break
 		}
-		if m.Info == nil || m.Info.Type != member {
+		if m.Offset == 0 && (m.Info == nil || m.Info.Type != member) {
 			continue
 		}
-		s, err := Read(m.R, m.Size)
+		s, err := Read(m.R, m.Offset)
 		if err != nil {
 			m.Problems = append(m.Problems, err.Error())
 			continue

@@ -72,9 +72,9 @@ func (s *Server) probe(device string) (*probe.Info, error) {
 	if err != nil {
 		return nil, perror(err, "read: %s", device)
 	}
-	// A disk with partitions may have old superblocks between them, or look like
-	// a FAT by its boot sector.
-	if d != nil && d.Kind == unboot.KindDisk && d.Content == nil && len(partitionsOf(d)) > 0 {
+	// A disk with partitions, or what stands for one, may have old superblocks between
+	// them, or look like a FAT by its boot sector.
+	if d != nil && d.Kind != unboot.KindPartition && d.Content == nil && len(partitionsOf(d)) > 0 {
 		return &probe.Info{}, nil
 	}
 	return info, nil
