@@ -42,7 +42,9 @@ func needKernel(t *testing.T) {
 //	image FILE FSTYPE       a private copy of an image with the odd tree
 //	blank FILE FSTYPE [MIB] one with an empty file system
 //	debian FILE KIND        a disk with a Debian
-//	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…
+//	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…; $UUID_sda2
+//	                        and $UUID_vg_lv are what blkid has called what is there,
+//	                        $SHA256_lv that of its file data
 //	case FILE NAME          what was collected from elsewhere, if it is there
 //	oddtree DIR FSTYPE      the odd tree on the host
 //	loop VAR FILE FSTYPE    mounts by the host's kernel, $VAR is where
@@ -132,6 +134,23 @@ func cmdVolumes(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for i, from := range testvol.Unpack(tb(ts), args[0]) {
 		ts.Check(testimg.Copy(from, filepath.Join(dir, "sd"+string(rune('a'+i)))))
+	}
+	setUUIDs(ts, args[0])
+	for _, c := range testvol.Contents(tb(ts), args[0]) {
+		ts.Setenv("SHA256_"+filepath.Base(c.Node), c.SHA256)
+	}
+}
+
+// setUUIDs sets variables, as the fixtures' UUIDs are others each time they are made.
+func setUUIDs(ts *testscript.TestScript, fixture string) {
+	name := ""
+	for line := range strings.Lines(testvol.Record(tb(ts), fixture, "blkid.txt")) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
+		case "DEVICE":
+			name = strings.ReplaceAll(filepath.Base(value), "-", "_")
+		case "UUID":
+			ts.Setenv("UUID_"+name, value)
+		}
 	}
 }
 
