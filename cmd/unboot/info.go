@@ -83,11 +83,12 @@ func (a *app) printInfo(info *jsonInfo) error {
 		a.printSystem(s)
 	}
 	// Each disk has a table of its own, as the widths of its columns are its own, too.
+	seen := map[*jsonDevice]bool{}
 	for i := range info.Disks {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		a.printDisk(info, &info.Disks[i])
+		a.printDisk(info, &info.Disks[i], seen)
 	}
 	if len(info.Inactive) > 0 {
 		fmt.Fprintln(w, "\nvolumes that cannot be used:")
