@@ -45,18 +45,16 @@ var keyFiles = []string{"file", "startup", "volume"}
 // parseKey reads a key as guestfish(1) has it, with more kinds, and with options of
 // crypttab(5) after the ID. No message has the key in it.
 func parseKey(s string) (keySpec, error) {
-	f := strings.SplitN(s, ":", 3)
-	if len(f) < 3 || f[0] == "" {
-		return keySpec{}, errors.New("expected ID:key:STRING, ID:file:PATH or the like")
-	}
-	if f[1] == "clevis" {
+	named, kind, value := divideKey(s)
+	if kind == "clevis" {
 		return keySpec{}, errors.New("a key of the kind clevis needs a server on the network, which unboot does not ask")
 	}
-	if keyKinds[f[1]] == "" {
-		return keySpec{}, fmt.Errorf("%s is not a kind of key: expected key, file, recovery, startup, volume or roothash", quote(f[1]))
+	// What stands where a kind is expected may be a passphrase before which it was forgotten.
+	if named == "" || kind == "" {
+		return keySpec{}, errors.New("expected ID:KIND:VALUE, with key, file, recovery, startup, volume or roothash as KIND")
 	}
-	id, options, _ := strings.Cut(f[0], ",")
-	k := keySpec{id: id, kind: f[1], value: f[2], params: map[string]string{}}
+	id, options, _ := strings.Cut(named, ",")
+	k := keySpec{id: id, kind: kind, value: value, params: map[string]string{}}
 	for o := range strings.SplitSeq(options, ",") {
 		if name, value, _ := strings.Cut(o, "="); name != "" {
 			k.params[name] = value
@@ -72,6 +70,24 @@ func parseKey(s string) (keySpec, error) {
 		return keySpec{}, errors.New("a root hash consists of hexadecimal digits")
 	}
 	return k, nil
+}
+
+// divideKey divides a key at the first word between colons that is a kind: an option after the
+// ID may have colons, such as cipher=aes-cbc-essiv:sha256. The kind is "" if there is none.
+func divideKey(s string) (named, kind, value string) {
+	for i := range len(s) {
+		if s[i] != ':' {
+			continue
+		}
+		word, rest, ok := strings.Cut(s[i+1:], ":")
+		if ok && (keyKinds[word] != "" || word == "clevis") {
+			return s[:i], word, rest
+		}
+		if !strings.Contains(s[:i], ",") {
+			break // without options the ID has no colons
+		}
+	}
+	return "", "", ""
 }
 
 // matches reports whether a key is for a device. "all" stands for what is known to be

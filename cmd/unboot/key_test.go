@@ -18,14 +18,15 @@ func TestParseKey(t *testing.T) {
 		"/dev/sda2:key:a:b": "/dev/sda2 map[] key a:b",
 		"all:file:/k":       "all map[] file /k",
 		"all:recovery:1-2":  "all map[] recovery 1-2",
-		"sdb,plain,cipher=aes-xts-plain64,size=256:key:": "sdb map[cipher:aes-xts-plain64 plain: size:256] key ",
+		"sdb,plain,cipher=aes-xts-plain64,size=256:key:":     "sdb map[cipher:aes-xts-plain64 plain: size:256] key ",
+		"sdb,plain,cipher=aes-cbc-essiv:sha256:key:a:file:b": "sdb map[cipher:aes-cbc-essiv:sha256 plain:] key a:file:b",
 		"x:roothash:00fF":               "x map[] roothash 00fF",
-		"":                              "error: expected ID:key:STRING",
-		"all:key":                       "error: expected ID:key:STRING",
-		":key:x":                        "error: expected ID:key:STRING",
-		"all:clevis":                    "error: expected ID:key:STRING",
+		"":                              "error: expected ID:KIND:VALUE",
+		"all:key":                       "error: expected ID:KIND:VALUE",
+		":key:x":                        "error: expected ID:KIND:VALUE",
+		"all:clevis":                    "error: expected ID:KIND:VALUE",
 		"all:clevis:":                   "error: a key of the kind clevis",
-		"all:SECRET:SECRET2":            "error: SECRET is not a kind",
+		"all:SECRET:SECRET2":            "error: expected ID:KIND:VALUE",
 		"all,keyfile-offset=x:file:/k":  "error: keyfile-offset=x is not a number",
 		"all,keyfile-size=-1:file:/k":   "error: keyfile-size=-1 is not a number",
 		"all:roothash:hidden":           "error: a root hash consists of",
@@ -40,7 +41,7 @@ func TestParseKey(t *testing.T) {
 		if !strings.HasPrefix(got, want) || err == nil && got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
-		if err != nil && (strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "SECRET2")) {
+		if err != nil && (strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "SECRET")) {
 			t.Errorf("%s: the key is in %v", text, err)
 		}
 	}
