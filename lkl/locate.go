@@ -10,7 +10,7 @@ import (
 
 // locateMax is the most pieces that one read is answered with. A file that lies
 // in more is read by the kernel.
-const locateMax = 16
+const locateMax = 64
 
 // A Span is a part of a file that [View.Locate] has read, or has found and not
 // read.
