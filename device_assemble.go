@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -22,12 +23,16 @@ type assembly struct {
 	ctx      context.Context
 	img      *Image
 	g        *graph
+	keys     []keySource // of this assembly alone
+	askMu    sync.Mutex  // has the keys asked for one at a time
 	control  *dm.Control // nil until it is needed
 	kinds    []*kindState
 	devices  map[*volume.Member]*Device
 	numbers  map[volume.Base]string      // in the kernel: "8:1"
 	readers  map[volume.Base]io.ReaderAt // of what can be read without the kernel
 	scans    map[string]*scan            // of disks to which nothing was written through the kernel
+	onHost   map[*Device]io.ReaderAt     // the same, of the devices of volumes
+	under    map[*volume.Volume]*footing
 	level    map[*Device]int
 	files    []*File
 	loaded   []*loaded // in the order in which they were needed
@@ -45,21 +50,33 @@ type kindState struct {
 	beside  map[*Device]*volume.Member // the other devices, if the kind wants them
 	fresh   bool                       // there are members that Open has not seen
 	plans   []*volume.Volume
+	asked   map[string]*asking      // of a kind that is not Alone: see keyring
+	off     map[*volume.Volume]bool // what isOff has found out about the plans
 }
 
 // openedMember says which volumes were opened on a member of a kind that opens each alone.
 type openedMember struct{ kind, device, uuid string }
 
+// opened returns by what the volumes are known that the kind has opened on a device.
+func (k *kindState) opened(d *Device) openedMember {
+	key := openedMember{kind: k.Name, device: d.Name}
+	if d.Content != nil {
+		key.uuid = d.Content.UUID
+	}
+	return key
+}
+
 // addVolumes adds the volumes to a graph that has the disks and their partitions.
 //
 // Preconditions: mountMu is held, or nobody else has the image yet.
-func (g *graph) addVolumes(ctx context.Context, found []*scan) {
+func (g *graph) addVolumes(ctx context.Context, found []*scan, keys []keySource) {
 	a := &assembly{
-		ctx: ctx, img: g.img, g: g,
+		ctx: ctx, img: g.img, g: g, keys: keys,
 		devices: map[*volume.Member]*Device{}, numbers: map[volume.Base]string{}, level: map[*Device]int{},
 		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
 		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
-		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{},
+		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{}, onHost: map[*Device]io.ReaderAt{},
+		under: map[*volume.Volume]*footing{},
 	}
 	for _, s := range found {
 		if s.dev != nil {
@@ -67,7 +84,11 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan) {
 		}
 	}
 	for _, t := range volumeTypes {
-		a.kinds = append(a.kinds, &kindState{Type: t})
+		k := &kindState{Type: t}
+		if !t.Alone {
+			k.asked = map[string]*asking{}
+		}
+		a.kinds = append(a.kinds, k)
 	}
 	for _, d := range slices.Clone(g.devices) {
 		a.enlist(d)
@@ -77,6 +98,7 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan) {
 	for _, f := range a.files {
 		f.Close()
 	}
+	a.wipeAsked()
 	a.unload()
 	if a.control != nil {
 		a.control.Close()
@@ -110,7 +132,7 @@ func (a *assembly) belongs(d *Device, k *kindState) bool {
 	c := d.Content
 	switch {
 	case c == nil && k.Blind:
-		return d.Size >= minBlind && len(a.g.children[d]) == 0 && a.img.hasKey(d)
+		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.hasKey(d, ""))
 	case c == nil || !slices.Contains(k.Members, c.Type):
 		return false
 	}
@@ -154,10 +176,8 @@ func (a *assembly) member(d *Device) (*volume.Member, error) {
 // and the size of its sectors; or nil if only the kernel can read it, or something may have
 // been written through the kernel.
 func (a *assembly) readable(d *Device) (r io.ReaderAt, sectorSize int) {
-	for v, o := range a.shown {
-		if o == d && a.readers[v] != nil {
-			return a.readers[v], volume.SectorSize
-		}
+	if r := a.onHost[d]; r != nil {
+		return r, volume.SectorSize
 	}
 	disk, start := d.Name, int64(0)
 	if d.Partition != nil && len(a.g.parents[d]) > 0 {
@@ -210,7 +230,7 @@ func (a *assembly) step(last bool) bool {
 		}
 		did := false
 		for _, v := range k.plans {
-			if a.settled(v) || !last && len(v.Problems) > 0 {
+			if a.settled(v) || a.isOff(k, v) || !last && len(v.Problems) > 0 {
 				continue
 			}
 			did = true
@@ -230,30 +250,24 @@ func (a *assembly) settled(v *volume.Volume) bool {
 
 // plan asks a kind for its volumes.
 func (a *assembly) plan(k *kindState) {
-	k.fresh = false
-	env := &volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty, ReadOnly: !a.img.writable}
-	if len(a.img.keys) > 0 {
-		env.Keys = keyring{a}
+	k.fresh, k.off = false, map[*volume.Volume]bool{}
+	env := volume.Env{Decrypt: a.img.decrypt, Unbounded: a.img.unbounded, ForceDirty: a.img.dirty, ReadOnly: !a.img.writable}
+	if len(a.keys) > 0 {
+		env.Keys = keyring{a, k.asked}
 	}
 	if !k.Alone {
 		// What was planned with fewer members is planned again.
 		for _, m := range k.members {
 			m.Problems = nil
 		}
-		k.plans = k.Open(a.ctx, append(slices.Clone(k.members), a.beside(k)...), env)
+		k.plans = k.Open(a.ctx, append(slices.Clone(k.members), a.beside(k)...), &env)
+		a.keepOpen(k)
 		return
 	}
+	a.openAlone(k, env)
 	for _, m := range k.members {
 		d := a.devices[m]
-		key := openedMember{kind: k.Name, device: d.Name}
-		if d.Content != nil {
-			key.uuid = d.Content.UUID
-		}
-		plans, ok := a.img.opened[key]
-		if !ok {
-			plans = k.Open(a.ctx, append([]*volume.Member{m}, a.beside(k)...), env)
-			a.img.opened[key] = plans
-		}
+		plans := a.img.opened[k.opened(d)]
 		for _, v := range plans {
 			for _, b := range v.On() {
 				if old, ok := b.(*volume.Member); ok {
@@ -300,6 +314,7 @@ func (a *assembly) setUp(v *volume.Volume) {
 	}
 	if err != nil {
 		a.failed[v] = err
+		a.img.dropKeys(v)
 		return
 	}
 	a.numbers[v] = l.number
@@ -324,12 +339,34 @@ func (a *assembly) mayAdd(v *volume.Volume) error {
 			return fmt.Errorf("%s, which it lies on, is not there", baseName(b))
 		}
 	}
+	if err := a.nameTaken(v); err != nil {
+		return err
+	}
 	if len(a.loaded)+len(a.g.devices) >= maxDevices {
 		return fmt.Errorf("there are more than %d devices", maxDevices)
 	}
-	for _, p := range a.below(v) {
-		if a.level[p] >= maxLevels {
-			return fmt.Errorf("more than %d volumes lie on each other", maxLevels)
+	if a.below(v).level > maxLevels {
+		return fmt.Errorf("more than %d volumes lie on each other", maxLevels)
+	}
+	return nil
+}
+
+// nameTaken reports as an error that another volume has the name of an encrypted one: of two
+// copies of a disk the second must not get into the place of the first. Others may come to
+// lie elsewhere, as after pvmove(8).
+func (a *assembly) nameTaken(v *volume.Volume) error {
+	l := a.img.loadedAs(v)
+	if Kind(v.Kind) != KindCrypt || l == nil {
+		return nil
+	}
+	mine := a.below(v).devices
+	for _, b := range l.plan.On() {
+		m, ok := b.(*volume.Member)
+		if !ok || slices.ContainsFunc(mine, func(d *Device) bool { return d.Name == m.Name }) {
+			return nil
+		}
+		if a.g.named(m.Name) != nil {
+			return fmt.Errorf("the volume on %s has the name %s already: %w", m.Name, v.Name, unix.EEXIST)
 		}
 	}
 	return nil
@@ -346,30 +383,47 @@ func baseName(b volume.Base) string {
 	return "a device"
 }
 
-// below returns the devices that a volume lies on, with those of its hidden parts.
-func (a *assembly) below(v *volume.Volume) []*Device {
-	var list []*Device
+// A footing is what a volume lies on.
+type footing struct {
+	devices []*Device // with those of its hidden parts
+	level   int       // how many lie below each other, with itself and hidden ones
+}
+
+// below returns what a volume lies on. It is found out once: the ways down through hidden
+// parts can be many more than these.
+func (a *assembly) below(v *volume.Volume) *footing {
+	if f := a.under[v]; f != nil {
+		return f
+	}
+	f := &footing{level: 1}
+	a.under[v] = f // also for a plan that lies on itself
 	for _, b := range v.On() {
-		var on []*Device
-		switch b := b.(type) {
-		case *volume.Member:
-			if d := a.devices[b]; d != nil {
-				on = []*Device{d}
-			}
-		case *volume.Volume:
-			if d := a.shown[b]; d != nil {
-				on = []*Device{d}
-			} else {
-				on = a.below(b)
-			}
-		}
+		on, level := a.footOn(b)
+		f.level = max(f.level, level+1)
 		for _, d := range on {
-			if !slices.Contains(list, d) {
-				list = append(list, d)
+			if !slices.Contains(f.devices, d) {
+				f.devices = append(f.devices, d)
 			}
 		}
 	}
-	return list
+	return f
+}
+
+func (a *assembly) footOn(b volume.Base) (on []*Device, level int) {
+	var d *Device
+	switch b := b.(type) {
+	case *volume.Member:
+		d = a.devices[b]
+	case *volume.Volume:
+		if d = a.shown[b]; d == nil {
+			f := a.below(b)
+			return f.devices, f.level
+		}
+	}
+	if d == nil {
+		return nil, 0
+	}
+	return []*Device{d}, a.level[d]
 }
 
 func (a *assembly) problem(d *Device, format string, args ...any) {

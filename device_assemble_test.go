@@ -57,6 +57,35 @@ func TestVolumeLevels(t *testing.T) {
 	}
 }
 
+// Hidden parts count as levels, and that there are more ways down through them than could be
+// walked does not matter.
+func TestVolumeLadder(t *testing.T) {
+	const steps = 100
+	img := withType(t, func(_ context.Context, members []*volume.Member, _ *volume.Env) (list []*volume.Volume) {
+		below := [2]volume.Base{members[0], members[0]}
+		for i := range steps {
+			var now [2]volume.Base
+			for j := range now {
+				v := linear(fmt.Sprint("h", i, "-", j), below[0], 0, 8)
+				v.Table = append(v.Table, volume.Target{Start: 8, Length: 8, Type: "linear", Params: "@ 0", Devices: []volume.Base{below[1]}})
+				v.Size, v.Hidden = 16*volume.SectorSize, true
+				list, now[j] = append(list, v), v
+			}
+			below = now
+			if i == 20 || i == steps-1 {
+				list = append(list, linear(fmt.Sprint("top", i), below[0], 0, 16))
+			}
+		}
+		return list
+	})
+	if list := img.Devices(); len(list) != 2 || list[1].Name != "/dev/mapper/top20" || list[1].Parents()[0] != list[0] {
+		t.Error(list)
+	}
+	if in := img.Inactive(); len(in) != 1 || in[0].Name != "top99" || in[0].Err == nil {
+		t.Error(in)
+	}
+}
+
 // Names from an image lead nowhere else, and take nothing's place.
 func TestVolumeNames(t *testing.T) {
 	names := []string{"/dev/sda", "/dev/../etc/x", "/etc/x", "/dev/mapper/control", "/dev/null/x", "/dev//x", "/dev/a/b/c/d", "/dev/mapper/good"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/unboot/unboot/volume"
 )
@@ -46,7 +47,8 @@ func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Lock.Err} }
 // Params of which kind it is.
 //
 // The function returns [ErrNoKey] if it has no key or no more. Another error ends the
-// search for that device. It is called once more when [Image.Unlock] was.
+// search for that device. It is called again in [Image.Rescan] for what is not open then, but not in [Image.Unlock]. It
+// is never called by several goroutines at once.
 func Keys(f func(d *Device, try int) (volume.Key, error)) Option {
 	return func(c *config) { c.keys = append(c.keys, f) }
 }
@@ -61,77 +63,113 @@ func UnboundedKeys() Option {
 // keySource is a function that was given to Keys.
 type keySource = func(d *Device, try int) (volume.Key, error)
 
-// Unlock opens the encrypted volume on a device by a key, and finds what is in it, as
-// [Image.Rescan] does. The key is wiped. The error is a *[LockedError] if it does not fit.
-func (img *Image) Unlock(d *Device, key volume.Key) error {
-	img.mountMu.Lock()
-	all := img.keys
-	img.keys = []keySource{func(o *Device, try int) (volume.Key, error) {
-		if try > 0 || o.Name != d.Name {
-			return volume.Key{}, ErrNoKey
-		}
-		// Several kinds of volumes may ask, and each wipes what it gets.
-		one := key
-		one.Secret = bytes.Clone(key.Secret)
-		return one, nil
-	}}
-	for k := range img.opened {
-		if k.device == d.Name {
-			delete(img.opened, k)
-		}
-	}
-	img.mountMu.Unlock()
-	err := img.Rescan()
-	img.mountMu.Lock()
-	img.keys = all
-	img.mountMu.Unlock()
-	key.Wipe()
-	if err != nil {
-		return err
-	}
-	now, err := img.Device(d.Name)
-	if err != nil {
-		return err
-	}
-	if now.Locked != nil {
-		return &LockedError{d.Name, now.Locked}
-	}
-	if len(now.Children()) == 0 {
-		return fmt.Errorf("%s: nothing that is encrypted was recognized: %w", d.Name, ErrNotFound)
-	}
-	return nil
-}
-
-// hasKey reports whether there is a key for a device on which nothing was recognized.
-func (img *Image) hasKey(d *Device) bool {
-	for _, source := range img.keys {
-		if key, err := source(d, 0); err == nil {
+// hasKey reports whether there is a key for a device on which nothing was recognized. param
+// is a parameter that the key has to have, or "".
+func (a *assembly) hasKey(d *Device, param string) bool {
+	for _, source := range a.keys {
+		for try := 0; try == 0 || param != ""; try++ {
+			key, err := source(d, try)
+			if err != nil {
+				break
+			}
 			key.Wipe()
-			return true
+			if _, ok := key.Params[param]; ok || param == "" {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// keyring yields the keys of the image's sources.
-type keyring struct{ a *assembly }
+// hasOpened reports whether a volume of a kind is open on a device.
+func (img *Image) hasOpened(k *kindState, d *Device) bool {
+	return slices.ContainsFunc(img.opened[k.opened(d)], (*volume.Volume).Usable)
+}
 
-// Keys implements [volume.Keyring].
+// A keyring yields the keys of an assembly's sources.
+type keyring struct {
+	a *assembly
+	// asked has what was asked before, by the names of devices, for a kind that is asked for
+	// its volumes again whenever there is another member. It is nil for the others.
+	asked map[string]*asking
+}
+
+// An asking is how far the sources have been asked for the keys of a device.
+type asking struct {
+	keys        []volume.Key // that are to be yielded again
+	source, try int          // of the next one
+	err         error        // that ended it
+}
+
+// Keys implements [volume.Keyring]. The sources are asked one at a time, also where several
+// devices are opened at once.
 func (r keyring) Keys(m *volume.Member, lock *volume.Lock) iter.Seq2[volume.Key, error] {
 	return func(yield func(volume.Key, error) bool) {
 		of := r.a.devices[m]
 		d := &Device{Name: of.Name, Aliases: of.Aliases, Kind: of.Kind, Size: of.Size, Partition: of.Partition,
 			Volume: of.Volume, Locked: lock, Content: of.Content}
 		d.in.Store(r.a.g)
-		for _, source := range r.a.img.keys {
-			for try := 0; ; try++ {
-				key, err := source(d, try)
-				if errors.Is(err, ErrNoKey) {
-					break
-				}
-				if !yield(key, err) || err != nil {
+		q := &asking{}
+		if r.asked != nil {
+			if r.a.img.isOpen(d.Name) {
+				return // the plan by which it was opened stays: see keepOpen
+			}
+			if q = r.asked[d.Name]; q == nil {
+				q = &asking{}
+				r.asked[d.Name] = q
+			}
+			for _, key := range q.keys {
+				if !yield(copyKey(key), nil) {
 					return
 				}
+			}
+			if q.err != nil {
+				yield(volume.Key{}, q.err)
+				return
+			}
+		}
+		for {
+			key, ok := r.a.ask(q, d)
+			if !ok {
+				return
+			}
+			if r.asked != nil && q.err == nil {
+				q.keys = append(q.keys, copyKey(key))
+			}
+			if !yield(key, q.err) || q.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ask asks for the next key of a device. It returns false if there are no more.
+func (a *assembly) ask(q *asking, d *Device) (key volume.Key, ok bool) {
+	a.askMu.Lock()
+	defer a.askMu.Unlock()
+	for q.source < len(a.keys) {
+		key, err := a.keys[q.source](d, q.try)
+		if !errors.Is(err, ErrNoKey) {
+			q.try, q.err = q.try+1, err
+			return key, true
+		}
+		q.source, q.try = q.source+1, 0
+	}
+	return volume.Key{}, false
+}
+
+// copyKey returns a key with a copy of its secret: each is wiped by itself.
+func copyKey(k volume.Key) volume.Key {
+	k.Secret = bytes.Clone(k.Secret)
+	return k
+}
+
+// wipeAsked wipes the keys that a keyring kept.
+func (a *assembly) wipeAsked() {
+	for _, k := range a.kinds {
+		for _, q := range k.asked {
+			for _, key := range q.keys {
+				key.Wipe()
 			}
 		}
 	}

@@ -104,6 +104,7 @@ func (a *assembly) assemble(l *loaded) error {
 
 // reload makes a volume that the kernel has what its plan says now.
 func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
+	defer wipeKeys(v)
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
 		if v.Array != nil {
 			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
@@ -114,7 +115,6 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 		if err := a.control.Reload(v.Name, v.ReadOnly, v.Table, a.number); err != nil {
 			return err
 		}
-		wipeKeys(v)
 		l.table = table
 	} else if sameInfo(l.plan.Info, v.Info) && slices.Equal(l.plan.Problems, v.Problems) {
 		return nil // callers keep the value that they have
@@ -179,6 +179,12 @@ func (img *Image) remove(l *loaded) error {
 		}
 	}
 	img.loaded = slices.DeleteFunc(img.loaded, func(o *loaded) bool { return o == l })
+	// Its key is gone with it: it cannot be set up from this plan once more.
+	for key, plans := range img.opened {
+		if slices.Contains(plans, l.plan) {
+			delete(img.opened, key)
+		}
+	}
 	return nil
 }
 

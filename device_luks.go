@@ -32,10 +32,8 @@ func (img *Image) ChangeLUKS(d *Device, keep bool, f func(*luks.Writer) error) e
 	}
 	// What was said of the device before does not hold any more.
 	img.mountMu.Lock()
-	for k := range img.opened {
-		if k.device == d.Name && !keep {
-			delete(img.opened, k)
-		}
+	if !keep {
+		img.forget(d.Name)
 	}
 	img.mountMu.Unlock()
 	return img.Rescan()

@@ -190,6 +190,10 @@ func TestLUKSFixtures(t *testing.T) {
 				if len(children) != 0 || len(img.Inactive()) != 1 {
 					t.Errorf("%+v", children)
 				}
+				key := volume.Key{Kind: volume.Passphrase, Secret: []byte("secret")}
+				if err := img.Unlock(luksDisk(t, img), key); err == nil || !strings.Contains(err.Error(), "reencr") {
+					t.Errorf("unlock: %v", err)
+				}
 			case name == "luks2-hmac": // TestLUKSIntegrity: it has nothing that could be mounted
 			case len(children) != 1 || children[0].Kind != "crypt":
 				t.Fatalf("%+v; %s", children, describe(img))

@@ -18,8 +18,8 @@ import (
 
 // findDevices makes the graph of devices: those that the kernel has, with what
 // the scans know of them. A device that has not changed since the last time keeps its
-// place in memory.
-func (img *Image) findDevices(ctx context.Context, found []*scan) error {
+// place in memory. keys are asked for what is encrypted.
+func (img *Image) findDevices(ctx context.Context, found []*scan, keys []keySource) error {
 	g := img.newGraph()
 	nodes, err := img.partitions()
 	if err != nil {
@@ -39,7 +39,7 @@ func (img *Image) findDevices(ctx context.Context, found []*scan) error {
 			errs = append(errs, err)
 		}
 	}
-	g.addVolumes(ctx, found)
+	g.addVolumes(ctx, found, keys)
 	g.keepLoops()
 	g.publish()
 	return errors.Join(append(errs, g.errs...)...)

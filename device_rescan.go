@@ -31,6 +31,13 @@ func (img *Image) Rescan() error {
 	}
 	img.mountMu.Lock()
 	defer img.mountMu.Unlock()
+	return img.rescan(img.keys)
+}
+
+// rescan is Rescan by other keys than those of the image.
+//
+// Preconditions: mountMu is held.
+func (img *Image) rescan(keys []keySource) error {
 	var errs []error
 	var found []*scan
 	for _, d := range img.found.Load().disks {
@@ -43,7 +50,7 @@ func (img *Image) Rescan() error {
 		}
 		found = append(found, s)
 	}
-	if err := img.findDevices(img.ctx, found); err != nil {
+	if err := img.findDevices(img.ctx, found, keys); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -32,8 +32,12 @@ func (a *assembly) show(v *volume.Volume, l *loaded) {
 	d := a.add(&Device{
 		Name: l.links[0], Aliases: a.aliases(l), Kind: Kind(v.Kind), Size: v.Size, Volume: l.plan,
 		Content: s.content, Problems: append(slices.Clone(v.Problems), s.problems[0]...),
-	}, a.below(v)...)
+	}, a.below(v).devices...)
+	a.level[d] = a.below(v).level
 	a.shown[v], a.shownAs[l] = d, d
+	if a.readers[v] != nil {
+		a.onHost[d] = a.readers[v]
+	}
 	if s.table == nil {
 		a.enlist(d)
 		return
@@ -113,7 +117,7 @@ func (a *assembly) showPartition(d *Device, on *volume.Volume, s *scan, p *part.
 	show.Name, show.Aliases = l.links[0], a.aliases(l)
 	show = a.add(show, d)
 	if r := a.readerOf(v); r != nil {
-		a.readers[v], a.shown[v] = r, show
+		a.onHost[show] = r
 	}
 	a.enlist(show)
 }
@@ -137,11 +141,15 @@ func (a *assembly) partitionArray(d *Device, number int, e extent) error {
 func (a *assembly) report() {
 	for _, k := range a.kinds {
 		for _, v := range k.plans {
-			on := a.below(v)
+			on := a.below(v).devices
 			switch {
 			case v.Locked != nil:
 				for _, d := range on {
 					a.locked[d] = v.Locked
+				}
+			case a.isOff(k, v):
+				if !v.Hidden {
+					a.g.inactive = append(a.g.inactive, Inactive{v, on, ErrDeactivated})
 				}
 			case a.failed[v] != nil && v.Hidden:
 			case !v.Usable() && v.Hidden:

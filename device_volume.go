@@ -52,7 +52,7 @@ type Inactive struct {
 }
 
 // Inactive returns the volumes that the image has and that cannot be used: because a
-// member is missing, or for what their Problems say. What is locked is not among them: see
+// member is missing, for what their Problems say, or because of [Image.Deactivate]. What is locked is not among them: see
 // [Device.Locked].
 func (img *Image) Inactive() []Inactive { return slices.Clone(img.found.Load().inactive) }
 
@@ -78,7 +78,9 @@ func volumeKey(v *volume.Volume) string {
 // loadedAs returns the volume that the kernel has in place of a plan, or nil.
 func (img *Image) loadedAs(v *volume.Volume) *loaded {
 	for _, l := range img.loaded {
-		if volumeKey(l.plan) == volumeKey(v) {
+		// As their keys are the same, which would take longer to make.
+		isArray := l.plan.Array != nil
+		if isArray == (v.Array != nil) && (isArray && l.plan.UUID == v.UUID || !isArray && l.plan.Name == v.Name) {
 			return l
 		}
 	}

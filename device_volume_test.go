@@ -111,6 +111,23 @@ var closed = map[string]string{
 // the volume: they have tests of their own.
 var elsewhere = map[string]bool{"crypt-plain": true, "verity-fec": true, "verity-gpt": true}
 
+// A snapshot is not a second file system to choose from: what it was made of is meant.
+func TestMountAutoSnapshot(t *testing.T) {
+	img := volumes(t, testvol.Unpack(t, "lvm-snapshot"))
+	f, err := img.MountAuto()
+	if err != nil {
+		t.Fatal(err, describe(img))
+	}
+	if m := f.Mounts(); len(m) != 1 || m[0].Device != "/dev/vgs/orig" {
+		t.Error(m)
+	}
+	if f, err := img.Mount("/dev/vgs/snap"); err != nil {
+		t.Error(err)
+	} else if err := f.Unmount(); err != nil {
+		t.Error(err)
+	}
+}
+
 // checkInactive looks for what is said of a volume that cannot be used.
 func checkInactive(img *unboot.Image, node, words string) error {
 	for _, v := range img.Inactive() {

@@ -34,10 +34,14 @@ type Image struct {
 
 	ctx       context.Context // bounds the image's life
 	unbounded bool
-	dirty     bool                              // arrays that are not whole are started even if they are dirty
-	keys      []keySource                       // guarded by mountMu
+	dirty     bool // arrays that are not whole are started even if they are dirty
+	keys      []keySource
 	opened    map[openedMember][]*volume.Volume // guarded by mountMu
 	loaded    []*loaded                         // guarded by mountMu: volumes, in the order of loading
+	mappings  map[string]mapping                // guarded by mountMu: of encrypted devices, by their names
+	// off has the volumes that were deactivated, by their keys, with the encrypted device that
+	// one lies on or "". It is guarded by mountMu.
+	off map[string]string
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
@@ -51,7 +55,8 @@ type Image struct {
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
 //
-// Images are raw or, if they are only read, qcow2; see [BackingFiles].
+// Images are raw or, if they are only read, qcow2 (see [BackingFiles]) or sparse images of
+// Android.
 //
 // ctx bounds the whole life of the image, as that of exec.CommandContext does a
 // command's: when it ends, the kernel is killed. An image must be closed.
@@ -82,7 +87,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 		}
 	}
 	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty,
-		opened: map[openedMember][]*volume.Volume{}}
+		opened: map[openedMember][]*volume.Volume{}, mappings: map[string]mapping{}, off: map[string]string{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
 		return nil, err
@@ -122,7 +127,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 		}
 	}
 	img.nodes = newNodes(img)
-	return img.findDevices(ctx, found)
+	return img.findDevices(ctx, found, c.keys)
 }
 
 // openDisk opens a disk on the host.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unboot/unboot/inspect"
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/lvm"
 )
 
 // MountAuto mounts what the user most likely means: the only file system of the
@@ -85,7 +86,7 @@ func (img *Image) mountOS(list []*Device, opts []MountOption) (*FS, *Inspection,
 // candidates returns the file systems of the image, each once: a CD image may be seen as
 // the whole disk and as a partition, a btrfs on all its devices. What lies inside a CD
 // image is there for firmware and other systems: it is mounted only by name, as is what
-// lies in a file of a file system.
+// lies in a file of a file system, and a snapshot of another volume.
 func (img *Image) candidates() []*Device {
 	var list []*Device
 	seen := map[[2]string]bool{}
@@ -94,13 +95,35 @@ func (img *Image) candidates() []*Device {
 		if d.Kind == KindLoop || d.Content.UUID != "" && seen[id] && sharesUUID(d) {
 			continue
 		}
-		if slices.ContainsFunc(list, func(o *Device) bool { return o.standsFor(d) }) {
+		if slices.ContainsFunc(list, func(o *Device) bool { return o.standsFor(d) }) || img.isSnapshot(d) {
 			continue
 		}
 		seen[id] = true
 		list = append(list, d)
 	}
 	return list
+}
+
+// isSnapshot reports whether a logical volume is a snapshot of another one that is there and
+// has the same file system: an earlier state of it, or a try.
+func (img *Image) isSnapshot(d *Device) bool {
+	lv := d.logical()
+	if lv == nil || lv.Origin() == nil {
+		return false
+	}
+	return slices.ContainsFunc(img.FileSystems(), func(o *Device) bool {
+		origin := o.logical()
+		return origin != nil && origin.UUID == lv.Origin().UUID && o.Content.UUID == d.Content.UUID
+	})
+}
+
+// logical returns the logical volume that a device is, or nil.
+func (d *Device) logical() *lvm.LV {
+	if d.Volume == nil {
+		return nil
+	}
+	lv, _ := d.Volume.Info.(*lvm.LV)
+	return lv
 }
 
 // standsFor reports whether another file system of the same disk is d itself, or a CD

@@ -9,7 +9,8 @@ replace github.com/unboot/unboot => ../
 require (
 	github.com/diskfs/go-diskfs v1.9.4
 	github.com/unboot/unboot v0.0.0-00010101000000-000000000000
-	golang.org/x/sys v0.49.0
+	golang.org/x/crypto v0.59.0
+	golang.org/x/sys v0.50.0
 )
 
 require (

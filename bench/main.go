@@ -27,6 +27,7 @@ var benchmarks = []benchmark{
 	{"ls", benchLs},
 	{"info", benchInfo},
 	{"open", benchOpen},
+	{"volumes", benchVolumes},
 	{"call", benchCall},
 	{"list", benchList},
 	{"diskfs", benchDiskfs},

@@ -12,7 +12,8 @@ import (
 // vouches for: they must end, in bounded memory, whatever is in there.
 type Format struct {
 	// Name is what QEMU calls the format: "raw", "qcow2". It is what an image says of
-	// its backing file, and a user of an image.
+	// its backing file, and a user of an image. One that QEMU does not know has the name
+	// that its own tools have for it.
 	Name string
 
 	// Match reports whether an image whose first and last 512 bytes these are is in
@@ -34,6 +35,9 @@ type Format struct {
 
 	// Writable says that what Open returns can be written to.
 	Writable bool
+	// Convert is a command that makes IMAGE.raw of IMAGE, for a hint: what is not Writable
+	// can be written to then.
+	Convert string
 }
 
 const rawFormat = "raw"

@@ -122,8 +122,11 @@ func (o *Options) admit(d disk.Device, f *Format) error {
 		return nil
 	}
 	if !f.Writable {
-		return &disk.FormatError{Format: f.Name,
-			Hint: "which can only be read here; to write to it, try: qemu-img convert -O raw IMAGE IMAGE.raw"}
+		hint := "which can only be read here"
+		if f.Convert != "" {
+			hint += "; to write to it, try: " + f.Convert
+		}
+		return &disk.FormatError{Format: f.Name, Hint: hint}
 	}
 	if l, ok := disk.As[disk.Locker](d); ok && !o.NoLock {
 		return l.Lock()

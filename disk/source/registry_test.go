@@ -26,10 +26,10 @@ func TestNewFormatAndTransport(t *testing.T) {
 		"mixed":   patchwork(2048, "backing file:top;qcow2", "data file:a;raw"),
 	})
 	r := withTests()
-	if got := r.Names(); !slices.Equal(got, []string{"raw", "qcow2", "patchwork"}) {
+	if got := r.Names(); !slices.Equal(got, []string{"raw", "qcow2", "simg", "patchwork"}) {
 		t.Errorf("formats %q", got)
 	}
-	if got := source.Names(); !slices.Equal(got, []string{"raw", "qcow2"}) {
+	if got := source.Names(); !slices.Equal(got, []string{"raw", "qcow2", "simg"}) {
 		t.Errorf("without it: formats %q", got)
 	}
 	before := descriptors(t)
@@ -175,7 +175,7 @@ func TestNames(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := source.Open(context.Background(), "plain", source.Options{Format: "vmdk"}); err == nil ||
-		err.Error() != `open plain: format "vmdk" is not known here (known: raw, qcow2)` {
+		err.Error() != `open plain: format "vmdk" is not known here (known: raw, qcow2, simg)` {
 		t.Error(err)
 	}
 }

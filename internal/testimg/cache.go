@@ -106,6 +106,11 @@ func Cached(t testing.TB, name, key string, make func(out string) error) string 
 	return shared(t, path)
 }
 
+// Build is [Cached] for programs that are not tests.
+func Build(name, key string, make func(out string) error) (string, error) {
+	return cached(name, key, nil, make)
+}
+
 // shared has the test fail, and the image dropped, if the image is not the same
 // file with the same times when the test ends.
 func shared(t testing.TB, image string) string {

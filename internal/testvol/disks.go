@@ -2,6 +2,7 @@ package testvol
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -32,21 +33,43 @@ func Names() (list []string) {
 // shared by all tests and must not change: see [testimg.Cached].
 func Unpack(t testing.TB, name string) (paths []string) {
 	t.Helper()
+	err := each(name, func(image, key string, make func(out string) error) error {
+		paths = append(paths, testimg.Cached(t, image, key, make))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// Build is [Unpack] for programs that are not tests.
+func Build(name string) (paths []string, err error) {
+	err = each(name, func(image, key string, make func(out string) error) error {
+		p, err := testimg.Build(image, key, make)
+		paths = append(paths, p)
+		return err
+	})
+	return paths, err
+}
+
+// each calls f with the disks of a fixture, as [testimg.Cached] takes them.
+func each(name string, f func(image, key string, make func(out string) error) error) error {
 	disks, err := fs.Glob(testdata, path.Join("testdata", name, "sd?.zst"))
 	if err != nil || len(disks) == 0 {
-		t.Fatalf("there is no fixture %q", name)
+		return fmt.Errorf("there is no fixture %q", name)
 	}
 	for _, disk := range disks {
 		packed, err := testdata.ReadFile(disk)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		base := path.Base(disk)
-		paths = append(paths, testimg.Cached(t, name+"-"+base[:len("sda")], string(packed), func(out string) error {
-			return unpack(packed, out)
-		}))
+		err = f(name+"-"+path.Base(disk)[:len("sda")], string(packed), func(out string) error { return unpack(packed, out) })
+		if err != nil {
+			return err
+		}
 	}
-	return paths
+	return nil
 }
 
 // Writable returns the host paths of private copies of a fixture's disks, in their order.
