@@ -98,7 +98,7 @@ func (s *Span) hold() (*disk, error) {
 }
 
 // Locate reads as [View.PreadDirect], but what lies plainly on a disk that does not
-// change may be left there. The spans follow each other from offset on. If p is
+// change, or on volumes that only map such disks, may be left there. The spans follow each other from offset on. If p is
 // not memory of a [Buffer], all is read.
 func (v *View) Locate(fd int, p []byte, offset int64) ([]Span, error) {
 	return v.locateIn(nil, fd, p, offset)

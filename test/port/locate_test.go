@@ -49,7 +49,7 @@ const (
 )
 
 // locateImage returns an ext4 file system with a file, and the file's content.
-func locateImage(t *testing.T) (fs, file []byte) {
+func locateImage(t testing.TB) (fs, file []byte) {
 	testimg.Need(t, "mke2fs")
 	file = noise(locateFile, 7)
 	dir := t.TempDir()
@@ -72,13 +72,15 @@ type layer struct {
 	key                  []byte
 }
 
-// stack makes the devices of layers, and returns the last one's node.
+// stack makes the devices of layers, and returns the node of the last one, or of the first
+// disk.
 func (m *machine) stack(layers []layer, readOnly bool, disks []*memory) (node string, remove func()) {
 	m.t.Helper()
 	var numbers, made []string
 	for _, d := range disks {
 		numbers = append(numbers, m.attach(d, readOnly))
 	}
+	node = "/dev/sda"
 	below := make(map[rune]string)
 	for i, n := range numbers {
 		below['0'+rune(i)] = n
