@@ -64,7 +64,7 @@ func TestMD(t *testing.T) {
 	wantError(t, c, rpc.ProcMdDetail, &rpc.MdDetailArgs{Md: "/dev/sda"}, none)
 	wantError(t, c, rpc.ProcMdStop, &rpc.MdStopArgs{Md: "/dev/sda"}, none)
 	wantOK(t, c, rpc.ProcMountRo, &rpc.MountRoArgs{Mountable: "/dev/md126", Mountpoint: "/"})
-	wantError(t, c, rpc.ProcMdStop, &rpc.MdStopArgs{Md: "/dev/md126"}, "mdadm: .*is mounted.*")
+	wantError(t, c, rpc.ProcMdStop, &rpc.MdStopArgs{Md: "/dev/md126"}, "mdadm: Cannot get exclusive access to /dev/md126:.*")
 	wantOK(t, c, rpc.ProcUmountAll, &rpc.None{})
 	wantOK(t, c, rpc.ProcMdStop, &rpc.MdStopArgs{Md: "/dev/md126"})
 	if got := list(t, c, rpc.ProcListMdDevices); len(got) != 9 || slices.Contains(got, "/dev/md126") {
@@ -83,6 +83,8 @@ func TestMDPartitions(t *testing.T) {
 	wantText(t, c, rpc.ProcPartToDev, &rpc.PartToDevArgs{Partition: "/dev/md127p2"}, "/dev/md127")
 	wantNumber(t, c, rpc.ProcPartToPartnum, &rpc.PartToPartnumArgs{Partition: "/dev/md127p2"}, 2)
 	wantNumber(t, c, rpc.ProcIsWholeDevice, &rpc.IsWholeDeviceArgs{Device: "/dev/md127"}, 0)
+	wantText(t, c, rpc.ProcPartGetParttype, &rpc.PartGetParttypeArgs{Device: "/dev/md127"}, "gpt")
+	wantError(t, c, rpc.ProcPartDel, &rpc.PartDelArgs{Device: "/dev/md127", Partnum: 1}, "/dev/md127: not a disk")
 	wantOK(t, c, rpc.ProcMountRo, &rpc.MountRoArgs{Mountable: "/dev/md127p2", Mountpoint: "/"})
 }
 
