@@ -35,7 +35,8 @@ type assembly struct {
 	under    map[*volume.Volume]*footing
 	level    map[*Device]int
 	files    []*File
-	loaded   []*loaded // in the order in which they were needed
+	loaded   []*loaded                 // in the order in which they were needed
+	owners   map[string]*volume.Volume // by what identifies a volume
 	shown    map[*volume.Volume]*Device
 	shownAs  map[*loaded]*Device
 	failed   map[*volume.Volume]error
@@ -76,7 +77,7 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan, keys []keySource)
 		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
 		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
 		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{}, onHost: map[*Device]io.ReaderAt{},
-		under: map[*volume.Volume]*footing{},
+		under: map[*volume.Volume]*footing{}, owners: map[string]*volume.Volume{},
 	}
 	for _, s := range found {
 		if s.dev != nil {

@@ -14,6 +14,7 @@ package volume
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/unboot/unboot/volume/probe"
@@ -98,6 +99,17 @@ type Member struct {
 }
 
 func (*Member) base() {}
+
+// ReadFull fills b with what is at off, in bytes. The error names the device.
+func (m *Member) ReadFull(b []byte, off int64) error {
+	if off < 0 || off > m.Size-int64(len(b)) {
+		return fmt.Errorf("%s ends at %d, before what is to be read at %d", m.Name, m.Size, off)
+	}
+	if n, err := m.R.ReadAt(b, off); n < len(b) {
+		return fmt.Errorf("read %s at %d: %w", m.Name, off, err)
+	}
+	return nil
+}
 
 // A Volume is the plan of a block device.
 type Volume struct {

@@ -99,7 +99,11 @@ func (a *app) printInfo(info *jsonInfo) error {
 	if len(info.Problems) > 0 {
 		fmt.Fprintln(w, "\nproblems:")
 		for _, p := range info.Problems {
-			fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(strings.TrimSpace(p), "\n", "\n    "))
+			lines := strings.Split(strings.TrimSpace(p), "\n")
+			for i := range lines {
+				lines[i] = printable(lines[i]) // what is quoted in them may be from the image
+			}
+			fmt.Fprintf(w, "  %s\n", strings.Join(lines, "\n    "))
 		}
 	}
 	return nil

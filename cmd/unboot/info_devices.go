@@ -207,7 +207,7 @@ func (a *app) printDisk(info *jsonInfo, d *jsonDisk, seen map[*jsonDevice]bool) 
 	w.WriteString(tree.table.String())
 	for _, dev := range tree.shown {
 		if dev.Hint != "" {
-			fmt.Fprintf(w, "  %s: %s\n", dev.Name, printable(dev.Hint))
+			fmt.Fprintf(w, "  %s: %s\n", printable(dev.Name), printable(dev.Hint))
 		}
 		if how := keyExample(dev.Name, dev.Locked, dev.Content); how != "" {
 			fmt.Fprintf(w, "    to open it: %s\n", how)
@@ -230,7 +230,7 @@ func (t *deviceTree) add(name, branch, trunk string) {
 	if d == nil {
 		return
 	}
-	row := deviceRow(branch+name, d)
+	row := deviceRow(branch+printable(name), d)
 	// A device with several parents is printed under each of them, but what lies on it only
 	// once: the number of paths in a graph can be exponential in that of devices.
 	if t.seen[d] {
