@@ -35,7 +35,8 @@ type assembly struct {
 	under    map[*volume.Volume]*footing
 	level    map[*Device]int
 	files    []*File
-	loaded   []*loaded // in the order in which they were needed
+	loaded   []*loaded                 // in the order in which they were needed
+	owners   map[string]*volume.Volume // by what identifies a volume
 	shown    map[*volume.Volume]*Device
 	shownAs  map[*loaded]*Device
 	failed   map[*volume.Volume]error
@@ -76,7 +77,7 @@ func (g *graph) addVolumes(ctx context.Context, found []*scan, keys []keySource)
 		shown: map[*volume.Volume]*Device{}, shownAs: map[*loaded]*Device{}, failed: map[*volume.Volume]error{},
 		locked: map[*Device]*volume.Lock{}, problems: map[*Device][]string{},
 		readers: map[volume.Base]io.ReaderAt{}, scans: map[string]*scan{}, onHost: map[*Device]io.ReaderAt{},
-		under: map[*volume.Volume]*footing{},
+		under: map[*volume.Volume]*footing{}, owners: map[string]*volume.Volume{},
 	}
 	for _, s := range found {
 		if s.dev != nil {
@@ -118,6 +119,9 @@ func (a *assembly) enlist(d *Device) {
 			a.problem(d, "%v", err)
 			return
 		}
+		if k.Offset {
+			m.Offset = a.metadataAt(d)
+		}
 		k.members = append(k.members, m)
 		k.fresh = true
 	}
@@ -131,8 +135,14 @@ const minBlind = 16 << 10
 func (a *assembly) belongs(d *Device, k *kindState) bool {
 	c := d.Content
 	switch {
+	case k.Offset && a.metadataAt(d) > 0:
+		return true
 	case c == nil && k.Blind:
-		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.hasKey(d, ""))
+		param := ""
+		if len(a.g.children[d]) > 0 {
+			param = k.Partitioned
+		}
+		return d.Size >= minBlind && (len(a.g.children[d]) == 0 || param != "") && (a.img.hasOpened(k, d) || a.hasKey(d, param))
 	case c == nil || !slices.Contains(k.Members, c.Type):
 		return false
 	}
@@ -270,8 +280,13 @@ func (a *assembly) plan(k *kindState) {
 		plans := a.img.opened[k.opened(d)]
 		for _, v := range plans {
 			for _, b := range v.On() {
-				if old, ok := b.(*volume.Member); ok {
+				old, ok := b.(*volume.Member)
+				switch {
+				case !ok:
+				case old.Name == d.Name:
 					a.devices[old], a.numbers[old] = d, a.numbers[m]
+				default:
+					a.find(old)
 				}
 			}
 		}
@@ -280,7 +295,8 @@ func (a *assembly) plan(k *kindState) {
 	k.members = nil
 }
 
-// beside returns the devices that are no members of a kind, if it wants them.
+// beside returns the other devices, if a kind wants them: those that are no members, or,
+// where each member is opened alone, all.
 func (a *assembly) beside(k *kindState) (list []*volume.Member) {
 	if !k.Beside {
 		return nil
@@ -289,7 +305,7 @@ func (a *assembly) beside(k *kindState) (list []*volume.Member) {
 		k.beside = map[*Device]*volume.Member{}
 	}
 	for _, d := range a.g.devices {
-		if a.belongs(d, k) {
+		if !k.Alone && a.belongs(d, k) {
 			continue
 		}
 		m := k.beside[d]

@@ -1,6 +1,9 @@
 package unboot_test
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,41 +16,15 @@ import (
 	"github.com/unboot/unboot/volume/tcrypt"
 )
 
-// cryptsetupImages unpacks an archive of cryptsetup's tests.
-func cryptsetupImages(t *testing.T, archive string) string {
-	t.Helper()
-	testimg.Need(t, "tar", "xz")
-	dir := t.TempDir()
-	testimg.MustRun(t, "tar", "-xf", testimg.Source(t, "cryptsetup"), "-C", dir, "--strip-components=2", "--wildcards", "*/tests/"+archive+".tar.xz")
-	testimg.MustRun(t, "tar", "-xf", filepath.Join(dir, archive+".tar.xz"), "-C", dir)
-	return filepath.Join(dir, archive)
-}
-
-func phrase(secret string, params ...string) volume.Key {
-	k := volume.Key{Kind: volume.Passphrase, Secret: []byte(secret), Params: map[string]string{}}
-	for i := 0; i+1 < len(params); i += 2 {
-		k.Params[params[i]] = params[i+1]
-	}
-	return k
-}
-
-// encryptedDisk returns the image's disk as it is now.
-func encryptedDisk(t *testing.T, img *unboot.Image) *unboot.Device {
-	t.Helper()
-	d, err := img.Device("/dev/sda")
-	rig.Check(t, "device", err)
-	return d
-}
-
 // uuidOpened returns the UUID of the file system in what a key opens on the disk, or says
 // what is wrong with it.
 func uuidOpened(t *testing.T, image string, key volume.Key) string {
 	t.Helper()
 	unchanged := rig.Unchanged(t, image)
 	img := open(t, image)
-	err := img.Unlock(encryptedDisk(t, img), key)
+	err := img.Unlock(nowDevice(t, img, "/dev/sda"), key)
 	uuid := ""
-	for _, d := range encryptedDisk(t, img).Children() {
+	for _, d := range nowDevice(t, img, "/dev/sda").Children() {
 		if d.Content != nil {
 			uuid = d.Content.UUID
 		}
@@ -85,8 +62,9 @@ func TestTrueCrypt(t *testing.T) {
 		name := filepath.Base(image)
 		t.Run(name, func(t *testing.T) {
 			f := strings.SplitN(strings.TrimSuffix(name, "-hidden"), "-", 4)
-			if f[0][0] == 'v' && testing.Short() {
-				t.Skip("half a million iterations")
+			other := strings.Contains(name, "serpent") || strings.Contains(name, "camellia")
+			if f[0][0] == 'v' && !testimg.Thorough() && (testing.Short() || f[1] != "sha256" && !other) {
+				t.Skip("UNBOOT_TEST_ALL is not set: half a million rounds, which package tcrypt tests")
 			}
 			password, pim, veraCrypt := "aaaaaaaaaaaa", "", ""
 			switch {
@@ -117,6 +95,72 @@ func TestTrueCrypt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTrueCryptSystem opens an encrypted system by a key for its disk, and by one for its
+// partition, as cryptsetup does by --tcrypt-system. The partition of cryptsetup's images is
+// none that is encrypted: another table takes its place.
+func TestTrueCryptSystem(t *testing.T) {
+	images, err := filepath.Glob(cryptsetupImages(t, "tcrypt-images") + "/sys_*-sha256-xts-aes")
+	rig.Check(t, "glob", err)
+	if len(images) == 0 {
+		t.Skip("this version of cryptsetup has no images of encrypted systems")
+	}
+	key := func() volume.Key { return phrase("aaaaaaaaaaaa", "tcrypt-system", "", "hash", "sha256") }
+	img := open(t, images[0])
+	rig.Check(t, "no such partition", img.Unlock(nowDevice(t, img, "/dev/sda"), key()))
+	list := nowDevice(t, img, "/dev/sda").Children()
+	if len(list) != 2 || list[1].Content == nil || list[1].Content.UUID != "DEAD-BABE" {
+		t.Fatalf("no such partition: %+v", list)
+	}
+	var iv, offset, size int64
+	table := list[1].Volume.Table
+	if _, err := fmt.Sscanf(table[0].Params, "aes-xts-plain64 $ %d @ %d", &iv, &offset); err != nil {
+		t.Fatal(err, table[0].Params)
+	}
+	size = table[0].Length
+	img.Close()
+
+	disk := filepath.Join(t.TempDir(), "disk")
+	data, err := os.ReadFile(images[0])
+	rig.Check(t, "read", err)
+	// Before the system lies a partition that is not encrypted.
+	entry := func(i int, start, size int64) {
+		b := data[446+16*i:][:16]
+		clear(b)
+		b[4] = 7
+		binary.LittleEndian.PutUint32(b[8:], uint32(start))
+		binary.LittleEndian.PutUint32(b[12:], uint32(size))
+	}
+	entry(0, 64, offset-64)
+	entry(1, offset, size)
+	copy(data[510:], "\x55\xaa")
+	rig.Check(t, "write", os.WriteFile(disk, data, 0o600))
+	for _, on := range []string{"/dev/sda", "/dev/sda2"} {
+		img := open(t, disk)
+		d, err := img.Device(on)
+		rig.Check(t, on, err)
+		rig.Check(t, on, img.Unlock(d, key()))
+		part, err := img.Device("/dev/sda2")
+		rig.Check(t, on, err)
+		list := part.Children()
+		if len(list) != 1 || list[0].Name != "/dev/mapper/tcrypt-sda2" || list[0].Content == nil || list[0].Content.UUID != "DEAD-BABE" || len(img.Devices()) != 4 {
+			t.Errorf("by a key for %s: %+v, %v", on, list, img.Devices())
+		}
+		rig.Check(t, "rescan", img.Rescan())
+		if again := part.Children(); len(again) != 1 || again[0] != list[0] {
+			t.Errorf("after a rescan: %v", again)
+		}
+		first, err := img.Device("/dev/sda1")
+		rig.Check(t, on, err)
+		if err := img.Unlock(first, key()); err == nil || !strings.Contains(err.Error(), "lies elsewhere") {
+			t.Errorf("a partition that is plain: %v", err)
+		}
+		if err := img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("wrong", "tcrypt-system", "", "hash", "sha256")); on == "/dev/sda2" && !errors.Is(err, unboot.ErrLocked) {
+			t.Errorf("a wrong key: %v", err)
+		}
+		img.Close()
 	}
 }
 
@@ -167,8 +211,8 @@ func TestPlain(t *testing.T) {
 	fs, err := os.ReadFile(testimg.FS(t, "vfat", testimg.Options{}))
 	rig.Check(t, "file system", err)
 	img := open(t, image, unboot.Writable())
-	rig.Check(t, "unlock", img.Unlock(encryptedDisk(t, img), key("secret")))
-	list := encryptedDisk(t, img).Children()
+	rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), key("secret")))
+	list := nowDevice(t, img, "/dev/sda").Children()
 	if len(list) != 1 || list[0].Kind != "crypt" || list[0].Size != 1<<20-8*512 {
 		t.Fatalf("%+v", list)
 	}

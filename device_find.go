@@ -22,6 +22,41 @@ func (img *Image) FileSystems() []*Device {
 	return list
 }
 
+// hasVolume reports whether a volume lies on the device itself.
+func (d *Device) hasVolume() bool {
+	return slices.ContainsFunc(d.Children(), func(o *Device) bool { return o.Volume != nil })
+}
+
+// volumes returns the names of the volumes that lie on the device, in short if there are many.
+func (d *Device) volumes() (names []string) {
+	for _, o := range d.Children() {
+		if o.Volume != nil {
+			names = append(names, o.Name)
+		}
+	}
+	if len(names) > 5 {
+		names = append(names[:5], "…")
+	}
+	return names
+}
+
+// onReadOnly reports whether the device is, or is on, a volume that is never to be written to.
+func (d *Device) onReadOnly() bool {
+	g, below := d.graph(), map[*Device]bool{d: true}
+	for _, o := range slices.Backward(g.devices) { // each before its parents
+		if !below[o] {
+			continue
+		}
+		if o.Volume != nil && o.Volume.ReadOnly {
+			return true
+		}
+		for _, p := range g.parents[o] {
+			below[p] = true
+		}
+	}
+	return false
+}
+
 // isSeenThrough reports whether a volume on the device shows just what is on the device.
 func (d *Device) isSeenThrough(v *Device) bool {
 	return v.Volume != nil && v.Content != nil && v.Content.Type == d.Content.Type && v.Content.UUID == d.Content.UUID
@@ -32,11 +67,24 @@ func (d *Device) isSeenThrough(v *Device) bool {
 // none, the error wraps [ErrNotFound].
 func (img *Image) Device(name string) (*Device, error) {
 	g := img.found.Load()
+	if d := g.device(name); d != nil {
+		return d, nil
+	}
+	for _, v := range g.inactive {
+		if slices.Contains(v.Nodes, name) || slices.Contains(v.Nodes, "/dev/"+name) {
+			return nil, fmt.Errorf("%s: %w, as it cannot be used: %s", name, ErrNotFound, v.reason())
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+}
+
+// device returns the device that Device returns, or nil.
+func (g *graph) device(name string) *Device {
 	switch spec := fstab.ParseSpec(name); spec.Kind {
 	case fstab.UUID, fstab.Label, fstab.PartUUID, fstab.PartLabel:
 		for _, d := range g.devices {
 			if spec.Value != "" && spec.Matches(d.identity()) {
-				return d, nil
+				return d
 			}
 		}
 	default:
@@ -44,11 +92,9 @@ func (img *Image) Device(name string) (*Device, error) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/dev/" + path
 		}
-		if d := g.named(path); d != nil {
-			return d, nil
-		}
+		return g.named(path)
 	}
-	return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+	return nil
 }
 
 // identity returns what an fstab can call a device.

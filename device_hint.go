@@ -48,6 +48,13 @@ func (d *Device) hasVolumes() bool {
 	return false
 }
 
+// hasInactive reports whether a volume that cannot be used lies on a device.
+func (img *Image) hasInactive(d *Device) bool {
+	return slices.ContainsFunc(img.found.Load().inactive, func(v Inactive) bool {
+		return slices.ContainsFunc(v.On, func(o *Device) bool { return o.Name == d.Name })
+	})
+}
+
 // lockHint says what would open a volume that is locked.
 func lockHint(l *volume.Lock) string {
 	if l.Err != nil {
@@ -57,7 +64,8 @@ func lockHint(l *volume.Lock) string {
 	for _, s := range l.Slots {
 		slots = append(slots, s.ID+": "+s.Descr)
 	}
-	hint := "locked, " + l.Format
+	what, _ := lockedAs(l)
+	hint := what + ", " + l.Format
 	if l.Tried > 0 {
 		hint += fmt.Sprintf(", keys tried: %d", l.Tried)
 	}
@@ -75,8 +83,8 @@ func (img *Image) Hint(d *Device) string {
 		return lockHint(d.Locked)
 	case c == nil:
 		return img.found.Load().notes[d.Name]
-	case canMount(c), d.hasVolumes():
-		return "" // or it is seen what it is a part of
+	case canMount(c), d.hasVolumes(), img.hasInactive(d), d.isMember() && d.apparent() == "" && len(d.Problems) > 0:
+		return "" // or it is seen what it is a part of, or said why that cannot be used
 	case d.isMember() && d.apparent() != "":
 		return fmt.Sprintf("a part of something bigger; what looks like %s can be read by naming %s", d.apparent(), d.Name)
 	case c.Type == "ldm_member" && d.Kind == KindDisk:

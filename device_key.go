@@ -26,16 +26,35 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	switch l := e.Lock; {
+	l := e.Lock
+	what, key := lockedAs(l)
+	switch {
 	case l.Err != nil:
 		return fmt.Sprintf("%s (%s): %v", e.Device, l.Format, l.Err)
 	case l.Tried == 0:
-		return fmt.Sprintf("%s (%s) is encrypted, and there is no key for it", e.Device, l.Format)
+		return fmt.Sprintf("%s (%s) is %s, and there is no %s for it", e.Device, l.Format, what, key)
 	case l.Tried == 1:
-		return fmt.Sprintf("%s (%s) is encrypted, and the key does not fit", e.Device, l.Format)
+		return fmt.Sprintf("%s (%s) is %s, and the %s does not fit", e.Device, l.Format, what, key)
 	default:
-		return fmt.Sprintf("%s (%s) is encrypted, and none of the %d keys fits", e.Device, l.Format, l.Tried)
+		return fmt.Sprintf("%s (%s) is %s, and none of the %d keys fits", e.Device, l.Format, what, l.Tried)
 	}
+}
+
+// lockedAs says what a lock makes of what is on its device, and what opens it.
+func lockedAs(l *volume.Lock) (what, key string) {
+	switch {
+	case onlyBy(l, volume.RootHash):
+		return "not verified", "root hash"
+	case onlyBy(l, volume.VolumeKey):
+		return "locked", "key"
+	}
+	return "encrypted", "key"
+}
+
+// onlyBy reports whether nothing but a kind of key opens what is locked. By a root hash data
+// are verified, which can be read without one.
+func onlyBy(l *volume.Lock, kind volume.KeyKind) bool {
+	return len(l.Slots) > 0 && !slices.ContainsFunc(l.Slots, func(s volume.KeySlot) bool { return s.Kind != kind })
 }
 
 func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Lock.Err} }

@@ -18,9 +18,16 @@ import (
 // load has the kernel have a volume. One that it has already stays as it is, or gets its
 // new table.
 func (a *assembly) load(v *volume.Volume) (*loaded, error) {
+	if o := a.twin(v); o != nil {
+		return nil, fmt.Errorf("%s has the same name or UUID: %w", a.describe(o), unix.EEXIST)
+	}
 	table := a.table(v)
 	if l := a.img.loadedAs(v); l != nil {
+		a.owners[volumeKey(v)] = v
 		return l, a.reload(l, v, table)
+	}
+	if err := a.img.threadsLeft(); err != nil {
+		return nil, err
 	}
 	l := &loaded{plan: v, table: table}
 	create := a.create
@@ -30,6 +37,7 @@ func (a *assembly) load(v *volume.Volume) (*loaded, error) {
 	if err := create(l); err != nil {
 		return nil, err
 	}
+	a.owners[volumeKey(v)] = v
 	a.img.loaded = append(a.img.loaded, l)
 	if l.links = []string{l.node}; !v.Hidden {
 		l.links = a.img.linkNodes(v.Nodes, l.node)
@@ -44,7 +52,7 @@ func (a *assembly) table(v *volume.Volume) (lines []string) {
 	}
 	if v.Array != nil {
 		for _, s := range v.Array.Slots {
-			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s))
+			lines = append(lines, fmt.Sprint(a.number(s.Base), " ", s.Role, " ", s.Offset, " ", s.Size))
 		}
 	}
 	return lines

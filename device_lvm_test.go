@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,97 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/volume/lvm"
 )
-
-// recordedContent checks the files that a fixture's file system has.
-func recordedContent(t *testing.T, fs *unboot.FS, c testvol.Content) {
-	t.Helper()
-	if hello, err := fs.ReadFile("hello.txt"); err != nil || strings.TrimSpace(string(hello)) != c.Hello {
-		t.Errorf("%s: hello.txt is %q, %v", c.Node, hello, err)
-	}
-	f, err := fs.Open("data")
-	if err != nil {
-		t.Errorf("%s: %v", c.Node, err)
-		return
-	}
-	defer f.Close()
-	h := sha256.New()
-	if n, err := io.Copy(h, f); err != nil || n != c.Size || hex.EncodeToString(h.Sum(nil)) != c.SHA256 {
-		t.Errorf("%s: data has %d bytes, and should have %d with the recorded hash: %v", c.Node, n, c.Size, err)
-	}
-}
-
-// mountNode mounts what a fixture's record names; "PATH:2" is a partition on a volume.
-func mountNode(img *unboot.Image, node string) (*unboot.FS, error) {
-	base, partition, on := strings.Cut(node, ":")
-	if !on {
-		return img.Mount(node, unboot.ReadOnly())
-	}
-	d, err := img.Device(base)
-	if err != nil {
-		return nil, err
-	}
-	for _, child := range d.Children() {
-		if child.Partition != nil && strings.HasSuffix(child.Name, partition) {
-			return img.Mount(child.Name, unboot.ReadOnly())
-		}
-	}
-	return nil, unboot.ErrNotFound
-}
-
-// TestLVM opens what LVM made: volumes of all kinds, and reads what is in them. Nothing is
-// written to the disks.
-func TestLVM(t *testing.T) {
-	for _, name := range testvol.Names() {
-		if !strings.HasPrefix(name, "lvm-") {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			paths := testvol.Unpack(t, name)
-			before := sums(t, paths)
-			img := openDisks(t, paths)
-			closed := map[string]bool{}
-			for _, v := range img.Inactive() {
-				if v.Err != nil || len(v.Problems) == 0 {
-					t.Errorf("%s: %q, %v", v.Name, v.Problems, v.Err)
-				}
-				closed[v.Nodes[0]] = true
-			}
-			for _, c := range testvol.Contents(t, name) {
-				if closed[c.Node] {
-					continue
-				}
-				fs, err := mountNode(img, c.Node)
-				if err != nil {
-					t.Errorf("%s: %v", c.Node, err)
-					continue
-				}
-				recordedContent(t, fs, c)
-				fs.Close()
-			}
-			want := map[string][]string{
-				"lvm-exported": {"/dev/vgx/lv"},
-				"lvm-partial":  {"/dev/vgp/both", "/dev/vgp/gone", "/dev/vgp/striped"},
-			}[name]
-			var got []string
-			for node := range closed {
-				got = append(got, node)
-			}
-			if slices.Sort(got); !slices.Equal(got, want) {
-				t.Errorf("%q are not open, and should be %q", got, want)
-			}
-			if err := img.Close(); err != nil {
-				t.Error(err)
-			}
-			if sums(t, paths) != before {
-				t.Error("the disks have changed")
-			}
-		})
-	}
-}
 
 // writtenFixtures are those whose volumes are written to by tests.
 var writtenFixtures = []string{"lvm-linear", "lvm-raid", "lvm-snapshot", "lvm-thin", "lvm-cache"}
@@ -158,12 +71,12 @@ func TestLVMWritten(t *testing.T) {
 			paths, written := writeLVM(t, name)
 			img := openDisks(t, paths)
 			for _, c := range testvol.Contents(t, name) {
+				rig.Check(t, c.Node, checkContent(img, c))
 				fs, err := img.Mount(c.Node, unboot.ReadOnly())
 				if err != nil {
 					t.Errorf("%s: %v", c.Node, err)
 					continue
 				}
-				recordedContent(t, fs, c)
 				got, err := fs.ReadFile("new")
 				if want := slices.Contains(written, c); want != (err == nil) || want && string(got) != writtenData(name) {
 					t.Errorf("%s: new has %d bytes, %v", c.Node, len(got), err)

@@ -95,7 +95,10 @@ func (s *scan) readContents() {
 		}
 		return
 	}
-	s.addProblems(0, s.table.Problems...)
+	// An array shows the same table, and has its own end.
+	if s.array == nil || s.array.Type == "ldm_member" {
+		s.addProblems(0, s.table.Problems...)
+	}
 	switch {
 	case s.array != nil:
 		s.content = s.array

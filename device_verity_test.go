@@ -13,7 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/dm"
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/volume"
 )
 
@@ -55,22 +58,6 @@ func verityDisk(t *testing.T) (image, root string) {
 		f.Close()
 	}
 	return image, root
-}
-
-// change inverts a byte of a file.
-func changeByte(t *testing.T, path string, off int64) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b := make([]byte, 1)
-	f.ReadAt(b, off)
-	b[0] ^= 0xff
-	if _, err := f.WriteAt(b, off); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestVerity opens a verified file system by what its partitions say, and reads it as far
@@ -137,5 +124,55 @@ func TestVerityKey(t *testing.T) {
 		t.Error(err)
 	} else {
 		fs.Close()
+	}
+}
+
+// TestVerityOffset opens data that has its hashes after it, on the same device.
+func TestVerityOffset(t *testing.T) {
+	disk := testvol.Unpack(t, "verity-offset")[0]
+	root := regexp.MustCompile(`Root hash:\s*(\w+)`).FindStringSubmatch(testvol.Record(t, "verity-offset", "veritysetup.txt"))[1]
+	key, _ := hex.DecodeString(root)
+	keys := unboot.Keys(func(d *unboot.Device, try int) (volume.Key, error) {
+		if try > 0 {
+			return volume.Key{}, unboot.ErrNoKey
+		}
+		return volume.Key{Kind: volume.RootHash, Secret: append([]byte(nil), key...)}, nil
+	})
+	defer rig.Unchanged(t, disk)()
+	for _, name := range []string{"/dev/sda", "UUID=52ec46d4-501b-413a-94c0-568624d5f801"} {
+		img := open(t, disk, keys, unboot.HashOffset(name, 4<<20))
+		d, err := img.Device("/dev/mapper/verity-b743937e-7f1a-4f0d-a296-c660c50217d1")
+		if err != nil {
+			t.Fatal(err, describe(img))
+		}
+		control, err := dm.Open(img.Kernel())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.ReplaceAll(testvol.Table(t, "verity-offset")["verity"], "<sda>", "253:0")
+		if got, err := control.Table(d.Volume.Name); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%v, %v, want %s", got, err, want)
+		}
+		control.Close()
+		c := testvol.Contents(t, "verity-offset")[0]
+		c.Node = d.Name
+		if err := checkContent(img, c); err != nil {
+			t.Error(err)
+		}
+		img.Close()
+	}
+	img := open(t, disk, unboot.HashOffset("/dev/sda", 4<<20))
+	if d, err := img.Device("/dev/sda"); err != nil || d.Locked == nil || d.Locked.Format != "verity" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	img.Close()
+	img = open(t, disk, keys, unboot.HashOffset("/dev/sda", 1<<20))
+	if d, err := img.Device("/dev/sda"); err != nil || !strings.Contains(strings.Join(d.Problems, " "), "no superblock of dm-verity") {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if f, err := img.Mount("/dev/sda", unboot.ReadOnly()); err != nil {
+		t.Error(err)
+	} else {
+		f.Close()
 	}
 }

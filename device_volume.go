@@ -2,6 +2,7 @@ package unboot
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/bcache"
@@ -49,6 +50,23 @@ type Inactive struct {
 	On []*Device
 	// Err says why it could not be set up, if it is not one of the Problems; or is nil.
 	Err error
+}
+
+// label returns the name that users know.
+func (v *Inactive) label() string {
+	if len(v.Nodes) > 0 {
+		return v.Nodes[0]
+	}
+	return v.Name
+}
+
+// reason says in one line why it cannot be used.
+func (v *Inactive) reason() string {
+	list := slices.Clone(v.Problems)
+	if v.Err != nil {
+		list = append(list, v.Err.Error())
+	}
+	return strings.Join(list, "; ")
 }
 
 // Inactive returns the volumes that the image has and that cannot be used: because a

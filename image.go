@@ -34,11 +34,13 @@ type Image struct {
 
 	ctx       context.Context // bounds the image's life
 	unbounded bool
-	dirty     bool // arrays that are not whole are started even if they are dirty
-	keys      []keySource
-	opened    map[openedMember][]*volume.Volume // guarded by mountMu
-	loaded    []*loaded                         // guarded by mountMu: volumes, in the order of loading
-	mappings  map[string]mapping                // guarded by mountMu: of encrypted devices, by their names
+	// hashOffsets says where on devices dm-verity has its metadata: see HashOffset.
+	hashOffsets map[string]int64
+	dirty       bool // arrays that are not whole are started even if they are dirty
+	keys        []keySource
+	opened      map[openedMember][]*volume.Volume // guarded by mountMu
+	loaded      []*loaded                         // guarded by mountMu: volumes, in the order of loading
+	mappings    map[string]mapping                // guarded by mountMu: of encrypted devices, by their names
 	// off has the volumes that were deactivated, by their keys, with the encrypted device that
 	// one lies on or "". It is guarded by mountMu.
 	off map[string]string
@@ -86,7 +88,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 			return nil, fmt.Errorf("unboot: sector size %d is not 512, 1024, 2048 or 4096", s)
 		}
 	}
-	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty,
+	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty, hashOffsets: c.hashOffsets,
 		opened: map[openedMember][]*volume.Volume{}, mappings: map[string]mapping{}, off: map[string]string{}}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()

@@ -209,7 +209,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 	if err := img.k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil {
 		return "", &MountError{Device: d.Name, Err: err}
 	}
-	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name] || d.isSeed()
+	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name] || d.isSeed() || d.onReadOnly()
 	_, mark := img.k.LogSince(img.k.LogMark())
 	var first error
 	for _, dr := range try {
@@ -256,8 +256,12 @@ func mountFlags(readOnly bool) uintptr {
 // noDriver says why a device cannot be mounted at all.
 func noDriver(d *Device) error {
 	switch c := d.Content; {
+	case d.Locked != nil && !canMount(c):
+		return &LockedError{d.Name, d.Locked}
 	case c == nil || c.Type == "":
 		return ErrNoFileSystem
+	case d.hasVolume():
+		return fmt.Errorf("%s is not a file system; on it lies %s", c.Type, strings.Join(d.volumes(), ", "))
 	case canMount(c):
 		return fmt.Errorf("no driver for %s", c.Type)
 	default:

@@ -56,6 +56,7 @@ func (img *Image) MountOS(opts ...MountOption) (*FS, error) {
 }
 
 // locked returns an error that names the encrypted devices which no key has opened, or nil.
+// What is only not verified can be read.
 func (img *Image) locked() error {
 	var errs []error
 	for _, d := range img.found.Load().devices {
@@ -69,7 +70,7 @@ func (img *Image) locked() error {
 // isHidden reports whether what is on a locked device cannot be read. A root hash only proves
 // that it has not been changed.
 func (d *Device) isHidden() bool {
-	return !slices.ContainsFunc(d.Locked.Slots, func(s volume.KeySlot) bool { return s.Kind == volume.RootHash })
+	return !onlyBy(d.Locked, volume.RootHash)
 }
 
 // mountOS is MountOS with the devices to look at. The Inspection is to be closed.
@@ -159,6 +160,9 @@ func (img *Image) noFileSystem() error {
 			hint = ": " + hint
 		}
 		other = append(other, d.String()+hint)
+	}
+	for _, v := range img.Inactive() {
+		other = append(other, fmt.Sprintf("%s: %s", v.label(), v.reason()))
 	}
 	if len(other) == 0 {
 		return fmt.Errorf("%s: %w", img.Path(), ErrNoFileSystem)

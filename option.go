@@ -28,6 +28,7 @@ type config struct {
 	keys         []keySource
 	unbounded    bool
 	dirty        bool
+	hashOffsets  map[string]int64
 }
 
 // A diskSource is a disk before it is opened: a host path or a device.

@@ -29,7 +29,7 @@ const (
 // A Key is a secret that may open a volume.
 type Key struct {
 	Kind   KeyKind
-	Secret []byte
+	Secret []byte `json:"-"`
 	// Params are what the metadata of a kind without signature does not say, such as
 	// "cipher" and "hash" of a plain dm-crypt volume, or "pim" of a VeraCrypt volume, by
 	// the names of crypttab(5)'s options.

@@ -15,7 +15,7 @@ type Target struct {
 	// empty), also after a colon.
 	Params  string
 	Devices []Base
-	Key     []byte // kept out of all that is printed, and wiped when the volume is gone
+	Key     []byte `json:"-"` // kept out of all that is printed, and wiped when the volume is gone
 }
 
 // Line returns the line as `dmsetup table` prints it without --showkeys: name returns how a

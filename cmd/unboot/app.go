@@ -57,6 +57,8 @@ type openOptions struct {
 	cpu     time.Duration // negative if it was not given
 	backing bool
 	keys    keys
+
+	forceDirty, unboundedKeys bool
 }
 
 func newApp(table []*command, cmd string) *app {
@@ -92,8 +94,10 @@ func (f *flagSet) image(o *openOptions) {
 	f.list(&o.add, "", "add", "FILE", "attach another disk").kind = kindImage
 	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector, if not detected correctly").among("512", "1024", "2048", "4096")
 	o.keys.options(f)
-	f.bool(&o.backing, "", "backing-files", "allow a qcow2 image to name other files that it needs: only if you trust it")
-	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s: for images not to be trusted")
+	f.bool(&o.unboundedKeys, "", "unbounded-keys", "let a key take any memory and time")
+	f.bool(&o.forceDirty, "", "force-dirty", "start a RAID that lacks a disk and was in use")
+	f.bool(&o.backing, "", "backing-files", "let a qcow2 image name other files: if you trust it")
+	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s")
 	f.duration(&o.cpu, "", "cpu-limit", "TIME",
 		"give up after so much processor time; by default, reading may take two minutes and half a second per MiB of disk; 0 for no limit")
 }
@@ -111,11 +115,22 @@ func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 // openOptions translates the options of the command line into those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
 	o := []unboot.Option{unboot.Keys(a.opts.keys.key)}
+	for _, k := range a.opts.keys.specs {
+		if n, err := k.hashOffset(); err == nil && n > 0 {
+			o = append(o, unboot.HashOffset(k.id, n))
+		}
+	}
 	if to.write {
 		o = append(o, unboot.Writable())
 	}
 	if !to.clock.IsZero() {
 		o = append(o, unboot.Clock(to.clock))
+	}
+	if a.opts.unboundedKeys {
+		o = append(o, unboot.UnboundedKeys())
+	}
+	if a.opts.forceDirty {
+		o = append(o, unboot.ForceDirty())
 	}
 	if a.opts.sector != 0 {
 		o = append(o, unboot.SectorSize(a.opts.sector))

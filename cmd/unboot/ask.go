@@ -23,40 +23,69 @@ const maxAsked = 3
 // unlock asks on the terminal for the passphrases of what is locked, after it turned out to
 // be needed. It returns whether anything was opened.
 func (a *app) unlock(o *opened) bool {
-	if a.opts.keys.stdin {
-		return false // it was asked
+	if a.opts.keys.stdin || !slices.ContainsFunc(o.img.Devices(), func(d *unboot.Device) bool { return asksFor(d.Locked) != "" }) {
+		return false
 	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
 	defer tty.Close()
-	did := false
-	for _, d := range o.img.Devices() {
-		if d.Locked == nil || d.Locked.Err != nil || !slices.ContainsFunc(d.Locked.Slots, takesPassphrase) {
-			continue
-		}
-		for range maxAsked {
-			secret, err := a.askSecret(tty, fmt.Sprintf("Passphrase for %s (%s): ", d.Name, d.Locked.Format))
-			if err != nil || len(secret) == 0 {
-				break
+	did, asked := false, map[string]bool{}
+	// What was opened may have something that is encrypted, too.
+	for again := true; again; {
+		again = false
+		for _, d := range o.img.Devices() {
+			kind := asksFor(d.Locked)
+			if kind == "" || asked[d.Name] {
+				continue
 			}
-			err = o.img.Unlock(d, volume.Key{Kind: volume.Passphrase, Secret: secret})
-			if err == nil {
-				did = true
-				break
+			asked[d.Name] = true
+			if a.ask(tty, o.img, d, kind) {
+				did, again = true, true
+				break // the devices are others now
 			}
-			if !errors.Is(err, unboot.ErrLocked) {
-				a.warn(err)
-				break
-			}
-			fmt.Fprintln(tty, "It does not fit.")
 		}
 	}
 	return did
 }
 
-func takesPassphrase(s volume.KeySlot) bool { return s.Kind == volume.Passphrase }
+// ask asks for what opens a device, and tries it.
+func (a *app) ask(tty *os.File, img *unboot.Image, d *unboot.Device, kind volume.KeyKind) bool {
+	for range maxAsked {
+		secret, err := a.askSecret(tty, fmt.Sprintf("%s for %s (%s): ", askedAs[kind], d.Name, d.Locked.Format))
+		if err != nil || len(secret) == 0 {
+			return false
+		}
+		if err = img.Unlock(d, volume.Key{Kind: kind, Secret: secret}); err == nil {
+			return true
+		}
+		var locked *unboot.LockedError
+		if !errors.As(err, &locked) || locked.Lock.Err != nil {
+			a.warn(err)
+			return false
+		}
+		fmt.Fprintln(tty, "It does not fit.")
+	}
+	return false
+}
+
+// askedAs is what somebody is asked for.
+var askedAs = map[volume.KeyKind]string{volume.Passphrase: "Passphrase", volume.Recovery: "Recovery password"}
+
+// asksFor returns the kind of key that somebody could type to open what is locked: a
+// passphrase if any slot takes one. It is "" if there is no such key.
+func asksFor(l *volume.Lock) (kind volume.KeyKind) {
+	if l == nil || l.Err != nil {
+		return ""
+	}
+	for _, s := range l.Slots {
+		if kind != volume.Passphrase && askedAs[s.Kind] != "" {
+			kind = s.Kind
+		}
+	}
+	return kind
+}
 
 // askSecret reads a line from a terminal without showing it. A signal ends it.
 func (a *app) askSecret(tty *os.File, prompt string) ([]byte, error) {
@@ -90,6 +119,7 @@ func (a *app) askSecret(tty *os.File, prompt string) ([]byte, error) {
 	line := make([]byte, 4096)
 	n, err := tty.Read(line)
 	if err != nil {
+		clear(line)
 		return nil, err
 	}
 	return bytes.TrimSuffix(line[:n], []byte("\n")), nil

@@ -26,6 +26,7 @@ type flagSpec struct {
 	set func(value string) error
 
 	kind   kind     // of its value
+	secret bool     // no message has its value
 	values []string // those that its value can be
 }
 
@@ -43,6 +44,14 @@ func (s *flagSpec) names() []string {
 		names = append(names, "--"+s.long)
 	}
 	return names
+}
+
+// badValue is the error of a value that the option does not take.
+func (s *flagSpec) badValue(option, value string, err error) error {
+	if s.secret {
+		return badUsage("option %s: %v", option, err)
+	}
+	return badUsage("option %s: %q: %v", option, value, err)
 }
 
 // errHelp is the result of -h and --help, which are known to all commands that do not use
@@ -208,7 +217,7 @@ func (f *flagSet) longFlag(word string, next func() (string, bool)) error {
 		}
 	}
 	if err := match.set(value); err != nil {
-		return badUsage("option --%s: %q: %v", match.long, value, err)
+		return match.badValue("--"+match.long, value, err)
 	}
 	return nil
 }
@@ -237,7 +246,7 @@ func (f *flagSet) shortFlags(word string, next func() (string, bool)) error {
 			}
 		}
 		if err := match.set(value); err != nil {
-			return badUsage("option -%c: %q: %v", word[i], value, err)
+			return match.badValue("-"+word[i:i+1], value, err)
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,6 +153,21 @@ type table struct {
 }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// dropEmpty leaves out the columns that have nothing below their heading.
+func (t *table) dropEmpty() {
+	for i := len(t.rows[0]) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(t.rows[1:], func(r []string) bool { return r[i] != "" && r[i] != "-" }) {
+			continue
+		}
+		for j := range t.rows {
+			t.rows[j] = slices.Delete(t.rows[j], i, i+1)
+		}
+		if i < len(t.right) {
+			t.right = slices.Delete(t.right, i, i+1)
+		}
+	}
+}
 
 func (t *table) String() string {
 	var width []int

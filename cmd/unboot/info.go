@@ -83,11 +83,12 @@ func (a *app) printInfo(info *jsonInfo) error {
 		a.printSystem(s)
 	}
 	// Each disk has a table of its own, as the widths of its columns are its own, too.
+	seen := map[*jsonDevice]bool{}
 	for i := range info.Disks {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		a.printDisk(info, &info.Disks[i])
+		a.printDisk(info, &info.Disks[i], seen)
 	}
 	if len(info.Inactive) > 0 {
 		fmt.Fprintln(w, "\nvolumes that cannot be used:")
@@ -98,7 +99,11 @@ func (a *app) printInfo(info *jsonInfo) error {
 	if len(info.Problems) > 0 {
 		fmt.Fprintln(w, "\nproblems:")
 		for _, p := range info.Problems {
-			fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(strings.TrimSpace(p), "\n", "\n    "))
+			lines := strings.Split(strings.TrimSpace(p), "\n")
+			for i := range lines {
+				lines[i] = printable(lines[i]) // what is quoted in them may be from the image
+			}
+			fmt.Fprintf(w, "  %s\n", strings.Join(lines, "\n    "))
 		}
 	}
 	return nil

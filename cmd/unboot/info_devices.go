@@ -107,7 +107,11 @@ func (v jsonInactive) String() string {
 	if len(v.Volume.Nodes) > 0 {
 		name = v.Volume.Nodes[0]
 	}
-	return fmt.Sprintf("%s (%s, %s): %s", quote(name), v.Kind, human(uint64(v.Size)), printable(strings.Join(v.Volume.Problems, "; ")))
+	what := v.Kind
+	if v.Size > 0 {
+		what += ", " + human(uint64(v.Size))
+	}
+	return fmt.Sprintf("%s (%s): %s", quote(name), what, printable(strings.Join(v.Volume.Problems, "; ")))
 }
 
 // A jsonPartition is an entry of a partition table. Start is relative to the device that the
@@ -181,7 +185,9 @@ func deviceNames(list []*unboot.Device) []string {
 }
 
 // printDisk prints a disk and what lies on it as a tree, in the manner of lsblk(8).
-func (a *app) printDisk(info *jsonInfo, d *jsonDisk) {
+// What several disks have a part in is under each of them, and what lies on it under the
+// first: seen has what was printed for those before.
+func (a *app) printDisk(info *jsonInfo, d *jsonDisk, seen map[*jsonDevice]bool) {
 	w := a.out
 	fmt.Fprintf(w, "disk %s: %s, %s, sectors of %d bytes", d.Name, quote(d.Path), human(uint64(d.Size)), d.SectorSize)
 	if d.Table != "" {
@@ -191,16 +197,20 @@ func (a *app) printDisk(info *jsonInfo, d *jsonDisk) {
 		}
 	}
 	fmt.Fprintln(w)
-	tree := deviceTree{table: table{indent: "  ", right: []bool{false, false, true, true}}, byName: map[string]*jsonDevice{}}
+	tree := deviceTree{table: table{indent: "  ", right: []bool{false, false, true, true}}, byName: map[string]*jsonDevice{}, seen: seen}
 	for i := range info.Devices {
 		tree.byName[info.Devices[i].Name] = &info.Devices[i]
 	}
-	tree.table.row("DEVICE", "TYPE", "START", "SIZE", "FSTYPE", "LABEL", "USED", "UUID", "PARTITION")
+	tree.table.row("DEVICE", "TYPE", "START", "SIZE", "FSTYPE", "LABEL", "USED", "UUID", "DETAILS")
 	tree.add(d.Name, "", "")
+	tree.table.dropEmpty()
 	w.WriteString(tree.table.String())
 	for _, dev := range tree.shown {
 		if dev.Hint != "" {
-			fmt.Fprintf(w, "  %s: %s\n", dev.Name, dev.Hint)
+			fmt.Fprintf(w, "  %s: %s\n", printable(dev.Name), printable(dev.Hint))
+		}
+		if how := keyExample(dev.Name, dev.Locked, dev.Content); how != "" {
+			fmt.Fprintf(w, "    to open it: %s\n", how)
 		}
 	}
 }
@@ -209,7 +219,8 @@ func (a *app) printDisk(info *jsonInfo, d *jsonDisk) {
 type deviceTree struct {
 	table  table
 	byName map[string]*jsonDevice
-	shown  []*jsonDevice
+	seen   map[*jsonDevice]bool // in this tree or one before it
+	shown  []*jsonDevice        // first in this tree
 }
 
 // add adds a device and what lies on it. branch is what is printed before its own name,
@@ -219,12 +230,18 @@ func (t *deviceTree) add(name, branch, trunk string) {
 	if d == nil {
 		return
 	}
-	t.table.row(deviceRow(branch+name, d)...)
+	row := deviceRow(branch+printable(name), d)
 	// A device with several parents is printed under each of them, but what lies on it only
 	// once: the number of paths in a graph can be exponential in that of devices.
-	if slices.Contains(t.shown, d) {
+	if t.seen[d] {
+		if len(d.Children) > 0 {
+			row[len(row)-1] = "see above"
+		}
+		t.table.row(row...)
 		return
 	}
+	t.seen[d] = true
+	t.table.row(row...)
 	t.shown = append(t.shown, d)
 	t.addSubvolumes(d, trunk)
 	for i, child := range d.Children {
@@ -248,6 +265,11 @@ func deviceRow(name string, d *jsonDevice) []string {
 		}
 		if c.UUID != "" {
 			row[7] = printable(c.UUID)
+		}
+	}
+	for _, alias := range d.Aliases {
+		if strings.HasPrefix(alias, "/dev/md/") {
+			row[8] = "name " + quote(strings.TrimPrefix(alias, "/dev/md/"))
 		}
 	}
 	if p := d.Partition; p != nil {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/unboot/unboot"
@@ -27,9 +26,11 @@ const maxKeyFile = 8 << 20
 // A keySpec is a key as the option --key gives it: ID[,OPTION...]:KIND:VALUE.
 type keySpec struct {
 	id     string // a device, a UUID, or "all"
+	met    bool   // a device was there that it is for
 	params map[string]string
 	kind   string
 	value  string
+	mixed  []string // the key files that are mixed into it
 }
 
 // keyKinds are the kinds of keys and what package volume calls them.
@@ -44,24 +45,23 @@ var keyFiles = []string{"file", "startup", "volume"}
 // parseKey reads a key as guestfish(1) has it, with more kinds, and with options of
 // crypttab(5) after the ID. No message has the key in it.
 func parseKey(s string) (keySpec, error) {
-	f := strings.SplitN(s, ":", 3)
-	if len(f) < 3 || f[0] == "" {
-		return keySpec{}, errors.New("expected ID:key:STRING, ID:file:PATH or the like")
-	}
-	if f[1] == "clevis" {
+	head, kind, value := cutKind(s)
+	id, options, _ := strings.Cut(head, ",")
+	if kind == "clevis" {
 		return keySpec{}, errors.New("a key of the kind clevis needs a server on the network, which unboot does not ask")
 	}
-	if keyKinds[f[1]] == "" {
-		return keySpec{}, fmt.Errorf("%s is not a kind of key: expected key, file, recovery, startup, volume or roothash", quote(f[1]))
+	// What stands where a kind is expected may be a passphrase before which it was forgotten.
+	if keyKinds[kind] == "" || id == "" {
+		return keySpec{}, errors.New("expected ID:KIND:VALUE, with key, file, recovery, startup, volume or roothash as KIND")
 	}
-	id, options, _ := strings.Cut(f[0], ",")
-	k := keySpec{id: id, kind: f[1], value: f[2], params: map[string]string{}}
-	for o := range strings.SplitSeq(options, ",") {
-		if name, value, _ := strings.Cut(o, "="); name != "" {
-			k.params[name] = value
-		}
+	k := keySpec{id: id, kind: kind, value: value, params: map[string]string{}}
+	if err := k.addOptions(options); err != nil {
+		return keySpec{}, err
 	}
 	if _, err := k.fileRange(); err != nil {
+		return keySpec{}, err
+	}
+	if _, err := k.hashOffset(); err != nil {
 		return keySpec{}, err
 	}
 	if _, err := hex.DecodeString(k.value); k.kind == "roothash" && err != nil {
@@ -72,84 +72,32 @@ func parseKey(s string) (keySpec, error) {
 
 // matches reports whether a key is for a device. "all" stands for what is known to be
 // encrypted, and no key is for a device without a signature unless its options say of which
-// kind the device is.
+// kind the device is: see keyOptions.
 func (k keySpec) matches(d *unboot.Device) bool {
-	_, plain := k.params["plain"]
-	_, tcrypt := k.params["tcrypt"]
-	_, header := k.params["header"]
-	if d.Content == nil && !plain && !tcrypt && !header {
+	if d.Content == nil && !k.blind() {
 		return false
 	}
 	if k.id == "all" {
 		return d.Content != nil
 	}
-	name := k.id
-	if !strings.HasPrefix(name, "/") {
-		name = "/dev/" + name
-	}
-	if d.Name == devname.Canonical(name) || slices.Contains(d.Aliases, name) {
+	if name := k.device(); d.Name == name || slices.Contains(d.Aliases, name) {
 		return true
 	}
 	uuid := strings.TrimPrefix(k.id, "UUID=")
 	return d.Content != nil && d.Content.UUID != "" && strings.EqualFold(strings.ReplaceAll(uuid, "-", ""), strings.ReplaceAll(d.Content.UUID, "-", ""))
 }
 
-// fileRange is the range of a key file that is the key.
-type fileRange struct{ offset, size int64 }
-
-func (k keySpec) fileRange() (r fileRange, err error) {
-	for name, n := range map[string]*int64{"keyfile-offset": &r.offset, "keyfile-size": &r.size} {
-		if v, ok := k.params[name]; ok {
-			if *n, err = strconv.ParseInt(v, 10, 64); err != nil || *n < 0 {
-				return r, fmt.Errorf("%s=%s is not a number of bytes", name, v)
-			}
-		}
+// device returns the path of a device that the ID is, unless it is a UUID.
+func (k keySpec) device() string {
+	if strings.HasPrefix(k.id, "/") {
+		return devname.Canonical(k.id)
 	}
-	return r, nil
-}
-
-// secrets returns the secrets to be tried. Of a file these are all its bytes, as for
-// cryptsetup, and if it is a line of text, the line without its end, as for guestfish, which
-// is likelier.
-func (k keySpec) secrets() ([][]byte, error) {
-	switch {
-	case k.kind == "roothash":
-		b, err := hex.DecodeString(k.value)
-		return [][]byte{b}, err
-	case !slices.Contains(keyFiles, k.kind):
-		return [][]byte{[]byte(k.value)}, nil
-	}
-	r, err := k.fileRange()
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(k.value)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size := int64(maxKeyFile + 1)
-	if r.size > 0 {
-		size = min(size, r.size)
-	}
-	data, err := io.ReadAll(io.NewSectionReader(f, r.offset, size))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > maxKeyFile:
-		return nil, fmt.Errorf("%s: a key file is at most %d bytes long", quote(k.value), maxKeyFile)
-	case r.size > 0 && int64(len(data)) < r.size:
-		return nil, fmt.Errorf("%s: it has not the %d bytes of keyfile-size", quote(k.value), r.size)
-	}
-	if line, ok := bytes.CutSuffix(data, []byte("\n")); ok && k.kind == "file" && r == (fileRange{}) && !bytes.Contains(line, []byte("\n")) {
-		return [][]byte{bytes.Clone(line), data}, nil
-	}
-	return [][]byte{data}, nil
+	return devname.Canonical("/dev/" + k.id)
 }
 
 // keys are the keys of the command line.
 type keys struct {
-	specs []keySpec
+	specs []*keySpec
 	stdin bool // --keys-from-stdin
 
 	lines [][]byte // of standard input
@@ -158,20 +106,20 @@ type keys struct {
 
 // options declares --key and what belongs to it.
 func (k *keys) options(f *flagSet) {
-	f.value("", "key", "ID:KIND:VALUE", "open what is encrypted on ID (a device, a UUID or all): "+
-		"KIND is key, file, recovery, startup, volume or roothash; repeat it for more", func(v string) error {
+	f.value("", "key", "ID[,OPTION...]:KIND:VALUE", "open what is encrypted on ID (a device, UUID or all); "+
+		"KIND: key, file, recovery, startup, volume, roothash", func(v string) error {
 		spec, err := parseKey(v)
-		k.specs = append(k.specs, spec)
+		k.specs = append(k.specs, &spec)
 		return err
-	})
+	}).secret = true
 	f.bool(&k.stdin, "", "keys-from-stdin", "read keys from standard input, one in each line")
 }
 
 // all returns the keys, in the order in which they are tried.
-func (k *keys) all() ([]keySpec, error) {
+func (k *keys) all() ([]*keySpec, error) {
 	list := slices.Clone(k.specs)
 	if path := os.Getenv(keyFileEnv); path != "" {
-		list = append(list, keySpec{id: "all", kind: "file", value: path})
+		list = append(list, &keySpec{id: "all", kind: "file", value: path})
 	}
 	if k.stdin && !k.read {
 		k.read = true
@@ -184,7 +132,7 @@ func (k *keys) all() ([]keySpec, error) {
 		}
 	}
 	for _, line := range k.lines {
-		list = append(list, keySpec{id: "all", kind: "key", value: string(line)})
+		list = append(list, &keySpec{id: "all", kind: "key", value: string(line)})
 	}
 	return list, nil
 }
@@ -199,6 +147,7 @@ func (k *keys) key(d *unboot.Device, try int) (volume.Key, error) {
 		if !spec.matches(d) {
 			continue
 		}
+		spec.met = true
 		secrets, err := spec.secrets()
 		if err != nil {
 			return volume.Key{}, err
@@ -209,4 +158,19 @@ func (k *keys) key(d *unboot.Device, try int) (volume.Key, error) {
 		try -= len(secrets)
 	}
 	return volume.Key{}, unboot.ErrNoKey
+}
+
+// unmet says of each key that was for none of the image's encrypted devices why that is.
+func (k *keys) unmet(img *unboot.Image) (list []string) {
+	for _, spec := range k.specs {
+		if spec.met || spec.id == "all" {
+			continue
+		}
+		text := "no encrypted device has this name or UUID"
+		if d, err := img.Device(spec.device()); err == nil {
+			text = d.Name + " is not known to be encrypted"
+		}
+		list = append(list, fmt.Sprintf("the key for %s was not used: %s", quote(spec.id), text))
+	}
+	return list
 }

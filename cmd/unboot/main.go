@@ -43,6 +43,7 @@ import (
 )
 
 func main() {
+	noCoreDumps()
 	// Before anything of the command line is set up: libguestfs starts this many
 	// times.
 	if args, ok := hvArgs(os.Args); ok {

@@ -22,6 +22,13 @@ func overviewPage(table []*command) string {
 	r.line(".SH OPTIONS")
 	r.text("Every command with an image has these options.")
 	r.options(imageFlags())
+	r.line(".SH KEYS")
+	for i, text := range keysText {
+		if i > 0 {
+			r.line(".PP")
+		}
+		r.text(text)
+	}
 	r.exitStatus()
 	r.line(".SH ENVIRONMENT")
 	r.text(epoch)

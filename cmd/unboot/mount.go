@@ -33,15 +33,10 @@ func parseMount(s string) (unboot.Mount, error) {
 // system, or the operating system with its fstab.
 func (a *app) mount(o *opened) (*unboot.FS, error) {
 	fsys, err := a.tryMount(o)
-	if err != nil && isLocked(o.img) && a.unlock(o) {
+	if err != nil && a.unlock(o) {
 		fsys, err = a.tryMount(o)
 	}
 	return fsys, err
-}
-
-// isLocked reports whether an image has anything encrypted that no key has opened.
-func isLocked(img *unboot.Image) bool {
-	return slices.ContainsFunc(img.Devices(), func(d *unboot.Device) bool { return d.Locked != nil })
 }
 
 func (a *app) tryMount(o *opened) (*unboot.FS, error) {
@@ -87,21 +82,23 @@ func (o *opened) mountError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0 {
-		return fmt.Errorf("%s: %w; no device has a file system", quote(o.path), err)
-	}
 	var ambiguous *unboot.AmbiguousError
 	switch {
 	case errors.Is(err, unboot.ErrLocked):
-		return fmt.Errorf("%s: %w; give a key with --key", quote(o.path), err)
+		if !strings.HasPrefix(err.Error(), o.path+": ") {
+			err = fmt.Errorf("%s: %w", quote(o.path), err)
+		}
+		return fmt.Errorf("%w%s", err, o.keyHint())
 	case errors.As(err, &ambiguous):
 		// Only here, as it mounts them all: the names of the systems help with the
 		// choice.
 		held := systems(o.img)
 		return fmt.Errorf("%s: several file systems found; select one with -m:\n%s%s", quote(o.path),
 			mountChoice(ambiguous.Devices, held), mountExample(ambiguous.Devices, held))
+	case errors.Is(err, unboot.ErrNotFound) && len(o.img.FileSystems()) == 0:
+		return fmt.Errorf("%s: %w; no device has a file system%s", quote(o.path), err, o.lockedHint())
 	case errors.Is(err, unboot.ErrNotFound):
-		return fmt.Errorf("%s: %w; file systems found:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
+		return fmt.Errorf("%s: %w; file systems found:\n%s%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil), o.lockedHint())
 	case errors.Is(err, unboot.ErrNoFileSystem) && len(o.img.FileSystems()) > 0: // on another device than the one named
 		return fmt.Errorf("%s: %w; file systems found:\n%s", quote(o.path), err, mountChoice(o.img.FileSystems(), nil))
 	case errors.Is(err, unboot.ErrNoFileSystem):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/unboot/unboot/guestfs/hv"
 	"github.com/unboot/unboot/internal/testimg"
+	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -40,6 +42,10 @@ func needKernel(t *testing.T) {
 //	image FILE FSTYPE       a private copy of an image with the odd tree
 //	blank FILE FSTYPE [MIB] one with an empty file system
 //	debian FILE KIND        a disk with a Debian
+//	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…; $UUID_sda2
+//	                        and $UUID_vg_lv are what blkid has called what is there,
+//	                        $SHA256_lv that of its file data
+//	case FILE NAME          what was collected from elsewhere, if it is there
 //	oddtree DIR FSTYPE      the odd tree on the host
 //	loop VAR FILE FSTYPE    mounts by the host's kernel, $VAR is where
 //	unloop FILE             unmounts it
@@ -71,7 +77,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "oddtree": cmdOddTree,
+			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "volumes": cmdVolumes, "case": cmdCase, "oddtree": cmdOddTree,
 			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode,
 			"unchanged": cmdUnchanged,
 		},
@@ -117,6 +123,47 @@ func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
 func cmdDebian(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 2, 2)
 	ts.Check(testimg.Copy(testimg.Debian(tb(ts), args[1]), ts.MkAbs(args[0])))
+}
+
+func cmdVolumes(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 2)
+	dir := ts.MkAbs(".")
+	if len(args) > 1 {
+		dir = ts.MkAbs(args[1])
+		ts.Check(os.MkdirAll(dir, 0o755))
+	}
+	for i, from := range testvol.Unpack(tb(ts), args[0]) {
+		ts.Check(testimg.Copy(from, filepath.Join(dir, "sd"+string(rune('a'+i)))))
+	}
+	setUUIDs(ts, args[0])
+	for _, c := range testvol.Contents(tb(ts), args[0]) {
+		ts.Setenv("SHA256_"+filepath.Base(c.Node), c.SHA256)
+	}
+}
+
+// setUUIDs sets variables, as the fixtures' UUIDs are others each time they are made.
+func setUUIDs(ts *testscript.TestScript, fixture string) {
+	name := ""
+	for line := range strings.Lines(testvol.Record(tb(ts), fixture, "blkid.txt")) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
+		case "DEVICE":
+			name = strings.ReplaceAll(filepath.Base(value), "-", "_")
+		case "UUID":
+			ts.Setenv("UUID_"+name, value)
+		}
+	}
+}
+
+func cmdCase(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 2, 2)
+	packed, err := filepath.Abs(filepath.Join("../../../shared/cases/files", args[1]+".xz"))
+	ts.Check(err)
+	if _, err := os.Stat(packed); err != nil {
+		tb(ts).Skip(err)
+	}
+	testimg.Need(tb(ts), "xz")
+	_, err = testimg.Run("sh", "-c", `xz -dc "$1" | dd bs=64k conv=sparse status=none of="$2" && truncate -s "$(xz -l --robot "$1" | awk '/^totals/{print $5}')" "$2"`, "sh", packed, ts.MkAbs(args[0]))
+	ts.Check(err)
 }
 
 func cmdOddTree(ts *testscript.TestScript, neg bool, args []string) {

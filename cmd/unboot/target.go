@@ -92,8 +92,9 @@ type opened struct {
 	write bool
 	// written is set if another program writes to it, which was reported.
 	written bool
-	told    atomic.Bool   // the end of the kernel was reported
-	clock   time.Time     // if not zero, the image must come out the same each time
+	told    atomic.Bool // the end of the kernel was reported
+	clock   time.Time   // if not zero, the image must come out the same each time
+	keys    *keys
 	cpu     time.Duration // processor time that the kernel may take, 0 for no limit
 	img     *unboot.Image
 	fs      *unboot.FS
@@ -119,7 +120,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 			}
 		}
 	}
-	o := &opened{path: path, stat: st, write: write}
+	o := &opened{path: path, stat: st, write: write, keys: &a.opts.keys}
 	if write {
 		if o.clock, err = sourceDate(); err != nil {
 			return nil, err

@@ -151,7 +151,7 @@ func (c *stackCampaign) makeFS(t *testing.T) {
 	rig.Check(t, "truncate", os.Truncate(image, d.Size))
 	args := []string{"-q", "-F", "-t", "ext4", "-b", "4096", "-J", "size=4", image}
 	if d.Size < 8<<20 { // the smallest journal has 1024 blocks
-		args[4], args[6] = "1024", "size=1"
+		args[5], args[7] = "1024", "size=1"
 	}
 	testimg.MustRun(t, "mke2fs", args...)
 	from := rig.Open(t, image, os.O_RDONLY)

@@ -26,6 +26,8 @@ package lvm
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/unboot/unboot/volume"
 )
@@ -42,5 +44,24 @@ func open(ctx context.Context, members []*volume.Member, _ *volume.Env) []*volum
 			pv.Member.Problems = append(pv.Member.Problems, pv.Problems...)
 		}
 	}
+	for _, vg := range layout.VGs {
+		vg.report()
+	}
 	return layout.volumes(ctx)
+}
+
+// report notes what is wrong with the group on the first of its devices that is there: a
+// volume that was left out is nowhere else.
+func (vg *VG) report() {
+	i := slices.IndexFunc(vg.PVs, func(pv *PV) bool { return pv.Member != nil })
+	if i < 0 {
+		return
+	}
+	m := vg.PVs[i].Member
+	for _, p := range vg.Problems {
+		if p == vg.inactive {
+			continue // each of its volumes says so
+		}
+		m.Problems = append(m.Problems, fmt.Sprintf("group %s: %s", vg.Name, p))
+	}
 }

@@ -3,6 +3,7 @@ package md
 import (
 	"encoding/binary"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/unboot/unboot/volume"
@@ -44,10 +45,10 @@ func openIMSMContainer(copies []*imsmSuper, env *volume.Env) []*volume.Volume {
 			present = append(present, s.m)
 		}
 	}
-	disks, sure := newest.identify(present)
+	disks, sure, surplus := newest.identify(present)
 	var volumes []*volume.Volume
 	for i := range newest.volumes {
-		volumes = append(volumes, newest.plan(i, disks, sure, all, env)...)
+		volumes = append(volumes, newest.plan(i, disks, sure, surplus, all, env)...)
 	}
 	return volumes
 }
@@ -55,8 +56,9 @@ func openIMSMContainer(copies []*imsmSuper, env *volume.Env) []*volume.Volume {
 // identify finds out which device is which disk. Disks are identified by their serial
 // numbers, which images do not have. What is left are their sizes, that the content of each
 // volume begins on its first disk, and the order in which they are given. sure says that
-// the order did not have to be relied on.
-func (s *imsmSuper) identify(present []*volume.Member) (disks map[int]*volume.Member, sure bool) {
+// the order did not have to be relied on. surplus is how many devices could be a disk for
+// which there is another device: some are copies of others.
+func (s *imsmSuper) identify(present []*volume.Member) (disks map[int]*volume.Member, sure bool, surplus int) {
 	disks = map[int]*volume.Member{}
 	left := slices.Clone(present)
 	fits := func(i int, m *volume.Member) bool {
@@ -87,9 +89,13 @@ func (s *imsmSuper) identify(present []*volume.Member) (disks map[int]*volume.Me
 		take(i, n)
 	}
 	for _, m := range left {
+		if slices.ContainsFunc(slices.Collect(maps.Keys(disks)), func(i int) bool { return fits(i, m) }) {
+			surplus++
+			continue
+		}
 		note(&m.Problems, "%s: none of the disks in its IMSM metadata has its size", m.Name)
 	}
-	return disks, sure
+	return disks, sure, surplus
 }
 
 // first returns the number of the disk on which a volume begins, and the device of which
@@ -121,7 +127,7 @@ func (s *imsmSuper) first(v *imsmVolume, devices []*volume.Member) (number int, 
 }
 
 // plan plans one volume.
-func (s *imsmSuper) plan(number int, disks map[int]*volume.Member, sure bool, all []*volume.Member, env *volume.Env) []*volume.Volume {
+func (s *imsmSuper) plan(number int, disks map[int]*volume.Member, sure bool, surplus int, all []*volume.Member, env *volume.Env) []*volume.Volume {
 	v := &s.volumes[number]
 	var words [8]byte
 	binary.LittleEndian.PutUint32(words[:], s.family)
@@ -146,6 +152,8 @@ func (s *imsmSuper) plan(number int, disks map[int]*volume.Member, sure bool, al
 		return refuse("its IMSM metadata use what is not known (attributes 0x%x)", s.attributes&^imsmAttributes)
 	case v.migrating && (v.migration == imsmMigrGeneral || v.migration == imsmMigrState):
 		return refuse("it is being changed to another shape, which only its driver can go on with")
+	case surplus > 0:
+		return refuse("there are %d devices more than its IMSM metadata have disks of their size, and which are copies of others is not known", surplus)
 	case !ok:
 		return refuse("RAID level %d with %d disks of IMSM cannot be opened", v.now.level, len(v.now.order))
 	}

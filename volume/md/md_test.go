@@ -83,7 +83,7 @@ func TestDecisions(t *testing.T) {
 		{name: "dirty", change: func(s *mdtest.Spec) { s.Dirty = true }, state: "active", slots: 3},
 		{name: "one missing", prepare: without(1), state: "clean, degraded", slots: 2, problem: "1 of 3 devices missing (1)"},
 		{name: "two missing", prepare: without(1, 2), state: "clean, degraded, FAILED", problem: "2 of the 3 devices of the raid5 are missing (1, 2)"},
-		{name: "dirty and degraded", change: func(s *mdtest.Spec) { s.Dirty = true }, prepare: without(0), state: "active, degraded", problem: "only started by force"},
+		{name: "dirty and degraded", change: func(s *mdtest.Spec) { s.Dirty = true }, prepare: without(0), state: "active, degraded", problem: "only the option force-dirty starts it"},
 		{name: "forced", change: func(s *mdtest.Spec) { s.Dirty = true }, prepare: without(0), env: volume.Env{ForceDirty: true}, state: "active, degraded", slots: 2},
 		{name: "one event behind", prepare: events(1, 16), state: "clean", slots: 3},
 		{name: "stale", prepare: events(1, 15), state: "clean, degraded", slots: 2, problem: "/dev/sdb: left out of the array, as it has seen 15 events and others 17"},

@@ -32,7 +32,7 @@ func (a *Array) start(env *volume.Env, clones string) string {
 			a.Missing, a.shape(), LevelName(a.Level), a.missing())
 	}
 	if a.Missing > 0 && a.unsure() && (env == nil || !env.ForceDirty) {
-		return "it is degraded and was not shut down cleanly: what is computed from parity may be wrong where it was being written to, so it is only started by force"
+		return "it is degraded and was not shut down cleanly: what is computed from parity may be wrong where it was being written to, so only the option force-dirty starts it"
 	}
 	if a.has(FeatureJournal) && !a.journal() && a.Dirty && (env == nil || !env.ForceDirty) {
 		return "its journal device is missing and it was not shut down cleanly"

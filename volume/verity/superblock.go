@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // A Superblock is what veritysetup(8) writes before a tree of hashes.
@@ -17,7 +20,7 @@ type Superblock struct {
 	DataBlockSize int64  // in bytes
 	HashBlockSize int64  // in bytes
 	DataBlocks    int64
-	HashStart     int64 // of the tree, in hash blocks
+	HashStart     int64 // of the tree on the device, in hash blocks
 	Salt          []byte
 	// RootHash is the hash against which the data are verified, or nil if it is not known.
 	RootHash []byte
@@ -33,10 +36,14 @@ const (
 	maxSalt        = 256
 )
 
-// Read reads the superblock at the start of a device of size bytes.
-func Read(r io.ReaderAt, size int64) (*Superblock, error) {
+// Read reads the superblock that is offset bytes into a device: 0, or what was given to
+// veritysetup(8) as --hash-offset.
+func Read(r io.ReaderAt, offset int64) (*Superblock, error) {
 	b := make([]byte, superblockSize)
-	if n, err := r.ReadAt(b, 0); n < len(b) {
+	if offset < 0 || offset%volume.SectorSize != 0 || offset > math.MaxInt64-2*maxBlock {
+		return nil, fmt.Errorf("dm-verity cannot have its superblock at %d", offset)
+	}
+	if n, err := r.ReadAt(b, offset); n < len(b) {
 		return nil, fmt.Errorf("reading the superblock of dm-verity: %w", err)
 	}
 	if !bytes.HasPrefix(b, []byte("verity\x00\x00")) {
@@ -44,7 +51,7 @@ func Read(r io.ReaderAt, size int64) (*Superblock, error) {
 	}
 	s := &Superblock{
 		HashType:      int(le.Uint32(b[12:])),
-		UUID:          fmt.Sprintf("%x-%x-%x-%x-%x", b[16:20], b[20:22], b[22:24], b[24:26], b[26:32]),
+		UUID:          field.UUID(b[16:]),
 		DataBlockSize: int64(le.Uint32(b[64:])),
 		HashBlockSize: int64(le.Uint32(b[68:])),
 	}
@@ -71,7 +78,7 @@ func Read(r io.ReaderAt, size int64) (*Superblock, error) {
 	}
 	s.DataBlocks = int64(blocks)
 	s.Salt = bytes.Clone(b[88 : 88+saltSize])
-	s.HashStart = (superblockSize + s.HashBlockSize - 1) / s.HashBlockSize
+	s.HashStart = (offset + superblockSize + s.HashBlockSize - 1) / s.HashBlockSize
 	return s, nil
 }
 

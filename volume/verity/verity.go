@@ -9,7 +9,7 @@
 // hash is a key: see [volume.RootHash].
 //
 // Nothing says on which device the data are. They are looked for among all devices of the
-// image: their first and last blocks have the hashes that the tree has for them. The tree is
+// image, and before the hashes if these are somewhere inside a device: their first and last blocks have the hashes that the tree has for them. The tree is
 // checked against the root hash here as well, so that one which does not fit is a key that
 // does not fit, and not a device on which nothing can be read.
 package verity
@@ -22,11 +22,12 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/dmname"
 )
 
 // Type is the kind of volumes that dm-verity verifies. [volume.Volume.Info] is a
 // [*Superblock].
-var Type = volume.Type{Name: "verity", Members: []string{member}, Beside: true, Open: open}
+var Type = volume.Type{Name: "verity", Members: []string{member}, Beside: true, Offset: true, Open: open}
 
 const member = "DM_verity_hash"
 
@@ -37,10 +38,10 @@ func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*vol
 		if ctx.Err() != nil {
 			break
 		}
-		if m.Info == nil || m.Info.Type != member {
+		if m.Offset == 0 && (m.Info == nil || m.Info.Type != member) {
 			continue
 		}
-		s, err := Read(m.R, m.Size)
+		s, err := Read(m.R, m.Offset)
 		if err != nil {
 			m.Problems = append(m.Problems, err.Error())
 			continue
@@ -159,21 +160,7 @@ func nameOf(m, data *volume.Member, s *Superblock) string {
 		return name
 	}
 	if data != nil && data.PartName != "" {
-		return mangle(data.PartName)
+		return dmname.Mangle(data.PartName[:min(len(data.PartName), 20)])
 	}
 	return "verity-" + s.UUID
-}
-
-// mangle replaces the characters that libdevmapper has no place for in names.
-func mangle(s string) string {
-	var b strings.Builder
-	for i := range min(len(s), 20) {
-		c := s[i]
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("#+-.:=@_", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	return b.String()
 }

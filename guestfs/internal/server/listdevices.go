@@ -1,8 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
@@ -32,11 +36,46 @@ func (s *Server) ListPartitions(ctx context.Context) ([]string, error) {
 	}
 	var list []string
 	for _, d := range img.Devices() {
-		if d.Kind == unboot.KindPartition {
+		if isListedPartition(d) {
 			list = append(list, d.Name)
 		}
 	}
+	slices.SortFunc(list, compareNames)
 	return list, nil
+}
+
+// isListedPartition reports whether a device is a partition of a disk or an array. Partitions
+// of logical volumes, which the appliance does not look for, are devices of the device mapper.
+// What look like partitions of a member are those of the array: mdadm takes them away.
+func isListedPartition(d *unboot.Device) bool {
+	if d.Kind != unboot.KindPartition {
+		return false
+	}
+	whole := wholeOf(d)
+	if whole == nil || whole.Kind != unboot.KindDisk {
+		return whole != nil && whole.Volume != nil && whole.Volume.Array != nil
+	}
+	return !slices.ContainsFunc(whole.Children(), func(c *unboot.Device) bool { return c.Volume != nil && c.Volume.Array != nil })
+}
+
+// compareNames is the order in which the appliance lists disks, partitions and arrays. The
+// driver's letters do not count, and longer names come later.
+func compareNames(a, b string) int {
+	x, m := splitName(a)
+	y, n := splitName(b)
+	return cmp.Or(len(x)-len(y), strings.Compare(x, y), m-n)
+}
+
+// splitName returns the name of the disk without the driver's letters, and the number of
+// the partition: "a" and 1 of "/dev/sda1", "127" and 2 of "/dev/md127p2".
+func splitName(name string) (disk string, number int) {
+	disk = strings.TrimPrefix(name, "/dev/")
+	rest := strings.TrimRight(disk, "0123456789")
+	number, _ = strconv.Atoi(disk[len(rest):])
+	if whole := strings.TrimSuffix(rest, "p"); whole != strings.TrimRight(whole, "0123456789") {
+		rest = whole
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(rest, "sd"), "md"), number
 }
 
 // ListDiskLabels returns the labels that drives were added with, and the devices: of

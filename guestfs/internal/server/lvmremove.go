@@ -15,10 +15,13 @@ const (
 )
 
 // LvmRemoveAll removes LVM's volumes, groups and physical volumes. Without its labels
-// there are none: that is what pvremove(8) does.
+// there are none: that is what pvremove(8) does. Nothing of them may be in use.
 func (s *Server) LvmRemoveAll(ctx context.Context) error {
 	img, err := s.image()
 	if err != nil {
+		return err
+	}
+	if err := s.lvmActivate(ctx, false, nil); err != nil {
 		return err
 	}
 	for _, d := range img.Devices() {

@@ -45,6 +45,8 @@ type Server struct {
 	scrubs  map[btrfs.UUID]btrfs.ScrubProgress // results
 	journal journals
 	told    bool // that programs of the guest cannot run
+	// lvmFilter has the devices that LVM sees, or is nil if it sees all.
+	lvmFilter []string
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a

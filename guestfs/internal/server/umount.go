@@ -83,7 +83,7 @@ func (s *Server) findPlace(name string) (place, bool) {
 		dir = unboot.CleanPath(real)
 	}
 	for _, p := range slices.Backward(s.places()) {
-		if dir == "" && p.m.Device == name || dir == p.m.Dir && p.tree == len(s.trees)-1 {
+		if dir == "" && s.device(p.m.Device) == s.device(name) || dir == p.m.Dir && p.tree == len(s.trees)-1 {
 			return p, true
 		}
 	}

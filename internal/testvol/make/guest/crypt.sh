@@ -49,7 +49,7 @@ luks1_old() {
 	try $C open "${D[0]}" old && crypt_fill old
 	record
 	dump "${D[0]}"
-	blank old $((4096 + 65536)) 2097152
+	blank old $((4096 + 65536)) 1048576
 }
 
 # luks2 NAME OPTION...: a LUKS2 volume on the first disk, which is opened as NAME.
