@@ -155,8 +155,13 @@ func (a *assembly) plan(k *kindState) {
 		plans := a.img.opened[k.opened(d)]
 		for _, v := range plans {
 			for _, b := range v.On() {
-				if old, ok := b.(*volume.Member); ok {
+				old, ok := b.(*volume.Member)
+				switch {
+				case !ok:
+				case old.Name == d.Name:
 					a.devices[old], a.numbers[old] = d, a.numbers[m]
+				default:
+					a.find(old)
 				}
 			}
 		}
@@ -165,7 +170,8 @@ func (a *assembly) plan(k *kindState) {
 	k.members = nil
 }
 
-// beside returns the devices that are no members of a kind, if it wants them.
+// beside returns the other devices, if a kind wants them: those that are no members, or,
+// where each member is opened alone, all.
 func (a *assembly) beside(k *kindState) (list []*volume.Member) {
 	if !k.Beside {
 		return nil
@@ -174,7 +180,7 @@ func (a *assembly) beside(k *kindState) (list []*volume.Member) {
 		k.beside = map[*Device]*volume.Member{}
 	}
 	for _, d := range a.g.devices {
-		if a.belongs(d, k) {
+		if !k.Alone && a.belongs(d, k) {
 			continue
 		}
 		m := k.beside[d]

@@ -42,7 +42,11 @@ func (a *assembly) belongs(d *Device, k *kindState) bool {
 	case k.Offset && a.metadataAt(d) > 0:
 		return true
 	case c == nil && k.Blind:
-		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.hasKey(d, ""))
+		param := ""
+		if len(a.g.children[d]) > 0 {
+			param = k.Partitioned
+		}
+		return d.Size >= minBlind && (len(a.g.children[d]) == 0 || param != "") && (a.img.hasOpened(k, d) || a.hasKey(d, param))
 	case c == nil || !slices.Contains(k.Members, c.Type):
 		return false
 	}
