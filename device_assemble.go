@@ -138,7 +138,11 @@ func (a *assembly) belongs(d *Device, k *kindState) bool {
 	case k.Offset && a.metadataAt(d) > 0:
 		return true
 	case c == nil && k.Blind:
-		return d.Size >= minBlind && len(a.g.children[d]) == 0 && (a.img.hasOpened(k, d) || a.hasKey(d, ""))
+		param := ""
+		if len(a.g.children[d]) > 0 {
+			param = k.Partitioned
+		}
+		return d.Size >= minBlind && (len(a.g.children[d]) == 0 || param != "") && (a.img.hasOpened(k, d) || a.hasKey(d, param))
 	case c == nil || !slices.Contains(k.Members, c.Type):
 		return false
 	}
@@ -276,8 +280,13 @@ func (a *assembly) plan(k *kindState) {
 		plans := a.img.opened[k.opened(d)]
 		for _, v := range plans {
 			for _, b := range v.On() {
-				if old, ok := b.(*volume.Member); ok {
+				old, ok := b.(*volume.Member)
+				switch {
+				case !ok:
+				case old.Name == d.Name:
 					a.devices[old], a.numbers[old] = d, a.numbers[m]
+				default:
+					a.find(old)
 				}
 			}
 		}
@@ -286,7 +295,8 @@ func (a *assembly) plan(k *kindState) {
 	k.members = nil
 }
 
-// beside returns the devices that are no members of a kind, if it wants them.
+// beside returns the other devices, if a kind wants them: those that are no members, or,
+// where each member is opened alone, all.
 func (a *assembly) beside(k *kindState) (list []*volume.Member) {
 	if !k.Beside {
 		return nil
@@ -295,7 +305,7 @@ func (a *assembly) beside(k *kindState) (list []*volume.Member) {
 		k.beside = map[*Device]*volume.Member{}
 	}
 	for _, d := range a.g.devices {
-		if a.belongs(d, k) {
+		if !k.Alone && a.belongs(d, k) {
 			continue
 		}
 		m := k.beside[d]

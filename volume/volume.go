@@ -33,6 +33,9 @@ type Type struct {
 	// Blind says that volumes of the kind have no signature by which they could be found:
 	// Open gets devices on which nothing was recognized, each only if a key names it.
 	Blind bool
+	// Partitioned is the parameter of a key by which it names a disk with partitions to a kind
+	// that is Blind, or "". Without it such a disk is none that could be encrypted.
+	Partitioned string
 	// Beside says that Open is given, beside the members, all other devices of the image,
 	// because a part of what it looks for has no signature. They have another Info, or none.
 	Beside bool
