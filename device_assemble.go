@@ -226,6 +226,9 @@ func (a *assembly) setUp(v *volume.Volume) {
 // mayAdd reports as an error why there can be no device for a volume.
 func (a *assembly) mayAdd(v *volume.Volume) error {
 	for _, b := range v.On() {
+		if on, ok := b.(*volume.Volume); ok && a.failed[on] != nil {
+			return fmt.Errorf("%s, which it lies on: %w", on.Name, a.failed[on])
+		}
 		if a.numbers[b] == "" {
 			return fmt.Errorf("%s, which it lies on, is not there", baseName(b))
 		}
