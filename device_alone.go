@@ -25,13 +25,14 @@ func (a *assembly) openAlone(k *kindState, env volume.Env) {
 		if _, ok := a.img.opened[k.opened(d)]; ok {
 			continue
 		}
+		others := slices.DeleteFunc(slices.Clone(beside), func(o *volume.Member) bool { return a.devices[o] == d })
 		how, env := a.img.mappings[d.Name], env
 		if how.closed {
 			env.Keys = nil
 		}
 		atOnce <- struct{}{}
 		wg.Go(func() {
-			plans[i] = k.Open(a.ctx, append([]*volume.Member{m}, beside...), &env)
+			plans[i] = k.Open(a.ctx, append([]*volume.Member{m}, others...), &env)
 			how.apply(plans[i])
 			<-atOnce
 		})
@@ -66,16 +67,25 @@ func (a *assembly) connect(v *volume.Volume) bool {
 		if !ok {
 			return false
 		}
-		d := a.g.named(m.Name)
-		if d == nil || d.Size != m.Size {
+		if !a.find(m) {
 			return false
 		}
-		numbers, err := a.img.numbers(d.Name)
-		if err != nil {
-			return false
-		}
-		a.devices[m], a.numbers[m] = d, numbers
 	}
+	return true
+}
+
+// find has a member of an earlier time be the device that has its name now. It reports whether
+// there is one of its size.
+func (a *assembly) find(m *volume.Member) bool {
+	d := a.g.named(m.Name)
+	if d == nil || d.Size != m.Size {
+		return false
+	}
+	numbers, err := a.img.numbers(d.Name)
+	if err != nil {
+		return false
+	}
+	a.devices[m], a.numbers[m] = d, numbers
 	return true
 }
 

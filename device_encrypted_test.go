@@ -1,6 +1,9 @@
 package unboot_test
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +95,72 @@ func TestTrueCrypt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTrueCryptSystem opens an encrypted system by a key for its disk, and by one for its
+// partition, as cryptsetup does by --tcrypt-system. The partition of cryptsetup's images is
+// none that is encrypted: another table takes its place.
+func TestTrueCryptSystem(t *testing.T) {
+	images, err := filepath.Glob(cryptsetupImages(t, "tcrypt-images") + "/sys_*-sha256-xts-aes")
+	rig.Check(t, "glob", err)
+	if len(images) == 0 {
+		t.Skip("this version of cryptsetup has no images of encrypted systems")
+	}
+	key := func() volume.Key { return phrase("aaaaaaaaaaaa", "tcrypt-system", "", "hash", "sha256") }
+	img := open(t, images[0])
+	rig.Check(t, "no such partition", img.Unlock(nowDevice(t, img, "/dev/sda"), key()))
+	list := nowDevice(t, img, "/dev/sda").Children()
+	if len(list) != 2 || list[1].Content == nil || list[1].Content.UUID != "DEAD-BABE" {
+		t.Fatalf("no such partition: %+v", list)
+	}
+	var iv, offset, size int64
+	table := list[1].Volume.Table
+	if _, err := fmt.Sscanf(table[0].Params, "aes-xts-plain64 $ %d @ %d", &iv, &offset); err != nil {
+		t.Fatal(err, table[0].Params)
+	}
+	size = table[0].Length
+	img.Close()
+
+	disk := filepath.Join(t.TempDir(), "disk")
+	data, err := os.ReadFile(images[0])
+	rig.Check(t, "read", err)
+	// Before the system lies a partition that is not encrypted.
+	entry := func(i int, start, size int64) {
+		b := data[446+16*i:][:16]
+		clear(b)
+		b[4] = 7
+		binary.LittleEndian.PutUint32(b[8:], uint32(start))
+		binary.LittleEndian.PutUint32(b[12:], uint32(size))
+	}
+	entry(0, 64, offset-64)
+	entry(1, offset, size)
+	copy(data[510:], "\x55\xaa")
+	rig.Check(t, "write", os.WriteFile(disk, data, 0o600))
+	for _, on := range []string{"/dev/sda", "/dev/sda2"} {
+		img := open(t, disk)
+		d, err := img.Device(on)
+		rig.Check(t, on, err)
+		rig.Check(t, on, img.Unlock(d, key()))
+		part, err := img.Device("/dev/sda2")
+		rig.Check(t, on, err)
+		list := part.Children()
+		if len(list) != 1 || list[0].Name != "/dev/mapper/tcrypt-sda2" || list[0].Content == nil || list[0].Content.UUID != "DEAD-BABE" || len(img.Devices()) != 4 {
+			t.Errorf("by a key for %s: %+v, %v", on, list, img.Devices())
+		}
+		rig.Check(t, "rescan", img.Rescan())
+		if again := part.Children(); len(again) != 1 || again[0] != list[0] {
+			t.Errorf("after a rescan: %v", again)
+		}
+		first, err := img.Device("/dev/sda1")
+		rig.Check(t, on, err)
+		if err := img.Unlock(first, key()); err == nil || !strings.Contains(err.Error(), "lies elsewhere") {
+			t.Errorf("a partition that is plain: %v", err)
+		}
+		if err := img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("wrong", "tcrypt-system", "", "hash", "sha256")); on == "/dev/sda2" && !errors.Is(err, unboot.ErrLocked) {
+			t.Errorf("a wrong key: %v", err)
+		}
+		img.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/unboot/unboot/inspect"
+	"github.com/unboot/unboot/volume/ldm"
 	"github.com/unboot/unboot/volume/probe"
 )
 
@@ -61,6 +62,11 @@ func (d *Device) forInspection(look bool) inspect.Device {
 	i := inspect.Device{Device: d.identity(), Name: d.Name, Start: d.start()}
 	if c := d.Content; c != nil && (look || c.Usage != probe.Filesystem || c.Devices > 1) {
 		i.Type = c.Type
+	}
+	if v := d.Volume; v != nil {
+		if dynamic, ok := v.Info.(*ldm.Volume); ok {
+			i.DynamicID = dynamic.GUID
+		}
 	}
 	return i
 }

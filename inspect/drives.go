@@ -14,7 +14,7 @@ type Drive struct {
 	DiskID string
 	Offset int64
 	// PartUUID says it on a disk with a GPT: the partition's GUID, as blkid
-	// spells it.
+	// spells it. On dynamic disks it is that of the volume.
 	PartUUID string
 }
 

@@ -324,8 +324,27 @@ func (m *machine) mapDrives(r *Root) {
 // means reports whether the letter is the device's.
 func (d *Drive) means(dev *Device) bool {
 	if d.PartUUID != "" {
-		return strings.EqualFold(d.PartUUID, dev.PartUUID)
+		return strings.EqualFold(d.PartUUID, dev.PartUUID) || d.isDynamic(dev.DynamicID)
 	}
 	id, _, ok := strings.Cut(dev.PartUUID, "-")
 	return ok && len(dev.PartUUID) < 16 && strings.EqualFold(id, d.DiskID) && dev.Start == d.Offset
+}
+
+// isDynamic reports whether the letter is that of a volume of dynamic disks. Windows writes
+// down the GUID as it does a partition's; that the disks have it in the same order of bytes
+// is not documented, so either is accepted.
+func (d *Drive) isDynamic(id string) bool {
+	swapped := ""
+	for _, group := range [][]int{{6, 4, 2, 0}, {11, 9}, {16, 14}} {
+		for _, i := range group {
+			if i+2 <= len(d.PartUUID) {
+				swapped += d.PartUUID[i : i+2]
+			}
+		}
+		swapped += "-"
+	}
+	if len(d.PartUUID) > 19 {
+		swapped += d.PartUUID[19:]
+	}
+	return id != "" && (strings.EqualFold(id, d.PartUUID) || strings.EqualFold(id, swapped))
 }

@@ -49,6 +49,9 @@ type Device struct {
 	Type string // of its contents, as blkid names it: "ext4", "swap"; "" if unknown
 	// Start is where a partition begins, in bytes from the start of its disk.
 	Start int64
+	// DynamicID is the GUID of a volume of Windows dynamic disks, its bytes in the order in
+	// which the disks have them.
+	DynamicID string
 }
 
 // Subvolume is a subvolume of a btrfs.

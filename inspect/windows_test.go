@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/unboot/unboot/inspect/fstab"
 	"github.com/unboot/unboot/inspect/internal/testtree"
 )
 
@@ -219,5 +220,28 @@ multi(0)disk(0)rdisk(0)partition(
 	want := []string{"WINDOWS", "WINDOWS", "WINNT"}
 	if got := bootINI([]byte(ini)); !reflect.DeepEqual(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// A letter is a partition's or a dynamic volume's, whose GUID has its bytes in either order.
+func TestDriveMeans(t *testing.T) {
+	e := Drive{Letter: "E", PartUUID: "00112233-4455-6677-8899-aabbccddeeff"}
+	c := Drive{Letter: "C", DiskID: "12345678", Offset: 1 << 20}
+	for _, test := range []struct {
+		drive Drive
+		dev   Device
+		want  bool
+	}{
+		{e, Device{Device: fstab.Device{PartUUID: "00112233-4455-6677-8899-AABBCCDDEEFF"}}, true},
+		{e, Device{DynamicID: "00112233-4455-6677-8899-aabbccddeeff"}, true},
+		{e, Device{DynamicID: "33221100-5544-7766-8899-aabbccddeeff"}, true},
+		{e, Device{DynamicID: "33221100-5544-7766-9988-aabbccddeeff"}, false},
+		{e, Device{}, false},
+		{c, Device{Device: fstab.Device{PartUUID: "12345678-01"}, Start: 1 << 20}, true},
+		{c, Device{DynamicID: "00112233-4455-6677-8899-aabbccddeeff", Start: 1 << 20}, false},
+	} {
+		if got := test.drive.means(&test.dev); got != test.want {
+			t.Errorf("%+v means %+v: %v", test.drive, test.dev, got)
+		}
 	}
 }

@@ -14,6 +14,7 @@ package volume
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/unboot/unboot/volume/probe"
@@ -32,6 +33,9 @@ type Type struct {
 	// Blind says that volumes of the kind have no signature by which they could be found:
 	// Open gets devices on which nothing was recognized, each only if a key names it.
 	Blind bool
+	// Partitioned is the parameter of a key by which it names a disk with partitions to a kind
+	// that is Blind, or "". Without it such a disk is none that could be encrypted.
+	Partitioned string
 	// Beside says that Open is given, beside the members, all other devices of the image,
 	// because a part of what it looks for has no signature. They have another Info, or none.
 	Beside bool
@@ -95,6 +99,17 @@ type Member struct {
 }
 
 func (*Member) base() {}
+
+// ReadFull fills b with what is at off, in bytes. The error names the device.
+func (m *Member) ReadFull(b []byte, off int64) error {
+	if off < 0 || off > m.Size-int64(len(b)) {
+		return fmt.Errorf("%s ends at %d, before what is to be read at %d", m.Name, m.Size, off)
+	}
+	if n, err := m.R.ReadAt(b, off); n < len(b) {
+		return fmt.Errorf("read %s at %d: %w", m.Name, off, err)
+	}
+	return nil
+}
 
 // A Volume is the plan of a block device.
 type Volume struct {

@@ -47,14 +47,12 @@ var keyFiles = []string{"file", "startup", "volume"}
 func parseKey(s string) (keySpec, error) {
 	head, kind, value := cutKind(s)
 	id, options, _ := strings.Cut(head, ",")
-	if kind == "" || id == "" {
-		return keySpec{}, errors.New("expected ID:key:STRING, ID:file:PATH or the like")
-	}
 	if kind == "clevis" {
 		return keySpec{}, errors.New("a key of the kind clevis needs a server on the network, which unboot does not ask")
 	}
-	if keyKinds[kind] == "" {
-		return keySpec{}, fmt.Errorf("%s is not a kind of key: expected key, file, recovery, startup, volume or roothash", quote(kind))
+	// What stands where a kind is expected may be a passphrase before which it was forgotten.
+	if keyKinds[kind] == "" || id == "" {
+		return keySpec{}, errors.New("expected ID:KIND:VALUE, with key, file, recovery, startup, volume or roothash as KIND")
 	}
 	k := keySpec{id: id, kind: kind, value: value, params: map[string]string{}}
 	if err := k.addOptions(options); err != nil {

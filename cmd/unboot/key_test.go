@@ -26,19 +26,19 @@ func TestParseKey(t *testing.T) {
 		"sdb,header=vdc,key-slot=7:volume:/k":            "sdb map[header:/dev/sdc key-slot:7] volume /k",
 		"sdb,header=UUID=a-b:key:x":                      "sdb map[header:UUID=a-b] key x",
 		"sdb,tcrypt-keyfile=/a:b,tcrypt-keyfile=c:key:":  "sdb map[tcrypt-keyfile:] key ",
-		"sdb,plain,hash=sha256:SECRET:x":                 "error: SECRET is not a kind",
+		"sdb,plain,hash=sha256:SECRET:x":                 "error: expected ID:KIND:VALUE",
 		"sdb,cypher=aes:key:SECRET2":                     "error: cypher is not an option of a key: unboot(1)",
 		"sdb,header:key:hidden":                          "error: header needs a device",
 		"sdb,tcrypt-keyfile:key:hidden":                  "error: tcrypt-keyfile needs the path",
 		"sdb,tcrypt-keyfile=/a:recovery:hidden":          "error: tcrypt-keyfile is for a password",
-		",plain:key:hidden":                              "error: expected ID:key:STRING",
+		",plain:key:hidden":                              "error: expected ID:KIND:VALUE",
 		"x:roothash:00fF":                                "x map[] roothash 00fF",
-		"":                                               "error: expected ID:key:STRING",
-		"all:key":                                        "error: expected ID:key:STRING",
-		":key:x":                                         "error: expected ID:key:STRING",
-		"all:clevis":                                     "error: expected ID:key:STRING",
+		"":                                               "error: expected ID:KIND:VALUE",
+		"all:key":                                        "error: expected ID:KIND:VALUE",
+		":key:x":                                         "error: expected ID:KIND:VALUE",
+		"all:clevis":                                     "error: expected ID:KIND:VALUE",
 		"all:clevis:":                                    "error: a key of the kind clevis",
-		"all:SECRET:SECRET2":                             "error: SECRET is not a kind",
+		"all:SECRET:SECRET2":                             "error: expected ID:KIND:VALUE",
 		"all,keyfile-offset=x:file:/k":                   "error: keyfile-offset=x is not a number",
 		"all,keyfile-size=-1:file:/k":                    "error: keyfile-size=-1 is not a number",
 		"all:roothash:hidden":                            "error: a root hash consists of",
@@ -53,7 +53,7 @@ func TestParseKey(t *testing.T) {
 		if !strings.HasPrefix(got, want) || err == nil && got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
-		if err != nil && (strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "SECRET2")) {
+		if err != nil && (strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "SECRET")) {
 			t.Errorf("%s: the key is in %v", text, err)
 		}
 	}

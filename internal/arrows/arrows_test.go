@@ -45,9 +45,8 @@ var modules = map[string][]string{
 	"internal/cpio":            {"github.com/klauspost/compress"},
 	"internal/filetype":        {"github.com/klauspost/compress"},
 	"volume/fvault":            {"golang.org/x/crypto"},
+	"volume/internal/argon2":   {"golang.org/x/crypto"},
 	"volume/internal/hashfunc": {"golang.org/x/crypto"},
-	"volume/luks":              {"golang.org/x/crypto"},
-	"volume/tcrypt":            {"golang.org/x/crypto"},
 }
 
 // under reports whether a package is one of a tree, or its root.

@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // A State says what the cache has of a backing device.
@@ -65,7 +66,7 @@ func Read(r io.ReaderAt, size int64) (*Superblock, error) {
 		return nil, errors.New("the superblock of bcache is damaged: its checksum does not fit")
 	}
 	label, _, _ := bytes.Cut(b[72:104], []byte{0})
-	s := &Superblock{UUID: uuid(b[40:56]), SetUUID: uuid(b[56:72]), Label: string(label)}
+	s := &Superblock{UUID: field.UUID(b[40:56]), SetUUID: field.UUID(b[56:72]), Label: string(label)}
 	switch version := le.Uint64(b[16:]); version {
 	case 0, 3, 5:
 		s.Version, s.Cache = int(version), true
@@ -98,10 +99,6 @@ func bucketSize(b []byte) int64 {
 		n = 1 << n
 	}
 	return n * volume.SectorSize
-}
-
-func uuid(b []byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // crcTable has the remainders of all bytes, the highest bit first: ECMA-182 as the kernel's

@@ -32,7 +32,7 @@ type boot struct {
 
 func readBoot(m *volume.Member) (*boot, error) {
 	b := make([]byte, 512)
-	if err := readAt(m, b, 0); err != nil {
+	if err := m.ReadFull(b, 0); err != nil {
 		return nil, err
 	}
 	s := &boot{toGo: string(b[3:11]) == "MSWIN4.1", sectorSize: int64(le16(b[11:]))}
@@ -84,15 +84,4 @@ func readBoot(m *volume.Member) (*boot, error) {
 		return nil, errors.New("the bitmap of what is encrypted lies outside of the device")
 	}
 	return s, nil
-}
-
-// readAt fills b from the device.
-func readAt(m *volume.Member, b []byte, off int64) error {
-	if off < 0 || off > m.Size-int64(len(b)) {
-		return fmt.Errorf("%s ends at %d, before what is to be read at %d", m.Name, m.Size, off)
-	}
-	if _, err := m.R.ReadAt(b, off); err != nil {
-		return fmt.Errorf("read %s at %d: %w", m.Name, off, err)
-	}
-	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // rounds is how often a password is hashed: nothing in the metadata can change it.
@@ -99,7 +101,7 @@ func startupKey(file []byte) (key []byte, id string, ok bool) {
 		}
 		for p := range entries(e.data[24:]) {
 			if p.kind == isKey && len(p.data) > 4 {
-				return p.data[4:], guid(e.data), true
+				return p.data[4:], field.GUID(e.data), true
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package bitlocker
 import (
 	"fmt"
 	"time"
-	"unicode/utf16"
 )
 
 // A Header is what the metadata of a volume says.
@@ -140,26 +139,8 @@ func (t ProtectorType) String() string {
 	return s
 }
 
-// guid returns a GUID in the form that cryptsetup shows: lower case, no braces.
-func guid(b []byte) string {
-	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", le32(b[0:]), le16(b[4:]), le16(b[6:]), b[8:10], b[10:16])
-}
-
 // filetime returns the time that a FILETIME stands for: units of 100 ns since 1601.
 func filetime(v uint64) time.Time {
 	const epoch, second = 11644473600, 10_000_000
 	return time.Unix(int64(v/second)-epoch, int64(v%second)*100).UTC()
-}
-
-// text returns UTF-16 up to its end or a zero.
-func text(b []byte) string {
-	var units []uint16
-	for ; len(b) >= 2; b = b[2:] {
-		u := le16(b)
-		if u == 0 {
-			break
-		}
-		units = append(units, u)
-	}
-	return string(utf16.Decode(units))
 }

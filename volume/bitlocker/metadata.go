@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 const (
@@ -74,7 +75,7 @@ func read(m *volume.Member) (*metadata, error) {
 // readBlock reads one block: header, entries, and the checksum that follows them.
 func readBlock(m *volume.Member, b *boot, off int64) (*metadata, error) {
 	head := make([]byte, blockHead)
-	if err := readAt(m, head, off); err != nil {
+	if err := m.ReadFull(head, off); err != nil {
 		return nil, err
 	}
 	if string(head[:8]) != "-FVE-FS-" {
@@ -101,7 +102,7 @@ func readBlock(m *volume.Member, b *boot, off int64) (*metadata, error) {
 	// The checksum, and the encrypted hash, lie right after what they are of.
 	tail := make([]byte, min(8+entryHead+256, m.Size-off-size))
 	meta.block = make([]byte, size)
-	if err := errors.Join(readAt(m, meta.block, off), readAt(m, tail, off+size)); err != nil {
+	if err := errors.Join(m.ReadFull(meta.block, off), m.ReadFull(tail, off+size)); err != nil {
 		return nil, err
 	}
 	if crc32.ChecksumIEEE(meta.block) != le32(tail[4:]) {
@@ -141,7 +142,7 @@ func (meta *metadata) parse(off int64) error {
 	if size < datasetHead || size > len(set) || start < datasetHead || start > size {
 		return errDamaged
 	}
-	meta.UUID = guid(set[16:])
+	meta.UUID = field.GUID(set[16:])
 	meta.generation = le32(set[32:])
 	meta.Method = Method(le16(set[36:]))
 	meta.Created = filetime(le64(set[40:]))
@@ -166,7 +167,7 @@ func (meta *metadata) take(e entry) {
 	case e.role == forFVEK && meta.fvek == nil:
 		meta.fvek = seal(e)
 	case e.role == forDescription && e.kind == isText && meta.Description == "":
-		meta.Description = text(e.data)
+		meta.Description = field.UTF16(e.data)
 	case e.role == forBootSectors && e.kind == isExtent && len(e.data) >= 16:
 		meta.headAt, meta.headSize = int64(le64(e.data)), int64(le64(e.data[8:]))
 	}
@@ -175,7 +176,7 @@ func (meta *metadata) take(e entry) {
 // protector returns what a copy of the master key says of itself.
 func protector(b []byte) (Protector, vmk) {
 	p := Protector{
-		UUID:    guid(b),
+		UUID:    field.GUID(b),
 		Changed: filetime(le64(b[16:])),
 		Type:    ProtectorType(le16(b[26:])) & protectorMask,
 	}
@@ -183,7 +184,7 @@ func protector(b []byte) (Protector, vmk) {
 	for e := range entries(b[28:]) {
 		switch {
 		case e.kind == isText && p.Name == "":
-			p.Name = text(e.data)
+			p.Name = field.UTF16(e.data)
 		case e.kind == isStretched && len(e.data) >= 20:
 			k.salt = e.data[4:20]
 		case e.kind == isKey && len(e.data) > 4:

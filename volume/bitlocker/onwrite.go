@@ -120,7 +120,7 @@ func readRegion(m *volume.Member, off, chunk int64, room *int64) (r region, size
 // in its first 60 bytes, and taken from the room that there is for all of them.
 func readChecked(m *volume.Member, off int64, signature string, sum int, room *int64, length func([]byte) int64) ([]byte, error) {
 	head := make([]byte, 60)
-	if err := readAt(m, head, off); err != nil {
+	if err := m.ReadFull(head, off); err != nil {
 		return nil, err
 	}
 	if string(head[:len(signature)]) != signature {
@@ -132,7 +132,7 @@ func readChecked(m *volume.Member, off int64, signature string, sum int, room *i
 	}
 	*room -= n
 	b := make([]byte, n)
-	if err := readAt(m, b, off); err != nil {
+	if err := m.ReadFull(b, off); err != nil {
 		return nil, err
 	}
 	want := le32(b[sum:])

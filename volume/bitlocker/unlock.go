@@ -176,7 +176,7 @@ func (meta *metadata) given(m *volume.Member, env *volume.Env, secret []byte) *d
 		return nil
 	}
 	b := make([]byte, volume.SectorSize)
-	if readAt(m, b, meta.headAt) != nil {
+	if m.ReadFull(b, meta.headAt) != nil {
 		return nil
 	}
 	// The initialization vector is a number of sectors for XTS and of bytes for CBC: of

@@ -3,7 +3,6 @@ package fvault
 import (
 	"crypto/aes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/crypto/xts"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 const (
@@ -61,7 +61,7 @@ func read(m *volume.Member) (*metadata, error) {
 		return nil, fmt.Errorf("it has blocks of %d bytes", unit)
 	}
 	meta := &metadata{}
-	meta.UUID = uuid(head[304:320])
+	meta.UUID = field.UUID(head[304:320])
 	unit := uint64(le32(head[96:]))
 	labelAt, err := times(le64(head[104:]), unit, m.Size)
 	if err != nil {
@@ -72,7 +72,7 @@ func read(m *volume.Member) (*metadata, error) {
 		return nil, err
 	}
 	groups := make([]byte, 40)
-	if err := readAt(m, groups, labelAt+int64(le32(label[220:]))); err != nil {
+	if err := m.ReadFull(groups, labelAt+int64(le32(label[220:]))); err != nil {
 		return nil, err
 	}
 	start, err := times(le64(groups[32:]), unit, m.Size)
@@ -93,7 +93,7 @@ func (meta *metadata) readBlocks(m *volume.Member, cipher *xts.Cipher, start int
 	found := 0
 	b := make([]byte, blockSize)
 	for i := range n {
-		if err := readAt(m, b, start+int64(i)*blockSize); err != nil {
+		if err := m.ReadFull(b, start+int64(i)*blockSize); err != nil {
 			return err
 		}
 		if allZero(b) {
@@ -149,7 +149,7 @@ func (meta *metadata) check(size int64) error {
 // readChecked reads a structure that begins with its checksum.
 func readChecked(m *volume.Member, off, n int64) ([]byte, error) {
 	b := make([]byte, n)
-	if err := readAt(m, b, off); err != nil {
+	if err := m.ReadFull(b, off); err != nil {
 		return nil, err
 	}
 	if !checked(b) {
@@ -162,16 +162,6 @@ func readChecked(m *volume.Member, off, n int64) ([]byte, error) {
 // the end.
 func checked(b []byte) bool {
 	return le32(b[4:]) == 0xffffffff && le32(b) == ^crc32.Checksum(b[8:], castagnoli)
-}
-
-func readAt(m *volume.Member, b []byte, off int64) error {
-	if off < 0 || off > m.Size-int64(len(b)) {
-		return fmt.Errorf("%s ends at %d, before what is to be read at %d", m.Name, m.Size, off)
-	}
-	if _, err := m.R.ReadAt(b, off); err != nil {
-		return fmt.Errorf("read %s at %d: %w", m.Name, off, err)
-	}
-	return nil
 }
 
 // times returns the offset of a block, which is to lie on the device.
@@ -190,9 +180,4 @@ func allZero(b []byte) bool {
 		}
 	}
 	return true
-}
-
-func uuid(b []byte) string {
-	s := hex.EncodeToString(b)
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // plist returns the text of a property list in a block: its offset and its length stand at a
@@ -86,7 +88,7 @@ func (meta *metadata) takeSize(text string) error {
 	if err != nil || len(id) != len(meta.family) {
 		return errors.New("the UUID of the family is not one")
 	}
-	meta.FamilyUUID = uuid(id)
+	meta.FamilyUUID = field.UUID(id)
 	copy(meta.family[:], id)
 	return nil
 }

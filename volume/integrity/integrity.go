@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/dmname"
 )
 
 // Type is the kind of volumes that dm-integrity guards by itself. [volume.Volume.Info] is a
@@ -121,14 +122,5 @@ func name(m *volume.Member) string {
 	if s == "" {
 		s = path.Base(m.Name) + "-integrity"
 	}
-	var b strings.Builder
-	for i := range min(len(s), 24) {
-		c := s[i]
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("#+-.:=@_", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	return b.String()
+	return dmname.Mangle(s[:min(len(s), 24)])
 }

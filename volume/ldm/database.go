@@ -40,7 +40,7 @@ func readDatabase(m *volume.Member, h *header) (*database, error) {
 		return nil, err
 	}
 	b := make([]byte, block)
-	if !readAt(m, b, h.dbStart+start) || string(b[:4]) != "VMDB" {
+	if m.ReadFull(b, h.dbStart+start) != nil || string(b[:4]) != "VMDB" {
 		return nil, fmt.Errorf("no head of a database (VMDB) is where its table of contents says")
 	}
 	if major, minor := be.Uint16(b[0x12:]), be.Uint16(b[0x14:]); major != 4 || minor != 10 && minor != 12 {
@@ -74,7 +74,7 @@ func readTOC(m *volume.Member, h *header) (start, size int64, err error) {
 	found, newest, best := false, uint64(0), false
 	b := make([]byte, block)
 	for _, off := range []int64{h.tocs[0], h.tocs[1], h.sector, 2 * h.sector, (sectors - 3) * h.sector, (sectors - 2) * h.sector} {
-		if off < 0 || off > h.db-block || !readAt(m, b, h.dbStart+off) || string(b[:8]) != "TOCBLOCK" {
+		if off < 0 || off > h.db-block || m.ReadFull(b, h.dbStart+off) != nil || string(b[:8]) != "TOCBLOCK" {
 			continue
 		}
 		sequence, checked := be.Uint64(b[0x0c:]), checksum(b) == be.Uint32(b[8:])

@@ -32,7 +32,7 @@ func readHeader(m *volume.Member) (*header, error) {
 	var best *header
 	b := make([]byte, block)
 	for _, off := range headerOffsets(m) {
-		if !readAt(m, b, off) {
+		if m.ReadFull(b, off) != nil {
 			continue
 		}
 		h := parseHeader(b, m.SectorSize)
@@ -118,15 +118,6 @@ func checksum(b []byte) uint32 {
 	return sum
 }
 
-// readAt fills b, and reports false if the device is not so large or cannot be read.
-func readAt(m *volume.Member, b []byte, off int64) bool {
-	if off < 0 || off > m.Size-int64(len(b)) {
-		return false
-	}
-	n, _ := m.R.ReadAt(b, off)
-	return n == len(b)
-}
-
 // note adds a problem of a device, once.
 func note(m *volume.Member, format string, args ...any) {
 	s := fmt.Sprintf(format, args...)
@@ -157,9 +148,4 @@ func guidText(b []byte) string {
 		}
 	}
 	return s
-}
-
-// guid returns a GUID that stands in binary.
-func guid(b []byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

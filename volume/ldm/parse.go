@@ -1,6 +1,10 @@
 package ldm
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/unboot/unboot/volume/internal/field"
+)
 
 // tables are the records of a database by their types.
 type tables struct {
@@ -62,7 +66,7 @@ func (t *tables) add(b []byte, db *database) error {
 		if revision == 3 {
 			d.GUID = guidText([]byte(c.text()))
 		} else {
-			d.GUID = guid(c.take(16))
+			d.GUID = field.UUID(c.take(16))
 		}
 		if !c.bad {
 			t.disks = append(t.disks, d)
@@ -90,7 +94,7 @@ func parseVolume(c *cursor, flags byte) *Volume {
 	v.Size = c.sectors(c.number())
 	c.take(4)
 	v.PartType = c.byte()
-	v.GUID = guid(c.take(16))
+	v.GUID = field.UUID(c.take(16))
 	if flags&0x08 != 0 {
 		c.text()
 	}

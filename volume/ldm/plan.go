@@ -3,9 +3,9 @@ package ldm
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/dmname"
 )
 
 // A planner makes the plans of all volumes.
@@ -131,7 +131,7 @@ func (p *Partition) uncertain() bool { return p.Doubtful || p.Disk != nil && p.D
 // name returns a name for the device mapper, as libldm makes it. Groups of two computers
 // may have the same name, as may their volumes: the one that comes later has its GUID.
 func (p *planner) name(kind string, g *Group, name, guid string) string {
-	full := mangle("ldm_" + kind + "_" + g.Name + "_" + name)
+	full := dmname.Mangle("ldm_" + kind + "_" + g.Name + "_" + name)
 	if len(full) > 127 || p.names[full] {
 		full = "ldm_" + kind + "_" + g.GUID + "_" + guid
 	}
@@ -144,20 +144,6 @@ func (p *planner) name(kind string, g *Group, name, guid string) string {
 
 // uuid returns the identifier for the device mapper, which has 128 bytes for it.
 func uuid(name, guid string) string {
-	s := mangle("LDM-" + name)
+	s := dmname.Mangle("LDM-" + name)
 	return s[:min(len(s), 128-1-36)] + "-" + guid
-}
-
-// mangle replaces the characters that libdevmapper has no place for in names.
-func mangle(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("#+-.:=@_", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	return b.String()
 }

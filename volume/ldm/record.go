@@ -15,7 +15,7 @@ const maxFragments = 16
 func (db *database) records(m *volume.Member) (list [][]byte, problems []string) {
 	size := min(db.size, db.count*db.record, maxDatabase)
 	b := make([]byte, max(size, 0))
-	if !readAt(m, b, db.off) {
+	if m.ReadFull(b, db.off) != nil {
 		return nil, []string{"the database cannot be read"}
 	}
 	type spread struct {

@@ -1,12 +1,10 @@
 package luks
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
-	"golang.org/x/crypto/argon2"
-
+	"github.com/unboot/unboot/volume/internal/argon2"
 	"github.com/unboot/unboot/volume/internal/pbkdf2"
 )
 
@@ -20,6 +18,10 @@ const (
 	MaxPasses = 32 << 20
 	// MaxIterations is the most that PBKDF2 may iterate: half a minute's work.
 	MaxIterations = 100_000_000
+	// MaxWork is how much the slots that one key is tried on may cost together, in parts of
+	// the bounds above: four minutes' work. Those that cryptsetup makes cost up to a quarter
+	// of one.
+	MaxWork = 8
 	// maxThreads is four times what cryptsetup uses.
 	maxThreads = 16
 )
@@ -61,25 +63,19 @@ func (k *KDF) derive(ctx context.Context, secret []byte, size int) ([]byte, erro
 	if k.Type == "pbkdf2" {
 		return pbkdf2.Key(ctx, hashes[k.Hash], secret, k.Salt, k.Iterations, size)
 	}
-	derive := argon2.IDKey
-	if k.Type == "argon2i" {
-		derive = argon2.Key
+	p := argon2.Params{ID: k.Type == "argon2id", Passes: uint32(k.Time), Memory: uint32(k.Memory), Threads: uint8(k.CPUs)}
+	return argon2.Key(ctx, p, secret, k.Salt, uint32(size))
+}
+
+// work returns what a derivation costs, in parts of what one may cost.
+//
+// Preconditions: check returned nil.
+func (k *KDF) work(size int) float64 {
+	if k.Type == "pbkdf2" {
+		length := hashes[k.Hash]().Size()
+		return float64(k.Iterations) * float64((size+length-1)/length) / MaxIterations
 	}
-	// Argon2 cannot be interrupted. If ctx ends, it is left alone until it has done, with a
-	// copy of the secret, for the caller wipes that.
-	secret = bytes.Clone(secret)
-	out := make(chan []byte, 1)
-	go func() {
-		defer clear(secret)
-		out <- derive(secret, k.Salt, uint32(k.Time), uint32(k.Memory), uint8(k.CPUs), uint32(size))
-	}()
-	select {
-	case key := <-out:
-		return key, nil
-	case <-ctx.Done():
-		go func() { clear(<-out) }()
-		return nil, context.Cause(ctx)
-	}
+	return float64(k.Memory) * float64(k.Time) / MaxPasses
 }
 
 // words describes the derivation.

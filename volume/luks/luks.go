@@ -12,8 +12,8 @@
 //     not known.
 //
 // What the header asks of a key derivation is bounded, unless [volume.Env] says otherwise:
-// see [MaxMemory], [MaxPasses] and [MaxIterations]. A key slot that asks for more is listed
-// with that remark, and the others are tried.
+// see [MaxMemory], [MaxPasses], [MaxIterations], and for all its slots together [MaxWork]. A
+// key slot that asks for more is listed with that remark, and the others are tried.
 //
 // A header may be on another device than the data. Then a key for the device with the data
 // has the name of the other, or UUID= and the header's UUID, as its parameter "header": see

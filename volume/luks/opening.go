@@ -125,6 +125,8 @@ func (o *opening) search() ([]byte, *volume.Lock) {
 // slots describes the key slots, in the order in which they are tried, and what else there
 // is.
 func (h *Header) slots(unbounded bool) (list []volume.KeySlot) {
+	order, _ := h.order(volume.Key{}) // without a name there is no error
+	tried := h.affordable(order, unbounded)
 	for _, priority := range []int{Prefer, Normal, Ignore} {
 		for i := range h.Keyslots {
 			k := &h.Keyslots[i]
@@ -139,6 +141,11 @@ func (h *Header) slots(unbounded bool) (list []volume.KeySlot) {
 			case err != nil:
 				s.Kind = ""
 				s.Descr += "; not tried: " + err.Error()
+			case h.work(k) > MaxWork && !unbounded:
+				s.Kind = ""
+				s.Descr += "; not tried: it takes more than four minutes' work"
+			case priority != Ignore && !slices.Contains(tried, k):
+				s.Descr += "; only tried if it is named: those before it take four minutes' work"
 			case priority == Ignore:
 				s.Descr += "; only tried if it is named"
 			}

@@ -157,6 +157,70 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestWork: many slots, of which none asks for too much, do not together either.
+func TestWork(t *testing.T) {
+	m := &volume.Member{R: bytes.NewReader(image2(header2(text2(kdf1, "", ""), false, 1), nil, 1<<20)), Size: 1 << 20, Name: "/dev/sda"}
+	for _, c := range []struct {
+		kdf   KDF
+		slots int
+		tried int
+	}{
+		{KDF{Type: "pbkdf2", Hash: "sha256", Iterations: MaxIterations}, 64, MaxWork - 1}, // as the digests cost something too
+		{KDF{Type: "argon2id", Time: 32, Memory: MaxMemory, CPUs: 4}, 32, MaxWork - 1},
+		{KDF{Type: "argon2id", Time: 7, Memory: MaxMemory, CPUs: 4}, 32, 32}, // what cryptsetup makes
+		{KDF{Type: "pbkdf2", Hash: "sha512", Iterations: 2_000_000}, 32, 32},
+		{KDF{Type: "pbkdf2", Hash: "sha1", Iterations: MaxIterations, CPUs: 1}, 2, 2},
+	} {
+		h, err := ReadHeader(m.R, m.Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot := h.Keyslots[0]
+		h.Keyslots, h.Digests[0].Keyslots = nil, nil
+		for i := range c.slots {
+			c.kdf.Salt = slot.KDF.Salt
+			slot.ID, slot.KDF = i, c.kdf
+			h.Keyslots = append(h.Keyslots, slot)
+			h.Digests[0].Keyslots = append(h.Digests[0].Keyslots, i)
+		}
+		for _, unbounded := range []bool{false, true} {
+			want := c.tried
+			if unbounded {
+				want = c.slots
+			}
+			tried, named := 0, 0
+			for _, s := range h.slots(unbounded) {
+				if strings.HasPrefix(s.ID, "token") {
+					continue
+				}
+				if strings.Contains(s.Descr, "only tried if it is named") {
+					named++
+				} else {
+					tried++
+				}
+			}
+			order, err := h.order(volume.Key{})
+			if n := len(h.affordable(order, unbounded)); err != nil || n != want || tried != want || named != c.slots-want {
+				t.Errorf("%+v, unbounded: %t: %d of %d slots are tried, %d listed so", c.kdf, unbounded, n, c.slots, tried)
+			}
+		}
+		one, err := h.order(volume.Key{Params: map[string]string{"key-slot": "1"}})
+		if err != nil || len(h.affordable(one, false)) != 1 {
+			t.Error("a slot that is named:", err)
+		}
+	}
+	// One slot alone can cost too much: a long key of a short hash has many blocks.
+	h, err := ReadHeader(m.R, m.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &h.Keyslots[0]
+	k.Area.KeySize, k.KDF = maxKeySize, KDF{Type: "pbkdf2", Hash: "sha1", Iterations: MaxIterations, Salt: k.KDF.Salt}
+	if s := h.slots(false)[0]; s.Kind != "" || !strings.Contains(s.Descr, "four minutes") || len(h.affordable([]*Keyslot{k}, false)) != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestCopies: the newer one of two valid headers counts, and the second is found without the
 // first.
 func TestCopies(t *testing.T) {

@@ -65,6 +65,31 @@ func (d *Digest) fits(ctx context.Context, key []byte) (bool, error) {
 	return err == nil && subtle.ConstantTimeCompare(sum, d.Digest) == 1, err
 }
 
+// work returns what it costs to try a key on a slot, in parts of what one may cost.
+//
+// Preconditions: check returned nil.
+func (h *Header) work(k *Keyslot) float64 {
+	d := h.digest(k.ID)
+	digest := KDF{Type: d.Type, Hash: d.Hash, Iterations: d.Iterations}
+	return k.KDF.work(k.Area.KeySize) + digest.work(len(d.Digest))
+}
+
+// affordable returns the slots of a list that one key can be tried on, one after the other:
+// those that can be opened at all, as long as the work is not too much.
+func (h *Header) affordable(list []*Keyslot, unbounded bool) (out []*Keyslot) {
+	left := float64(MaxWork)
+	for _, k := range list {
+		if h.check(k, unbounded) != nil {
+			continue
+		}
+		if work := h.work(k); unbounded || work <= left {
+			left -= work
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
 // order returns the slots that a key is to be tried on.
 func (h *Header) order(key volume.Key) (list []*Keyslot, err error) {
 	if name := key.Params["key-slot"]; name != "" {
@@ -94,10 +119,7 @@ func (o *opening) try(key volume.Key) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range slots {
-		if o.header.check(k, o.env.Unbounded) != nil {
-			continue // it is listed with that
-		}
+	for _, k := range o.header.affordable(slots, o.env.Unbounded) { // the others are listed with that
 		found, slotErr := o.trySlot(k, key.Secret)
 		if found != nil {
 			return found, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // A Device is what a header is written to.
@@ -224,7 +225,7 @@ func (w *Writer) Format(ctx context.Context, secret []byte, l Layout) error {
 			return fmt.Errorf("format: %w", err)
 		}
 		b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // version 4 of RFC 9562
-		l.UUID = fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+		l.UUID = field.UUID(b[:])
 	}
 	if err := w.format(ctx, secret, l); err != nil {
 		return fmt.Errorf("format: %w", err)

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"unicode/utf16"
+
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // GPT, as the UEFI specification has it:
@@ -153,7 +154,7 @@ func (d *disk) gptPartitions(t *Table, h *gptHeader, entries []byte) {
 			TypeName:   guidNames[kind],
 			UUID:       guid(e[16:32]),
 			Attributes: le.Uint64(e[48:]),
-			Name:       name16(e[56:128]),
+			Name:       field.UTF16(e[56:128]),
 		}
 		p.Bootable = p.Attributes&gptLegacyBootable != 0
 		end := int64(-1)
@@ -186,18 +187,5 @@ func guid(b []byte) string {
 	if string(b[:16]) == string(make([]byte, 16)) {
 		return ""
 	}
-	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", le.Uint32(b), le.Uint16(b[4:]), le.Uint16(b[6:]), b[8:10], b[10:16])
-}
-
-// name16 decodes a name in UTF-16, up to the first zero.
-func name16(b []byte) string {
-	var units []uint16
-	for i := 0; i+2 <= len(b); i += 2 {
-		u := le.Uint16(b[i:])
-		if u == 0 {
-			break
-		}
-		units = append(units, u)
-	}
-	return string(utf16.Decode(units))
+	return field.GUID(b)
 }

@@ -8,6 +8,8 @@ import (
 	"math/bits"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // label returns a text field: up to the first NUL, without the padding.
@@ -39,17 +41,16 @@ func uuid(b block) string {
 	if len(b) != 16 || b.zero() {
 		return ""
 	}
-	return fmt.Sprintf("%x-%x-%x-%x-%x", []byte(b[:4]), []byte(b[4:6]), []byte(b[6:8]), []byte(b[8:10]), []byte(b[10:]))
+	return field.UUID(b)
 }
 
 // guid spells a UUID that Microsoft stored: the first three numbers are
 // little-endian.
 func guid(b block) string {
-	if len(b) != 16 {
+	if len(b) != 16 || b.zero() {
 		return ""
 	}
-	return uuid(block{b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6],
-		b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]})
+	return field.GUID(b)
 }
 
 // textUUID returns a UUID that is stored as text, if it looks like one at all.

@@ -4,8 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
-
+	"github.com/unboot/unboot/volume/internal/argon2"
 	"github.com/unboot/unboot/volume/internal/hashfunc"
 	"github.com/unboot/unboot/volume/internal/pbkdf2"
 )
@@ -56,11 +55,8 @@ func (d *derivation) fits(o options, password int) bool {
 // key derives the key of a header.
 func (d *derivation) key(ctx context.Context, password, salt []byte, pim int64) ([]byte, error) {
 	if d.name == argon {
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
 		passes, memory := argonCost(pim)
-		return argon2.IDKey(password, salt, passes, memory, 1, keysMax), nil
+		return argon2.Key(ctx, argon2.Params{ID: true, Passes: passes, Memory: memory, Threads: 1}, password, salt, keysMax)
 	}
 	n := d.iterations
 	if pim > 0 {

@@ -29,6 +29,7 @@ type header struct {
 	cascade      cascade
 	keys         []byte // to be wiped
 	size, offset uint64 // of the volume, in bytes
+	done         uint64 // how much of the volume is encrypted, in bytes, or 0
 	hiddenSize   uint64 // of the hidden volume, in its own header
 }
 
@@ -133,7 +134,7 @@ func parse(b []byte) *header {
 			Version:    int(be.Uint16(b[4:])),
 			SectorSize: int(be.Uint32(b[64:])),
 		},
-		hiddenSize: be.Uint64(b[28:]), size: be.Uint64(b[36:]), offset: be.Uint64(b[44:]),
+		hiddenSize: be.Uint64(b[28:]), size: be.Uint64(b[36:]), offset: be.Uint64(b[44:]), done: be.Uint64(b[52:]),
 		keys: b[192 : 192+keysMax],
 	}
 	if h.offset == 0 {

@@ -57,6 +57,12 @@ func (h *header) volumes(v *volume.Volume, m *volume.Member) ([]*volume.Volume, 
 	case cbc:
 		iv = h.offset
 	}
+	return h.layers(v, m, offset, size, iv), nil
+}
+
+// layers completes v by a table for each cipher: size bytes of a device from offset on, whose
+// first sector has the number that iv has in bytes.
+func (h *header) layers(v *volume.Volume, m *volume.Member, offset, size, iv uint64) []*volume.Volume {
 	var list []*volume.Volume
 	var below volume.Base = m
 	v.Size, v.Bases = int64(size), nil
@@ -77,5 +83,5 @@ func (h *header) volumes(v *volume.Volume, m *volume.Member) ([]*volume.Volume, 
 		list = append(list, layer)
 		below, offset = layer, 0
 	}
-	return list, nil
+	return list
 }

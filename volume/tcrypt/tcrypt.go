@@ -8,7 +8,8 @@
 //
 //   - "tcrypt": no more than that;
 //   - "tcrypt-hidden": the hidden volume, and not the outer one;
-//   - "tcrypt-system": the header of an encrypted system, on the whole disk;
+//   - "tcrypt-system": an encrypted system, whose header is on the whole disk. A key for the
+//     disk opens all partitions that it encrypts, one for a partition that alone;
 //   - "tcrypt-backup": the header's copy at the end of the device;
 //   - "tcrypt-veracrypt": the same as "tcrypt", but with "no", TrueCrypt alone;
 //   - "veracrypt-pim": the Personal Iterations Multiplier.
@@ -29,30 +30,21 @@ import (
 )
 
 // Type is TrueCrypt and VeraCrypt. The Info of its volumes is a [*Header].
-var Type = volume.Type{Name: "tcrypt", Blind: true, Alone: true, Open: open}
+var Type = volume.Type{Name: "tcrypt", Blind: true, Partitioned: "tcrypt-system", Beside: true, Alone: true, Open: open}
 
+// open opens the first member. The others may be the disk that it is a partition of, or its
+// partitions.
 func open(ctx context.Context, members []*volume.Member, env *volume.Env) []*volume.Volume {
-	var list []*volume.Volume
-	if env.Keys == nil || env.Decrypt == nil {
+	if env.Keys == nil || env.Decrypt == nil || len(members) == 0 || ctx.Err() != nil {
 		return nil
 	}
-	for _, m := range members {
-		if ctx.Err() != nil {
-			break
-		}
-		list = append(list, openMember(ctx, m, env)...)
-	}
-	return list
+	return openMember(ctx, members[0], members[1:], env)
 }
 
 // openMember returns the volume of a device, after those that it lies on if it has several
 // ciphers. There is none if no key is for this kind of volumes.
-func openMember(ctx context.Context, m *volume.Member, env *volume.Env) []*volume.Volume {
-	name := "tcrypt-" + short(m.Name)
-	v := &volume.Volume{
-		Kind: "crypt", Name: name, Nodes: []string{"/dev/mapper/" + name}, UUID: "CRYPT-TCRYPT-" + name,
-		Size: m.Size, Bases: []volume.Base{m},
-	}
+func openMember(ctx context.Context, m *volume.Member, others []*volume.Member, env *volume.Env) []*volume.Volume {
+	v := newVolume(m)
 	lock := &volume.Lock{Format: "VeraCrypt", Slots: []volume.KeySlot{{
 		ID: "0", Kind: volume.Passphrase, Descr: "TrueCrypt or VeraCrypt, if it is one of them",
 	}}}
@@ -66,13 +58,19 @@ func openMember(ctx context.Context, m *volume.Member, env *volume.Env) []*volum
 			k.Wipe()
 			continue
 		}
-		h, err := find(ctx, m, env, k.Secret, o)
+		on := m
+		if o.system {
+			on = diskOf(m, others)
+		}
+		h, err := find(ctx, on, env, k.Secret, o)
 		k.Wipe()
 		if h != nil {
 			v.Info = &h.Header
 			if err == nil {
 				var list []*volume.Volume
-				list, err = h.volumes(v, m)
+				if list, err = h.system(m, on, others); list == nil && err == nil {
+					list, err = h.volumes(v, m)
+				}
 				if err == nil {
 					return list
 				}
@@ -91,6 +89,15 @@ func openMember(ctx context.Context, m *volume.Member, env *volume.Env) []*volum
 	}
 	v.Locked = lock
 	return []*volume.Volume{v}
+}
+
+// newVolume returns the volume of a device, without a table.
+func newVolume(m *volume.Member) *volume.Volume {
+	name := "tcrypt-" + short(m.Name)
+	return &volume.Volume{
+		Kind: "crypt", Name: name, Nodes: []string{"/dev/mapper/" + name}, UUID: "CRYPT-TCRYPT-" + name,
+		Size: m.Size, Bases: []volume.Base{m},
+	}
 }
 
 // short returns a device's name as a part of another: "/dev/vg/lv" is "vg-lv".

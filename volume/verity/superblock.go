@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/field"
 )
 
 // A Superblock is what veritysetup(8) writes before a tree of hashes.
@@ -50,7 +51,7 @@ func Read(r io.ReaderAt, offset int64) (*Superblock, error) {
 	}
 	s := &Superblock{
 		HashType:      int(le.Uint32(b[12:])),
-		UUID:          fmt.Sprintf("%x-%x-%x-%x-%x", b[16:20], b[20:22], b[22:24], b[24:26], b[26:32]),
+		UUID:          field.UUID(b[16:]),
 		DataBlockSize: int64(le.Uint32(b[64:])),
 		HashBlockSize: int64(le.Uint32(b[68:])),
 	}

@@ -2,30 +2,14 @@ package verity
 
 import (
 	"bytes"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha3"
-	"crypto/sha512"
 	"errors"
 	"fmt"
 	"hash"
 	"math/bits"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/hashfunc"
 )
-
-// hashes are the hashes by the kernel's names.
-var hashes = map[string]func() hash.Hash{
-	"sha1":     sha1.New,
-	"sha224":   sha256.New224,
-	"sha256":   sha256.New,
-	"sha384":   sha512.New384,
-	"sha512":   sha512.New,
-	"sha3-224": func() hash.Hash { return sha3.New224() },
-	"sha3-256": func() hash.Hash { return sha3.New256() },
-	"sha3-384": func() hash.Hash { return sha3.New384() },
-	"sha3-512": func() hash.Hash { return sha3.New512() },
-}
 
 // A tree is the tree of hashes on a device.
 type tree struct {
@@ -41,7 +25,7 @@ type tree struct {
 
 // tree finds out where the levels are, and what the root is.
 func (s *Superblock) tree(m *volume.Member) (*tree, error) {
-	t := &tree{s: s, m: m, new: hashes[s.Algorithm]}
+	t := &tree{s: s, m: m, new: hashfunc.ByName[s.Algorithm]}
 	if t.new == nil {
 		return nil, fmt.Errorf("dm-verity with the hash %q, which is not known here", s.Algorithm)
 	}

@@ -22,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/volume"
+	"github.com/unboot/unboot/volume/internal/dmname"
 )
 
 // Type is the kind of volumes that dm-verity verifies. [volume.Volume.Info] is a
@@ -159,21 +160,7 @@ func nameOf(m, data *volume.Member, s *Superblock) string {
 		return name
 	}
 	if data != nil && data.PartName != "" {
-		return mangle(data.PartName)
+		return dmname.Mangle(data.PartName[:min(len(data.PartName), 20)])
 	}
 	return "verity-" + s.UUID
-}
-
-// mangle replaces the characters that libdevmapper has no place for in names.
-func mangle(s string) string {
-	var b strings.Builder
-	for i := range min(len(s), 20) {
-		c := s[i]
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("#+-.:=@_", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	return b.String()
 }
