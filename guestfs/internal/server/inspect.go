@@ -19,7 +19,9 @@ import (
 // done to read them, such as to replay a journal, is done to an overlay that is thrown
 // away: those drives that must not be changed have one in any case, and for others the
 // same images are opened once more, by a kernel that has them read-only. So inspection
-// never changes an image, and what it mounts is nothing that programs see.
+// never changes an image, and what it mounts is nothing that programs see. Where something
+// encrypted is open, that other kernel has no key: there the image itself is mounted for
+// reading, as the appliance does it.
 
 var inspector = inspect.Inspector{OpenHive: registry.Open}
 
@@ -55,12 +57,13 @@ func (s *Server) InspectOs(ctx context.Context) ([]string, error) {
 // imageToInspect returns the drives so that reading them changes nothing, and what is to
 // be called in the end.
 func (s *Server) imageToInspect(ctx context.Context) (img *unboot.Image, done func() error, err error) {
-	if !slices.ContainsFunc(s.config.Drives, keeps) {
-		img, err = s.image()
-		return img, func() error { return nil }, err
-	}
-	if _, err := s.image(); err != nil {
+	img, err = s.image()
+	if err != nil {
 		return nil, nil, err
+	}
+	unlocked := func(d *unboot.Device) bool { return d.Kind == unboot.KindCrypt }
+	if !slices.ContainsFunc(s.config.Drives, keeps) || slices.ContainsFunc(img.Devices(), unlocked) {
+		return img, func() error { return nil }, nil
 	}
 	if err := s.store.sync(); err != nil { // what was written is to be seen
 		return nil, nil, err

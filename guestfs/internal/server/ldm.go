@@ -120,7 +120,7 @@ func (s *Server) diskGroup(ctx context.Context, guid string) (*ldm.Group, error)
 			return g, nil
 		}
 	}
-	return nil, errorf("Unknown disk group: %s", guid)
+	return nil, errorf("No such disk group: %s", guid)
 }
 
 // ldmVolume returns a volume by its group's GUID and its name.
@@ -134,7 +134,7 @@ func (s *Server) ldmVolume(ctx context.Context, guid, name string) (*ldm.Volume,
 			return v, nil
 		}
 	}
-	return nil, errorf("Unable to find volume %s in disk group %s", name, guid)
+	return nil, errorf("No such volume %s in disk group %s", name, guid)
 }
 
 // LdmtoolDiskgroupName returns the name of a group.
@@ -171,13 +171,13 @@ func (s *Server) LdmtoolDiskgroupDisks(ctx context.Context, a *rpc.LdmtoolDiskgr
 }
 
 // LdmtoolVolumeType returns the type of a volume: "simple", "spanned", "striped", "mirrored"
-// or "raid5".
+// or "RAID5".
 func (s *Server) LdmtoolVolumeType(ctx context.Context, a *rpc.LdmtoolVolumeTypeArgs) (string, error) {
 	v, err := s.ldmVolume(ctx, a.Diskgroup, a.Volume)
 	if err != nil {
 		return "", err
 	}
-	return strings.ToLower(v.Type), nil
+	return v.Type, nil
 }
 
 // LdmtoolVolumeHint returns where Windows mounts a volume, or "".

@@ -46,12 +46,16 @@ func (s *Server) ListPartitions(ctx context.Context) ([]string, error) {
 
 // isListedPartition reports whether a device is a partition of a disk or an array. Partitions
 // of logical volumes, which the appliance does not look for, are devices of the device mapper.
+// What look like partitions of a member are those of the array: mdadm takes them away.
 func isListedPartition(d *unboot.Device) bool {
 	if d.Kind != unboot.KindPartition {
 		return false
 	}
 	whole := wholeOf(d)
-	return whole != nil && (whole.Kind == unboot.KindDisk || whole.Volume != nil && whole.Volume.Array != nil)
+	if whole == nil || whole.Kind != unboot.KindDisk {
+		return whole != nil && whole.Volume != nil && whole.Volume.Array != nil
+	}
+	return !slices.ContainsFunc(whole.Children(), func(c *unboot.Device) bool { return c.Volume != nil && c.Volume.Array != nil })
 }
 
 // compareNames is the order in which the appliance lists disks, partitions and arrays. The

@@ -21,9 +21,9 @@ var withoutFileSystem = []string{
 	"0x05", "0x0f", "0x85", // extended
 }
 
-// ListFilesystems returns what disks and arrays without partitions, partitions, logical
-// volumes and those of dynamic disks hold, in this order, with "unknown" for what is not
-// known. Members of volumes and what LUKS encrypts are left out. A btrfs is followed by its
+// ListFilesystems returns what disks without partitions, devices of the device mapper, such as
+// encrypted ones that are open, partitions, arrays, logical volumes and those of dynamic disks
+// hold, in this order, with "unknown" for what is not known. Members of volumes and what LUKS encrypts are left out. A btrfs is followed by its
 // subvolumes, but for the default one.
 func (s *Server) ListFilesystems(ctx context.Context) ([]rpc.Pair, error) {
 	img, err := s.image()
@@ -34,6 +34,15 @@ func (s *Server) ListFilesystems(ctx context.Context) ([]rpc.Pair, error) {
 	for _, d := range img.Devices() {
 		if d.Kind == unboot.KindDisk && len(partitionsOf(d)) == 0 {
 			names = append(names, d.Name)
+		}
+	}
+	mapped, err := s.ListDmDevices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range mapped {
+		if d := s.device(name); d != nil && d.Kind != ldmKind && len(partitionsOf(d)) == 0 {
+			names = append(names, name)
 		}
 	}
 	partitions, err := s.ListPartitions(ctx)

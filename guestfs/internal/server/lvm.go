@@ -140,7 +140,7 @@ func (s *Server) logicalVolume(ctx context.Context, name string) (*lvm.LV, error
 	if _, err := group(l, vg); err != nil {
 		return nil, err
 	}
-	return nil, errorf("Failed to find logical volume %q", strings.TrimPrefix(name, "/dev/"))
+	return nil, errorf("  Failed to find logical volume %q", strings.TrimPrefix(name, "/dev/"))
 }
 
 // group returns a volume group of a name, or an error in LVM's words.
@@ -150,7 +150,7 @@ func group(l *lvm.Layout, name string) (*lvm.VG, error) {
 			return vg, nil
 		}
 	}
-	return nil, errorf("Volume group %q not found\n  Cannot process volume group %s", name, name)
+	return nil, errorf("  Volume group %q not found\n  Cannot process volume group %s", name, name)
 }
 
 func (s *Server) group(ctx context.Context, name string) (*lvm.VG, error) {
@@ -173,7 +173,10 @@ func (s *Server) Pvuuid(ctx context.Context, a *rpc.PvuuidArgs) (string, error) 
 			return pv.UUID, nil
 		}
 	}
-	return "", errorf("%s: Failed to find physical volume %q.", a.Device, a.Device)
+	if d := s.device(a.Device); d != nil && len(partitionsOf(d)) > 0 {
+		return "", errorf("%s:   Failed to find device %q.", a.Device, a.Device)
+	}
+	return "", errorf("%s:   No physical volume label read from %s.", a.Device, a.Device)
 }
 
 // Vguuid returns the UUID of a volume group.

@@ -181,11 +181,11 @@ func TestLVM(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(meta), "vg0 {\n") || !strings.Contains(string(meta), vg["vg_uuid"]) {
 		t.Errorf("vgmeta: %q, %v", meta, err)
 	}
-	none := ` Volume group "none" not found\n  Cannot process volume group none`
+	none := `   Volume group "none" not found\n  Cannot process volume group none`
 	wantError(t, c, rpc.ProcVguuid, &rpc.VguuidArgs{Vgname: "none"}, "none:"+none)
 	wantError(t, c, rpc.ProcVgmeta, &rpc.VgmetaArgs{Vgname: "none"}, "none:"+none)
 	wantError(t, c, rpc.ProcVgActivate, &rpc.VgActivateArgs{Volgroups: []string{"none"}}, "vgchange:"+none)
-	wantError(t, c, rpc.ProcPvuuid, &rpc.PvuuidArgs{Device: "/dev/sda1"}, `/dev/sda1: Failed to find physical volume "/dev/sda1".`)
+	wantError(t, c, rpc.ProcPvuuid, &rpc.PvuuidArgs{Device: "/dev/sda1"}, `/dev/sda1:   No physical volume label read from /dev/sda1.`)
 	wantError(t, c, rpc.ProcLvmCanonicalLvName, &rpc.LvmCanonicalLvNameArgs{Lvname: "/dev/sda1"}, "/dev/sda1: not a logical volume")
 	wantNumber(t, c, rpc.ProcIsLv, &rpc.IsLvArgs{Mountable: "/dev/sda1"}, 0)
 }

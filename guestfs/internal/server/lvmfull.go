@@ -13,8 +13,9 @@ import (
 	"github.com/unboot/unboot/volume/lvm"
 )
 
-// The columns of pvs(8), vgs(8) and lvs(8), in the order of their first ones, as these
-// programs sort.
+// The columns of pvs(8), vgs(8) and lvs(8). The appliance has these programs print each line
+// at once, so nothing is sorted: the group that was found last comes first, and what is in a
+// group comes in the order of its metadata.
 
 // missingPV is how pvs(8) calls a physical volume without a device.
 const missingPV = "[unknown]"
@@ -41,8 +42,17 @@ func (s *Server) PvsFull(ctx context.Context) ([]rpc.LvmPv, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []rpc.LvmPv
+	var pvs []*lvm.PV
+	for _, vg := range slices.Backward(l.VGs) {
+		pvs = append(pvs, vg.PVs...)
+	}
 	for _, pv := range l.PVs {
+		if !slices.Contains(pvs, pv) {
+			pvs = append(pvs, pv) // it is in no group
+		}
+	}
+	var list []rpc.LvmPv
+	for _, pv := range pvs {
 		size, free := pv.Usable()
 		r := rpc.LvmPv{
 			PvName: pvName(pv), PvUuid: uuid32(pv.UUID), PvFmt: "lvm2", PvSize: uint64(size), PvFree: uint64(free),
@@ -54,7 +64,6 @@ func (s *Server) PvsFull(ctx context.Context) ([]rpc.LvmPv, error) {
 		}
 		list = append(list, r)
 	}
-	slices.SortStableFunc(list, func(a, b rpc.LvmPv) int { return strings.Compare(a.PvName, b.PvName) })
 	return list, nil
 }
 
@@ -65,7 +74,7 @@ func (s *Server) VgsFull(ctx context.Context) ([]rpc.LvmVg, error) {
 		return nil, err
 	}
 	var list []rpc.LvmVg
-	for _, vg := range l.VGs {
+	for _, vg := range slices.Backward(l.VGs) {
 		volumes, snapshots := vg.Counts()
 		areas, free := vg.MetadataFree()
 		list = append(list, rpc.LvmVg{
@@ -76,7 +85,6 @@ func (s *Server) VgsFull(ctx context.Context) ([]rpc.LvmVg, error) {
 			VgTags: tags(vg.Tags), VgMdaCount: int64(areas), VgMdaFree: uint64(free),
 		})
 	}
-	slices.SortStableFunc(list, func(a, b rpc.LvmVg) int { return strings.Compare(a.VgName, b.VgName) })
 	return list, nil
 }
 
@@ -87,13 +95,11 @@ func (s *Server) LvsFull(ctx context.Context) ([]rpc.LvmLv, error) {
 		return nil, err
 	}
 	var list []rpc.LvmLv
-	vgs := slices.Clone(l.VGs)
-	slices.SortStableFunc(vgs, func(a, b *lvm.VG) int { return strings.Compare(a.Alias, b.Alias) })
-	for _, vg := range vgs {
-		lvs := slices.DeleteFunc(slices.Clone(vg.LVs), func(lv *lvm.LV) bool { return !lv.Visible() })
-		slices.SortStableFunc(lvs, func(a, b *lvm.LV) int { return strings.Compare(a.Name, b.Name) })
-		for _, lv := range lvs {
-			list = append(list, s.lvRow(lv))
+	for _, vg := range slices.Backward(l.VGs) {
+		for _, lv := range vg.LVs {
+			if lv.Visible() {
+				list = append(list, s.lvRow(lv))
+			}
 		}
 	}
 	return list, nil

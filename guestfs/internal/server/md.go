@@ -2,10 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
@@ -83,11 +86,12 @@ var notAlphanumeric = regexp.MustCompile(`[^0-9A-Za-z]`)
 // mdstatMember is a member in a line of /proc/mdstat: "sda1[0](F)".
 var mdstatMember = regexp.MustCompile(`^([^\[]+)\[(\d+)\]((?:\([A-Z]\))*)$`)
 
-// MdStat returns the members of an array, as /proc/mdstat has them.
+// MdStat returns the members of an array, as /proc/mdstat has them, in the order of their
+// numbers: there, it is that in which they were added.
 func (s *Server) MdStat(ctx context.Context, a *rpc.MdStatArgs) ([]rpc.Mdstat, error) {
 	d, _, err := s.array(a.Md)
 	if err != nil {
-		return nil, err
+		return nil, errorf("%s: MD device not found", strings.TrimPrefix(a.Md, "/dev/"))
 	}
 	img, err := s.image()
 	if err != nil {
@@ -117,6 +121,7 @@ func (s *Server) MdStat(ctx context.Context, a *rpc.MdStatArgs) ([]rpc.Mdstat, e
 			})
 		}
 	}
+	slices.SortStableFunc(list, func(a, b rpc.Mdstat) int { return int(a.MdstatIndex) - int(b.MdstatIndex) })
 	return list, nil
 }
 
@@ -130,8 +135,9 @@ func (s *Server) MdStop(ctx context.Context, a *rpc.MdStopArgs) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deactivateVolumes(img, []*unboot.Device{d}); err != nil {
-		return withPrefix(err, "mdadm: ")
+	err = img.Deactivate(d)
+	if errors.Is(err, unix.EBUSY) {
+		return errorf("mdadm: Cannot get exclusive access to %s:Perhaps a running process, mounted filesystem or active volume group?", a.Md)
 	}
-	return nil
+	return perrorAs(err)
 }

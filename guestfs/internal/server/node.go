@@ -125,9 +125,14 @@ func (s *Server) wholeDisk(name string) (*unboot.Device, error) {
 	case unboot.KindDisk:
 		return d, nil
 	case unboot.KindPartition:
-		return nil, errorf("%s: not a whole disk, but partition %d of %s", name, d.Partition.Number, wholeOf(d).Name)
+		return nil, notWhole(d)
 	}
 	return nil, errorf("%s: not a disk", name)
+}
+
+// notWhole is what is said to those who want the table of a partition.
+func notWhole(d *unboot.Device) error {
+	return errorf("%s: not a whole disk, but partition %d of %s", d.Name, d.Partition.Number, wholeOf(d).Name)
 }
 
 // partition returns a device that is a partition.

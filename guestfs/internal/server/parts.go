@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/volume/part"
 	"github.com/unboot/unboot/volume/probe"
@@ -17,8 +18,8 @@ import (
 
 // table reads the partition table of a disk. The error of a disk without one is EINVAL.
 func (s *Server) table(device string) (*part.Table, error) {
-	if _, err := s.wholeDisk(device); err != nil {
-		return nil, err
+	if d := s.device(device); d != nil && d.Kind == unboot.KindPartition {
+		return nil, notWhole(d)
 	}
 	n, err := s.openNode(device, unix.O_RDONLY)
 	if err != nil {
