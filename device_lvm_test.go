@@ -1,9 +1,11 @@
 package unboot_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,5 +181,37 @@ func TestLVMOfOthers(t *testing.T) {
 			continue
 		}
 		fs.Close()
+	}
+}
+
+// TestLVMDamaged holds that volumes in a pool which the kernel refuses say why, although the
+// pool is nothing that anybody sees.
+func TestLVMDamaged(t *testing.T) {
+	disks := testvol.Writable(t, "lvm-thin")
+	f, err := os.OpenFile(disks[0], os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var start int64
+	if _, err := fmt.Sscanf(testvol.Table(t, "lvm-thin")["vgt-pool_tmeta"], "0 4096 linear <sda> %d", &start); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(bytes.Repeat([]byte("no superblock"), 300), start*512); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	img := open(t, disks[0])
+	for _, node := range []string{"/dev/vgt/thin", "/dev/vgt/snap", "/dev/vgt/onext"} {
+		for _, words := range []string{"vgt-pool-tpool, which it lies on: ", "superblock"} {
+			if err := checkInactive(img, node, words); err != nil {
+				t.Errorf("%s: %v", node, err)
+			}
+		}
+	}
+	c := testvol.Contents(t, "lvm-thin")[2] // on the disk itself
+	if err := checkContent(img, c); err != nil {
+		t.Error(err)
 	}
 }

@@ -131,7 +131,7 @@ func (a *assembly) partitionArray(d *Device, number int, e extent) error {
 	}
 	err = blkpg(a.img.k, f.Fd(), unix.BLKPG_ADD_PARTITION, number, e)
 	if errors.Is(err, unix.EBUSY) {
-		return nil // it has something there, and d.Name tells whether it is this
+		return nil // it has something there, and d.Name shows whether it is this
 	}
 	return err
 }

@@ -93,7 +93,7 @@ func volumeKey(v *volume.Volume) string {
 	return "dm " + v.Name
 }
 
-// loadedAs returns the volume that the kernel has in place of a plan, or nil.
+// loadedAs returns the volume that the kernel has for a plan, or nil.
 func (img *Image) loadedAs(v *volume.Volume) *loaded {
 	for _, l := range img.loaded {
 		// As their keys are the same, which would take longer to make.

@@ -10,7 +10,7 @@ import (
 
 // locateMax is the most pieces that one read is answered with. A file that lies
 // in more is read by the kernel.
-const locateMax = 16
+const locateMax = 64
 
 // A Span is a part of a file that [View.Locate] has read, or has found and not
 // read.
@@ -98,7 +98,7 @@ func (s *Span) hold() (*disk, error) {
 }
 
 // Locate reads as [View.PreadDirect], but what lies plainly on a disk that does not
-// change may be left there. The spans follow each other from offset on. If p is
+// change, or on volumes that only map such disks, may be left there. The spans follow each other from offset on. If p is
 // not memory of a [Buffer], all is read.
 func (v *View) Locate(fd int, p []byte, offset int64) ([]Span, error) {
 	return v.locateIn(nil, fd, p, offset)

@@ -11,25 +11,6 @@ import (
 	"github.com/unboot/unboot/internal/treecopy"
 )
 
-// openTree opens an image for a test or benchmark, as a command does.
-func openTree(t testing.TB, image string, write bool) (*app, *opened) {
-	t.Helper()
-	a := newApp(nil, "test")
-	o, err := a.tree(image, write)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.close(); err != nil {
-			t.Error(err)
-		}
-		if a.failed.Load() {
-			t.Error("something was reported")
-		}
-	})
-	return a, o
-}
-
 // tarTo writes the whole tree as an archive.
 func tarTo(a *app, o *opened, w io.Writer) (*progress, error) {
 	p := &progress{}

@@ -30,13 +30,6 @@ type readable struct {
 func noLinks(_ string, n *node) { n.Nlink = 1 }
 func noTimes(_ string, n *node) { n.Mtime = time.Time{} }
 
-// noLinkSize is for those that do not say how long a link's target is.
-func noLinkSize(_ string, n *node) {
-	if n.Target != "" {
-		n.Size = 0
-	}
-}
-
 // noLinkTimes: the source's links have the times at which they were made, and
 // an image has been made at another time.
 func noLinkTimes(_ string, n *node) {

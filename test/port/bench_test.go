@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -96,5 +97,49 @@ func benchRead(b *testing.B, m *machine, node string, size int64) {
 		if err := m.k.Fadvise(fd, 0, 0, unix.FADV_DONTNEED); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkLocate finds a file that is on a disk or a volume, and reads what was found.
+func BenchmarkLocate(b *testing.B) {
+	const piece = 2 << 20
+	fs, file := locateImage(b)
+	for _, c := range []struct {
+		name   string
+		disks  int
+		layers []layer
+	}{
+		{"disk", 1, nil},
+		{"linear", 1, []layer{{locateFS, "linear", "@ 0", "0", nil}}},
+		{"striped", 2, []layer{{locateFS, "striped", "2 128 @ 0 @ 0", "01", nil}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			disks := make([]*memory, c.disks)
+			for i := range disks {
+				disks[i] = &memory{data: make([]byte, locateFS)}
+			}
+			m := newMachine(b, &lkl.Config{})
+			node, _ := m.stack(c.layers, false, disks)
+			m.writeNode(node, fs, 0)
+			rig.Check(b, "closing", m.k.Close())
+
+			m = newMachine(b, &lkl.Config{})
+			node, _ = m.stack(c.layers, true, disks)
+			fd := m.openFile(node)
+			buf, err := m.k.Alloc(piece)
+			rig.Check(b, "allocating", err)
+			defer buf.Free()
+			b.SetBytes(int64(len(file)))
+			for b.Loop() {
+				for at := 0; at < len(file); at += piece {
+					spans, err := m.k.Locate(fd, buf.Bytes(), int64(at))
+					rig.Check(b, "locating", err)
+					for i := range spans {
+						_, err := spans[i].Bytes()
+						rig.Check(b, "reading", err)
+					}
+				}
+			}
+		})
 	}
 }

@@ -92,11 +92,16 @@ func (m *machine) read(d dm.Device, bytes int) []byte {
 // write writes to a device from its beginning, and waits until that is done.
 func (m *machine) write(d dm.Device, b []byte) {
 	m.t.Helper()
-	fd, err := m.k.Open(d.Node(), unix.O_WRONLY, 0)
+	m.writeNode(d.Node(), b, 0)
+}
+
+func (m *machine) writeNode(node string, b []byte, off int64) {
+	m.t.Helper()
+	fd, err := m.k.Open(node, unix.O_WRONLY, 0)
 	rig.Check(m.t, "opening", err)
 	defer m.k.CloseFd(fd)
 	for at := 0; at < len(b); {
-		n, err := m.k.Pwrite(fd, b[at:], int64(at))
+		n, err := m.k.Pwrite(fd, b[at:], off+int64(at))
 		if err != nil || n == 0 {
 			m.t.Fatalf("writing at %d: %d, %v\n%s", at, n, err, rig.LastLog(m.k, 10))
 		}

@@ -1,7 +1,6 @@
 package lvm
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -135,8 +134,6 @@ func disk(pv, text string, offset int) *image {
 func (d *image) seal() {
 	binary.LittleEndian.PutUint32(d.head[4096:], crc(d.head[4100:4096+512]))
 }
-
-func (d *image) clone() *image { return &image{bytes.Clone(d.head), d.size} }
 
 // member returns a device with the physical volume.
 func member(name string, d *image) *volume.Member {

@@ -42,7 +42,7 @@ func inChains(v *lkl.View, n int, add func(c *chain, i, slot int), done func(i, 
 		if err != nil {
 			results[0] = err
 		}
-		// The chain has ended at one that failed; those after it are made anew.
+		// The chain has ended at one that failed; those after it are made again.
 		for slot := range made {
 			done(first+slot, slot, results[slot])
 		}

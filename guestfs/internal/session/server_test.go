@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"net"
 	"os"
 	"runtime/pprof"
@@ -166,8 +165,3 @@ func words(list ...uint32) (b []byte) {
 
 // join puts byte strings together.
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-
-// gone reports whether an error is one that a server may have when a library has gone.
-func gone(err error) bool {
-	return err == nil || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
-}

@@ -47,6 +47,10 @@ void lkl_disk_unserve(struct disk *d);
 
 /* locate.c */
 bool lkl_disk_locate(struct disk *d, struct request *rq);
+void lkl_disk_locate_no_more(void);
+
+/* mapped.c */
+bool lkl_disk_is_below(struct block_device *bdev);
 
 /* overlay.c */
 blk_status_t lkl_overlay_rw(struct disk *d, struct request *rq);
