@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/internal/hashfunc"
 	"github.com/unboot/unboot/volume/internal/testdm"
@@ -31,7 +32,7 @@ func keyOf(secret string, params ...string) volume.Key {
 
 // The keys that cryptsetup's own test expects of passphrases.
 func TestPassphrases(t *testing.T) {
-	script, err := os.ReadFile(testdm.CryptsetupFile(t, "password-hash-test"))
+	script, err := os.ReadFile(testimg.SourceFile(t, "cryptsetup", "password-hash-test"))
 	if err != nil {
 		t.Fatal(err)
 	}

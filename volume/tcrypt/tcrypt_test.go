@@ -58,7 +58,7 @@ func here(name string) bool {
 // cryptsetup's images: what their names say is what is found, and the file system that its test
 // looks for is there.
 func TestImages(t *testing.T) {
-	dir := testdm.Cryptsetup(t, "tcrypt-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "tcrypt-images")
 	images, _ := filepath.Glob(filepath.Join(dir, "[tv]c_*"))
 	if len(images) < 50 {
 		t.Fatalf("only %d images", len(images))
@@ -124,7 +124,7 @@ func checkFAT(t *testing.T, v *volume.Volume, want string) {
 
 // Images with key files, the copy of a header, and an encrypted system.
 func TestKeys(t *testing.T) {
-	dir := testdm.Cryptsetup(t, "tcrypt-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "tcrypt-images")
 	file := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
