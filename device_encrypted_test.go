@@ -46,7 +46,7 @@ func uuidOpened(t *testing.T, image string, key volume.Key) string {
 // TestTrueCrypt opens all of cryptsetup's images through the kernel, with what its test
 // expects of them. What cannot be opened is what the kernel lacks.
 func TestTrueCrypt(t *testing.T) {
-	dir := cryptsetupImages(t, "tcrypt-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "tcrypt-images")
 	images, err := filepath.Glob(dir + "/[tv]c*_*")
 	rig.Check(t, "glob", err)
 	if len(images) < 60 {
@@ -102,7 +102,7 @@ func TestTrueCrypt(t *testing.T) {
 // partition, as cryptsetup does by --tcrypt-system. The partition of cryptsetup's images is
 // none that is encrypted: another table takes its place.
 func TestTrueCryptSystem(t *testing.T) {
-	images, err := filepath.Glob(cryptsetupImages(t, "tcrypt-images") + "/sys_*-sha256-xts-aes")
+	images, err := filepath.Glob(testimg.SourceArchive(t, "cryptsetup", "tcrypt-images") + "/sys_*-sha256-xts-aes")
 	rig.Check(t, "glob", err)
 	if len(images) == 0 {
 		t.Skip("this version of cryptsetup has no images of encrypted systems")
@@ -166,7 +166,7 @@ func TestTrueCryptSystem(t *testing.T) {
 
 // TestBitLocker opens cryptsetup's images through the kernel.
 func TestBitLocker(t *testing.T) {
-	dir := cryptsetupImages(t, "bitlk-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "bitlk-images")
 	conf, err := os.ReadFile(dir + "/images.conf")
 	rig.Check(t, "images.conf", err)
 	n := 0
@@ -194,7 +194,7 @@ func TestBitLocker(t *testing.T) {
 
 // TestFileVault opens cryptsetup's image through the kernel.
 func TestFileVault(t *testing.T) {
-	image := filepath.Join(cryptsetupImages(t, "fvault2-images"), "small")
+	image := filepath.Join(testimg.SourceArchive(t, "cryptsetup", "fvault2-images"), "small")
 	if got := uuidOpened(t, image, phrase("heslo123")); got != "de124d8a-2164-394e-924f-8e28db0a09cb" {
 		t.Error(got)
 	}

@@ -4,14 +4,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/rig"
-	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/volume"
 )
@@ -153,16 +151,6 @@ func checkInactive(img *unboot.Image, node, words string) error {
 		}
 	}
 	return fmt.Errorf("is not said to be inactive")
-}
-
-// cryptsetupImages unpacks an archive of cryptsetup's tests.
-func cryptsetupImages(t *testing.T, archive string) string {
-	t.Helper()
-	testimg.Need(t, "tar", "xz")
-	dir := t.TempDir()
-	testimg.MustRun(t, "tar", "-xf", testimg.Source(t, "cryptsetup"), "-C", dir, "--strip-components=2", "--wildcards", "*/tests/"+archive+".tar.xz")
-	testimg.MustRun(t, "tar", "-xf", filepath.Join(dir, archive+".tar.xz"), "-C", dir)
-	return filepath.Join(dir, archive)
 }
 
 // changeByte inverts a byte of a file.

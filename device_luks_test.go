@@ -22,7 +22,7 @@ import (
 // luksImages unpacks cryptsetup's images of version 1, which have a key file in common.
 func luksImages(t *testing.T) (images []string, key []byte) {
 	t.Helper()
-	dir := cryptsetupImages(t, "luks1-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "luks1-images")
 	images, err := filepath.Glob(dir + "/*.img")
 	rig.Check(t, "glob", err)
 	key, err = os.ReadFile(dir + "/keyfile1")

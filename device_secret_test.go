@@ -15,6 +15,7 @@ import (
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/dm"
 	"github.com/unboot/unboot/internal/rig"
+	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/volume"
 )
@@ -100,7 +101,7 @@ func TestKeysDoNotLeak(t *testing.T) {
 		}
 	}
 	cases["bitlocker"] = func(t *testing.T) locked {
-		return locked{[]string{filepath.Join(cryptsetupImages(t, "bitlk-images"), "bitlk-aes-xts-128.img")}, "/dev/sda", phrase("anaconda")}
+		return locked{[]string{filepath.Join(testimg.SourceArchive(t, "cryptsetup", "bitlk-images"), "bitlk-aes-xts-128.img")}, "/dev/sda", phrase("anaconda")}
 	}
 	for name, prepare := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -66,7 +66,10 @@ func (d Device) Node() string { return fmt.Sprint("/dev/dm-", d.Minor) }
 func (c *Control) Create(name, uuid string, readOnly bool, table []volume.Target, number func(volume.Base) string) (Device, error) {
 	mark := c.k.LogMark()
 	r := &request{name: name, uuid: uuid}
-	if err := c.do(cmdCreate, r); err != nil {
+	if err := c.do(cmdCreate, r); errors.Is(err, unix.ENXIO) {
+		// The kernel says no more than that it has not made the device.
+		return Device{}, fmt.Errorf("%w (the kernel has no thread left for one more device; more memory allows more)", err)
+	} else if err != nil {
 		return Device{}, err
 	}
 	d := Device{name, unix.Major(r.dev), unix.Minor(r.dev)}

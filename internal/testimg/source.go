@@ -66,3 +66,22 @@ func archives(dir, name string) []string {
 	list, _ := filepath.Glob(filepath.Join(dir, name+"_*.orig.tar.*"))
 	return list
 }
+
+// SourceFile returns the path of a file among the tests in [Source].
+func SourceFile(t testing.TB, source, name string) string {
+	t.Helper()
+	Need(t, "tar")
+	dir := t.TempDir()
+	MustRun(t, "tar", "-C", dir, "--strip-components=2", "--wildcards", "-xf", Source(t, source), "*/tests/"+name)
+	return filepath.Join(dir, name)
+}
+
+// SourceArchive returns the directory that an archive among the tests in [Source] has:
+// "images" of images.tar.xz.
+func SourceArchive(t testing.TB, source, name string) string {
+	t.Helper()
+	Need(t, "xz")
+	packed := SourceFile(t, source, name+".tar.xz")
+	MustRun(t, "tar", "-C", filepath.Dir(packed), "-xf", packed)
+	return filepath.Join(filepath.Dir(packed), name)
+}

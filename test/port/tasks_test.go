@@ -3,6 +3,7 @@ package port
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,9 @@ func TestManyDevices(t *testing.T) {
 		_, err := m.create(fmt.Sprint("volume", made), 4096, "linear", "@ 0", nil, disk)
 		if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM) {
 			t.Logf("%d devices, then: %v", made, err)
+			if errors.Is(err, unix.ENXIO) && !strings.Contains(err.Error(), "no thread left") {
+				t.Errorf("%v: does not say why", err)
+			}
 			break
 		} else if err != nil {
 			t.Fatalf("%d devices, then: %v", made, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/internal/testdm"
 )
@@ -108,7 +109,7 @@ func conf(t *testing.T, path string) map[string]map[string]string {
 // cryptsetup's images, with what its images.conf says of them: the identifiers, and the hash
 // of the volume by each of the keys.
 func TestCryptsetup(t *testing.T) {
-	dir := testdm.Cryptsetup(t, "bitlk-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "bitlk-images")
 	images := conf(t, filepath.Join(dir, "images.conf"))
 	if len(images) < 12 {
 		t.Fatalf("only %d images", len(images))

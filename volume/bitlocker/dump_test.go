@@ -43,7 +43,7 @@ func dump(meta *metadata) []string {
 // The headers of all of cryptsetup's images are what cryptsetup prints.
 func TestDump(t *testing.T) {
 	testimg.Need(t, "cryptsetup")
-	images, _ := filepath.Glob(filepath.Join(testdm.Cryptsetup(t, "bitlk-images"), "*.img"))
+	images, _ := filepath.Glob(filepath.Join(testimg.SourceArchive(t, "cryptsetup", "bitlk-images"), "*.img"))
 	if len(images) < 12 {
 		t.Fatalf("only %d images", len(images))
 	}

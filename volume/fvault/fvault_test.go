@@ -22,7 +22,7 @@ import (
 
 // small is cryptsetup's image, with what its test says of it.
 func small(t *testing.T) string {
-	return filepath.Join(testdm.Cryptsetup(t, "fvault2-images"), "small")
+	return filepath.Join(testimg.SourceArchive(t, "cryptsetup", "fvault2-images"), "small")
 }
 
 func openAll(m *volume.Member, keys ...volume.Key) []*volume.Volume {

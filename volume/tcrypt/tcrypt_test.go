@@ -40,9 +40,12 @@ func keyOf(password string, params ...string) volume.Key {
 func openImage(t *testing.T, path string, keys ...volume.Key) []*volume.Volume {
 	t.Helper()
 	m := testdm.Member(t, path)
-	return Type.Open(context.Background(), []*volume.Member{m}, &volume.Env{
-		Keys: &testdm.Keys{List: keys}, Decrypt: testdm.Decrypt,
-	})
+	ring := &testdm.Keys{List: keys}
+	list := Type.Open(context.Background(), []*volume.Member{m}, &volume.Env{Keys: ring, Decrypt: testdm.Decrypt})
+	if !ring.Wiped() {
+		t.Errorf("%s: a key is not wiped", path)
+	}
+	return list
 }
 
 // here reports whether testdm has the ciphers and the mode of an image. What it has not, a
@@ -55,7 +58,7 @@ func here(name string) bool {
 // cryptsetup's images: what their names say is what is found, and the file system that its test
 // looks for is there.
 func TestImages(t *testing.T) {
-	dir := testdm.Cryptsetup(t, "tcrypt-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "tcrypt-images")
 	images, _ := filepath.Glob(filepath.Join(dir, "[tv]c_*"))
 	if len(images) < 50 {
 		t.Fatalf("only %d images", len(images))
@@ -121,7 +124,7 @@ func checkFAT(t *testing.T, v *volume.Volume, want string) {
 
 // Images with key files, the copy of a header, and an encrypted system.
 func TestKeys(t *testing.T) {
-	dir := testdm.Cryptsetup(t, "tcrypt-images")
+	dir := testimg.SourceArchive(t, "cryptsetup", "tcrypt-images")
 	file := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {

@@ -11,34 +11,6 @@ import (
 	"github.com/unboot/unboot/volume"
 )
 
-// Cryptsetup returns the directory with the test images of an archive among cryptsetup's own
-// tests, such as "bitlk-images": Debian's source package is downloaded once.
-func Cryptsetup(t testing.TB, archive string) string {
-	t.Helper()
-	testimg.Need(t, "xz")
-	packed := CryptsetupFile(t, archive+".tar.xz")
-	dir := filepath.Dir(packed)
-	run(t, "tar", "-C", dir, "-xf", packed)
-	return filepath.Join(dir, archive)
-}
-
-// CryptsetupFile returns a file among cryptsetup's own tests.
-func CryptsetupFile(t testing.TB, name string) string {
-	t.Helper()
-	testimg.Need(t, "tar")
-	source := testimg.Source(t, "cryptsetup")
-	dir := t.TempDir()
-	run(t, "tar", "-C", dir, "--wildcards", "--strip-components=2", "-xf", source, "*/tests/"+name)
-	return filepath.Join(dir, name)
-}
-
-func run(t testing.TB, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-}
-
 // Unxz returns a file of the collection beside the checkout, unpacked.
 func Unxz(t testing.TB, name string) string {
 	t.Helper()
