@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -139,8 +140,10 @@ type mapping struct {
 	closed   bool // no key is looked for
 }
 
-// apply makes the plans of an encrypted device's volumes what the mapping says.
+// apply makes the plans of an encrypted device's volumes what the mapping says. There may be
+// more than one: the others have a number after the name.
 func (m mapping) apply(plans []*volume.Volume) {
+	n := 0
 	for _, v := range plans {
 		if v.Hidden || Kind(v.Kind) != KindCrypt {
 			continue
@@ -149,9 +152,13 @@ func (m mapping) apply(plans []*volume.Volume) {
 		if m.name == "" {
 			continue
 		}
-		if n := len(v.UUID) - len(v.Name); n >= 0 && v.UUID[n:] == v.Name {
-			v.UUID = v.UUID[:n] + m.name
+		name := m.name
+		if n++; n > 1 {
+			name += fmt.Sprint("_", n)
 		}
-		v.Name, v.Nodes = m.name, []string{"/dev/mapper/" + m.name}
+		if prefix, ok := strings.CutSuffix(v.UUID, v.Name); ok {
+			v.UUID = prefix + name
+		}
+		v.Name, v.Nodes = name, []string{"/dev/mapper/" + name}
 	}
 }

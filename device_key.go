@@ -73,8 +73,8 @@ func Keys(f func(d *Device, try int) (volume.Key, error)) Option {
 }
 
 // UnboundedKeys lifts the bounds on the memory and the time that the header of an encrypted
-// device can make its opening take. They are those that package volume/luks and the
-// others beside it document.
+// device can make its opening take. They are those of docs/keys.md,
+// which package volume/luks and the others beside it document too.
 func UnboundedKeys() Option {
 	return func(c *config) { c.unbounded = true }
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/testvol"
+	"github.com/unboot/unboot/volume"
 )
 
 // A console is a pseudo terminal with a program on it, as in a user's window.
@@ -172,5 +174,32 @@ func TestAsk(t *testing.T) {
 				t.Errorf("exit status %d, %q", code, term.said.String())
 			}
 		})
+	}
+}
+
+// What no passphrase opens is not asked for: a root hash and the key of an HMAC cannot be
+// typed, and what has an error is opened by no key.
+func TestAsksFor(t *testing.T) {
+	slots := func(kinds ...volume.KeyKind) (list []volume.KeySlot) {
+		for _, k := range kinds {
+			list = append(list, volume.KeySlot{Kind: k})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		lock *volume.Lock
+		want volume.KeyKind
+	}{
+		{nil, ""},
+		{&volume.Lock{Format: "verity", Slots: slots(volume.RootHash)}, ""},
+		{&volume.Lock{Format: "dm-integrity", Slots: slots(volume.VolumeKey)}, ""},
+		{&volume.Lock{Format: "BitLocker", Slots: slots(volume.StartupKey, "")}, ""},
+		{&volume.Lock{Format: "BitLocker", Slots: slots("", volume.Recovery, volume.StartupKey)}, volume.Recovery},
+		{&volume.Lock{Format: "BitLocker", Slots: slots(volume.Recovery, volume.Passphrase, volume.Recovery)}, volume.Passphrase},
+		{&volume.Lock{Format: "LUKS2", Slots: slots(volume.Passphrase), Err: errors.New("none of its key slots can be used")}, ""},
+	} {
+		if got := asksFor(c.lock); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.lock, got, c.want)
+		}
 	}
 }

@@ -137,6 +137,26 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestNotAsked: a checksum without a key that fits is not taken for one with a key, so nobody
+// is asked for one; and neither is anybody where the journal has a key that cannot be given.
+func TestNotAsked(t *testing.T) {
+	for _, a := range plain {
+		v := open(context.Background(), []*volume.Member{image(t, &a, a.size, nil)}, &volume.Env{Keys: asked{t}})[0]
+		if v.Locked != nil || v.Table == nil || len(v.Table[0].Key) != 0 {
+			t.Errorf("%s: %+v", a.name, v)
+		}
+	}
+	open(context.Background(), []*volume.Member{image(t, &plain[0], 4, func(b []byte) { b[24] |= 1 })}, &volume.Env{Keys: asked{t}})
+}
+
+// asked is a keyring that must not be asked.
+type asked struct{ t *testing.T }
+
+func (a asked) Keys(*volume.Member, *volume.Lock) iter.Seq2[volume.Key, error] {
+	a.t.Error("a key is asked for")
+	return func(func(volume.Key, error) bool) {}
+}
+
 // TestBad holds that superblocks that lie are refused.
 func TestBad(t *testing.T) {
 	for want, change := range map[string]func(b []byte){

@@ -68,10 +68,12 @@ func TestPassphrases(t *testing.T) {
 	}
 }
 
-func openKey(size int64, key volume.Key) (*volume.Volume, *volume.Member) {
+func openKey(t *testing.T, size int64, key volume.Key) (*volume.Volume, *volume.Member) {
+	t.Helper()
+	ring := &testdm.Keys{List: []volume.Key{{Kind: volume.Recovery}, keyOf("x", "tcrypt", ""), key}}
 	m := &volume.Member{R: bytes.NewReader(make([]byte, size)), Size: size, Name: "/dev/vg/lv"}
 	list := Type.Open(context.Background(), []*volume.Member{m}, &volume.Env{
-		Keys: &testdm.Keys{List: []volume.Key{{Kind: volume.Recovery}, keyOf("x", "tcrypt", ""), key}},
+		Keys: ring,
 		Decrypt: func(spec string, key []byte, _ uint64, data []byte) error {
 			if strings.HasPrefix(spec, "rot13") {
 				return fmt.Errorf("cipher: %w", unix.ENOENT)
@@ -79,6 +81,9 @@ func openKey(size int64, key volume.Key) (*volume.Volume, *volume.Member) {
 			return nil
 		},
 	})
+	if !ring.Wiped() {
+		t.Errorf("%v: a key is not wiped", key.Params)
+	}
 	if len(list) == 0 {
 		return nil, m
 	}
@@ -101,7 +106,7 @@ func TestTables(t *testing.T) {
 		{volume.Key{Kind: volume.VolumeKey, Secret: make([]byte, 40), Params: map[string]string{"cipher": "aes-xts-plain64", "hash": "nonsense"}},
 			"0 2049 crypt aes-xts-plain64 " + zeros(32) + " 0 7:0 0"},
 	} {
-		v, m := openKey(2049*512, c.key)
+		v, m := openKey(t, 2049*512, c.key)
 		if v == nil || len(v.Table) != 1 {
 			t.Errorf("%v: %+v", c.key.Params, v)
 			continue
@@ -125,18 +130,55 @@ func TestProblems(t *testing.T) {
 		keyOf("x", "offset", "2049"), keyOf("x", "offset", "9223372036854775807"), keyOf("x", "skip", "x"),
 		keyOf("x", "cipher", "aes-xts-plain64 0 /dev/sda"), keyOf("x", "hash", "sha257"), keyOf("x", "hash", "sha256:33"), keyOf("x", "cipher", "rot13"), short,
 	} {
-		v, _ := openKey(2049*512, key)
+		v, _ := openKey(t, 2049*512, key)
 		if v == nil || v.Usable() || len(v.Problems) != 1 || len(v.Bases) != 1 {
 			t.Errorf("%v: %+v", key.Params, v)
 		}
 	}
-	if v, _ := openKey(2049*512, volume.Key{Kind: volume.Passphrase}); v != nil {
+	if v, _ := openKey(t, 2049*512, volume.Key{Kind: volume.Passphrase}); v != nil {
 		t.Errorf("by a key that says nothing: %+v", v)
 	}
 	lost := errors.New("nobody there")
 	list := Type.Open(context.Background(), []*volume.Member{{Size: 512}}, &volume.Env{Keys: failing{lost}})
 	if len(list) != 1 || !errors.Is(list[0].Locked.Err, lost) {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestBounds: a parameter never becomes more than a word of the table, and what is in range at
+// the bounds is taken.
+func TestBounds(t *testing.T) {
+	for _, c := range []struct {
+		params []string
+		size   int64 // in bytes; 0 if it cannot be
+	}{
+		{[]string{"offset", "2048"}, 512},
+		{[]string{"offset", "2048", "sector-size", "1024"}, 0},
+		{[]string{"offset", "2041", "sector-size", "4096"}, 4096},
+		{[]string{"skip", "18014398509481983"}, 2049 * 512},
+		{[]string{"skip", "18014398509481984"}, 0},
+		{[]string{"size", "4096"}, 2049 * 512},
+		{[]string{"size", "4104"}, 0},
+		{[]string{"hash", "sha256:1"}, 2049 * 512},
+		{[]string{"hash", "sha256:0"}, 0},
+		{[]string{"hash", "sha256:"}, 0},
+		{[]string{"hash", "plain:7"}, 0},
+		{[]string{"hash", "plain:6"}, 2049 * 512},
+		{[]string{"cipher", "aes-xts-plain64\tx"}, 0},
+		{[]string{"cipher", "aes-xts-plain64\x00"}, 0},
+		{[]string{"cipher", "a\u00e9s"}, 0},
+		{[]string{"cipher", "capi:xts(aes)-plain64"}, 2049 * 512},
+		{[]string{"cipher", "null"}, 2049 * 512},
+	} {
+		v, _ := openKey(t, 2049*512, keyOf("secret", c.params...))
+		switch {
+		case v == nil:
+			t.Errorf("%q: nothing", c.params)
+		case c.size == 0 && (v.Usable() || len(v.Problems) != 1 || strings.Contains(v.Problems[0], "secret")):
+			t.Errorf("%q: %+v", c.params, v)
+		case c.size != 0 && (!v.Usable() || v.Size != c.size || len(strings.Fields(v.Table[0].Params)) != len(strings.Split(v.Table[0].Params, " "))):
+			t.Errorf("%q: %d bytes, %q", c.params, v.Size, v.Problems)
+		}
 	}
 }
 

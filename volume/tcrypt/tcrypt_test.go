@@ -40,9 +40,12 @@ func keyOf(password string, params ...string) volume.Key {
 func openImage(t *testing.T, path string, keys ...volume.Key) []*volume.Volume {
 	t.Helper()
 	m := testdm.Member(t, path)
-	return Type.Open(context.Background(), []*volume.Member{m}, &volume.Env{
-		Keys: &testdm.Keys{List: keys}, Decrypt: testdm.Decrypt,
-	})
+	ring := &testdm.Keys{List: keys}
+	list := Type.Open(context.Background(), []*volume.Member{m}, &volume.Env{Keys: ring, Decrypt: testdm.Decrypt})
+	if !ring.Wiped() {
+		t.Errorf("%s: a key is not wiped", path)
+	}
+	return list
 }
 
 // here reports whether testdm has the ciphers and the mode of an image. What it has not, a

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/lvm"
@@ -228,6 +229,9 @@ func (s *Server) Vgmeta(ctx context.Context, a *rpc.VgmetaArgs) ([]byte, error) 
 	vg, err := s.group(ctx, a.Vgname)
 	if err != nil {
 		return nil, err
+	}
+	if len(vg.Text) > protocol.MessageMax-1024 {
+		return nil, errorf("%s: the metadata has %d bytes, which is too much for a message", a.Vgname, len(vg.Text))
 	}
 	return []byte(vg.Text), nil
 }

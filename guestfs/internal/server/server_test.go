@@ -114,7 +114,7 @@ func TestMissing(t *testing.T) {
 
 func TestGroups(t *testing.T) {
 	c := connect(t)
-	groups := map[string]int{"realpath": 0, "augeas": 1, "clevisluks": 1, "zfs": 2, "": 2}
+	groups := map[string]int{"realpath": 0, "augeas": 1, "clevisluks": 1, "luks": 0, "ldm": 0, "lvm2": 1, "mdadm": 1, "zfs": 2, "": 2}
 	if hosttool.Has("augtool", "stdbuf") {
 		groups["augeas"] = 0
 	}

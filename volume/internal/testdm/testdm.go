@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,6 +103,12 @@ func Decrypt(spec string, key []byte, sector uint64, data []byte) error {
 type Keys struct {
 	List  []volume.Key
 	Asked int
+	given [][]byte
+}
+
+// Wiped reports whether all secrets that were given are zeros now.
+func (k *Keys) Wiped() bool {
+	return !slices.ContainsFunc(k.given, func(b []byte) bool { return len(bytes.Trim(b, "\x00")) > 0 })
 }
 
 // Keys yields copies of the keys, as they are wiped.
@@ -110,6 +117,7 @@ func (k *Keys) Keys(*volume.Member, *volume.Lock) iter.Seq2[volume.Key, error] {
 		for _, key := range k.List {
 			k.Asked++
 			key.Secret = bytes.Clone(key.Secret)
+			k.given = append(k.given, key.Secret)
 			if !yield(key, nil) {
 				return
 			}
