@@ -86,18 +86,22 @@ func newNodes(img *Image) *FS {
 	return &FS{t: &tree{img: img, root: -1, files: map[*File]struct{}{}}, view: &img.k.View, name: "."}
 }
 
-// closeNodes closes the devices that are open.
-func (img *Image) closeNodes() {
+// closeNodes closes the devices that are open, and says what was not written to them.
+func (img *Image) closeNodes() error {
 	t := img.nodes.t
 	t.life.Lock()
 	defer t.life.Unlock()
 	t.dead = true
-	t.closeFiles()
+	return t.closeFiles()
 }
 
 // OpenNode opens a block device of the kernel by its name as open(2) does, without asking
 // what it is used for: writing to what is mounted destroys it. It is for programs that stand
 // for the users of such a kernel; others open a [Device].
 func (img *Image) OpenNode(name string, flag int) (*File, error) {
-	return img.nodes.OpenPath(name, flag&openable, 0)
+	f, err := img.nodes.OpenPath(name, flag&openable, 0)
+	if err == nil {
+		f.device = flag&unix.O_ACCMODE != unix.O_RDONLY
+	}
+	return f, err
 }

@@ -1,6 +1,7 @@
 package unboot
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -24,6 +25,7 @@ type File struct {
 	fs     *FS
 	name   string
 	append bool
+	device bool // a block device's node that may be written to
 
 	// life is held for reading by each call, and for writing to close: a
 	// descriptor that is closed may be another file's at once.
@@ -101,7 +103,8 @@ func (f *File) View() *lkl.View { return f.fs.view }
 // [Image.Kernel]. It means nothing to the host. It is valid until Close.
 func (f *File) Fd() int { return f.fd }
 
-// Close closes the file. It does not make stable what was written: see Sync.
+// Close closes the file. It does not make stable what was written: see Sync. What was written
+// to a block device has gone there, or the error says that it has not.
 // Closing again is fs.ErrClosed.
 func (f *File) Close() error {
 	t := f.fs.t
@@ -119,7 +122,14 @@ func (f *File) closeLocked() error {
 		return os.ErrClosed
 	}
 	f.closed = true
-	return f.fs.view.CloseFd(f.fd)
+	var err error
+	if f.device {
+		// The kernel writes at the last close what it has of a device, and keeps an error
+		// to itself. Where a file system is, it reports that by syncing and unmounting.
+		const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+		err = f.fs.view.SyncFileRange(f.fd, 0, 0, all)
+	}
+	return errors.Join(err, f.fs.view.CloseFd(f.fd))
 }
 
 // Stat returns the metadata, an *[Entry].

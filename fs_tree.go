@@ -98,20 +98,25 @@ func (t *tree) unmount() error {
 	return fmt.Errorf("unmount %s: %w", t.mounts[0].Device, err)
 }
 
-// closeFiles closes everything that is open in the tree.
+// closeFiles closes everything that is open in the tree. The error is that of devices to
+// which not everything was written.
 //
 // Preconditions: life is held for writing, and dead.
-func (t *tree) closeFiles() {
+func (t *tree) closeFiles() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var errs []error
 	for f := range t.files {
-		f.closeLocked()
+		if err := f.closeLocked(); f.device && err != nil {
+			errs = append(errs, f.pathError("close", err))
+		}
 	}
 	for w := range t.walkers {
 		w.closeAll()
 	}
 	t.files, t.walkers = nil, nil
 	t.closeSubs()
+	return errors.Join(errs...)
 }
 
 // handOver ends the tree without unmounting its one mount, and returns where that is.

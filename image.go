@@ -209,7 +209,6 @@ func (img *Image) discard() {
 // done, and returns nil.
 func (img *Image) Close() error {
 	img.mu.Lock()
-	trees := slices.Clone(img.trees)
 	done := img.closed
 	if done != nil {
 		img.mu.Unlock()
@@ -221,6 +220,14 @@ func (img *Image) Close() error {
 	img.mu.Unlock()
 	defer close(done)
 	defer img.discard()
+	if img.writable {
+		// What is being mounted now is unmounted with the rest.
+		img.mountMu.Lock()
+		defer img.mountMu.Unlock()
+	}
+	img.mu.Lock()
+	trees := slices.Clone(img.trees)
+	img.mu.Unlock()
 	if !img.writable {
 		// Killed only when it has not ended before by a fault of its own,
 		// which those who read should have noticed.
@@ -235,10 +242,7 @@ func (img *Image) Close() error {
 	for _, t := range slices.Backward(trees) {
 		errs = append(errs, t.unmount())
 	}
-	img.closeNodes()
-	img.mountMu.Lock()
-	errs = append(errs, img.removeVolumes())
-	img.mountMu.Unlock()
+	errs = append(errs, img.closeNodes(), img.removeVolumes())
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
 	for _, f := range img.files {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,10 +71,7 @@ func (s *state) tellDisk(c *call, p *prepared) (string, error) {
 		}
 		rights := unix.UnixRights(p.fds...)
 		if err := unix.Sendmsg(s.control, []byte{0}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
-			if dead := s.endError(); dead != nil {
-				return "", dead
-			}
-			return "", fmt.Errorf("lkl: passing a descriptor: %w", err)
+			return "", s.notPassed(err)
 		}
 	}
 	mem, addr := c.room(sizeofDisk)
@@ -94,6 +92,22 @@ func (s *state) tellDisk(c *call, p *prepared) (string, error) {
 		return "", s.violated("disk name")
 	}
 	return string(name), nil
+}
+
+// notPassed returns the error for a descriptor that the kernel did not take. Where it has
+// closed its end of the socket, it has ended, or is about to.
+func (s *state) notPassed(err error) error {
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		select {
+		case <-s.done:
+		case <-time.After(time.Second):
+			return s.violated("descriptor refused")
+		}
+	}
+	if dead := s.endError(); dead != nil {
+		return dead
+	}
+	return fmt.Errorf("lkl: passing a descriptor: %w", err)
 }
 
 // DetachDisk takes away a disk by the name that AttachDisk gave. It is

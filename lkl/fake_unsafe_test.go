@@ -50,7 +50,7 @@ var hostNr = map[int32]uintptr{
 	sysOpenat: unix.SYS_OPENAT, sysClose: unix.SYS_CLOSE, sysGetdents64: unix.SYS_GETDENTS64,
 	sysLseek: unix.SYS_LSEEK, sysRead: unix.SYS_READ, sysWrite: unix.SYS_WRITE,
 	sysPread64: unix.SYS_PREAD64, sysPwrite64: unix.SYS_PWRITE64, sysReadlinkat: unix.SYS_READLINKAT,
-	sysSync: unix.SYS_GETPID, sysFsync: unix.SYS_FSYNC, sysFdatasync: unix.SYS_FDATASYNC,
+	sysSync: unix.SYS_GETPID, sysFsync: unix.SYS_FSYNC, sysFdatasync: unix.SYS_FDATASYNC, sysSyncFileRange: unix.SYS_SYNC_FILE_RANGE,
 	sysUtimensat: unix.SYS_UTIMENSAT, sysSyslog: unix.SYS_SYSLOG, sysFadvise64: unix.SYS_FADVISE64,
 	sysSyncfs: unix.SYS_SYNCFS, sysRenameat2: unix.SYS_RENAMEAT2,
 	sysCopyFileRange: unix.SYS_COPY_FILE_RANGE, sysStatx: unix.SYS_STATX,

@@ -24,6 +24,9 @@ type logTail struct {
 
 // ask notes lines that the kernel was asked for. They come by themselves, too.
 func (t *logTail) ask(lines []string) {
+	if len(lines) == 0 {
+		return // the kernel has ended before its first line came
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.asked, t.newest = lines, lines[len(lines)-1]

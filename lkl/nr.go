@@ -50,6 +50,7 @@ const (
 	sysSync            = 81
 	sysFsync           = 82
 	sysFdatasync       = 83
+	sysSyncFileRange   = 84
 	sysUtimensat       = 88
 	sysSyslog          = 116
 	sysFadvise64       = 223

@@ -80,6 +80,12 @@ func (v *View) Fdatasync(fd int) error {
 	return errorOf(v.call(sysFdatasync, uint64(fd)))
 }
 
+// SyncFileRange writes what is cached of a range to the device, as sync_file_range(2), without
+// making it stable there. A length of 0 is up to the end.
+func (v *View) SyncFileRange(fd int, offset, length int64, flags int) error {
+	return errorOf(v.call(sysSyncFileRange, uint64(fd), uint64(offset), uint64(length), uint64(flags)))
+}
+
 // Syncfs writes everything of the file system that fd is in, as syncfs(2),
 // and reports errors of earlier writing back.
 func (v *View) Syncfs(fd int) error {
