@@ -76,7 +76,7 @@ func TestForceDirty(t *testing.T) {
 		defer rig.Unchanged(t, p)()
 	}
 	img := openDisks(t, paths)
-	if list := img.Inactive(); len(list) != 1 || !strings.Contains(strings.Join(list[0].Problems, " "), "by force") {
+	if list := img.Inactive(); len(list) != 1 || !strings.Contains(strings.Join(list[0].Problems, " "), "force-dirty") {
 		t.Errorf("inactive: %+v", list)
 	}
 	if err := img.Close(); err != nil {
