@@ -23,7 +23,9 @@ func (a *assembly) show(v *volume.Volume, l *loaded) {
 			a.failed[v] = err
 			return
 		}
-		r = f
+		if r = f; hasTags(v) {
+			r = unwritten{f}
+		}
 	}
 	s := &scan{diskSource: diskSource{path: l.links[0]}, r: r, size: v.Size, name: l.links[0]}
 	s.readTable(0)
