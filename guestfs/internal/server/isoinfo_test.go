@@ -81,7 +81,7 @@ func TestKernelInfo(t *testing.T) {
 	if runtime.GOARCH == "amd64" && u.UtsMachine != "x86_64" {
 		t.Errorf("machine %s", u.UtsMachine)
 	}
-	for group, want := range map[string]int{"linuxfsuuid": 1, "selinux": 1, "scrub": 0, "fstrim": 0, "blkdiscard": 0, "lvm2": 1, "luks": 1, "extlinux": 1} {
+	for group, want := range map[string]int{"linuxfsuuid": 1, "selinux": 1, "scrub": 0, "fstrim": 0, "blkdiscard": 0, "lvm2": 1, "luks": 0, "ldm": 0, "extlinux": 1} {
 		var got int
 		err := invoke(c, rpc.ProcInternalFeatureAvailable, &rpc.InternalFeatureAvailableArgs{Group: group}, func(x *xdr.Codec) { x.Int(&got) })
 		if err != nil || got != want {
