@@ -100,8 +100,12 @@ func (img *Image) closeNodes() error {
 // for the users of such a kernel; others open a [Device].
 func (img *Image) OpenNode(name string, flag int) (*File, error) {
 	f, err := img.nodes.OpenPath(name, flag&openable, 0)
-	if err == nil {
-		f.device = flag&unix.O_ACCMODE != unix.O_RDONLY
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	// The image, which has the file already, may be closing it.
+	f.life.Lock()
+	defer f.life.Unlock()
+	f.device = flag&unix.O_ACCMODE != unix.O_RDONLY
+	return f, nil
 }

@@ -96,7 +96,8 @@ func unlock(img *Image, name, secret string) (wiped bool, err error) {
 func TestUnlock(t *testing.T) {
 	vista := errors.New("it is of Windows Vista")
 	reason := map[string]error{}
-	var plans []*volume.Volume
+	var mu sync.Mutex
+	var plans []*volume.Volume // guarded by mu: members are opened at the same time
 	img := withKinds(t, 5, nil, safe(true, func(m *volume.Member) *volume.Volume {
 		v := safeVolume(m)
 		switch m.Name {
@@ -107,6 +108,8 @@ func TestUnlock(t *testing.T) {
 		case "/dev/sdd":
 			v.Name = "safe-sda"
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		plans = append(plans, v)
 		return v
 	}))

@@ -25,7 +25,7 @@ type File struct {
 	fs     *FS
 	name   string
 	append bool
-	device bool // a block device's node that may be written to
+	device bool // guarded by life: a block device's node that may be written to
 
 	// life is held for reading by each call, and for writing to close: a
 	// descriptor that is closed may be another file's at once.
