@@ -31,6 +31,7 @@ type keySpec struct {
 	kind   string
 	value  string
 	mixed  []string // the key files that are mixed into it
+	stream []byte   // what was read of a file that can be read only once, or nil
 }
 
 // keyKinds are the kinds of keys and what package volume calls them.
@@ -109,6 +110,9 @@ func (k *keys) options(f *flagSet) {
 	f.value("", "key", "ID[,OPTION...]:KIND:VALUE", "open what is encrypted on ID (a device, UUID or all); "+
 		"KIND: key, file, recovery, startup, volume, roothash", func(v string) error {
 		spec, err := parseKey(v)
+		if err == nil {
+			err = spec.readStream()
+		}
 		k.specs = append(k.specs, &spec)
 		return err
 	}).secret = true

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/unboot/unboot/volume/tcrypt"
 )
 
@@ -75,14 +77,30 @@ func (k keySpec) unmixed() ([][]byte, error) {
 	if st, err := os.Stat(k.value); k.kind == "startup" && err == nil && st.IsDir() {
 		return startupKeys(k.value)
 	}
-	data, err := readKeyFile(k.value, r)
-	if err != nil {
-		return nil, err
+	data := bytes.Clone(k.stream)
+	if data == nil {
+		if data, err = readKeyFile(k.value, r); err != nil {
+			return nil, err
+		}
 	}
 	if line, ok := bytes.CutSuffix(data, []byte("\n")); ok && k.kind == "file" && r == (fileRange{}) && !bytes.Contains(line, []byte("\n")) {
 		return [][]byte{bytes.Clone(line), data}, nil
 	}
 	return [][]byte{data}, nil
+}
+
+// readStream reads a key file that is a pipe or the like, and can be read only once: keys are
+// asked for again for each device, and each attempt.
+func (k *keySpec) readStream() error {
+	st, err := os.Stat(k.value)
+	if err != nil || st.Mode().IsRegular() || st.IsDir() || !slices.Contains(keyFiles, k.kind) {
+		return nil // an error is that of reading it
+	}
+	r, err := k.fileRange()
+	if err == nil {
+		k.stream, err = readKeyFile(k.value, r)
+	}
+	return err
 }
 
 // readKeyFile reads a key file, or the range of it that is the key.
@@ -96,7 +114,13 @@ func readKeyFile(path string, r fileRange) ([]byte, error) {
 	if r.size > 0 {
 		size = min(size, r.size)
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, r.offset, size))
+	if _, err = f.Seek(r.offset, io.SeekStart); errors.Is(err, unix.ESPIPE) {
+		_, err = io.CopyN(io.Discard, f, r.offset)
+	}
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, size))
 	switch {
 	case err != nil:
 		return nil, err

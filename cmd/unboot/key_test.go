@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/probe"
@@ -189,5 +191,27 @@ func TestStartupKeys(t *testing.T) {
 	k = keySpec{kind: "startup", value: filepath.Join(dir, "c.txt")}
 	if got, err := k.secrets(); err != nil || fmt.Sprintf("%s", got) != "[c.txt]" {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// A key file that is a pipe is read once, and is there for each device and each attempt.
+func TestKeyPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go os.WriteFile(path, []byte("--secret\n"), 0o600)
+	var f flagSet
+	var k keys
+	k.options(&f)
+	if _, err := f.parse([]string{"--key", "all,keyfile-offset=2:file:" + path}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		key, err := k.key(&unboot.Device{Name: "/dev/sda", Content: &probe.Info{Type: "crypto_LUKS"}}, 0)
+		if err != nil || string(key.Secret) != "secret\n" {
+			t.Fatalf("%q, %v", key.Secret, err)
+		}
+		key.Wipe()
 	}
 }
