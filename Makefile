@@ -11,6 +11,7 @@ export CGO_ENABLED := 0
 GO ?= $(shell scripts/find-go)
 
 embedded := lkl/internal/vmlinux/image
+kernel-outputs := vmlinux loader stub
 kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
 go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
 
@@ -20,16 +21,17 @@ all: bin/unboot
 # Once more when it is known where in the file the kernel lies: moved to a page
 # boundary, it is mapped from there.
 build = $(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
-bin/unboot: $(embedded)/vmlinux $(embedded)/loader $(go-inputs)
+bin/unboot: $(addprefix $(embedded)/,$(kernel-outputs)) $(go-inputs)
 	$(build)
 	$(GO) run ./lkl/internal/vmlinux/align $@ $(embedded)/vmlinux
 	$(build)
 
-# The kernel and its loader: static executables, which are embedded.
+# The kernel, its loader, and what programs run in: static executables, which are
+# embedded.
 .PHONY: kernel
 kernel: bin/vmlinux
 
-bin/vmlinux bin/loader &: $(kernel-inputs)
+$(addprefix bin/,$(kernel-outputs)) &: $(kernel-inputs)
 	kernel/build bin
 
 $(embedded)/%: bin/%
@@ -94,4 +96,4 @@ reproducible:
 
 .PHONY: clean
 clean:
-	rm -rf bin $(embedded)/vmlinux $(embedded)/loader
+	rm -rf bin $(addprefix $(embedded)/,$(kernel-outputs))

@@ -20,54 +20,17 @@ static void host_close(int fd)
 		lkl_host_call(close, fd, 0, 0, 0, 0, 0);
 }
 
-/* The host's struct msghdr and cmsghdr: recvmsg(2), unix(7). */
-struct host_msghdr {
-	void *name;
-	u32 namelen;
-	struct lkl_host_iovec *iov;
-	u64 iovlen;
-	void *control;
-	u64 controllen;
-	u32 flags;
-};
-
-struct host_cmsg {
-	u64 len;
-	s32 level, type;
-	s32 fds[2];
-};
-
-#define HOST_SOL_SOCKET		1
-#define HOST_SCM_RIGHTS		1
-#define HOST_MSG_DONTWAIT	0x40
-
 /* Take the descriptors that the parent has sent before the request. */
 static int receive_fds(struct disk *d)
 {
-	int want = !(d->flags & LKL_DISK_FD) ? 0 : d->flags & LKL_DISK_OVERLAY ? 2 : 1;
-	struct host_cmsg cmsg = { };
-	char byte;
-	struct lkl_host_iovec iov = { &byte, 1 };
-	struct host_msghdr msg = {
-		.iov = &iov,
-		.iovlen = 1,
-		.control = &cmsg,
-		.controllen = sizeof(cmsg),
-	};
-	long ret;
+	int fds[2] = { -1, -1 }, err;
 
-	if (!want)
+	if (!(d->flags & LKL_DISK_FD))
 		return 0;
-	ret = lkl_host_call(recvmsg, LKL_FD_CONTROL, &msg, HOST_MSG_DONTWAIT, 0, 0, 0);
-	if (ret < 0)
-		return ret;
-	if (cmsg.level != HOST_SOL_SOCKET || cmsg.type != HOST_SCM_RIGHTS)
-		return -EBADMSG;
-	if (cmsg.len >= offsetof(struct host_cmsg, fds[1]))
-		d->fd = cmsg.fds[0];
-	if (cmsg.len >= offsetof(struct host_cmsg, fds[2]))
-		d->overlay_fd = cmsg.fds[1];
-	return (want == 1 ? d->fd : d->overlay_fd) < 0 ? -EBADMSG : 0;
+	err = lkl_host_receive(fds, d->flags & LKL_DISK_OVERLAY ? 2 : 1);
+	d->fd = fds[0];
+	d->overlay_fd = fds[1];
+	return err;
 }
 
 static struct queue_limits limits_of(const struct lkl_disk *l)

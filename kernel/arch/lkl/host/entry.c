@@ -13,6 +13,7 @@
 #include <asm/ring.h>
 
 u64 lkl_start_ns;
+unsigned long lkl_host_hwcap, lkl_host_hwcap2;
 
 void lkl_host_exit(int code)
 {
@@ -53,11 +54,19 @@ static unsigned long __init find_auxv(const unsigned long *sp, unsigned long typ
 	return 0;
 }
 
+/* A stub looks after these registers itself. */
+bool lkl_host_can_run_programs(void)
+{
+	return lkl_host_hwcap2 & LKL_MACHINE_HWCAP2_FSGSBASE;
+}
+
 asmlinkage void lkl_entry(const unsigned long *sp);
 asmlinkage void __init lkl_entry(const unsigned long *sp)
 {
 	lkl_host_clock_init(find_auxv(sp, AT_SYSINFO_EHDR));
 	lkl_start_ns = lkl_host_now();
+	lkl_host_hwcap = find_auxv(sp, AT_HWCAP);
+	lkl_host_hwcap2 = find_auxv(sp, AT_HWCAP2);
 	lkl_host_map_window();
 	lkl_host_call(prctl, PR_SET_NAME, "unboot-kernel", 0, 0, 0, 0);
 	lkl_host_catch_faults();

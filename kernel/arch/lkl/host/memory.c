@@ -46,6 +46,15 @@ void __init lkl_host_map_ram(unsigned long start, unsigned long len)
 	lkl_host_call(madvise, start, len, HOST_MADV_HUGEPAGE, 0, 0, 0);
 }
 
+/* Once, where the filter says it: sandbox.c. */
+int lkl_host_map_user(int fd, unsigned long start, unsigned long len)
+{
+	long ret = lkl_host_call(mmap, start, len, HOST_PROT_READ | HOST_PROT_WRITE,
+				 HOST_MAP_SHARED | HOST_MAP_FIXED_NOREPLACE, fd, 0);
+
+	return ret == start ? 0 : ret;
+}
+
 void lkl_host_protect_rodata(unsigned long start, unsigned long end)
 {
 	lkl_host_call(mprotect, start, end - start, HOST_PROT_READ, 0, 0, 0);

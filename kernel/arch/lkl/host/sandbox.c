@@ -13,6 +13,7 @@
 #include <linux/signal.h>
 #include <linux/sched.h>
 #include <asm/host.h>
+#include <asm/page.h>
 
 #define HOST_LANDLOCK_VERSION	1	/* flag of landlock_create_ruleset(2) */
 
@@ -39,20 +40,27 @@
 /* Call nr on one of two descriptors. */
 #define RULE_FD2(nr, fd, fd2)						\
 	JEQ(nr, 0, 5), LOAD(ARG_LOW(0)), JEQ(fd, 1, 0), JEQ(fd2, 0, 1), ALLOW, KILL
-/* futex(2): waiting and waking, on a word of the window. */
+/* futex(2): waiting and waking, on a word of the window or of programs' memory. */
 #define RULE_FUTEX							\
-	JEQ(LKL_HOST_futex, 0, 10),					\
-	LOAD(ARG_HIGH(0)), JEQ(0, 0, 7),				\
-	LOAD(ARG_LOW(0)), JGE(LKL_WINDOW_BASE, 0, 5),			\
-	JGE(LKL_WINDOW_BASE + LKL_WINDOW_SIZE, 4, 0),			\
+	JEQ(LKL_HOST_futex, 0, 5),					\
 	LOAD(ARG_LOW(1)), JEQ(1, 1, 0), JEQ(9, 0, 1), ALLOW, KILL
+/* mmap(2) of one range, which is the memory of programs: see set_range(). */
+#define RULE_MMAP							\
+	JEQ(LKL_HOST_mmap, 0, 14),					\
+	LOAD(ARG_LOW(0)), JEQ(0, 0, 11), LOAD(ARG_HIGH(0)), JEQ(0, 0, 9), \
+	LOAD(ARG_LOW(1)), JEQ(0, 0, 7), LOAD(ARG_HIGH(1)), JEQ(0, 0, 5), \
+	LOAD(ARG_LOW(2)), JEQ(0x3, 0, 3),	/* PROT_READ | PROT_WRITE */ \
+	LOAD(ARG_LOW(3)), JEQ(0x100001, 0, 1),	/* MAP_SHARED | MAP_FIXED_NOREPLACE */ \
+	ALLOW, KILL
+#define MMAP_AT		(4 + 6)		/* where RULE_MMAP begins in the filter */
 
-static const struct sock_filter filter[] = {
+static struct sock_filter filter[] __ro_after_init = {
 	LOAD(DATA_ARCH),
 	JEQ(LKL_MACHINE_AUDIT_ARCH, 1, 0),
 	KILL,
 	LOAD(DATA_NR),
 	RULE_FUTEX,
+	RULE_MMAP,
 	RULE_DISK(LKL_HOST_pread64),
 	RULE_DISK(LKL_HOST_preadv2),
 	RULE_DISK(LKL_HOST_pwrite64),
@@ -66,6 +74,15 @@ static const struct sock_filter filter[] = {
 	RULE_ANY(LKL_HOST_exit_group),
 	KILL,
 };
+
+/* Where the memory of programs may be mapped, and how much, once. */
+static void set_range(unsigned long start, unsigned long len)
+{
+	filter[MMAP_AT + 2].k = lower_32_bits(start);
+	filter[MMAP_AT + 4].k = upper_32_bits(start);
+	filter[MMAP_AT + 6].k = lower_32_bits(len);
+	filter[MMAP_AT + 8].k = upper_32_bits(len);
+}
 
 static u32 got;
 
@@ -125,6 +142,7 @@ void lkl_host_seal(void)
 		const struct sock_filter *filter;
 	} prog = { ARRAY_SIZE(filter), filter };
 
+	set_range(lkl_user_start, lkl_user_end - lkl_user_start + LKL_CONTROL_SIZE);
 	note(LKL_SANDBOX_CLOSED,
 	     lkl_host_call(close_range, LKL_FD_CONTROL + 1, ~0U, 0, 0, 0, 0));
 	note(LKL_SANDBOX_NO_NEW_PRIVS,

@@ -7,6 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/thread_info.h>
+#include <asm/program.h>
 #include <asm/setup.h>
 #include <asm/wrap.h>
 
@@ -20,6 +21,8 @@ LKL_WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
 
 	if (order == THREAD_SIZE_ORDER && gfp == THREADINFO_GFP)
 		page = lkl_alloc_stack();
+	if (gfp_zone(gfp) == ZONE_MOVABLE && lkl_user_can_grow())
+		lkl_user_grow();
 	while (!page) {
 		quiet = lkl_can_grow(gfp) ? __GFP_NOWARN : 0;
 		page = __real___alloc_pages_noprof(gfp | quiet, order, nid, mask);

@@ -17,6 +17,7 @@
 #include <linux/page-isolation.h>
 #include <linux/shrinker.h>
 #include <linux/vmstat.h>
+#include <asm/program.h>
 #include <asm/setup.h>
 #include "internal.h"
 
@@ -82,13 +83,13 @@ static bool is_wanted(void)
 bool lkl_can_grow(gfp_t gfp)
 {
 	return has_unused() && (gfp & __GFP_DIRECT_RECLAIM) &&
-	       !(gfp & __GFP_NORETRY);
+	       !(gfp & __GFP_NORETRY) && !lkl_is_programs(gfp);
 }
 
 void lkl_grow(void)
 {
 	add_chunk();
-	setup_per_zone_wmarks();
+	lkl_set_watermarks();
 	refaults_seen = global_node_page_state(WORKINGSET_REFAULT_FILE);
 }
 

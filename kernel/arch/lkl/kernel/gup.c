@@ -31,6 +31,8 @@ static int take_pages(unsigned long start, int nr_pages, int refs,
 LKL_WRAP(int, get_user_pages_fast, unsigned long start, int nr_pages,
 	 unsigned int gup_flags, struct page **pages)
 {
+	if (current->mm)
+		return __real_get_user_pages_fast(start, nr_pages, gup_flags, pages);
 	return take_pages(start, nr_pages, 1, pages);
 }
 
@@ -38,5 +40,7 @@ LKL_WRAP(int, get_user_pages_fast, unsigned long start, int nr_pages,
 LKL_WRAP(int, pin_user_pages_fast, unsigned long start, int nr_pages,
 	 unsigned int gup_flags, struct page **pages)
 {
+	if (current->mm)
+		return __real_pin_user_pages_fast(start, nr_pages, gup_flags, pages);
 	return take_pages(start, nr_pages, GUP_PIN_COUNTING_BIAS, pages);
 }

@@ -21,6 +21,8 @@ static void __init set_writeback(void)
 	} settings[] __initconst = {
 		{ "/proc/sys/vm/dirty_ratio", "60" },
 		{ "/proc/sys/vm/dirty_background_ratio", "20" },
+		/* what there is now says little of what there can be */
+		{ "/proc/sys/vm/overcommit_memory", "1" },
 	};
 	int i;
 

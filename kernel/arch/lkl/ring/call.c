@@ -3,6 +3,7 @@
 #include <linux/kernel.h>
 #include <linux/panic.h>
 #include <linux/uaccess.h>
+#include <asm/program.h>
 #include <asm/ring.h>
 
 /* To prove the sandbox: whatever the filter forbids ends the process. */
@@ -41,6 +42,14 @@ long lkl_call(const struct lkl_request *c)
 		return ret;
 	case LKL_OP_DISK_DEL:
 		return lkl_disk_del(a[0]);
+	case LKL_OP_PROGRAMS:
+		return lkl_programs();
+	case LKL_OP_EXEC:
+		return lkl_exec(a[0]);
+	case LKL_OP_WAIT:
+		return lkl_program_wait(a[0], a[1]);
+	case LKL_OP_KILL:
+		return lkl_program_kill(a[0], a[1], a[2]);
 	case LKL_OP_HALT:
 		lkl_halt();
 		return 0;

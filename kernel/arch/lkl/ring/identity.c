@@ -51,6 +51,14 @@ static struct cred *make_cred(const struct lkl_identity *as)
 	return cred;
 }
 
+/* Be somebody from here on: a program that is about to start. */
+int lkl_become(const struct lkl_identity *as)
+{
+	struct cred *cred = make_cred(as);
+
+	return IS_ERR(cred) ? PTR_ERR(cred) : commit_creds(cred);
+}
+
 /* What is after the last group is not looked at. */
 static bool same(const struct lkl_identity *a, const struct lkl_identity *b)
 {

@@ -173,12 +173,18 @@ static void allow_files(void)
 	task_unlock(current);
 }
 
+/* As many workers as the parent says now. */
+void lkl_set_workers(void)
+{
+	max_workers = clamp(READ_ONCE(lkl_header->workers), 1U, 256U);
+}
+
 void __noreturn lkl_serve(void)
 {
 	allow_files();
 	get_fs_root(current->fs, &kernel_root);
 	current->fs->umask = 0;		/* the parent says each mode in full */
-	max_workers = clamp(READ_ONCE(lkl_header->workers), 1U, 256U);
+	lkl_set_workers();
 	manager = current;
 	lkl_header->boot_ns = lkl_host_now() - lkl_start_ns;
 	lkl_shared_store(&lkl_header->status, LKL_STATUS_READY);

@@ -33,5 +33,6 @@ SYM_CODE_START(lkl_machine_first)
 	call	schedule_tail
 	movq	%r12, %rdi
 	call	*%rbx
-	ud2				/* there is no user mode to return to */
+	call	lkl_userspace		/* it has become a program, or its parent is one */
+	ud2
 SYM_CODE_END(lkl_machine_first)

@@ -63,6 +63,7 @@ void lkl_call_interrupt(void);
 void lkl_done_interrupt(void);
 
 void lkl_serve(void) __noreturn;		/* worker.c: what PID 1 does */
+void lkl_set_workers(void);
 void lkl_halt(void);			/* kernel/panic.c: does not return */
 
 /* A request, copied out of the window. */
@@ -80,6 +81,8 @@ struct lkl_kept_identity {
 };
 long lkl_call_as(struct lkl_kept_identity *kept, const struct lkl_identity *as,
 		 const struct lkl_request *c);
+
+int lkl_become(const struct lkl_identity *as);
 
 long lkl_syscall(long nr, const u64 *args);	/* kernel/syscalls.c */
 void lkl_user_mode_work(void);			/* kernel/syscalls.c */

@@ -11,6 +11,7 @@
 #define LKL_MACHINE_OUTPUT_ARCH	i386:x86-64
 #define LKL_MACHINE_ELF		EM_X86_64
 #define LKL_MACHINE_AUDIT_ARCH	AUDIT_ARCH_X86_64
+#define LKL_MACHINE_HWCAP2_FSGSBASE	2	/* user space may use rdfsbase */
 #define LKL_MACHINE_VDSO_GETTIME	"__vdso_clock_gettime"
 
 #ifndef __ASSEMBLY__

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The x86-64 host, for stubs. */
+#ifndef _STUB_MACHINE_H
+#define _STUB_MACHINE_H
+
+#define AUDIT_ARCH		0xc000003e
+
+#define NR_CLOSE		3
+#define NR_MMAP			9
+#define NR_MUNMAP		11
+#define NR_RT_SIGACTION		13
+#define NR_RT_SIGRETURN		15
+#define NR_SETITIMER		38
+#define NR_GETPID		39
+#define NR_FORK			57
+#define NR_WAIT4		61
+#define NR_KILL			62
+#define NR_GETPPID		110
+#define NR_SIGALTSTACK		131
+#define NR_PRCTL		157
+#define NR_FUTEX		202
+#define NR_EXIT_GROUP		231
+#define NR_UNSHARE		272
+#define NR_PRLIMIT64		302
+#define NR_SECCOMP		317
+#define NR_CLOSE_RANGE		436
+#define NR_LANDLOCK_CREATE_RULESET	444
+#define NR_LANDLOCK_RESTRICT_SELF	446
+
+static inline long host_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+	register long r10 asm("r10") = d;
+	register long r8 asm("r8") = e;
+	register long r9 asm("r9") = f;
+
+	asm volatile("syscall" : "=a" (ret)
+		     : "0" (nr), "D" (a), "S" (b), "d" (c), "r" (r10), "r" (r8), "r" (r9)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline void pause(void)
+{
+	asm volatile("pause" ::: "memory");
+}
+
+/* A trap that is no error. */
+static inline void __attribute__((noreturn)) trap(void)
+{
+	asm volatile("int3");
+	__builtin_unreachable();
+}
+
+/* The bases of the segments by which threads find their own: FSGSBASE. */
+static inline unsigned long get_fs(void)
+{
+	unsigned long base;
+
+	asm volatile("rdfsbase %0" : "=r" (base));
+	return base;
+}
+
+static inline unsigned long get_gs(void)
+{
+	unsigned long base;
+
+	asm volatile("rdgsbase %0" : "=r" (base));
+	return base;
+}
+
+static inline void set_fs(unsigned long base)
+{
+	asm volatile("wrfsbase %0" :: "r" (base));
+}
+
+static inline void set_gs(unsigned long base)
+{
+	asm volatile("wrgsbase %0" :: "r" (base));
+}
+#endif

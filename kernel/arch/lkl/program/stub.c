@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stubs, seen from the kernel. An mm has one while it runs. There are never more
+ * than LKL_STUBS: one that is free is used again, and where none is, that which has
+ * not run for longest loses its mm, to which it is no more than a cache. So a
+ * thousand processes are a few of the host's.
+ *
+ * What is shared with a stub is its program's to write. Read here are only the
+ * numbers that user.c takes for what they are, a program's; where a frame lies and
+ * how long it is was seen in the first stub, before there was a program in it, and
+ * is the same in all.
+ */
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <asm/host.h>
+#include <asm/mmu_context.h>
+#include <asm/program.h>
+#include <asm/setup.h>
+#include <asm/time.h>
+
+/* How long one sleep is: later than the host's own tick, which costs less. */
+#define NAP_NS		(20 * NSEC_PER_MSEC)
+/* Naps without an answer, after which a stub is held to be lost: 10 s. */
+#define MAX_NAPS	500
+
+#define HOST_SIGTRAP	5
+
+/* fxsave's area: its end says what follows, to whom it may concern (sigcontext.h). */
+#define FP_SW_BYTES	464
+#define FP_LEGACY_SIZE	512
+
+/* How often to look for the other side's turn to end before sleeping. */
+static unsigned int spin;
+
+static struct lkl_stubs *shared;
+static struct lkl_stub *stubs[LKL_STUBS];
+static LIST_HEAD(used);			/* have an mm */
+static LIST_HEAD(unused);
+static unsigned int nr_stubs;
+
+/* Of a frame, as offsets in struct lkl_stub_data. */
+static unsigned long frame_off, uc_off, fp_off;
+static size_t fp_size;
+static void *first_frame;		/* of a program that has done nothing yet */
+
+static size_t frame_size(void)
+{
+	return LKL_STUB_DATA_SIZE - frame_off;
+}
+
+static void tell_spawner(struct lkl_stub *s, unsigned int want)
+{
+	shared->slot[s->slot].data = (unsigned long)s->d - lkl_user_start;
+	lkl_shared_store(&shared->slot[s->slot].want, want);
+	lkl_shared_store(&shared->news, shared->news + 1);
+	lkl_host_wake(&shared->news);
+}
+
+static bool is_gone(const struct lkl_stub *s)
+{
+	return lkl_shared_load(&shared->slot[s->slot].has) == LKL_STUB_GONE;
+}
+
+/* Until it is the kernel's turn. @user: a program runs meanwhile. */
+static int wait(struct lkl_stub *s, bool user)
+{
+	struct lkl_stub_data *d = s->d;
+	unsigned int i, naps;
+
+	for (i = 0; i < spin; i++) {
+		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL)
+			return 0;
+		lkl_host_pause();
+	}
+	for (naps = 0; naps < MAX_NAPS; naps++) {
+		lkl_shared_store(&d->kernel_asleep, 1);
+		if (lkl_shared_load(&d->state) != LKL_STUB_KERNEL)
+			lkl_host_wait(&d->state, LKL_STUB_RUN, lkl_host_now() + NAP_NS);
+		lkl_shared_store(&d->kernel_asleep, 0);
+		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL)
+			return 0;
+		if (is_gone(s))
+			return -ESRCH;
+		if (user) {
+			lkl_user_interrupts();
+			/* nobody else wants to run: it may take its time */
+			if (!need_resched())
+				naps = 0;
+		}
+	}
+	pr_warn("lkl: %s: its stub does not answer\n", current->comm);
+	return -ESRCH;
+}
+
+int lkl_stub_go(struct lkl_stub *s, bool resume)
+{
+	struct lkl_stub_data *d = s->d;
+	int err;
+
+	d->resume = resume;
+	d->nr_ops = s->nr_ops;
+	lkl_shared_store(&d->state, LKL_STUB_RUN);
+	if (lkl_shared_load(&d->stub_asleep))
+		lkl_host_wake(&d->state);
+	err = wait(s, resume);
+	s->nr_ops = 0;
+	return err;
+}
+
+struct sigcontext *lkl_stub_context(struct lkl_stub *s)
+{
+	return &((struct ucontext *)((void *)s->d + uc_off))->uc_mcontext;
+}
+
+static void save_frame(struct lkl_stub *s, void *to)
+{
+	memcpy(to, (void *)s->d + frame_off, frame_size());
+}
+
+/* The first of all: it has come to its first trap, by itself. */
+static int learn_frame(struct lkl_stub *s)
+{
+	unsigned long uc = s->d->uc - LKL_STUB_DATA, fp, size;
+	const u32 *sw;
+
+	if (uc < LKL_STUB_SIGSTACK || uc > LKL_STUB_DATA_SIZE - sizeof(struct ucontext))
+		return -EPROTO;
+	uc_off = uc;
+	fp = lkl_stub_context(s)->fpstate - LKL_STUB_DATA;
+	if (fp < uc || fp > LKL_STUB_DATA_SIZE - FP_LEGACY_SIZE)
+		return -EPROTO;
+	sw = (void *)s->d + fp + FP_SW_BYTES;
+	size = sw[0] == FP_XSTATE_MAGIC1 ? sw[1] : FP_LEGACY_SIZE;
+	if (size < FP_LEGACY_SIZE || size > LKL_STUB_DATA_SIZE - fp)
+		return -EPROTO;
+	fp_off = fp;
+	fp_size = size;
+	frame_off = ALIGN_DOWN(uc, 64);
+	first_frame = kmalloc(frame_size(), GFP_KERNEL);
+	if (!first_frame)
+		return -ENOMEM;
+	save_frame(s, first_frame);
+	return 0;
+}
+
+static void free_stub(struct lkl_stub *s)
+{
+	stubs[s->slot] = NULL;
+	nr_stubs--;
+	__free_pages(virt_to_page(s->d), LKL_STUB_DATA_ORDER);
+	kfree(s);
+}
+
+/* A slot that the spawner has done with. */
+static int find_slot(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LKL_STUBS; i++)
+		if (!stubs[i] && lkl_shared_load(&shared->slot[i].has) != LKL_STUB_ALIVE)
+			return i;
+	return -EAGAIN;
+}
+
+static struct lkl_stub *make_stub(void)
+{
+	int slot = find_slot();
+	struct lkl_stub *s;
+	struct page *page;
+
+	if (slot < 0)
+		return NULL;
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return NULL;
+	page = alloc_pages(LKL_GFP_PROGRAM | __GFP_ZERO, LKL_STUB_DATA_ORDER);
+	if (!page) {
+		kfree(s);
+		return NULL;
+	}
+	s->d = page_address(page);
+	s->slot = slot;
+	INIT_LIST_HEAD(&s->list);
+	stubs[slot] = s;
+	nr_stubs++;
+	s->d->state = LKL_STUB_RUN;
+	s->d->spin = spin;
+	lkl_shared_store(&shared->slot[slot].has, 0);
+	tell_spawner(s, LKL_STUB_MAKE);
+	if (wait(s, false) || s->d->signo != HOST_SIGTRAP ||
+	    (!first_frame && learn_frame(s)) || s->d->uc != LKL_STUB_DATA + uc_off) {
+		tell_spawner(s, LKL_STUB_END);
+		free_stub(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* It has died, or shall. Whose registers were in it has lost them. */
+static void lose_stub(struct lkl_stub *s)
+{
+	if (s->mm)
+		s->mm->context.stub = NULL;
+	list_del(&s->list);
+	tell_spawner(s, LKL_STUB_END);
+	free_stub(s);
+}
+
+static int save_owner(struct lkl_stub *s)
+{
+	struct task_struct *tsk = s->owner;
+
+	if (!tsk)
+		return 0;
+	if (!tsk->thread.frame)
+		tsk->thread.frame = kmalloc(frame_size(), GFP_KERNEL);
+	if (!tsk->thread.frame)
+		return -ENOMEM;
+	save_frame(s, tsk->thread.frame);
+	s->owner = NULL;
+	return 0;
+}
+
+/* One that has an mm, and gives it up. */
+static struct lkl_stub *steal_stub(void)
+{
+	struct lkl_stub *s;
+
+	if (list_empty(&used))
+		return NULL;
+	s = list_last_entry(&used, struct lkl_stub, list);
+	if (save_owner(s))
+		return NULL;
+	s->mm->context.stub = NULL;
+	s->mm = NULL;
+	list_del_init(&s->list);
+	return s;
+}
+
+struct lkl_stub *lkl_stub_of(struct mm_struct *mm)
+{
+	struct lkl_stub *s = mm->context.stub;
+
+	if (s && is_gone(s)) {
+		lose_stub(s);
+		return NULL;
+	}
+	if (s) {
+		list_move(&s->list, &used);
+		return s;
+	}
+	while ((s = list_first_entry_or_null(&unused, struct lkl_stub, list))) {
+		list_del_init(&s->list);
+		if (!is_gone(s))
+			break;
+		free_stub(s);
+	}
+	if (!s && nr_stubs < LKL_STUBS)
+		s = make_stub();
+	if (!s)
+		s = steal_stub();
+	if (!s)
+		return NULL;
+	s->mm = mm;
+	list_add(&s->list, &used);
+	mm->context.stub = s;
+	mm->context.nr_ranges = 0;
+	if (s->dirty && lkl_tlb_forget(s)) {
+		lose_stub(s);
+		return NULL;
+	}
+	s->dirty = true;
+	return s;
+}
+
+void lkl_stub_put(struct mm_struct *mm)
+{
+	struct lkl_stub *s = mm->context.stub;
+
+	if (!s)
+		return;
+	mm->context.stub = NULL;
+	s->mm = NULL;
+	s->owner = NULL;		/* a task that ends has no use for its registers */
+	s->nr_ops = 0;
+	list_move(&s->list, &unused);
+}
+
+void lkl_stub_own(struct lkl_stub *s, struct task_struct *tsk)
+{
+	if (s->owner == tsk)
+		return;
+	if (save_owner(s)) {		/* no memory: it cannot go on */
+		send_sig(SIGKILL, s->owner, 1);
+		s->owner = NULL;
+	}
+	memcpy((void *)s->d + frame_off, tsk->thread.frame ?: first_frame, frame_size());
+	s->owner = tsk;
+}
+
+/* Where a task's frame is now. */
+static void *frame_of(struct task_struct *tsk)
+{
+	struct lkl_stub *s = tsk->mm ? tsk->mm->context.stub : NULL;
+
+	if (s && s->owner == tsk)
+		return (void *)s->d + frame_off;
+	return tsk->thread.frame ?: first_frame;
+}
+
+/* Only of a task that has run: what no task has must not be written to. */
+static void *own_frame(struct task_struct *tsk)
+{
+	void *frame = frame_of(tsk);
+
+	if (frame != first_frame)
+		return frame;
+	tsk->thread.frame = kmemdup(first_frame, frame_size(), GFP_KERNEL);
+	return tsk->thread.frame;
+}
+
+void *lkl_fpstate(struct task_struct *tsk, size_t *size)
+{
+	void *frame = own_frame(tsk);
+
+	*size = fp_size;
+	return frame ? frame + (fp_off - frame_off) : NULL;
+}
+
+void lkl_fpstate_mend(void *fp)
+{
+	const void *first = first_frame + (fp_off - frame_off);
+
+	memcpy(fp + FP_SW_BYTES, first + FP_SW_BYTES, FP_LEGACY_SIZE - FP_SW_BYTES);
+	if (fp_size > FP_LEGACY_SIZE)
+		memcpy(fp + fp_size - FP_XSTATE_MAGIC2_SIZE,
+		       first + fp_size - FP_XSTATE_MAGIC2_SIZE, FP_XSTATE_MAGIC2_SIZE);
+}
+
+/* For a new task: what the other one has. */
+int lkl_copy_frame(struct task_struct *from, struct task_struct *to)
+{
+	void *frame = frame_of(from);
+
+	to->thread.frame = NULL;
+	if (frame == first_frame)
+		return 0;
+	to->thread.frame = kmemdup(frame, frame_size(), GFP_KERNEL);
+	return to->thread.frame ? 0 : -ENOMEM;
+}
+
+static void disown(struct task_struct *tsk)
+{
+	struct lkl_stub *s;
+
+	list_for_each_entry(s, &used, list)
+		if (s->owner == tsk)
+			s->owner = NULL;
+	kfree(tsk->thread.frame);
+	tsk->thread.frame = NULL;
+}
+
+void arch_release_task_struct(struct task_struct *tsk)
+{
+	disown(tsk);
+}
+
+/* execve(2): a program begins with nothing. */
+void flush_thread(void)
+{
+	disown(current);
+	current->thread.fs = current->thread.gs = 0;
+}
+
+int lkl_stub_init(struct lkl_stubs *control)
+{
+	shared = control;
+	return 0;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The system calls of programs: numbers and structures are x86-64's. */
+#include <linux/audit.h>
+#include <linux/kernel.h>
+#include <linux/ptrace.h>
+#include <linux/rseq.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/syscalls.h>
+#include <asm/program.h>
+#include <asm/syscall.h>
+
+#define ARCH_SET_GS	0x1001
+#define ARCH_SET_FS	0x1002
+#define ARCH_GET_FS	0x1003
+#define ARCH_GET_GS	0x1004
+
+/* arch_prctl(2) */
+static long arch_prctl(int option, unsigned long arg)
+{
+	struct thread_struct *t = &current->thread;
+
+	switch (option) {
+	case ARCH_SET_FS:
+	case ARCH_SET_GS:
+		if (arg >= LKL_STUB_TOP)
+			return -EPERM;
+		if (option == ARCH_SET_FS)
+			t->fs = arg;
+		else
+			t->gs = arg;
+		return 0;
+	case ARCH_GET_FS:
+		return put_user(t->fs, (unsigned long __user *)arg);
+	case ARCH_GET_GS:
+		return put_user(t->gs, (unsigned long __user *)arg);
+	}
+	return -EINVAL;
+}
+
+/* What there is of another processor, or for 32 bits, or for the machine's ports. */
+#define sys_arch_prctl		arch_prctl
+#define sys_rt_sigreturn	lkl_rt_sigreturn
+#define sys_iopl		sys_ni_syscall
+#define sys_ioperm		sys_ni_syscall
+#define sys_modify_ldt		sys_ni_syscall
+#define sys_map_shadow_stack	sys_ni_syscall
+#define sys_uretprobe		sys_ni_syscall
+#define sys_sysfs		sys_ni_syscall
+
+long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot,
+	      unsigned long flags, unsigned long fd, unsigned long off);
+
+typedef long (*call_fn)(long, long, long, long, long, long);
+#define __SYSCALL(nr, call) [nr] = (void *)(call),
+#define __SYSCALL_NORETURN(nr, call) __SYSCALL(nr, call)
+#define __SYSCALL_WITH_COMPAT(nr, native, compat) __SYSCALL(nr, native)
+static const call_fn table[] = {
+#include "calls_table.h"
+};
+
+static long call(unsigned long nr, const struct pt_regs *r)
+{
+	if (nr >= ARRAY_SIZE(table) || !table[nr])
+		return -ENOSYS;
+	return table[nr](r->di, r->si, r->dx, r->r10, r->r8, r->r9);
+}
+
+/* A tracer, or a filter of the program's own, may change or forbid the call. */
+static bool enter(struct pt_regs *regs)
+{
+	if (test_thread_flag(TIF_SYSCALL_TRACE) && ptrace_report_syscall_entry(regs))
+		return false;
+	return secure_computing() == 0;
+}
+
+void lkl_program_call(struct pt_regs *regs)
+{
+	bool watched = read_thread_flags() & (_TIF_SYSCALL_TRACE | _TIF_SECCOMP);
+
+	regs->orig_ax = regs->ax;
+	regs->ax = -ENOSYS;
+	if (!watched || enter(regs))
+		regs->ax = call(regs->orig_ax, regs);
+	rseq_syscall(regs);
+	if (test_thread_flag(TIF_SYSCALL_TRACE))
+		ptrace_report_syscall_exit(regs, 0);
+}
+
+#define VSYSCALL_PAGE	0xffffffffff600000UL
+#define VSYSCALL_SIZE	1024UL
+
+/*
+ * The page by which programs of long ago ask for the time. Where the host still
+ * has it, the call comes as any other. Where it has not, what comes is the fault.
+ */
+bool lkl_vsyscall(struct pt_regs *regs, unsigned long addr)
+{
+	static const unsigned int numbers[] = {
+		96, 201, 309,		/* gettimeofday, time, getcpu */
+	};
+	unsigned long i = (addr - VSYSCALL_PAGE) / VSYSCALL_SIZE, back;
+
+	if (addr < VSYSCALL_PAGE || i >= ARRAY_SIZE(numbers) || regs->ip != addr ||
+	    !IS_ALIGNED(addr, VSYSCALL_SIZE))
+		return false;
+	if (get_user(back, (unsigned long __user *)regs->sp)) {
+		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)regs->sp);
+		return true;
+	}
+	regs->ip = back;
+	regs->sp += sizeof(back);
+	regs->ax = numbers[i];
+	lkl_program_call(regs);
+	return true;
+}
