@@ -30,7 +30,7 @@ typedef int64_t __s64;
 #endif
 
 #define LKL_MAGIC		0x746f6f626e75ULL	/* "unboot" */
-#define LKL_VERSION		3
+#define LKL_VERSION		2
 
 /* Descriptors of the process when it starts; it closes all others. */
 #define LKL_FD_WINDOW		0	/* memfd of LKL_WINDOW_SIZE bytes */
