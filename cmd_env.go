@@ -8,6 +8,21 @@ import (
 // defaultPath is the PATH of commands whose environment is not given.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// Environ returns the environment that the command would have if it were started now, as
+// exec.Cmd's method: for more variables, append them and set Env.
+func (c *Cmd) Environ() []string {
+	unlock, err := c.hold()
+	if err != nil {
+		return lastOfEach(c.Env)
+	}
+	defer unlock()
+	u, err := c.who()
+	if err != nil {
+		u = &cmdUser{} // Start says what is wrong
+	}
+	return c.environment(u)
+}
+
 // environment returns the command's environment.
 func (c *Cmd) environment(u *cmdUser) []string {
 	if c.Env != nil {

@@ -150,6 +150,16 @@ func (c *Cmd) Signal(sig os.Signal) error {
 	return c.kill(s, 0)
 }
 
+// SignalGroup sends a signal to the program's process group, as a terminal does: to the
+// program and to what it has started and not put into another group.
+func (c *Cmd) SignalGroup(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return errors.New("unboot: unsupported signal type")
+	}
+	return c.kill(s, lkl.KILL_GROUP)
+}
+
 // Kill ends the program and all that it has started at once. It does not wait for that.
 func (c *Cmd) Kill() error { return c.kill(syscall.SIGKILL, lkl.KILL_ALL) }
 
