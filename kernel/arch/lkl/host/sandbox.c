@@ -54,7 +54,7 @@
 	ALLOW, KILL
 #define MMAP_AT		(4 + 6)		/* where RULE_MMAP begins in the filter */
 
-static struct sock_filter filter[] __ro_after_init = {
+static struct sock_filter filter[] = {
 	LOAD(DATA_ARCH),
 	JEQ(LKL_MACHINE_AUDIT_ARCH, 1, 0),
 	KILL,

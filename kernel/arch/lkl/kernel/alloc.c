@@ -21,8 +21,6 @@ LKL_WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
 
 	if (order == THREAD_SIZE_ORDER && gfp == THREADINFO_GFP)
 		page = lkl_alloc_stack();
-	if (gfp_zone(gfp) == ZONE_MOVABLE && lkl_user_can_grow())
-		lkl_user_grow();
 	while (!page) {
 		quiet = lkl_can_grow(gfp) ? __GFP_NOWARN : 0;
 		page = __real___alloc_pages_noprof(gfp | quiet, order, nid, mask);
@@ -32,6 +30,15 @@ LKL_WRAP(struct page *, __alloc_pages_noprof, gfp_t gfp, unsigned int order,
 			lkl_grow();
 	}
 	return page;
+}
+
+/* The page cache and a program's memory: beyond what that zone has, there is more. */
+LKL_WRAP(struct folio *, __folio_alloc_noprof, gfp_t gfp, unsigned int order,
+	 int nid, nodemask_t *mask)
+{
+	if (gfp_zone(gfp) == ZONE_MOVABLE && lkl_user_can_grow())
+		lkl_user_grow();
+	return __real___folio_alloc_noprof(gfp, order, nid, mask);
 }
 
 LKL_WRAP(void, __free_pages, struct page *page, unsigned int order)

@@ -151,11 +151,13 @@ static int __ref make_zone(void)
 /* One that programs can have mapped; static data is not that. */
 static int make_zero_page(void)
 {
+	extern unsigned long zero_pfn;	/* mm/memory.c */
 	struct page *page = alloc_page(LKL_GFP_PROGRAM | __GFP_ZERO);
 
 	if (!page)
 		return -ENOMEM;
 	lkl_zero_page = page;
+	zero_pfn = page_to_pfn(page);
 	return 0;
 }
 
