@@ -186,30 +186,37 @@ static void drop_pages(struct super_block *sb, void *unused)
 	iput(last);
 }
 
+static int map_memory(void)
+{
+	unsigned long len = lkl_user_end - lkl_user_start;
+	int fd = -1, err = lkl_host_receive(&fd, 1);
+
+	if (err)
+		return err;
+	if (in_use)
+		err = -EALREADY;
+	else if (!len)
+		err = -ENOMEM;
+	else if (!lkl_host_can_run_programs())
+		err = -EOPNOTSUPP;
+	else
+		err = lkl_host_map_user(fd, lkl_user_start, len + LKL_CONTROL_SIZE);
+	lkl_host_call(close, fd, 0, 0, 0, 0, 0);
+	return err;
+}
+
 long lkl_programs(void)
 {
-	struct lkl_stubs *shared = (void *)lkl_user_end;
-	int fd, err;
+	int err = map_memory();
 
-	if (in_use)
-		return -EALREADY;
-	if (lkl_user_start == lkl_user_end)
-		return -ENOMEM;
-	if (!lkl_host_can_run_programs())
-		return -EOPNOTSUPP;
-	err = lkl_host_receive(&fd, 1);
-	if (err)
-		return err;
-	err = lkl_host_map_user(fd, lkl_user_start, lkl_user_end - lkl_user_start + LKL_CONTROL_SIZE);
-	if (err)
-		return err;
-	err = make_zone();
+	if (!err)
+		err = make_zone();
 	if (!err)
 		err = make_zero_page();
-	if (!err)
-		err = lkl_stub_init(shared);
+	if (err)
+		return err;
+	lkl_stub_init((void *)lkl_user_end);
 	lkl_set_workers();
-	if (!err)	/* there is less to move afterwards */
-		iterate_supers(drop_pages, NULL);
-	return err;
+	iterate_supers(drop_pages, NULL);	/* there is less to move afterwards */
+	return 0;
 }

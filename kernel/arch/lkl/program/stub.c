@@ -375,8 +375,7 @@ void flush_thread(void)
 	current->thread.fs = current->thread.gs = 0;
 }
 
-int lkl_stub_init(struct lkl_stubs *control)
+void lkl_stub_init(struct lkl_stubs *control)
 {
 	shared = control;
-	return 0;
 }

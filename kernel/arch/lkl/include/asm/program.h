@@ -53,7 +53,7 @@ struct sigcontext *lkl_stub_context(struct lkl_stub *s);
 void *lkl_fpstate(struct task_struct *tsk, size_t *size);
 void lkl_fpstate_mend(void *fpstate);	/* what a program may not choose in it */
 int lkl_copy_frame(struct task_struct *from, struct task_struct *to);
-int lkl_stub_init(struct lkl_stubs *shared);
+void lkl_stub_init(struct lkl_stubs *shared);
 
 /* tlb.c */
 pte_t *lkl_pte(struct mm_struct *mm, unsigned long addr);
