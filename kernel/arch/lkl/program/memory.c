@@ -29,6 +29,7 @@
 
 #define CHUNK_PAGES	(LKL_GROWS_BY >> PAGE_SHIFT)
 #define CHUNK_ORDER	ilog2(CHUNK_PAGES)
+#define CACHE_PAGES	(SZ_256M >> PAGE_SHIFT)
 
 unsigned long lkl_user_start, lkl_user_end;
 EXPORT_SYMBOL(lkl_user_start);
@@ -85,12 +86,30 @@ void lkl_set_watermarks(void)
 		set_reserve(LONG_MAX / 4);
 }
 
-/* Is there more, and little of it free? */
+static unsigned long cached(void)
+{
+	return zone_page_state(zone(), NR_ZONE_INACTIVE_FILE) +
+	       zone_page_state(zone(), NR_ZONE_ACTIVE_FILE);
+}
+
+/*
+ * Is there more, and little of what there is free? What has been read and could be
+ * read again takes part of it at will, and the rest only instead of failing.
+ */
 bool lkl_user_can_grow(void)
 {
-	return in_use && next_pfn < last_pfn &&
+	return in_use && next_pfn < last_pfn && cached() < CACHE_PAGES &&
 	       zone_page_state(zone(), NR_FREE_PAGES) <
 	       high_wmark_pages(zone()) + CHUNK_PAGES / 4;
+}
+
+/* Reclaiming has come to nothing. */
+bool lkl_user_grow_instead(void)
+{
+	if (!in_use || next_pfn >= last_pfn)
+		return false;
+	lkl_user_grow();
+	return true;
 }
 
 void lkl_user_grow(void)

@@ -32,8 +32,15 @@
 #define FP_SW_BYTES	464
 #define FP_LEGACY_SIZE	512
 
-/* How often to look for the other side's turn to end before sleeping. */
-static unsigned int spin;
+/*
+ * How often to look for the stub's turn to end before sleeping: most are short. It
+ * pays where the stub has a processor of its own, and only there, so it follows how
+ * often it has paid, and is tried again now and then.
+ */
+#define MAX_SPIN	128U
+#define TRY_AGAIN	64U
+
+static unsigned int spin, not_tried;
 
 static struct lkl_stubs *shared;
 static struct lkl_stub *stubs[LKL_STUBS];
@@ -64,17 +71,37 @@ static bool is_gone(const struct lkl_stub *s)
 	return lkl_shared_load(&shared->slot[s->slot].has) == LKL_STUB_GONE;
 }
 
+static bool look_briefly(struct lkl_stub_data *d)
+{
+	unsigned int i;
+
+	if (lkl_header->flags & LKL_FLAG_NO_SPIN)
+		return false;
+	if (!spin) {
+		if (++not_tried < TRY_AGAIN)
+			return false;
+		not_tried = 0;
+		spin = MAX_SPIN / 2;
+	}
+	for (i = 0; i < spin; i++) {
+		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL) {
+			spin = min(spin * 2, MAX_SPIN);
+			return true;
+		}
+		lkl_host_pause();
+	}
+	spin /= 2;
+	return false;
+}
+
 /* Until it is the kernel's turn. @user: a program runs meanwhile. */
 static int wait(struct lkl_stub *s, bool user)
 {
 	struct lkl_stub_data *d = s->d;
-	unsigned int i, naps;
+	unsigned int naps;
 
-	for (i = 0; i < spin; i++) {
-		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL)
-			return 0;
-		lkl_host_pause();
-	}
+	if (look_briefly(d))
+		return 0;
 	for (naps = 0; naps < MAX_NAPS; naps++) {
 		lkl_shared_store(&d->kernel_asleep, 1);
 		if (lkl_shared_load(&d->state) != LKL_STUB_KERNEL)
@@ -187,7 +214,7 @@ static struct lkl_stub *make_stub(void)
 	stubs[slot] = s;
 	nr_stubs++;
 	s->d->state = LKL_STUB_RUN;
-	s->d->spin = spin;
+	s->d->may_spin = !(lkl_header->flags & LKL_FLAG_NO_SPIN);
 	lkl_shared_store(&shared->slot[slot].has, 0);
 	tell_spawner(s, LKL_STUB_MAKE);
 	if (wait(s, false) || s->d->signo != HOST_SIGTRAP ||

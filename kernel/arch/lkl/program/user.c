@@ -114,6 +114,8 @@ void lkl_userspace(void)
 			force_fatal_sig(SIGKILL);
 			continue;
 		}
+		if (lkl_timer_due())	/* while it ran: a tick of its time */
+			lkl_user_interrupts();
 		tsk->thread.fs = READ_ONCE(s->d->fs);
 		tsk->thread.gs = READ_ONCE(s->d->gs);
 		lkl_get_regs(regs, sc);

@@ -49,19 +49,41 @@ static int run_ops(struct lkl_stub_data *d)
 	return is_error(ret) ? ret : 0;
 }
 
+/* As the kernel does it: program/stub.c. Nothing of this program can be written to. */
+#define MAX_SPIN	128U
+#define TRY_AGAIN	64U
+
+static int look_briefly(struct lkl_stub_data *d)
+{
+	unsigned int i, spin = d->spin;
+
+	if (!d->may_spin)
+		return 0;
+	if (!spin) {
+		if (++d->not_tried < TRY_AGAIN)
+			return 0;
+		d->not_tried = 0;
+		spin = MAX_SPIN / 2;
+	}
+	for (i = 0; i < spin && i < MAX_SPIN; i++) {
+		if (load(&d->state) == LKL_STUB_RUN) {
+			d->spin = spin < MAX_SPIN ? spin * 2 : spin;
+			return 1;
+		}
+		pause();
+	}
+	d->spin = spin / 2;
+	return 0;
+}
+
 /* Until it is the stub's turn again. */
 static void give_turn(struct lkl_stub_data *d)
 {
-	unsigned int i;
-
 	store(&d->state, LKL_STUB_KERNEL);
 	if (load(&d->kernel_asleep))
 		host(FUTEX, &d->state, FUTEX_WAKE, 1, 0, 0, 0);
-	for (i = 0; i < load(&d->spin); i++) {
-		if (load(&d->state) == LKL_STUB_RUN)
-			return;
-		pause();
-	}
+	if (look_briefly(d))
+		return;
 	store(&d->stub_asleep, 1);
 	while (load(&d->state) != LKL_STUB_RUN)
 		host(FUTEX, &d->state, FUTEX_WAIT, LKL_STUB_KERNEL, 0, 0, 0);

@@ -40,7 +40,7 @@ struct lkl_stub_data {
 	unsigned int state;
 	unsigned int kernel_asleep, stub_asleep;
 	unsigned int resume;		/* after the ops: go on with the program */
-	unsigned int spin;		/* how often to look before sleeping */
+	unsigned int may_spin;		/* there is more than one processor */
 	/* why it is the kernel's turn: a signal of the host, or the end of ops */
 	int signo, code;
 	int err;			/* of the first op that failed, or 0 */
@@ -48,6 +48,7 @@ struct lkl_stub_data {
 	unsigned long uc;		/* address of the signal frame's ucontext */
 	unsigned long fs, gs;		/* both ways */
 	unsigned int nr_ops;
+	unsigned int spin, not_tried;	/* the stub's: how often to look before sleeping */
 	unsigned int __pad;
 	struct lkl_stub_op ops[LKL_STUB_OPS];
 };
