@@ -287,3 +287,27 @@ func printable(s string) string {
 	}
 	return s
 }
+
+// ReadFile returns the content of a regular file of at most 64 MiB, to which symbolic links
+// may lead.
+func (g *Guest) ReadFile(name string) ([]byte, error) { return g.read(name) }
+
+// WriteFile replaces the content of a file, which keeps its metadata but for the times, or
+// makes one with the permissions perm. The old or the new content is there, whatever
+// happens meanwhile.
+func (g *Guest) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	return g.write(name, data, perm)
+}
+
+// EditLines removes lines of a file, which drop gets without their ends. A file that has
+// none is not written.
+func (g *Guest) EditLines(name string, drop func(line string) bool) error {
+	data, err := g.read(name)
+	if err != nil {
+		return err
+	}
+	if left := dropLines(data, drop); len(left) < len(data) {
+		return g.write(name, left, 0o644)
+	}
+	return nil
+}

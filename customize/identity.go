@@ -86,12 +86,12 @@ func (g *Guest) setVariable(file, key, value string) error {
 	if err != nil {
 		return err
 	}
-	data = DropLines(data, func(line string) bool { return strings.HasPrefix(line, key+"=") })
+	data = dropLines(data, func(line string) bool { return strings.HasPrefix(line, key+"=") })
 	return g.write(file, appendLine(data, key+"="+value, "\n"), 0o644)
 }
 
-// DropLines returns a text without some of its lines, which drop gets without their ends.
-func DropLines(text []byte, drop func(line string) bool) []byte {
+// dropLines returns a text without some of its lines, which drop gets without their ends.
+func dropLines(text []byte, drop func(line string) bool) []byte {
 	out := make([]byte, 0, len(text))
 	for line := range bytes.Lines(text) {
 		if s, _ := cutEnd(line); !drop(string(s)) {
