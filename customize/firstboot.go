@@ -120,10 +120,10 @@ start() {
 var notInName = regexp.MustCompile(`[^A-Za-z0-9_]`)
 
 // scriptName returns the name of a script's file. Scripts run in the order of their
-// names.
+// names, in which virt-customize has a priority before the number.
 func scriptName(n int, name string) string {
 	name = notInName.ReplaceAllString(name, "-")
-	return fmt.Sprintf("%04d-%s", n, name[:min(len(name), 60)])
+	return fmt.Sprintf("5000-%04d-%s", n, name[:min(len(name), 60)])
 }
 
 // Firstboot has the guest run a script, as root, when it boots next, after those that were
@@ -167,7 +167,7 @@ func (g *Guest) nextScript(dir string) int {
 	for _, sub := range []string{"scripts", "scripts-done"} {
 		list, _ := g.FS.ReadDir(unboot.CleanPath(path.Join(dir, sub)))
 		for _, e := range list {
-			digits, _, _ := strings.Cut(e.Name(), "-")
+			digits, _, _ := strings.Cut(strings.TrimPrefix(e.Name(), "5000-"), "-")
 			if n, err := strconv.Atoi(digits); err == nil && n > last && n < 9999 {
 				last = n
 			}

@@ -49,7 +49,7 @@ func init() {
 		{Name: "move", Arg: "SOURCE:DEST", Help: "move a file or directory of the guest", add: pair((*Plan).move)},
 		{Name: "no-logfile", Help: "remove the log of the programs that were run", add: flag(func(p *Plan) { p.noLogfile = true })},
 		{Name: "no-selinux-relabel", Help: "do not relabel, which is the default", add: flag(func(p *Plan) { p.relabel = false })},
-		{Name: "password", Arg: "USER:SELECTOR", Secret: true, Help: "set a password: USER:random, USER:file:FILE, USER:password:PASSWORD, USER:locked:…, USER:disabled", add: pair((*Plan).password)},
+		{Name: "password", Arg: "USER:SELECTOR", Secret: true, Help: "set a password: USER:random, USER:file:FILE, USER:password:PASSWORD, USER:locked, USER:disabled", add: pair((*Plan).password)},
 		{Name: "password-crypto", Arg: "HASH", Values: cryptoNames, Help: "how passwords are hashed: md5, sha256, sha512 or yescrypt", add: (*Plan).passwordCrypto},
 		{Name: "root-password", Arg: "SELECTOR", Secret: true, Help: "set the password of root", add: func(p *Plan, v string) error { return p.password("root", v) }},
 		{Name: "run", Arg: "SCRIPT", HostPath: true, Help: "run a script of the host in the guest", add: (*Plan).runFile},
