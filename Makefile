@@ -66,7 +66,7 @@ check: all
 # something. It makes Go several times as slow: with -short, tests do less of the
 # same, and leave out what only waits for the kernel. RACE names other packages, such
 # as ./cmd/unboot, whose scripts then run a program that is watched, too.
-RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./internal/...
+RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./usernet/... ./internal/...
 .PHONY: race
 race: all
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(RACE)
