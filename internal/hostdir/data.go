@@ -4,12 +4,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opened returns a fid that is open as a regular file.
-func (s *session) opened(number uint32) (*openFile, error) {
-	f, err := s.fid(number)
+// regular returns the file of a fid that is open, and no directory.
+func regular(f *fid) (*openFile, error) {
 	switch {
-	case err != nil:
-		return nil, err
 	case f.file == nil:
 		return nil, unix.EBADF
 	case f.file.dir:
@@ -22,18 +19,15 @@ func (s *session) opened(number uint32) (*openFile, error) {
 // are answered.
 func (s *session) read(d *decoder, tag uint16) error {
 	number, off, count := d.u32(), d.u64(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	want := int(min(count, uint32(s.size-readHeader)))
 	if f.xattr != nil {
 		return s.readXattr(f, off, want)
 	}
-	file, err := s.opened(number)
+	file, err := regular(f)
 	if err != nil {
 		return err
 	}
@@ -90,17 +84,14 @@ func pread(fd int, p []byte, off int64) (n int, err error) {
 func (s *session) write(d *decoder, _ uint16) error {
 	number, off, count := d.u32(), d.u64(), d.u32()
 	data := d.bytes(int(count))
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	if f.xattr != nil {
 		return s.writeXattr(f, off, data)
 	}
-	file, err := s.opened(number)
+	file, err := regular(f)
 	if err != nil {
 		return err
 	}
@@ -132,12 +123,12 @@ func (s *session) write(d *decoder, _ uint16) error {
 // fsync writes what is open to the host's disk.
 func (s *session) fsync(d *decoder, tag uint16) error {
 	number, data := d.u32(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
 	file := f.file
-	if d.bad || file == nil {
+	if file == nil {
 		return unix.EBADF
 	}
 	if s.d.o.ReadOnly {
@@ -161,24 +152,18 @@ const (
 // lock and getlock say that there is no lock: those among the guest's own programs its kernel
 // knows, and the host's are not asked, so that a guest cannot hold them up.
 func (s *session) lock(d *decoder, _ uint16) error {
-	if err := s.lockable(d.u32()); err != nil {
+	number, kind, _, _, _, _, _ := d.u32(), d.u8(), d.u32(), d.u64(), d.u64(), d.u32(), d.str()
+	if err := s.lockable(d, number, kind); err != nil {
 		return err
-	}
-	kind, _, _, _, _, _ := d.u8(), d.u32(), d.u64(), d.u64(), d.u32(), d.str()
-	if d.bad || kind > lockFree {
-		return unix.EINVAL
 	}
 	s.e.u8(lockSuccess)
 	return nil
 }
 
 func (s *session) getlock(d *decoder, _ uint16) error {
-	if err := s.lockable(d.u32()); err != nil {
+	number, kind, start, length, pid, client := d.u32(), d.u8(), d.u64(), d.u64(), d.u32(), d.str()
+	if err := s.lockable(d, number, kind); err != nil {
 		return err
-	}
-	kind, start, length, pid, client := d.u8(), d.u64(), d.u64(), d.u32(), d.str()
-	if d.bad || kind > lockFree {
-		return unix.EINVAL
 	}
 	s.e.u8(lockFree)
 	s.e.u64(start)
@@ -188,10 +173,15 @@ func (s *session) getlock(d *decoder, _ uint16) error {
 	return nil
 }
 
-func (s *session) lockable(number uint32) error {
-	f, err := s.fid(number)
-	if err == nil && f.file == nil {
-		err = unix.EBADF
+func (s *session) lockable(d *decoder, number uint32, kind uint8) error {
+	f, err := s.fid(d, number)
+	switch {
+	case err != nil:
+		return err
+	case kind > lockFree:
+		return unix.EINVAL
+	case f.file == nil:
+		return unix.EBADF
 	}
-	return err
+	return nil
 }

@@ -21,7 +21,7 @@ const (
 // getattr returns attributes, as stat(2).
 func (s *session) getattr(d *decoder, _ uint16) error {
 	number, _ := d.u32(), d.u64()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
@@ -66,12 +66,9 @@ func (s *session) setattr(d *decoder, _ uint16) error {
 	for i := range times {
 		times[i] = unix.Timespec{Sec: int64(d.u64()), Nsec: int64(d.u64())}
 	}
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	fd, err := s.change(f)
 	if err != nil {
@@ -157,7 +154,8 @@ func (s *session) utimes(fd int, valid uint32, times [2]unix.Timespec) error {
 
 // readlink returns the target of a symbolic link.
 func (s *session) readlink(d *decoder, _ uint16) error {
-	f, err := s.fid(d.u32())
+	number := d.u32()
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
@@ -189,7 +187,8 @@ const fsMagic = 0x01021997
 
 // statfs says how full the file system of a file is.
 func (s *session) statfs(d *decoder, _ uint16) error {
-	f, err := s.fid(d.u32())
+	number := d.u32()
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}

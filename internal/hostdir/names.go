@@ -36,12 +36,9 @@ func (s *session) mknod(d *decoder, _ uint16) error {
 
 // make makes a file by f in the directory of a fid.
 func (s *session) make(d *decoder, number uint32, name string, mode, gid uint32, f func(dir int) error) error {
-	at, err := s.fid(number)
+	at, err := s.fid(d, number)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	dir, err := s.place(at, name)
 	if err != nil {
@@ -61,16 +58,13 @@ func (s *session) make(d *decoder, number uint32, name string, mode, gid uint32,
 // link gives a file another name.
 func (s *session) link(d *decoder, _ uint16) error {
 	at, number, name := d.u32(), d.u32(), d.str()
-	to, err := s.fid(at)
+	to, err := s.fid(d, at)
 	if err != nil {
 		return err
 	}
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	// The second of two descriptors may close the first: one is kept here.
 	fd, err := s.change(f)
@@ -93,11 +87,11 @@ func (s *session) link(d *decoder, _ uint16) error {
 // unlinkat removes a name.
 func (s *session) unlinkat(d *decoder, _ uint16) error {
 	number, name, flags := d.u32(), d.str(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
-	if d.bad || flags&^unix.AT_REMOVEDIR != 0 {
+	if flags&^unix.AT_REMOVEDIR != 0 {
 		return unix.EINVAL
 	}
 	return s.unlink(f, name, int(flags))
@@ -122,9 +116,9 @@ func (s *session) unlink(f *fid, name string, flags int) error {
 // remove removes the file of a fid, and ends the fid even if that fails.
 func (s *session) remove(d *decoder, _ uint16) error {
 	number := d.u32()
-	f, err := s.fid(number)
-	if err != nil || d.bad {
-		return unix.EBADF
+	f, err := s.fid(d, number)
+	if err != nil {
+		return err
 	}
 	defer s.drop(number, f)
 	dir, err := parentOf(f)
@@ -152,16 +146,13 @@ func parentOf(f *fid) (*fid, error) {
 // rename renames the file of a fid.
 func (s *session) rename(d *decoder, _ uint16) error {
 	number, at, name := d.u32(), d.u32(), d.str()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
-	to, err := s.fid(at)
+	to, err := s.fid(d, at)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	from, err := parentOf(f)
 	if err != nil {
@@ -173,16 +164,13 @@ func (s *session) rename(d *decoder, _ uint16) error {
 // renameat renames a file by names.
 func (s *session) renameat(d *decoder, _ uint16) error {
 	from, name, to, as := d.u32(), d.str(), d.u32(), d.str()
-	f, err := s.fid(from)
+	f, err := s.fid(d, from)
 	if err != nil {
 		return err
 	}
-	t, err := s.fid(to)
+	t, err := s.fid(d, to)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	return s.move(f, name, t, as)
 }

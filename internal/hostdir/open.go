@@ -39,11 +39,11 @@ func (d *Dir) hostFlags(flags uint32) int {
 // lopen opens a fid.
 func (s *session) lopen(d *decoder, _ uint16) error {
 	number, flags := d.u32(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
-	if d.bad || f.file != nil || f.xattr != nil {
+	if f.file != nil || f.xattr != nil {
 		return unix.EINVAL
 	}
 	fd, err := s.t.descriptor(f.n)
@@ -115,13 +115,19 @@ func (s *session) made(dir int, name string, mode uint32, uid, gid uint32) (*uni
 		return nil, err
 	}
 	defer unix.Close(fd)
-	if st.Mode&unix.S_IFMT != mode&unix.S_IFMT || st.Uid != s.d.own.uid || mode&unix.S_IFMT != unix.S_IFDIR && st.Nlink != 1 {
+	if st.Mode&unix.S_IFMT != mode&unix.S_IFMT || mode&unix.S_IFMT != unix.S_IFDIR && st.Nlink != 1 {
 		return nil, unix.ESTALE // somebody on the host has put another one in its place
+	}
+	if st.Uid != s.d.own.uid {
+		return st, nil // as on vfat: it has the owner and the mode of its file system
 	}
 	err = s.d.give(fd, st, uid, gid)
 	if err == nil && mode&unix.S_IFMT != unix.S_IFLNK && st.Mode&0o7777 != mode&0o7777 {
-		// This program's umask is not the guest's.
+		// This program's umask is not the guest's. Not all file systems have modes.
 		err = again(func() error { return unix.Chmod(procPath(fd), mode&0o7777) })
+		if err == unix.EPERM || err == unix.EOPNOTSUPP {
+			err = nil
+		}
 	}
 	if err != nil {
 		flags := 0
@@ -138,11 +144,11 @@ func (s *session) made(dir int, name string, mode uint32, uid, gid uint32) (*uni
 // opened.
 func (s *session) lcreate(d *decoder, _ uint16) error {
 	number, name, flags, mode, gid := d.u32(), d.str(), d.u32(), d.u32(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
-	if d.bad || f.file != nil || f.xattr != nil {
+	if f.file != nil || f.xattr != nil {
 		return unix.EINVAL
 	}
 	dir, err := s.place(f, name)

@@ -20,12 +20,9 @@ const (
 // readdir returns entries of a directory that is open.
 func (s *session) readdir(d *decoder, _ uint16) error {
 	number, off, count := d.u32(), d.u64(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
-	}
-	if d.bad {
-		return unix.EINVAL
 	}
 	if f.file == nil {
 		return unix.EBADF

@@ -267,8 +267,12 @@ func (s *session) attach(d *decoder, _ uint16) error {
 	return nil
 }
 
-// fid returns what a number stands for. EBADF: nothing.
-func (s *session) fid(number uint32) (*fid, error) {
+// fid returns what a number stands for, when all fields of the message are decoded. EBADF:
+// nothing. EINVAL: fields were not there.
+func (s *session) fid(d *decoder, number uint32) (*fid, error) {
+	if d.bad {
+		return nil, unix.EINVAL
+	}
 	if f := s.fids[number]; f != nil {
 		return f, nil
 	}
@@ -312,9 +316,9 @@ func (s *session) grow(f *fid, n int) error {
 // clunk ends a fid. That of an extended attribute which was written is set now.
 func (s *session) clunk(d *decoder, _ uint16) error {
 	number := d.u32()
-	f, err := s.fid(number)
-	if d.bad || err != nil {
-		return unix.EBADF
+	f, err := s.fid(d, number)
+	if err != nil {
+		return err
 	}
 	defer s.drop(number, f)
 	if f.xattr != nil && f.xattr.set {

@@ -69,11 +69,11 @@ func checkName(name string) error {
 // new fid.
 func (s *session) walk(d *decoder, _ uint16) error {
 	from, number, count := d.u32(), d.u32(), int(d.u16())
-	f, err := s.fid(from)
+	f, err := s.fid(d, from)
 	if err != nil {
 		return err
 	}
-	if d.bad || count > maxWalk || f.xattr != nil || f.file != nil && count > 0 {
+	if count > maxWalk || f.xattr != nil || f.file != nil && count > 0 {
 		return unix.EINVAL
 	}
 	n := f.n

@@ -38,11 +38,11 @@ func (o Options) attribute(name string) (read, write bool) {
 // xattrwalk makes a fid of an extended attribute, or of the list of their names.
 func (s *session) xattrwalk(d *decoder, _ uint16) error {
 	number, fresh, name := d.u32(), d.u32(), d.str()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
-	if d.bad || f.xattr != nil || number == fresh || strings.IndexByte(name, 0) >= 0 {
+	if f.xattr != nil || number == fresh || strings.IndexByte(name, 0) >= 0 {
 		return unix.EINVAL
 	}
 	fd, err := s.descriptor(f)
@@ -119,11 +119,11 @@ func (s *session) listxattr(fd int) ([]byte, error) {
 // xattrcreate makes a fid stand for an attribute of its file that will be written to it.
 func (s *session) xattrcreate(d *decoder, _ uint16) error {
 	number, name, size, flags := d.u32(), d.str(), d.u64(), d.u32()
-	f, err := s.fid(number)
+	f, err := s.fid(d, number)
 	if err != nil {
 		return err
 	}
-	if d.bad || f.xattr != nil || f.file != nil || name == "" || strings.IndexByte(name, 0) >= 0 {
+	if f.xattr != nil || f.file != nil || name == "" || strings.IndexByte(name, 0) >= 0 {
 		return unix.EINVAL
 	}
 	if size > maxXattr {
