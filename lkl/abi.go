@@ -72,6 +72,25 @@ const (
 	opHostcall = -8
 	opPanic    = -9
 	opLocate   = -10
+	opPrograms = -11
+	opExec     = -12
+	opWait     = -13
+	opKill     = -14
+
+	programsUnit = 0x800000
+	controlSize  = 4096
+
+	killGroup = 0x1
+	killAll   = 0x2
+
+	mountProc     = -1
+	mountOptional = 0x1
+
+	execStrings  = 0x100000
+	execWords    = 8192
+	execMounts   = 64
+	hostnameSize = 64
+	execTTY      = 0x1
 
 	chainMax   = 128
 	linkAlways = 0x100
@@ -105,7 +124,9 @@ type abiHeader struct {
 	Parent  uint32
 	_       uint32
 	Image   uint64
-	_       [40]byte
+
+	Programs uint64
+	_        [32]byte
 
 	Status       uint32
 	Sandbox      uint32
@@ -184,6 +205,38 @@ type abiPiece struct {
 	Offset uint64
 	Buffer uint64
 	Length uint64
+}
+
+type abiMount struct {
+	Fd     int32
+	Flags  uint32
+	Target uint64
+}
+
+type abiExec struct {
+	Fds        [3]int32
+	Flags      uint32
+	File       uint64
+	Dir        uint64
+	Strings    uint64
+	Size       uint32
+	Argc       uint32
+	Envc       uint32
+	Mounts     uint32
+	Mount      uint64
+	As         abiIdentity
+	CpuSeconds uint64
+	Processes  uint32
+	Hostname   [hostnameSize]byte
+	_          uint32
+}
+
+type abiExit struct {
+	Status  int32
+	_       uint32
+	UtimeNs uint64
+	StimeNs uint64
+	Maxrss  uint64
 }
 
 type abiHostcall struct {

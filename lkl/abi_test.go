@@ -98,6 +98,7 @@ func TestABI(t *testing.T) {
 var abiStructs = map[string]any{
 	"lkl_header": abiHeader{}, "lkl_ring": abiRing{}, "lkl_identity": abiIdentity{}, "lkl_call": abiCall{}, "lkl_link": abiLink{},
 	"lkl_dirent": abiDirent{}, "lkl_disk": abiDisk{}, "lkl_hostcall": abiHostcall{}, "lkl_piece": abiPiece{}, "lkl_block": abiBlock{},
+	"lkl_mount": abiMount{}, "lkl_exec": abiExec{}, "lkl_exit": abiExit{},
 }
 
 var abiConstants = map[string]int64{
@@ -125,6 +126,12 @@ var abiConstants = map[string]int64{
 	"LKL_OP_CHAIN": opChain, "LKL_OP_READDIR": opReaddir, "LKL_OP_READ": opRead, "LKL_OP_WRITE": opWrite,
 	"LKL_OP_DISK_ADD": opDiskAdd, "LKL_OP_DISK_DEL": opDiskDel, "LKL_OP_HALT": opHalt,
 	"LKL_OP_HOSTCALL": opHostcall, "LKL_OP_LOCATE": opLocate, "LKL_OP_PANIC": opPanic,
+	"LKL_OP_PROGRAMS": opPrograms, "LKL_OP_EXEC": opExec, "LKL_OP_WAIT": opWait, "LKL_OP_KILL": opKill,
+	"LKL_PROGRAMS_UNIT": programsUnit, "LKL_CONTROL_SIZE": controlSize,
+	"LKL_KILL_GROUP": killGroup, "LKL_KILL_ALL": killAll,
+	"LKL_MOUNT_PROC": mountProc, "LKL_MOUNT_OPTIONAL": mountOptional,
+	"LKL_EXEC_STRINGS": execStrings, "LKL_EXEC_WORDS": execWords, "LKL_EXEC_MOUNTS": execMounts,
+	"LKL_HOSTNAME_SIZE": hostnameSize, "LKL_EXEC_TTY": execTTY,
 	"LKL_CHAIN_MAX": chainMax, "LKL_LINK_ALWAYS": linkAlways, "LKL_STATX_SIZE": statxSize,
 	"LKL_DISK_RDONLY": diskRdonly, "LKL_DISK_FD": diskFD, "LKL_DISK_OVERLAY": diskOverlay,
 	"LKL_DISK_DISCARD": diskDiscard, "LKL_DISK_ZEROES": diskZeroes, "LKL_DISK_NOWAIT": diskNowait, "LKL_DISK_BLKDEV": diskBlkdev,

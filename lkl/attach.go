@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,28 +60,13 @@ func (k *Kernel) addDisk(p *prepared) (string, error) {
 	return name, nil
 }
 
-// tellDisk sends the descriptors and makes the request.
+// tellDisk makes the request, with the descriptors.
 //
 // Preconditions: attachMu is held.
 func (s *state) tellDisk(c *call, p *prepared) (string, error) {
-	if len(p.fds) > 0 {
-		if s.control < 0 {
-			return "", ErrClosed
-		}
-		rights := unix.UnixRights(p.fds...)
-		if err := unix.Sendmsg(s.control, []byte{0}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
-			return "", s.notPassed(err)
-		}
-	}
 	mem, addr := c.room(sizeofDisk)
 	storeDisk(mem, &p.abi)
-	_, err := c.do(opDiskAdd, addr)
-	if len(p.fds) > 0 && c.over {
-		// A descriptor that is not received now would be taken for the next disk's.
-		if n, e := unix.IoctlGetInt(s.control, unix.SIOCOUTQ); e != nil || n != 0 {
-			return "", s.violated("descriptor left")
-		}
-	}
+	err := s.pass(c, p.fds, opDiskAdd, addr)
 	if err != nil {
 		return "", err
 	}
@@ -92,22 +76,6 @@ func (s *state) tellDisk(c *call, p *prepared) (string, error) {
 		return "", s.violated("disk name")
 	}
 	return string(name), nil
-}
-
-// notPassed returns the error for a descriptor that the kernel did not take. Where it has
-// closed its end of the socket, it has ended, or is about to.
-func (s *state) notPassed(err error) error {
-	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
-		select {
-		case <-s.done:
-		case <-time.After(time.Second):
-			return s.violated("descriptor refused")
-		}
-	}
-	if dead := s.endError(); dead != nil {
-		return dead
-	}
-	return fmt.Errorf("lkl: passing a descriptor: %w", err)
 }
 
 // DetachDisk takes away a disk by the name that AttachDisk gave. It is

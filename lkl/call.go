@@ -124,7 +124,7 @@ func (c *call) end() {
 // reserve makes sure of n bytes of scratch memory. It is called first, and
 // once: no call may wait for memory while it holds some.
 //
-// Preconditions: n is at most some KiB more than maxPiece.
+// Preconditions: n is at most twice maxPiece.
 func (c *call) reserve(n int) error {
 	if n <= len(c.mem) {
 		return nil

@@ -13,6 +13,7 @@ const (
 	MaxMemory      = 64 << 30
 	DefaultWorkers = 8
 	MaxWorkers     = 256
+	MinPrograms    = 32 << 20
 )
 
 // Config says how a kernel is to run. The zero value, and a nil *Config, are
@@ -28,6 +29,12 @@ type Config struct {
 	// DefaultWorkers, or 1 if Clock is set. More may be in flight, and wait
 	// for a worker.
 	Workers int
+
+	// Programs is the size in bytes of the memory for programs (see [Kernel.Exec]),
+	// from MinPrograms to MaxMemory, rounded up to a multiple of 8 MiB; 0 is for a
+	// kernel that is to run none. It bounds what all of them can use together, and
+	// costs nothing before there is one: the host gives them what they use.
+	Programs int64
 
 	// Clock is the time at which the kernel's clock stands, always: files
 	// it writes carry it. With it, random numbers follow from a fixed seed,
@@ -71,6 +78,8 @@ func (c *Config) withDefaults() (Config, error) {
 	switch {
 	case cfg.Memory < MinMemory || cfg.Memory > MaxMemory:
 		return cfg, fmt.Errorf("lkl: memory of %d bytes is not between %d and %d", cfg.Memory, MinMemory, int64(MaxMemory))
+	case cfg.Programs != 0 && (cfg.Programs < MinPrograms || cfg.Programs > MaxMemory):
+		return cfg, fmt.Errorf("lkl: memory for programs of %d bytes is not between %d and %d", cfg.Programs, MinPrograms, int64(MaxMemory))
 	case cfg.Workers < 1 || cfg.Workers > MaxWorkers:
 		return cfg, fmt.Errorf("lkl: %d workers are not between 1 and %d", cfg.Workers, MaxWorkers)
 	case len(quiet)+len(cfg.Cmdline) >= cmdlineSize:
@@ -80,5 +89,6 @@ func (c *Config) withDefaults() (Config, error) {
 	case !cfg.Clock.IsZero() && cfg.Clock.Unix() < 0:
 		return cfg, fmt.Errorf("lkl: clock %v is before 1970", cfg.Clock)
 	}
+	cfg.Programs = (cfg.Programs + programsUnit - 1) / programsUnit * programsUnit
 	return cfg, nil
 }

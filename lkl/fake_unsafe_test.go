@@ -68,6 +68,7 @@ type fakeKernel struct {
 	blockMu  sync.Mutex
 	tail     uint32
 	free     chan uint32
+	programs fakePrograms
 	blockEnd [maxBlocks]chan struct{}
 	doneHead uint32
 }
@@ -115,6 +116,10 @@ func fakeMain() {
 			os.Exit(7)
 		case "fake=hang":
 			unix.Pause()
+		case "fake=noprograms":
+			k.programs.missing = unix.ENOSYS
+		case "fake=nofsgsbase":
+			k.programs.missing = unix.EOPNOTSUPP
 		case "fake=nofilter":
 			h.Sandbox = 0
 		case "fake=garbage":
@@ -212,6 +217,8 @@ func (k *fakeKernel) run(c *abiCall) int64 {
 			}
 		}
 		return 0
+	case opPrograms, opExec, opWait, opKill:
+		return k.program(c)
 	case opHalt:
 		if k.deaf.Load() {
 			select {}

@@ -26,6 +26,15 @@ type Identity struct {
 // The error is unix.EINVAL for an ID of 0xffffffff, which stands for none, and for
 // more than 32 groups.
 func (v *View) As(id Identity) (*View, error) {
+	as, err := id.abi()
+	if err != nil {
+		return nil, err
+	}
+	return &View{k: v.k, root: v.root, as: as, of: v}, nil
+}
+
+// abi returns the identity as the kernel takes it.
+func (id *Identity) abi() (*abiIdentity, error) {
 	as := &abiIdentity{Uid: id.UID, Gid: id.GID, Umask: id.Umask & 0o777, Ngroups: uint32(len(id.Groups))}
 	if copy(as.Groups[:], id.Groups) < len(id.Groups) {
 		return nil, fmt.Errorf("lkl: %d supplementary groups: %w", len(id.Groups), unix.EINVAL)
@@ -35,5 +44,5 @@ func (v *View) As(id Identity) (*View, error) {
 			return nil, fmt.Errorf("lkl: no user or group has the ID %d: %w", n, unix.EINVAL)
 		}
 	}
-	return &View{k: v.k, root: v.root, as: as, of: v}, nil
+	return as, nil
 }

@@ -16,8 +16,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == "unboot-kernel" {
+	switch os.Args[0] {
+	case "unboot-kernel":
 		fakeMain()
+	case "unboot-stub":
+		fakeStub()
 	}
 	spawner() // which stays, as the image does
 	vmlinux.Open()

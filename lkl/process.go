@@ -14,13 +14,10 @@ import (
 
 // A process is the kernel as the host sees it.
 type process struct {
-	pid     int
+	child
 	event   *os.File // eventfd: the block server sleeps on it
 	log     *os.File // ends when the process does
 	control int      // this side's socket
-
-	mu     sync.Mutex
-	reaped bool // guarded by mu: pid may be another's now
 }
 
 // start runs the kernel. It closes windowFd, and says in the header where the
@@ -81,7 +78,7 @@ func (p *process) start(windowFd int, header *abiHeader) (err error) {
 		return fmt.Errorf("lkl: kernel image: %w", err)
 	}
 	defer clear.Close()
-	pid, err := spawn(clear.Path(), files)
+	pid, err := spawn(clear.Path(), []string{"unboot-kernel"}, files)
 	if err != nil {
 		return fmt.Errorf("lkl: starting the kernel: %w", err)
 	}
@@ -92,43 +89,10 @@ func (p *process) start(windowFd int, header *abiHeader) (err error) {
 	return nil
 }
 
-// kill sends SIGKILL, if the process is still ours.
-func (p *process) kill() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.reaped {
-		unix.Kill(p.pid, unix.SIGKILL)
-	}
-}
-
-// end waits for the process to end, which it is about to do, and is made to
-// if not. The status is 0 if other code of the program has reaped it.
-func (p *process) end() unix.WaitStatus {
-	// If it is ending already, its status is set and SIGKILL changes nothing.
-	p.kill()
-	var info unix.Siginfo
-	for {
-		// Not reaping yet, so that kill has something to send to.
-		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.reaped = true
-	var status unix.WaitStatus
-	for {
-		_, err := unix.Wait4(p.pid, &status, 0, nil)
-		if err != unix.EINTR {
-			return status
-		}
-	}
-}
-
 // A spawnRequest asks the thread that starts processes for one.
 type spawnRequest struct {
 	path  string
+	args  []string
 	files []uintptr
 	reply chan spawnReply
 }
@@ -146,7 +110,7 @@ var spawner = sync.OnceValue(func() chan<- spawnRequest {
 	go func() {
 		runtime.LockOSThread()
 		for r := range ch {
-			pid, err := syscall.ForkExec(r.path, []string{"unboot-kernel"}, &syscall.ProcAttr{
+			pid, err := syscall.ForkExec(r.path, r.args, &syscall.ProcAttr{
 				Files: r.files,
 				Sys: &syscall.SysProcAttr{
 					Pdeathsig: syscall.SIGKILL,
@@ -161,9 +125,10 @@ var spawner = sync.OnceValue(func() chan<- spawnRequest {
 	return ch
 })
 
-func spawn(path string, files []uintptr) (int, error) {
+// spawn runs a program without an environment, as a child that dies with this one.
+func spawn(path string, args []string, files []uintptr) (pid int, err error) {
 	reply := make(chan spawnReply, 1)
-	spawner() <- spawnRequest{path, files, reply}
+	spawner() <- spawnRequest{path, args, files, reply}
 	r := <-reply
 	return r.pid, r.err
 }

@@ -14,17 +14,18 @@ import (
 // A state is all of a Kernel but the pointer that its user holds: goroutines
 // refer to it only, so that a forgotten Kernel is noticed.
 type state struct {
-	w       *window
-	pid     int
-	sandbox Sandbox
-	log     logTail
-	logFunc func(string)
-	spin    spinner
-	scratch arena
-	buffers arena
-	server  server
-	process process
-	slots   [maxCalls]call
+	w        *window
+	pid      int
+	sandbox  Sandbox
+	log      logTail
+	logFunc  func(string)
+	spin     spinner
+	scratch  arena
+	buffers  arena
+	server   server
+	process  process
+	programs programs
+	slots    [maxCalls]call
 
 	done chan struct{} // closed when the process has been reaped
 	gone chan struct{} // closed when nothing is left but what callers hold
@@ -71,6 +72,7 @@ func start(c *Config) (*state, error) {
 		s.slots[i] = call{k: s, index: uint32(i), abi: &w.calls[i]}
 		s.idle = append(s.idle, &s.slots[i])
 	}
+	s.programs.init(c.Programs)
 	w.header.fill(c)
 	if err := s.process.start(windowFd, w.header); err != nil {
 		w.release()
@@ -89,6 +91,7 @@ func (h *abiHeader) fill(c *Config) {
 	h.Version = abiVersion
 	h.Memory = uint64(c.Memory)
 	h.Workers = uint32(c.Workers)
+	h.Programs = uint64(c.Programs)
 	h.Parent = uint32(os.Getpid())
 	if !c.Clock.IsZero() {
 		h.Clock = uint64(max(c.Clock.UnixNano(), 1)) // 0 is the host's
@@ -172,6 +175,7 @@ func (s *state) watch(stop func() bool) {
 	close(s.done)
 
 	stop()
+	s.endPrograms()
 	s.server.stop()
 	s.process.log.Close()
 	s.attachMu.Lock()

@@ -1,6 +1,8 @@
 package lkl
 
 import (
+	"encoding/binary"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -97,6 +99,25 @@ func (v *View) MoveMount(fromDirfd int, fromPath string, toDirfd int, toPath str
 func (v *View) OpenTree(dirfd int, path string, flags uint) (fd int, err error) {
 	return v.callAt(sysOpenTree, dirfd, path, uint64(flags))
 }
+
+// MountSetattr changes the attributes of a mount, or of all in a tree, as
+// mount_setattr(2).
+func (v *View) MountSetattr(dirfd int, path string, flags uint, attr *unix.MountAttr) error {
+	c, p, err := v.beginPath(path)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	b, a := c.room(mountAttrSize)
+	for i, word := range []uint64{attr.Attr_set, attr.Attr_clr, attr.Propagation, attr.Userns_fd} {
+		binary.LittleEndian.PutUint64(b[8*i:], word)
+	}
+	_, err = c.do(sysMountSetattr, uint64(dirfd), p, uint64(flags), a, mountAttrSize)
+	return err
+}
+
+// mountAttrSize is that of struct mount_attr, of linux/mount.h.
+const mountAttrSize = 32
 
 // Syslog reads or controls the kernel's log, as syslog(2). [Kernel.Dmesg]
 // returns all of it.

@@ -96,3 +96,25 @@ func storeHostcall(b []byte, h *abiHostcall) {
 }
 
 const sizeofHostcall = int(unsafe.Sizeof(abiHostcall{}))
+
+// storeExec copies a struct lkl_exec to b.
+func storeExec(b []byte, x *abiExec) {
+	copy(b, (*[sizeofExec]byte)(unsafe.Pointer(x))[:])
+}
+
+const sizeofExec = int(unsafe.Sizeof(abiExec{}))
+
+// storeMount copies a struct lkl_mount to b.
+func storeMount(b []byte, m *abiMount) {
+	copy(b, (*[sizeofMount]byte)(unsafe.Pointer(m))[:])
+}
+
+const sizeofMount = int(unsafe.Sizeof(abiMount{}))
+
+// loadExit copies a struct lkl_exit.
+func loadExit(b []byte) (e abiExit) {
+	copy((*[sizeofExit]byte)(unsafe.Pointer(&e))[:], b[:sizeofExit])
+	return e
+}
+
+const sizeofExit = int(unsafe.Sizeof(abiExit{}))

@@ -36,7 +36,8 @@ typedef int64_t __s64;
 #define LKL_FD_WINDOW		0	/* memfd of LKL_WINDOW_SIZE bytes */
 #define LKL_FD_EVENT		1	/* eventfd: wakes the parent's block server */
 #define LKL_FD_LOG		2	/* pipe: the kernel's log, as lines */
-#define LKL_FD_CONTROL		3	/* socket: brings the descriptors of disks */
+#define LKL_FD_CONTROL		3	/* socket: brings descriptors of disks, and the
+					 * memory of programs */
 #define LKL_FD_IMAGE		4	/* for the loader: a file with the kernel in it */
 
 /*
@@ -99,13 +100,16 @@ struct lkl_header {
 	__u32 flags;
 	__u64 memory;		/* bytes of RAM, image included */
 	__u64 clock;		/* ns since the epoch; 0: the host's clock */
-	__u32 workers;		/* the most calls that run at once */
+	__u32 workers;		/* the most calls that run at once; read again by
+				 * LKL_OP_PROGRAMS */
 	__u32 spin;		/* ns to poll before sleeping; 0: default */
 	__u8  seed[32];		/* for the random number generator */
 	__u32 parent;		/* process id of the parent, as the kernel sees it */
 	__u32 __pad0;
 	__u64 image;		/* where in LKL_FD_IMAGE the kernel begins, bytes */
-	__u8  __pad1[40];
+	__u64 programs;		/* bytes of memory for programs, a multiple of
+				 * LKL_PROGRAMS_UNIT; 0: none */
+	__u8  __pad1[32];
 	/* by the kernel, offset 128 */
 	__u32 status;		/* LKL_STATUS_* */
 	__u32 sandbox;		/* LKL_SANDBOX_* */
@@ -217,6 +221,40 @@ struct lkl_call {
  */
 #define LKL_OP_LOCATE		-10
 
+/*
+ * (): take programs from now on. A descriptor comes by LKL_FD_CONTROL: a memfd
+ * of lkl_header.programs bytes, and LKL_CONTROL_SIZE more, struct lkl_stubs at
+ * its end. A spawner with the same memfd as its descriptor 0 must be running
+ * or be started soon: the executable stub, which is built beside loader; its
+ * argv[1] is the offset of struct lkl_stubs in the memfd, in decimal, and it
+ * dies with its parent thread. Returns 0; -EALREADY the second time;
+ * -EOPNOTSUPP on a processor without FSGSBASE.
+ */
+#define LKL_OP_PROGRAMS		-11
+/*
+ * (struct lkl_exec *): start a program. Returns a descriptor of it, which is
+ * close-on-exec, once execve(2) has succeeded. To close the descriptor kills
+ * the program and all that it has started.
+ */
+#define LKL_OP_EXEC		-12
+/*
+ * (fd, struct lkl_exit *): wait for its end. Returns 0. It takes a worker
+ * while it waits; any number of waits is allowed.
+ */
+#define LKL_OP_WAIT		-13
+/*
+ * (fd, signal, flags): send a signal to the program. Returns 0, or -ESRCH when
+ * it has ended.
+ */
+#define LKL_OP_KILL		-14
+
+#define LKL_PROGRAMS_UNIT	0x800000
+#define LKL_CONTROL_SIZE	4096
+
+/* flags of LKL_OP_KILL */
+#define LKL_KILL_GROUP		0x1	/* to its process group */
+#define LKL_KILL_ALL		0x2	/* to all in its PID namespace */
+
 #define LKL_CHAIN_MAX		128
 
 /*
@@ -281,6 +319,69 @@ struct lkl_piece {
 	__u64 offset;		/* in the disk, bytes */
 	__u64 buffer;		/* where it belongs: offset in the window */
 	__u64 length;		/* bytes */
+};
+
+/*
+ * Each program is in a little container: a task without user mode, which has a
+ * PID, a mount, a UTS and an IPC namespace of its own, and whose child, PID 2,
+ * is the program. When the program has ended, everything is killed that it has
+ * left behind in the PID namespace, and the mounts are gone with theirs.
+ */
+
+/* lkl_mount.fd: a procfs of the PID namespace */
+#define LKL_MOUNT_PROC		-1
+
+/* lkl_mount.flags */
+#define LKL_MOUNT_OPTIONAL	0x1	/* no error where there is no target */
+
+/*
+ * A mount of a program, done in order, in its own mount namespace. The first
+ * one should be on "/": it becomes the root, in which the targets of later ones
+ * are resolved. Otherwise the program has the call's root, as by chroot(2).
+ */
+struct lkl_mount {
+	__s32 fd;		/* of fsmount(2), or open_tree(2) with
+				 * OPEN_TREE_CLONE; or LKL_MOUNT_PROC */
+	__u32 flags;
+	__u64 target;		/* a string: path */
+};
+
+#define LKL_EXEC_STRINGS	0x100000	/* most of lkl_exec.size */
+#define LKL_EXEC_WORDS		8192	/* most of argc, and of envc */
+#define LKL_EXEC_MOUNTS		64
+#define LKL_HOSTNAME_SIZE	64
+
+/* lkl_exec.flags */
+#define LKL_EXEC_TTY		0x1	/* fds[0] is a terminal: the controlling
+					 * one of the new session */
+
+struct lkl_exec {
+	__s32 fds[3];		/* become descriptors 0 to 2; -1: closed */
+	__u32 flags;
+	__u64 file;		/* a string: the program, an absolute path */
+	__u64 dir;		/* a string: the working directory */
+	__u64 strings;		/* argc arguments, then envc of environment, a
+				 * NUL after each */
+	__u32 size;		/* of strings, bytes */
+	__u32 argc;
+	__u32 envc;
+	__u32 mounts;		/* how many */
+	__u64 mount;		/* struct lkl_mount[mounts] */
+	struct lkl_identity as;	/* the program's; mounts are made as root */
+	__u64 cpu_seconds;	/* RLIMIT_CPU of each process; 0: none */
+	__u32 processes;	/* most tasks in the PID namespace; 0: no limit
+				 * but the kernel's */
+	char  hostname[LKL_HOSTNAME_SIZE];	/* empty: as the kernel's */
+	__u32 __pad0;
+};
+
+/* What wait4(2) says of a program. */
+struct lkl_exit {
+	__s32 status;
+	__u32 __pad0;
+	__u64 utime_ns;		/* of it and the children it has waited for */
+	__u64 stime_ns;
+	__u64 maxrss;		/* of the largest process, bytes */
 };
 
 struct lkl_hostcall {
