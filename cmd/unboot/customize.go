@@ -32,7 +32,7 @@ Without -m, the image is to have one operating system. Changes the image.
 `,
 	args: []kind{kindImage, kindNone},
 	options: func(f *flagSet) runFunc {
-		c := &customizer{network: true}
+		c := &customizer{}
 		c.options(f, &c.plan)
 		return c.run
 	},
@@ -51,7 +51,7 @@ type customizer struct {
 	first   string // the image, once it is known
 	verbose bool
 	dry     bool
-	network bool
+	memory  int64
 }
 
 // options declares the options of package customize, which go to a plan in the order in
@@ -61,8 +61,8 @@ func (c *customizer) options(f *flagSet, plan *customize.Plan) {
 	f.bool(&c.dry, "n", "dry-run", "forget all changes at the end")
 	f.bool(&c.verbose, "v", "verbose", "say what is done on standard error")
 	f.boolFunc("q", "quiet", "accepted and ignored: say nothing, as is the default", func() {})
-	f.bool(&c.network, "", "network", "let programs of the guest use the network")
-	f.boolFunc("", "no-network", "keep programs of the guest from the network", func() { c.network = false })
+	f.size(&c.memory, "", "memory", "SIZE", "memory of programs of the guest (default 4G)")
+	f.boolFunc("", "no-network", "accepted and ignored: programs of the guest have no network", func() {})
 	for _, o := range customize.Options() {
 		s := f.value("", o.Name, o.Arg, o.Help, func(v string) error { return plan.Add(o.Name, v) })
 		s.secret, s.values = o.Secret, o.Values
@@ -109,7 +109,7 @@ func (c *customizer) open(a *app, args []string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.opts.scratch = c.dry
+	a.opts.scratch, a.opts.programs = c.dry, c.memory
 	return a.tree(image, true)
 }
 
@@ -125,7 +125,7 @@ func (c *customizer) guest(a *app, o *opened) (*customize.Guest, error) {
 		return nil, fmt.Errorf("%s: %w", quote(o.path), err)
 	}
 	g := &customize.Guest{
-		FS: tree, System: system, Runner: a.runner(o, c.network),
+		FS: tree, System: system, Runner: customize.Programs(tree),
 		Warn:   func(text string) { a.warn(errors.New(text)) },
 		Reveal: func(user, password string) { fmt.Fprintf(a.out, "%s:%s\n", user, password) },
 	}
@@ -142,6 +142,3 @@ func (o *opened) aboutGuest(err error) error {
 	}
 	return fmt.Errorf("%s: %w", quote(o.path), err)
 }
-
-// runner returns what runs programs of a guest, or nil.
-func (a *app) runner(*opened, bool) customize.Runner { return nil }

@@ -17,7 +17,7 @@ var sysprepCommand = command{
 	long: `Makes a template of the operating system in an image, as virt-sysprep(1) does, by
 its operations: removes SSH host keys, logs, leases, the machine ID and more, and
 then does what the options of "unboot customize" say, which all are options here
-too. The network is off for programs of the guest unless --network is given.
+too.
 
 Nothing is overwritten: what is removed may still be found on the disk.
 
@@ -130,7 +130,7 @@ func (p *preparer) mounts(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	a.opts.scratch = p.dry
+	a.opts.scratch, a.opts.programs = p.dry, p.memory
 	o, err := a.open(image, true)
 	if err != nil {
 		return err
