@@ -41,10 +41,14 @@ struct lkl_stub {
 	unsigned int slot;		/* in struct lkl_stubs */
 	unsigned int nr_ops;		/* of d->ops, by this side's count */
 	bool dirty;			/* has mappings of an earlier program */
+	bool lost;			/* has been told to end */
+	bool busy;			/* does not answer, while others have their turn */
 };
 
 /* The stub of an mm, or NULL if none can be had. */
 struct lkl_stub *lkl_stub_of(struct mm_struct *mm);
+/* An mm's stub has died, or shall. */
+void lkl_stub_lose(struct mm_struct *mm);
 /* Let it run, and wait for the kernel's turn. Returns 0, or -ESRCH when it has died. */
 int lkl_stub_go(struct lkl_stub *s, bool resume);
 /* Put a task's registers into its frame, but for those of struct pt_regs. */
