@@ -14,6 +14,7 @@
 #define LKL_GFP_PROGRAM		(GFP_HIGHUSER_MOVABLE)
 void __init lkl_place_user(unsigned long start);
 bool lkl_user_memory(void);		/* whether there is any, yet */
+unsigned long lkl_user_pages(void);
 bool lkl_user_can_grow(void);
 void lkl_set_watermarks(void);
 void lkl_user_grow(void);
