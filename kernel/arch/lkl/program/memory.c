@@ -238,6 +238,7 @@ long lkl_programs(void)
 	if (err)
 		return err;
 	lkl_stub_init((void *)lkl_user_end);
+	lkl_vdso_init();
 	lkl_set_workers();
 	iterate_supers(drop_pages, NULL);	/* there is less to move afterwards */
 	return 0;
