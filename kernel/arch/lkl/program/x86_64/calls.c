@@ -2,9 +2,12 @@
 /* The system calls of programs: numbers and structures are x86-64's. */
 #include <linux/audit.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/ptrace.h>
 #include <linux/rseq.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/seccomp.h>
 #include <linux/syscalls.h>
 #include <asm/program.h>
@@ -43,6 +46,25 @@ static long arch_prctl(int option, unsigned long arg)
 	return lkl_arch_prctl(current, option, arg);
 }
 
+<<<<<<< HEAD
+/* MAP_32BIT: of the first 2 GiB, the second one. */
+#define LOW_START	0x40000000UL
+#define LOW_END		0x80000000UL
+
+unsigned long arch_get_unmapped_area(struct file *file, unsigned long addr, unsigned long len,
+				     unsigned long pgoff, unsigned long flags, vm_flags_t vm_flags)
+{
+	struct vm_unmapped_area_info info = {
+		.length = len, .low_limit = LOW_START, .high_limit = LOW_END,
+	};
+
+	if ((flags & MAP_32BIT) && !(flags & MAP_FIXED))
+		return vm_unmapped_area(&info);
+	return generic_get_unmapped_area(file, addr, len, pgoff, flags, vm_flags);
+}
+
+=======
+>>>>>>> kern
 /* What there is of another processor, or for 32 bits, or for the machine's ports. */
 #define sys_arch_prctl		arch_prctl
 #define sys_rt_sigreturn	lkl_rt_sigreturn
