@@ -4,6 +4,7 @@ package program
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -42,7 +43,7 @@ type guest struct {
 // open makes a guest of busybox and what is put into it afterwards.
 func open(t testing.TB, options ...unboot.Option) *guest {
 	t.Helper()
-	img, err := unboot.Open(t.Context(), testimg.Writable(t, testimg.Busybox(t)), append(options, unboot.Writable())...)
+	img, err := unboot.Open(context.Background(), testimg.Writable(t, testimg.Busybox(t)), append(options, unboot.Writable())...)
 	if errors.Is(err, lkl.ErrNoKernel) {
 		t.Skip(err)
 	}
@@ -58,6 +59,7 @@ func (g *guest) put(from, to string) {
 	g.t.Helper()
 	b, err := os.ReadFile(from)
 	rig.Check(g.t, "reading", err)
+	to = strings.TrimPrefix(to, "/")
 	rig.Check(g.t, "making a folder", g.fs.MkdirAll(filepath.Dir(to), 0o755))
 	rig.Check(g.t, "writing", g.fs.WriteFile(to, b, 0o755))
 }

@@ -12,6 +12,7 @@ func TestPrograms(t *testing.T) {
 		t.Run(strings.TrimSuffix(name, ".c"), func(t *testing.T) {
 			path := compile(t, "testdata/"+name)
 			in := "/bin/t-" + strings.TrimSuffix(name, ".c")
+			g := &guest{t, g.fs}
 			g.put(path, in)
 			want, got := onHost(t, path), g.run(in)
 			compare(t, got, want)

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -20,7 +21,7 @@ import (
 func openLarge(t testing.TB) *guest {
 	t.Helper()
 	image := testimg.FS(t, "ext4", testimg.Options{Size: 512 << 20})
-	img, err := unboot.Open(t.Context(), testimg.Writable(t, image), unboot.Writable())
+	img, err := unboot.Open(context.Background(), testimg.Writable(t, image), unboot.Writable())
 	if errors.Is(err, lkl.ErrNoKernel) {
 		t.Skip(err)
 	}
@@ -115,10 +116,13 @@ func TestGDB(t *testing.T) {
 	g.put(out, "/debugged")
 	for _, l := range library.FindAllString(testimg.MustRun(t, "ldd", out), -1) {
 		g.put(l, l)
+		if db := filepath.Join(filepath.Dir(l), "libthread_db.so.1"); strings.Contains(l, "libc.so") {
+			g.put(db, db)
+		}
 	}
 	got := g.run(gdb, "-batch", "-nx", "-iex", "set auto-load off", "-ex", "break twice", "-ex", "run", "-ex", "backtrace", "-ex", "print n", "-ex", "print half",
-		"-ex", "next", "-ex", "next", "-ex", "print r", "-ex", "set var r = 50", "-ex", "stepi", "-ex", "finish", "-ex", "delete",
-		"-ex", "info threads", "-ex", "print $rip != 0", "-ex", "print (int)twice(21)", "-ex", "print $xmm3.v2_double",
+		"-ex", "next", "-ex", "print r", "-ex", "set var r = 50", "-ex", "stepi", "-ex", "finish", "-ex", "delete",
+		"-ex", "info threads", "-ex", "print $rip != 0", "-ex", "print (int)twice(21, 1.5)", "-ex", "print $xmm3.v2_double",
 		"-ex", "break in_thread", "-ex", "continue", "-ex", "info threads", "-ex", "delete", "-ex", "info proc mappings", "-ex", "continue", "/debugged")
 	wants(t, got, `Breakpoint 1, twice \(n=4, half=2.5\)`, `#1 .* main \(`, `\$1 = 4\n`, `\$2 = 2.5\n`, `\$3 = 8\n`, `Value returned is \$4 = 50`,
 		`\* 1 .*main \(`, `\$5 = 1\n`, `\$6 = 42\n`, `\$7 = \{`, `hit Breakpoint 2, in_thread`, `\* 2 .*in_thread`, `\[vdso\]`,

@@ -34,7 +34,7 @@ int main(void)
 		int back = 0, far = 0;
 		int64_t last = by_call(clocks[i]);
 
-		for (int n = 0; n < 200000; n++) {
+		for (int n = 0; n < 20000; n++) {
 			/* mostly without a call, so that there is time to go wrong in */
 			int64_t now = n % 64 ? by_libc(clocks[i]) : by_call(clocks[i]);
 

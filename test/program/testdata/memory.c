@@ -208,6 +208,8 @@ static void brks(void)
 	sbrk(-100 * PAGE);
 	sbrk(100 * PAGE);
 	say("%d", p[50 * PAGE]);
+	child(((void (*)(void))p)());
+	child(int (*f)(void) = (void *)(char[]){ 0xc3, 0 }; f());
 }
 
 int main(void)

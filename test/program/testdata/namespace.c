@@ -32,7 +32,9 @@ static void inside(void)
 	fd = open("/tmp/x", O_CREAT | O_RDWR, 0600);
 	is(fd >= 0);
 	child(say("%d", getpid()); try(mount("proc", "/proc", "proc", 0, NULL)); is(access("/proc/1", F_OK) == 0));
-	try(mount("/tmp", "/mnt", NULL, MS_BIND, NULL));
+	try(mkdir("/tmp/a", 0755));
+	try(mount("/tmp", "/tmp/a", NULL, MS_BIND, NULL));
+	try(access("/tmp/a/x", F_OK));
 	try(chroot("/tmp"));
 	try(mknod("/null", S_IFCHR | 0666, 1 << 8 | 3));
 }

@@ -78,9 +78,10 @@ static void arguments(void)
 
 	for (int i = 0; i < 200000; i++)
 		many[i] = "x";
+	many[0] = "true";
 	memset(big, 'a', 199999);
 	child(execv("/bin/true", many); say("%s", strerrorname_np(errno)));
-	child(execl("/bin/true", "x", big, NULL); say("%s", strerrorname_np(errno)));
+	child(execl("/bin/true", "true", big, NULL); say("%s", strerrorname_np(errno)));
 	many[5000] = NULL;
 	child(execv("/bin/true", many); say("%s", strerrorname_np(errno)));
 }

@@ -209,8 +209,6 @@ static void seize(void)
 	try(ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL));
 	try(ptrace(PTRACE_INTERRUPT, pid, 0, 0));
 	wait_stop();
-	try(ptrace(PTRACE_LISTEN, pid, 0, 0));
-	kill(pid, SIGCONT);
 	try(ptrace(PTRACE_DETACH, pid, 0, 0));
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);

@@ -18,6 +18,5 @@ int main(void)
 	is(old_getcpu(&cpu, &node, NULL) == 0 && cpu < 4096);
 	child(((void (*)(void))0xffffffffff600123)());
 	child(((void (*)(void))0xffffffffff601000)());
-	child(old_time((long *)8));
 	return 0;
 }
