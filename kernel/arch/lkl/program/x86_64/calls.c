@@ -46,7 +46,6 @@ static long arch_prctl(int option, unsigned long arg)
 	return lkl_arch_prctl(current, option, arg);
 }
 
-<<<<<<< HEAD
 /* MAP_32BIT: of the first 2 GiB, the second one. */
 #define LOW_START	0x40000000UL
 #define LOW_END		0x80000000UL
@@ -63,8 +62,6 @@ unsigned long arch_get_unmapped_area(struct file *file, unsigned long addr, unsi
 	return generic_get_unmapped_area(file, addr, len, pgoff, flags, vm_flags);
 }
 
-=======
->>>>>>> kern
 /* What there is of another processor, or for 32 bits, or for the machine's ports. */
 #define sys_arch_prctl		arch_prctl
 #define sys_rt_sigreturn	lkl_rt_sigreturn
