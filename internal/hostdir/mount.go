@@ -77,10 +77,14 @@ func (d *Dir) mount(k *lkl.Kernel) (m *Mount, err error) {
 			return nil, err
 		}
 	}
+	session, err := d.session(stream{k, fromClient}, stream{k, toClient})
+	if err != nil {
+		return nil, err
+	}
 	m = &Mount{Fd: -1, k: k, name: d.name, done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
-		m.err = d.Serve(stream{k, fromClient}, stream{k, toClient})
+		m.err = session.run()
 		// The client has gone, so that nobody writes: before, no end to read from must be
 		// closed, as the one who writes would get a SIGPIPE.
 		closers{fromClient, clientR, toClient}.close(k)

@@ -74,18 +74,32 @@ type session struct {
 // It has no answers outstanding then, and no file open. Any other error is one of r, of w, or
 // says what the client sent that is no message.
 func (d *Dir) Serve(r io.Reader, w io.Writer) error {
+	s, err := d.session(r, w)
+	if err != nil {
+		return err
+	}
+	return s.run()
+}
+
+// session returns a session that does not need d to be open any more, and is to be run.
+func (d *Dir) session(r io.Reader, w io.Writer) (*session, error) {
 	t, err := newTree(d.fd, &d.root)
 	if err != nil {
-		return fmt.Errorf("serve %s: %w", d.name, err)
+		return nil, fmt.Errorf("serve %s: %w", d.name, err)
 	}
 	s := &session{d: d, t: t, r: reader{r: r, limit: firstMessage}, fids: map[uint32]*fid{}}
 	s.out.w = w
 	s.ahead.tags, s.ahead.flushes = map[uint16]bool{}, map[uint16][]uint16{}
 	s.slots = make(chan struct{}, maxAhead)
-	defer t.close()
+	return s, nil
+}
+
+// run answers until the client has gone.
+func (s *session) run() error {
+	defer s.t.close()
 	defer s.reset()
 	if err := s.serve(); err != nil {
-		return fmt.Errorf("serve %s: %w", d.name, err)
+		return fmt.Errorf("serve %s: %w", s.d.name, err)
 	}
 	return nil
 }

@@ -48,9 +48,6 @@ backup { backup = 0 archive = 0 }
 // of files come after what they lie in.
 var folders = []string{"etc", "etc/lvm", "etc/ssl", "root", "var", "var/lib", "var/tmp"}
 
-// alternatives are the links of Debian by which names are those of one of several programs.
-const alternatives = "/etc/alternatives"
-
 // files returns the files of a tool's root. What of the host cannot be read is left out.
 func files() []file {
 	list := append([]file(nil), made...)

@@ -152,7 +152,7 @@ func (h *Host) LookPath(name, dirs string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if h.sees(full) {
+		if full, ok := h.sees(full); ok {
 			return full, nil
 		}
 		hidden = full
@@ -163,22 +163,51 @@ func (h *Host) LookPath(name, dirs string) (string, error) {
 	return "", &exec.Error{Name: name, Err: &hosttool.MissingError{Name: name}}
 }
 
-// sees reports whether a host path, and what it leads to, is what tools see.
-func (h *Host) sees(full string) bool {
+// sees returns the path by which tools see a program of the host. That is its own, unless a
+// link of it leads through what they do not see, as those of Debian's alternatives do.
+func (h *Host) sees(full string) (string, bool) {
 	real, err := filepath.EvalSymlinks(full)
-	return err == nil && h.has(real) && (h.has(full) || h.linked(full))
+	if err != nil || !h.has(real) {
+		return "", false
+	}
+	for at := full; at != real; {
+		if !h.has(at) {
+			return real, true
+		}
+		to, err := step(at)
+		if err != nil {
+			return real, true
+		}
+		at = to
+	}
+	return full, true
 }
 
+// step returns where a path leads when its first symbolic link is followed.
+func step(full string) (string, error) {
+	for i := 1; i <= len(full); i++ {
+		if i < len(full) && full[i] != '/' {
+			continue
+		}
+		to, err := os.Readlink(full[:i])
+		if err != nil {
+			continue
+		}
+		if !path.IsAbs(to) {
+			to = path.Join(path.Dir(full[:i]), to)
+		}
+		return path.Join(to, full[i:]), nil
+	}
+	return "", fs.ErrNotExist
+}
+
+// has reports whether a path lies in what tools see of the host, or in a link to it.
 func (h *Host) has(full string) bool {
 	for _, dir := range h.dirs {
 		if strings.HasPrefix(full, dir+"/") {
 			return true
 		}
 	}
-	return false
-}
-
-func (h *Host) linked(full string) bool {
 	for dir := range h.links {
 		if strings.HasPrefix(full, dir+"/") {
 			return true
