@@ -42,7 +42,7 @@ func (d *Dir) Mount(k *lkl.Kernel) (*Mount, error) {
 	return m, nil
 }
 
-func (d *Dir) mount(k *lkl.Kernel) (m *Mount, err error) {
+func (d *Dir) mount(k *lkl.Kernel) (_ *Mount, err error) {
 	var open closers
 	defer func() {
 		if err != nil {
@@ -81,7 +81,7 @@ func (d *Dir) mount(k *lkl.Kernel) (m *Mount, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m = &Mount{Fd: -1, k: k, name: d.name, done: make(chan struct{})}
+	m := &Mount{Fd: -1, k: k, name: d.name, done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
 		m.err = session.run()
