@@ -11,6 +11,7 @@ export CGO_ENABLED := 0
 GO ?= $(shell scripts/find-go)
 
 embedded := lkl/internal/vmlinux/image
+network := internal/netproc/image/network.zst
 kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
 go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
 
@@ -20,10 +21,15 @@ all: bin/unboot
 # Once more when it is known where in the file the kernel lies: moved to a page
 # boundary, it is mapped from there.
 build = $(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
-bin/unboot: $(embedded)/vmlinux $(embedded)/loader $(go-inputs)
+bin/unboot: $(embedded)/vmlinux $(embedded)/loader $(network) $(go-inputs)
 	$(build)
 	$(GO) run ./lkl/internal/vmlinux/align $@ $(embedded)/vmlinux
 	$(build)
+
+# The network of programs, which is embedded too.
+$(network): $(go-inputs)
+	$(GO) build -trimpath -ldflags='-s -w' -o bin/network ./internal/netproc/child
+	$(GO) run ./internal/netproc/pack bin/network $@
 
 # The kernel and its loader: static executables, which are embedded.
 .PHONY: kernel
@@ -66,7 +72,7 @@ check: all
 # something. It makes Go several times as slow: with -short, tests do less of the
 # same, and leave out what only waits for the kernel. RACE names other packages, such
 # as ./cmd/unboot, whose scripts then run a program that is watched, too.
-RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./internal/...
+RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./usernet/... ./internal/...
 .PHONY: race
 race: all
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(RACE)
@@ -94,4 +100,4 @@ reproducible:
 
 .PHONY: clean
 clean:
-	rm -rf bin $(embedded)/vmlinux $(embedded)/loader
+	rm -rf bin $(network) $(embedded)/vmlinux $(embedded)/loader

@@ -70,6 +70,7 @@ func (t *tree) unmount() error {
 		return nil
 	}
 	t.dead = true
+	t.img.endCommands(t)
 	k := t.img.k
 	mark := k.LogMark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })

@@ -45,12 +45,17 @@ type Image struct {
 	// one lies on or "". It is guarded by mountMu.
 	off map[string]string
 
+	furnish    sync.Once // see furnishDev
+	furnishErr error     // of it
+
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
 
-	mu     sync.Mutex
-	trees  []*tree       // guarded by mu, in the order of mounting
-	closed chan struct{} // guarded by mu: nil, or closed when Close is done
+	mu    sync.Mutex
+	trees []*tree // guarded by mu, in the order of mounting
+	// commands are those that run. It is guarded by mu.
+	commands map[*Cmd]struct{}
+	closed   chan struct{} // guarded by mu: nil, or closed when Close is done
 }
 
 // Open opens a disk image or a block device by its host path, starts a kernel and attaches the
@@ -113,7 +118,7 @@ func (img *Image) open(ctx context.Context, c *config) error {
 	// looked at without it.
 	booted := make(chan error, 1)
 	go func() {
-		k, err := lkl.Boot(ctx, &lkl.Config{Memory: c.kernelMemory(), Clock: c.clock, Log: c.log})
+		k, err := lkl.Boot(ctx, &lkl.Config{Memory: c.kernelMemory(), Programs: c.programMemory(), Clock: c.clock, Log: c.log})
 		img.k = k
 		booted <- err
 	}()
@@ -239,6 +244,7 @@ func (img *Image) Close() error {
 		return err
 	}
 	var errs []error
+	img.endCommands(nil)
 	for _, t := range slices.Backward(trees) {
 		errs = append(errs, t.unmount())
 	}

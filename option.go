@@ -20,6 +20,7 @@ type config struct {
 	noLock       bool
 	sectorSize   int
 	memory       int64
+	programs     int64
 	clock        time.Time
 	overlayDir   string
 	overlayLimit int64
@@ -126,6 +127,24 @@ func (c *config) kernelMemory() int64 {
 		return WritableMemory
 	}
 	return c.memory
+}
+
+// ProgramMemory bounds the memory of all commands of the image together (see [FS.Command]), in
+// bytes: by default, and for 0, [DefaultProgramMemory]. What they do not use the host does not
+// give. A negative number is for an image in which no command can be run.
+func ProgramMemory(bytes int64) Option {
+	return func(c *config) { c.programs = bytes }
+}
+
+// DefaultProgramMemory is the default of [ProgramMemory].
+const DefaultProgramMemory = 4 << 30
+
+// programMemory is what ProgramMemory says, or the default.
+func (c *config) programMemory() int64 {
+	if c.programs == 0 {
+		return DefaultProgramMemory
+	}
+	return max(c.programs, 0)
 }
 
 // Clock sets the time at which the kernel's clock stands, for images that come

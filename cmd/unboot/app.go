@@ -55,8 +55,10 @@ type openOptions struct {
 	sector  int
 	timeout time.Duration
 	cpu     time.Duration // negative if it was not given
-	backing bool
-	keys    keys
+	// programs is the memory for programs in bytes, 0 for the default.
+	programs int64
+	backing  bool
+	keys     keys
 
 	forceDirty, unboundedKeys bool
 }
@@ -90,7 +92,7 @@ func newApp(table []*command, cmd string) *app {
 // image declares the options of every command with an image.
 func (f *flagSet) image(o *openOptions) {
 	f.list(&o.mounts, "m", "mount", "DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]]",
-		"mount this, and repeat it for more; without it, the only file system is mounted, or the operating system's with its fstab").kind = kindDevice
+		"mount this, and repeat it for more; by default the only file system, or the operating system's with its fstab").kind = kindDevice
 	f.list(&o.add, "", "add", "FILE", "attach another disk").kind = kindImage
 	f.integer(&o.sector, "", "sector-size", "N", "bytes per sector, if not detected correctly").among("512", "1024", "2048", "4096")
 	o.keys.options(f)
@@ -99,7 +101,7 @@ func (f *flagSet) image(o *openOptions) {
 	f.bool(&o.backing, "", "backing-files", "let a qcow2 image name other files: if you trust it")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s")
 	f.duration(&o.cpu, "", "cpu-limit", "TIME",
-		"give up after so much processor time; by default, reading may take two minutes and half a second per MiB of disk; 0 for no limit")
+		"give up after so much processor time, 0 for never; reading: after 2m and 0.5s per MiB of disk by default")
 }
 
 // globs declares --exclude.
@@ -128,6 +130,9 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 	}
 	if a.opts.unboundedKeys {
 		o = append(o, unboot.UnboundedKeys())
+	}
+	if a.opts.programs != 0 {
+		o = append(o, unboot.ProgramMemory(a.opts.programs))
 	}
 	if a.opts.forceDirty {
 		o = append(o, unboot.ForceDirty())

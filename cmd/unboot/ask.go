@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,27 +88,17 @@ func asksFor(l *volume.Lock) (kind volume.KeyKind) {
 
 // askSecret reads a line from a terminal without showing it. A signal ends it.
 func (a *app) askSecret(tty *os.File, prompt string) ([]byte, error) {
-	conn, err := tty.SyscallConn() // Fd would make the file one whose reads nothing ends
+	was, err := termiosOf(tty)
 	if err != nil {
 		return nil, err
-	}
-	var was *unix.Termios
-	set := func(req uint, t *unix.Termios) (err error) {
-		if e := conn.Control(func(fd uintptr) { err = unix.IoctlSetTermios(int(fd), req, t) }); e != nil {
-			return e
-		}
-		return err
-	}
-	if e := conn.Control(func(fd uintptr) { was, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) }); e != nil || err != nil {
-		return nil, cmp.Or(e, err)
 	}
 	quiet := *was
 	quiet.Lflag &^= unix.ECHO
 	quiet.Lflag |= unix.ICANON | unix.ISIG
-	if err := set(unix.TCSETSF, &quiet); err != nil {
+	if err := setTermios(tty, unix.TCSETSF, &quiet); err != nil {
 		return nil, err
 	}
-	defer set(unix.TCSETS, was)
+	defer setTermios(tty, unix.TCSETS, was)
 	defer context.AfterFunc(a.ctx, func() { tty.SetReadDeadline(time.Unix(1, 0)) })()
 	if _, err := io.WriteString(tty, prompt); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,23 @@ func (f *flagSet) integer(p *int, short, long, arg, help string) *flagSpec {
 	})
 }
 
+// size declares an option whose value is a number of bytes, or of K, M, G or T: powers of
+// 1024.
+func (f *flagSet) size(p *int64, short, long, arg, help string) *flagSpec {
+	return f.value(short, long, arg, help, func(v string) error {
+		number, shift := v, 0
+		if i := strings.IndexAny(v, "KMGT"); i >= 0 && i == len(v)-1 {
+			number, shift = v[:i], 10*(1+strings.IndexByte("KMGT", v[i]))
+		}
+		n, err := strconv.ParseInt(number, 10, 63)
+		if err != nil || n < 0 || n > math.MaxInt64>>shift {
+			return errors.New("not a size such as 512M")
+		}
+		*p = n << shift
+		return nil
+	})
+}
+
 // duration declares an option whose value is a time with a unit: 10 without one could
 // be seconds or minutes.
 func (f *flagSet) duration(p *time.Duration, short, long, arg, help string) *flagSpec {
@@ -123,7 +141,11 @@ func (f *flagSet) duration(p *time.Duration, short, long, arg, help string) *fla
 }
 
 // parse sets the options and returns the other arguments.
-func (f *flagSet) parse(args []string) (rest []string, err error) {
+func (f *flagSet) parse(args []string) (rest []string, err error) { return f.parseBefore(args, -1) }
+
+// parseBefore is parse for a command line that ends with another one, to which everything
+// belongs that follows "--", or the argument after the first n if n is not negative.
+func (f *flagSet) parseBefore(args []string, n int) (rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		// next takes the following word as a value, whatever it looks like: "-m -x"
@@ -143,6 +165,8 @@ func (f *flagSet) parse(args []string) (rest []string, err error) {
 		// A lone "-" is an argument: standard input or output.
 		case len(arg) > 1 && arg[0] == '-':
 			err = f.shortFlags(arg[1:], next)
+		case len(rest) == n:
+			return append(rest, args[i:]...), nil
 		default:
 			rest = append(rest, arg)
 		}

@@ -123,6 +123,8 @@ func (a *app) exitCode(cmd *command, err error) int {
 		a.mu.Unlock()
 	}()
 	var bad *usageError
+	var status *statusError
+	var program *programError
 	switch {
 	// Help that was asked for goes to standard output, so that it can be piped to a
 	// pager.
@@ -132,6 +134,18 @@ func (a *app) exitCode(cmd *command, err error) int {
 	case errors.As(err, &bad):
 		fmt.Fprintf(os.Stderr, "unboot: %s: %v (try \"unboot help %s\")\n", a.cmd, err, a.cmd)
 		return exitUsage
+	case errors.As(err, &status):
+		for _, e := range flatten(err) {
+			if e != error(status) && !errors.As(e, &status) {
+				a.tell(e)
+			}
+		}
+		return status.code
+	case errors.As(err, &program):
+		for _, e := range flatten(err) {
+			a.tell(e)
+		}
+		return program.code
 	// Errors after a signal are its consequences.
 	case a.interrupted():
 		return exitSignal

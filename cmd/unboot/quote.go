@@ -2,20 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
-
-// isTerminal reports whether a file of this process is a terminal: a device that knows
-// TCGETS. A character device such as /dev/null is not one.
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
 
 // quote returns a name for a message or a terminal, as ls(1) does: unchanged if a shell
 // would take it so, and in quotes otherwise. Control characters are escaped, since the

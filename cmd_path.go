@@ -1,0 +1,137 @@
+package unboot
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"os/exec"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/lkl"
+)
+
+// LookPath searches for an executable file in the directories of path, which are separated by
+// colons as in PATH; if path is empty, in the usual ones. A name with a slash is that of a
+// file, from the root of the tree. Symbolic links are followed inside the tree. Relative
+// directories in path are ignored. The error is an *exec.Error, which wraps exec.ErrNotFound
+// if there is none.
+func (f *FS) LookPath(file, path string) (string, error) {
+	if err := f.begin(); err != nil {
+		return "", &exec.Error{Name: file, Err: err}
+	}
+	defer f.t.end()
+	return lookPath(f.view, file, path)
+}
+
+func lookPath(v *lkl.View, file, dirs string) (string, error) {
+	if dirs == "" {
+		dirs = defaultPath
+	}
+	if strings.Contains(file, "/") {
+		full := absolute(CleanPath(file))
+		if err := executable(v, full); err != nil {
+			return "", &exec.Error{Name: file, Err: err}
+		}
+		return full, nil
+	}
+	for dir := range strings.SplitSeq(dirs, ":") {
+		full := path.Join(dir, file)
+		if strings.HasPrefix(dir, "/") && file != "" && executable(v, full) == nil {
+			return full, nil
+		}
+		if v.Kernel().Err() != nil {
+			break
+		}
+	}
+	if err := v.Kernel().Err(); err != nil {
+		return "", &exec.Error{Name: file, Err: err}
+	}
+	return "", &exec.Error{Name: file, Err: exec.ErrNotFound}
+}
+
+// executable reports whether a path leads to a file that somebody may execute.
+func executable(v *lkl.View, p string) error {
+	var st unix.Statx_t
+	// Not access(2): this side's mounts let nothing be executed.
+	if err := v.Statx(unix.AT_FDCWD, p, 0, unix.STATX_TYPE|unix.STATX_MODE, &st); err != nil {
+		return err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return unix.EISDIR
+	case st.Mode&unix.S_IFMT != unix.S_IFREG, st.Mode&0o111 == 0:
+		return unix.EACCES
+	}
+	return nil
+}
+
+// lookPath returns the absolute path of the command's program.
+func (c *Cmd) lookPath(env []string) (string, error) {
+	name := c.Path
+	if name == "" {
+		name = c.Args[0]
+	}
+	switch {
+	case strings.HasPrefix(name, "/"):
+		return name, nil
+	case strings.Contains(name, "/"):
+		return path.Join("/", c.Dir, name), nil
+	case c.f == nil:
+		return c.lookTool(name, lookEnv(env, "PATH"))
+	}
+	return lookPath(c.f.view, name, lookEnv(env, "PATH"))
+}
+
+// maxStart is how much of a program is looked at for a hint.
+const maxStart = 4096
+
+// execHint adds to an error of execve(2) what the file says of its reason.
+func (c *Cmd) execHint(file string, err error) error {
+	if c.f == nil || err != unix.ENOENT && err != unix.ENOEXEC && err != unix.EACCES {
+		return err
+	}
+	fd, oerr := c.f.view.Open(file, unix.O_RDONLY|openFlags, 0)
+	if oerr != nil {
+		return err
+	}
+	defer c.kernel().CloseFd(fd)
+	start := make([]byte, maxStart)
+	n, rerr := c.kernel().Pread(fd, start, 0)
+	if rerr != nil {
+		return err
+	}
+	if hint := startHint(start[:n], err == unix.ENOENT); hint != "" {
+		return &hintError{err, hint}
+	}
+	return err
+}
+
+// startHint says what the first bytes of a program tell of why it was not executed: missing
+// is for a file that it names and that is not there.
+func startHint(start []byte, missing bool) string {
+	if line, ok := bytes.CutPrefix(start, []byte("#!")); ok && missing {
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+		if words := strings.Fields(string(line)); len(words) > 0 {
+			return fmt.Sprintf("its interpreter is %.200q", words[0])
+		}
+	}
+	if len(start) < 20 || string(start[:4]) != elf.ELFMAG {
+		return ""
+	}
+	machine := elf.Machine(start[18]) | elf.Machine(start[19])<<8
+	if start[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
+		machine = elf.Machine(start[19]) | elf.Machine(start[18])<<8
+	}
+	switch {
+	case machine != elf.EM_X86_64:
+		return fmt.Sprintf("it is a program for %s", strings.TrimPrefix(machine.String(), "EM_"))
+	case start[elf.EI_CLASS] == byte(elf.ELFCLASS32):
+		return "it is a program for the x32 ABI"
+	case missing:
+		return "its dynamic loader is missing"
+	}
+	return ""
+}
