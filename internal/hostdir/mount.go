@@ -117,7 +117,7 @@ func (d *Dir) mountOptions(r, w int) [][2]string {
 		cache = "mmap"
 	}
 	return [][2]string{
-		{"source", "host"}, {"trans", "fd"}, {"rfdno", strconv.Itoa(r)}, {"wfdno", strconv.Itoa(w)}, {"version", version},
+		{"source", "host"}, {"trans", "fd"}, {"rfdno", strconv.Itoa(r)}, {"wfdno", strconv.Itoa(w)}, {"version", "9p2000.L"},
 		{"msize", strconv.Itoa(MaxMessage)}, {"cache", cache}, {"access", access},
 	}
 }
