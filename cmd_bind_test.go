@@ -20,6 +20,7 @@ import (
 // TestBind gives a guest's programs a directory of the host.
 func TestBind(t *testing.T) {
 	f, _ := guest(t)
+	rig.Check(t, "mkdir", f.MkdirAll("mnt", 0o755))
 	dir := t.TempDir()
 	os.WriteFile(dir+"/in", []byte("of the host\n"), 0o644)
 	os.Symlink("/etc/passwd", dir+"/link") // which is the guest's then
@@ -57,6 +58,11 @@ i=0; while [ $i -lt 50 ]; do echo $i >/mnt/a/$i; i=$((i+1)); done; ls /mnt/a | w
 	c := sh(f, "true")
 	c.Mounts = []unboot.CmdMount{unboot.Bind(dir+"/missing", "/mnt", false)}
 	if err := c.Run(); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), dir+"/missing") {
+		t.Error(err)
+	}
+	c = sh(f, "true")
+	c.Mounts = []unboot.CmdMount{unboot.Bind(dir, "/no/where", false)}
+	if err := c.Run(); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "/no/where") {
 		t.Error(err)
 	}
 }

@@ -2,13 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"strings"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/unboot/unboot"
 )
 
 // A bindSpec is a directory of the host that a program sees in its tree.
@@ -54,19 +49,4 @@ func parseBind(v string) (b bindSpec, err error) {
 		return b, errors.New("GUESTDIR must not be in /" + top + ", which each program has its own of")
 	}
 	return b, nil
-}
-
-// checkBinds reports directories that a guest does not have, which the kernel could not say of
-// which mount they are.
-func checkBinds(list []bindSpec, fsys *unboot.FS) error {
-	for _, b := range list {
-		st, err := fsys.Stat(unboot.CleanPath(b.guest))
-		if err == nil && !st.IsDir() {
-			err = unix.ENOTDIR
-		}
-		if err != nil {
-			return fmt.Errorf("--bind: no directory %s in the guest: %w", quote(b.guest), err)
-		}
-	}
-	return nil
 }

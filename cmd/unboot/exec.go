@@ -56,8 +56,5 @@ func (e *executer) run(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBinds(e.binds, o.fs); err != nil {
-		return err
-	}
 	return e.guestRun.run(a, o.fs.CommandContext(ctx, args[1], args[2:]...), ctx)
 }

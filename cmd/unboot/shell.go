@@ -45,9 +45,6 @@ func (s *sheller) run(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBinds(s.binds, o.fs); err != nil {
-		return err
-	}
 	s.tty = isTerminal(os.Stdin) && isTerminal(os.Stdout)
 	c := o.fs.CommandContext(ctx, "")
 	c.User = s.user
