@@ -22,7 +22,7 @@
 //
 // Most of it changes files only, and nothing of the guest is run: neither its programs nor
 // its libraries, whoever made it. To install packages, to run commands and to relabel takes
-// programs of the guest, which the Guest's [Runner] runs. Without one they are
+// programs of the guest, which the Guest's [Runner] runs: see [Programs]. Without one they are
 // [ErrNoRunner], but for SELinux, whose relabelling is then left to the guest's next boot.
 //
 // # How files are written
@@ -41,7 +41,6 @@
 //     so is a key for the account of nobody. A key that is there already is not added again.
 //   - The default hash of passwords is yescrypt where the distribution's own is, SHA-512
 //     elsewhere, and MD5 only where the distribution has nothing else.
-//   - The default of a file's permissions, of what is unpacked and copied, is the same.
 //   - Passwords are in no command line, file of the host, message or log; a random password
 //     goes to [Guest.Reveal] and nowhere else.
 //   - Perl expressions of the option edit are run by the host's perl(1), which is confined:

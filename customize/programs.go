@@ -2,6 +2,8 @@ package customize
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/unboot/unboot"
 )
@@ -18,5 +20,10 @@ func (r programs) Run(ctx context.Context, p *Program) error {
 		c.Env = append(c.Environ(), p.Env...)
 	}
 	c.Stdin, c.Stdout, c.Stderr = p.Stdin, p.Stdout, p.Stderr
-	return c.Run()
+	err := c.Run()
+	var exit *unboot.ExitError
+	if p.Network && errors.As(err, &exit) {
+		return fmt.Errorf("%w (it had no network)", err)
+	}
+	return err
 }

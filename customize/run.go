@@ -25,7 +25,7 @@ func (p *Plan) runFile(hostPath string) error {
 	}
 	return p.op(func(ctx context.Context, g *Guest) error {
 		g.say("running %s", hostPath)
-		return g.script(ctx, hostPath, string(script), true, nil)
+		return g.script(ctx, hostPath, string(script), false, nil)
 	})
 }
 
@@ -35,7 +35,7 @@ func (p *Plan) runCommand(command string) error {
 	}
 	return p.op(func(ctx context.Context, g *Guest) error {
 		g.say("running: %s", printable(command))
-		return g.script(ctx, command, command+"\n", true, nil)
+		return g.script(ctx, command, command+"\n", false, nil)
 	})
 }
 

@@ -22,7 +22,7 @@ type Program struct {
 	Stdin  io.Reader // nil: nothing
 	Stdout io.Writer
 	Stderr io.Writer
-	// Network says that it needs one: to install packages, as a rule.
+	// Network says that it needs one, as to install packages. Others may use it, too.
 	Network bool
 }
 

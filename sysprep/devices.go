@@ -19,7 +19,7 @@ import (
 // Devices does the operations that change devices rather than files: fs-uuids. What cannot
 // be done is told to warn, which may be nil.
 //
-// Preconditions: no device of the image is mounted.
+// Preconditions: for fs-uuids, no device of the image is mounted.
 func (p *Plan) Devices(ctx context.Context, img *unboot.Image, warn func(text string)) error {
 	if warn == nil {
 		warn = func(string) {}

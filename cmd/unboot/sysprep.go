@@ -104,11 +104,12 @@ func (p *preparer) run(a *app, args []string) error {
 	if err := p.plan.Run(a.ctx, g); err != nil {
 		return o.aboutGuest(err)
 	}
-	// The operations on devices need them unmounted.
-	if err := o.fs.Unmount(); err != nil {
-		return o.aboutGuest(err)
+	if p.plan.Enabled.Has("fs-uuids") {
+		if err := o.fs.Unmount(); err != nil {
+			return o.aboutGuest(err)
+		}
+		o.fs = nil
 	}
-	o.fs = nil
 	return o.aboutGuest(p.plan.Devices(a.ctx, o.img, g.Warn))
 }
 
