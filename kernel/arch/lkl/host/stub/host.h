@@ -74,6 +74,7 @@ struct itimerval {
 
 #define RLIMIT_FSIZE	1
 #define RLIMIT_CORE	4
+#define RLIMIT_AS	9
 
 #define CLONE_NEWUTS	0x04000000
 #define CLONE_NEWIPC	0x08000000

@@ -20,6 +20,7 @@
 void spawner_main(unsigned long *sp);		/* stub.S calls it */
 
 #define CODE_SIZE	0x10000UL	/* of addresses kept for this program */
+#define MORE		0x4000000UL	/* addresses for what is not memory of programs */
 
 #define load(p)		__atomic_load_n(p, __ATOMIC_SEQ_CST)
 #define store(p, v)	__atomic_store_n(p, v, __ATOMIC_SEQ_CST)
@@ -240,13 +241,19 @@ static void look_at(int i)
 		store(&shared->slot[i].has, LKL_STUB_GONE);
 }
 
-/* The namespaces and the rules that the kernel's process has: host/sandbox.c. */
-static void give_up_rights(void)
+/*
+ * The namespaces and the rules that the kernel's process has: host/sandbox.c. Besides,
+ * nobody maps the memory of programs, of this size, more than twice: each page that is
+ * mapped costs the host a part of a page table. Where a program does so rightly, what
+ * its stub knows is forgotten, and begins anew.
+ */
+static void give_up_rights(unsigned long size)
 {
 	struct { unsigned long fs, net, scoped; } rights = { 0, 0x3, 0x3 };
 	static const unsigned char sizes[] = { 0, 8, 8, 8, 16, 16, 24 };
 	static const unsigned char bits[] = { 0, 13, 14, 15, 15, 16, 16 };
 	const struct { unsigned long now, most; } none = { 0, 0 };
+	const struct { unsigned long now, most; } twice = { 2 * size + MORE, 2 * size + MORE };
 	long abi, fd;
 
 	host(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
@@ -256,6 +263,7 @@ static void give_up_rights(void)
 	}
 	host(PRLIMIT64, 0, RLIMIT_CORE, &none, 0, 0, 0);
 	host(PRLIMIT64, 0, RLIMIT_FSIZE, &none, 0, 0, 0);
+	host(PRLIMIT64, 0, RLIMIT_AS, &twice, 0, 0, 0);
 	abi = host(LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_VERSION, 0, 0, 0);
 	if (abi <= 0)
 		return;
@@ -282,19 +290,20 @@ static unsigned long number(const char *s)
 void spawner_main(unsigned long *sp)
 {
 	const struct sigaction sa = { on_child, SA_RESTORER, stub_restorer, 0 };
+	unsigned long size;
 	unsigned int seen;
 	int i;
 
 	if (sp[0] < 2)
 		host(EXIT_GROUP, 2, 0, 0, 0, 0, 0);
-	shared = (void *)host(MMAP, 0, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, 0,
-			      number((const char *)sp[2]));
+	size = number((const char *)sp[2]);
+	shared = (void *)host(MMAP, 0, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, 0, size);
 	if (is_error((long)shared))
 		host(EXIT_GROUP, 2, 0, 0, 0, 0, 0);
 	host(CLOSE_RANGE, 1, ~0U, 0, 0, 0, 0);
 	host(PRCTL, PR_SET_NAME, "unboot-stubs", 0, 0, 0, 0);
 	host(RT_SIGACTION, SIGCHLD, &sa, 0, sizeof(sa.mask), 0, 0);
-	give_up_rights();
+	give_up_rights(size);
 	/* last: new credentials undo both */
 	host(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
 	host(PRCTL, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
