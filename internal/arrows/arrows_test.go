@@ -18,6 +18,8 @@ const module = "github.com/unboot/unboot"
 var layers = [][]string{
 	{"cmd"},
 	{"guestfs"},
+	{"customize", "sysprep"},
+	{"usernet", "internal/netproc"},
 	{"internal/treecopy", "internal/desttree"}, // on file systems of package unboot
 	{"."},
 	{"inspect"},
@@ -38,12 +40,16 @@ var forTests = []string{"internal/testimg", "internal/testvol", "internal/testgu
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
 // have it in cmd/unboot/fusefs.)
 var modules = map[string][]string{
+	"customize":                {"github.com/go-crypt/x"},
 	"disk/qcow2":               {"github.com/klauspost/compress"},
 	"inspect/journal":          {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
 	"internal/btrfsreceive":    {"github.com/klauspost/compress"},
 	"internal/compression":     {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
 	"internal/cpio":            {"github.com/klauspost/compress"},
 	"internal/filetype":        {"github.com/klauspost/compress"},
+	"internal/netproc":         {"github.com/klauspost/compress"},
+	"internal/netproc/pack":    {"github.com/klauspost/compress"},
+	"usernet":                  {"gvisor.dev/gvisor"},
 	"volume/fvault":            {"golang.org/x/crypto"},
 	"volume/internal/argon2":   {"golang.org/x/crypto"},
 	"volume/internal/hashfunc": {"golang.org/x/crypto"},

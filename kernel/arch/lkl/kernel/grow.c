@@ -74,7 +74,7 @@ static bool is_full(unsigned long total)
 
 static bool is_wanted(void)
 {
-	unsigned long total = totalram_pages();
+	unsigned long total = totalram_pages() - lkl_user_pages();
 
 	return lkl_wrote || is_full(total) || is_thrashing(total);
 }

@@ -13,6 +13,7 @@
 #define MAX_AHEAD	64U
 
 /* x86's error code of a page fault */
+#define FAULT_PRESENT	0x1
 #define FAULT_WRITE	0x2
 #define FAULT_EXEC	0x10
 #define TRAP_PAGE_FAULT	14
@@ -165,6 +166,17 @@ static void give_ahead(struct mm_struct *mm, unsigned long addr, struct pt_regs 
 	}
 }
 
+/* As the tables have it, of which the stub need not have known. */
+static unsigned long true_error(struct mm_struct *mm, unsigned long addr, unsigned long error)
+{
+	pte_t *pte;
+
+	if (addr >= TASK_SIZE)
+		return error;
+	pte = lkl_pte(mm, addr);
+	return pte && (pte_val(*pte) & _PAGE_PRESENT) ? error | FAULT_PRESENT : error & ~FAULT_PRESENT;
+}
+
 void lkl_page_fault(struct pt_regs *regs, unsigned long addr, unsigned long error)
 {
 	struct mm_struct *mm = current->mm;
@@ -178,7 +190,7 @@ void lkl_page_fault(struct pt_regs *regs, unsigned long addr, unsigned long erro
 			return;
 		if (err) {
 			current->thread.cr2 = addr;
-			current->thread.err = error;
+			current->thread.err = true_error(mm, addr, error);
 			current->thread.trapno = TRAP_PAGE_FAULT;
 			if (err == -EACCES)
 				force_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)addr);

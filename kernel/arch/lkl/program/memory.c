@@ -58,7 +58,6 @@ static void __ref add_chunk(void)
 	zone()->present_pages += CHUNK_PAGES;
 	NODE_DATA(0)->node_present_pages += CHUNK_PAGES;
 	__free_pages_core(chunk, CHUNK_ORDER, MEMINIT_EARLY);
-	totalram_pages_add(CHUNK_PAGES);
 	next_pfn += CHUNK_PAGES;
 }
 
@@ -131,14 +130,17 @@ void __init lkl_place_user(unsigned long start)
 	last_pfn = lkl_user_end >> PAGE_SHIFT;
 }
 
-/* What can come yet is there, for programs that look how much they may take. */
+/* Of totalram_pages(). */
+unsigned long lkl_user_pages(void)
+{
+	return in_use ? (lkl_user_end - lkl_user_start) >> PAGE_SHIFT : 0;
+}
+
+/* What can come yet is free, for programs that look how much they may take. */
 LKL_WRAP(void, si_meminfo, struct sysinfo *info)
 {
-	unsigned long more = in_use ? last_pfn - next_pfn : 0;
-
 	__real_si_meminfo(info);
-	info->totalram += more;
-	info->freeram += more;
+	info->freeram += in_use ? last_pfn - next_pfn : 0;
 }
 
 LKL_WRAP(long, si_mem_available, void)
@@ -163,6 +165,7 @@ static int __ref make_zone(void)
 	build_all_zonelists(NULL);
 	page_group_by_mobility_disabled = 1;
 	in_use = true;
+	totalram_pages_add(lkl_user_pages());	/* all of it: tmpfs takes a half of it */
 	lkl_set_watermarks();
 	return 0;
 }
@@ -235,6 +238,7 @@ long lkl_programs(void)
 	if (err)
 		return err;
 	lkl_stub_init((void *)lkl_user_end);
+	lkl_vdso_init();
 	lkl_set_workers();
 	iterate_supers(drop_pages, NULL);	/* there is less to move afterwards */
 	return 0;

@@ -30,10 +30,6 @@
 
 #define HOST_SIGTRAP	5
 
-/* fxsave's area: its end says what follows, to whom it may concern (sigcontext.h). */
-#define FP_SW_BYTES	464
-#define FP_LEGACY_SIZE	512
-
 /*
  * How often to look for the stub's turn to end before sleeping: most are short. It
  * pays where the stub has a processor of its own, and only there, so it follows how
@@ -187,21 +183,18 @@ static void save_frame(struct lkl_stub *s, void *to)
 /* The first of all: it has come to its first trap, by itself. */
 static int learn_frame(struct lkl_stub *s)
 {
-	unsigned long uc = s->d->uc - LKL_STUB_DATA, fp, size;
-	const u32 *sw;
+	unsigned long uc = s->d->uc - LKL_STUB_DATA, fp;
 
 	if (uc < LKL_STUB_SIGSTACK || uc > LKL_STUB_DATA_SIZE - sizeof(struct ucontext))
 		return -EPROTO;
 	uc_off = uc;
 	fp = lkl_stub_context(s)->fpstate - LKL_STUB_DATA;
-	if (fp < uc || fp > LKL_STUB_DATA_SIZE - FP_LEGACY_SIZE)
+	if (fp < uc || fp > LKL_STUB_DATA_SIZE)
 		return -EPROTO;
-	sw = (void *)s->d + fp + FP_SW_BYTES;
-	size = sw[0] == FP_XSTATE_MAGIC1 ? sw[1] : FP_LEGACY_SIZE;
-	if (size < FP_LEGACY_SIZE || size > LKL_STUB_DATA_SIZE - fp)
+	fp_size = lkl_fp_size((void *)s->d + fp, LKL_STUB_DATA_SIZE - fp);
+	if (!fp_size)
 		return -EPROTO;
 	fp_off = fp;
-	fp_size = size;
 	frame_off = ALIGN_DOWN(uc, 64);
 	first_frame = kmalloc(frame_size(), GFP_KERNEL);
 	if (!first_frame)
@@ -420,14 +413,10 @@ void *lkl_fpstate(struct task_struct *tsk, size_t *size)
 	return frame ? frame + (fp_off - frame_off) : NULL;
 }
 
-void lkl_fpstate_mend(void *fp)
+const void *lkl_first_fpstate(size_t *size)
 {
-	const void *first = first_frame + (fp_off - frame_off);
-
-	memcpy(fp + FP_SW_BYTES, first + FP_SW_BYTES, FP_LEGACY_SIZE - FP_SW_BYTES);
-	if (fp_size > FP_LEGACY_SIZE)
-		memcpy(fp + fp_size - FP_XSTATE_MAGIC2_SIZE,
-		       first + fp_size - FP_XSTATE_MAGIC2_SIZE, FP_XSTATE_MAGIC2_SIZE);
+	*size = fp_size;
+	return first_frame + (fp_off - frame_off);
 }
 
 /* For a new task: what the other one has. */

@@ -8,18 +8,17 @@
 #include <linux/sched/signal.h>
 #include <asm/host.h>
 #include <asm/program.h>
+#include <asm/syscall.h>
 #include <asm/time.h>
 
-/* Signals of the host, by which a stub comes back. */
-#define HOST_SIGILL	4
-#define HOST_SIGTRAP	5
-#define HOST_SIGBUS	7
-#define HOST_SIGFPE	8
+/* Signals of the host, by which a stub comes back; those of faults are the program's as well. */
 #define HOST_SIGSEGV	11
 #define HOST_SIGVTALRM	26
 #define HOST_SIGSYS	31
+#define FAULTS		(BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGSEGV))
 
 #define TRAP_PAGE_FAULT	14	/* sigcontext.trapno */
+#define MAX_CODE	15	/* of a siginfo that has an address */
 
 static void before_user_mode(struct pt_regs *regs)
 {
@@ -40,44 +39,40 @@ static void before_user_mode(struct pt_regs *regs)
 	}
 }
 
+/* A fault that is the program's, as the host has it. */
+static void pass_on(const struct lkl_stub_data *d, const struct sigcontext *sc, int signo, int code)
+{
+	struct thread_struct *t = &current->thread;
+
+	t->trapno = READ_ONCE(sc->trapno);
+	t->err = READ_ONCE(sc->err);
+	if (code > 0 && code <= MAX_CODE)
+		force_sig_fault(signo, code, (void __user *)READ_ONCE(d->addr));
+	else
+		force_sig(signo);
+}
+
 /* What a stub came back for. All of it is the program's word. */
 static void handle_trap(const struct lkl_stub_data *d, const struct sigcontext *sc,
 			struct pt_regs *regs)
 {
 	int signo = READ_ONCE(d->signo), code = READ_ONCE(d->code);
-	void __user *at = (void __user *)regs->ip;
 
-	switch (signo) {
-	case HOST_SIGSYS:
+	if (signo == HOST_SIGSYS) {
 		/* of a host with 32-bit system calls; there are none here */
 		if (READ_ONCE(d->arch) == LKL_MACHINE_AUDIT_ARCH)
 			lkl_program_call(regs);
 		else
-			force_sig_fault(SIGSEGV, SI_KERNEL, NULL);
-		break;
-	case HOST_SIGSEGV:
-		if (READ_ONCE(sc->trapno) != TRAP_PAGE_FAULT)
-			force_sig_fault(SIGSEGV, SI_KERNEL, NULL);
-		else if (!lkl_vsyscall(regs, READ_ONCE(sc->cr2)))
-			lkl_page_fault(regs, READ_ONCE(sc->cr2), READ_ONCE(sc->err));
-		break;
-	case HOST_SIGVTALRM:
+			force_sig(SIGSEGV);
+	} else if (signo == HOST_SIGVTALRM) {
 		lkl_user_interrupts();
-		break;
-	case HOST_SIGTRAP:
-		/* int3, int1 and single steps; what else there is, is the host's */
-		force_sig_fault(SIGTRAP, code == TRAP_TRACE ? TRAP_TRACE : SI_KERNEL, at);
-		break;
-	case HOST_SIGFPE:
-		force_sig_fault(SIGFPE, code, at);
-		break;
-	case HOST_SIGILL:
-		force_sig_fault(SIGILL, code, at);
-		break;
-	case HOST_SIGBUS:
-		force_sig_fault(SIGBUS, code, (void __user *)READ_ONCE(d->addr));
-		break;
-	default:
+	} else if (signo == HOST_SIGSEGV && code != SI_KERNEL &&
+		   READ_ONCE(sc->trapno) == TRAP_PAGE_FAULT) {
+		if (!lkl_vsyscall(regs, READ_ONCE(sc->cr2)))
+			lkl_page_fault(regs, READ_ONCE(sc->cr2), READ_ONCE(sc->err));
+	} else if (signo > 0 && signo < 32 && BIT(signo) & FAULTS) {
+		pass_on(d, sc, signo, code);
+	} else {
 		force_sig(SIGKILL);
 	}
 }
@@ -111,6 +106,7 @@ void lkl_userspace(void)
 		s->d->fs = tsk->thread.fs;
 		s->d->gs = tsk->thread.gs;
 		lkl_tlb_queue(tsk->mm);
+		lkl_vdso_refresh();
 		err = lkl_stub_go(s, true);
 		if (!err && READ_ONCE(s->d->err)) {
 			/* too many mappings: it has not gone on; begin anew */

@@ -14,6 +14,7 @@
 #define LKL_GFP_PROGRAM		(GFP_HIGHUSER_MOVABLE)
 void __init lkl_place_user(unsigned long start);
 bool lkl_user_memory(void);		/* whether there is any, yet */
+unsigned long lkl_user_pages(void);
 bool lkl_user_can_grow(void);
 void lkl_set_watermarks(void);
 void lkl_user_grow(void);
@@ -56,7 +57,7 @@ void lkl_stub_own(struct lkl_stub *s, struct task_struct *tsk);
 struct sigcontext *lkl_stub_context(struct lkl_stub *s);
 /* The state of a task's FPU in the host's format, and the room it takes. */
 void *lkl_fpstate(struct task_struct *tsk, size_t *size);
-void lkl_fpstate_mend(void *fpstate);	/* what a program may not choose in it */
+const void *lkl_first_fpstate(size_t *size);	/* as a program begins */
 int lkl_copy_frame(struct task_struct *from, struct task_struct *to);
 void lkl_stub_init(struct lkl_stubs *shared);
 
@@ -82,6 +83,21 @@ long lkl_exec(u64 exec);
 long lkl_program_wait(int fd, u64 result);
 long lkl_program_kill(int fd, int sig, u32 flags);
 
+/* vdso.c: an image that programs call for the time, and its data */
+void lkl_vdso_init(void);
+void lkl_vdso_refresh(void);		/* a program is about to run */
+
+/* x86_64/fpu.c: the host's format, and so the programs' */
+#define LKL_FP_SW_BYTES		464	/* fxsave's area: its end says what follows, */
+#define LKL_FP_LEGACY_SIZE	512	/* to whom it may concern (sigcontext.h) */
+size_t lkl_fp_size(const void *fp, size_t room);
+size_t lkl_xstate_size(void);		/* without what the host adds at the end */
+u64 lkl_fp_features(void);
+bool lkl_fp_is_whole(const void *fp);
+void lkl_fp_has_legacy(void *fp);
+/* What a program may not choose in it. Returns whether the host takes the rest. */
+bool lkl_fp_mend(void *fp);
+
 /* x86_64/ */
 struct kernel_clone_args;
 void lkl_fork_regs(struct task_struct *p, const struct kernel_clone_args *args);
@@ -90,5 +106,6 @@ void lkl_get_regs(struct pt_regs *regs, const struct sigcontext *sc);
 void lkl_do_signal(struct pt_regs *regs);
 long lkl_rt_sigreturn(void);
 void lkl_program_call(struct pt_regs *regs);
+long lkl_arch_prctl(struct task_struct *tsk, int option, unsigned long arg);
 bool lkl_vsyscall(struct pt_regs *regs, unsigned long addr);
 #endif

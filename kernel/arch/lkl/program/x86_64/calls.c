@@ -16,9 +16,9 @@
 #define ARCH_GET_GS	0x1004
 
 /* arch_prctl(2) */
-static long arch_prctl(int option, unsigned long arg)
+long lkl_arch_prctl(struct task_struct *tsk, int option, unsigned long arg)
 {
-	struct thread_struct *t = &current->thread;
+	struct thread_struct *t = &tsk->thread;
 
 	switch (option) {
 	case ARCH_SET_FS:
@@ -36,6 +36,11 @@ static long arch_prctl(int option, unsigned long arg)
 		return put_user(t->gs, (unsigned long __user *)arg);
 	}
 	return -EINVAL;
+}
+
+static long arch_prctl(int option, unsigned long arg)
+{
+	return lkl_arch_prctl(current, option, arg);
 }
 
 /* What there is of another processor, or for 32 bits, or for the machine's ports. */
@@ -59,32 +64,49 @@ static const call_fn table[] = {
 #include "calls_table.h"
 };
 
-static long call(unsigned long nr, const struct pt_regs *r)
+/* A number of -1 is none: a tracer or a filter has given the result. */
+static void call(struct pt_regs *r)
 {
-	if (nr >= ARRAY_SIZE(table) || !table[nr])
-		return -ENOSYS;
-	return table[nr](r->di, r->si, r->dx, r->r10, r->r8, r->r9);
+	unsigned int nr = r->orig_ax;
+
+	if (nr < ARRAY_SIZE(table) && table[nr])
+		r->ax = table[nr](r->di, r->si, r->dx, r->r10, r->r8, r->r9);
+	else if (nr != -1U)
+		r->ax = -ENOSYS;
 }
 
 /* A tracer, or a filter of the program's own, may change or forbid the call. */
-static bool enter(struct pt_regs *regs)
+static bool enter(struct pt_regs *regs, unsigned long flags)
 {
-	if (test_thread_flag(TIF_SYSCALL_TRACE) && ptrace_report_syscall_entry(regs))
-		return false;
+	if (flags & (_TIF_SYSCALL_TRACE | _TIF_SYSCALL_EMU)) {
+		if (ptrace_report_syscall_entry(regs) || (flags & _TIF_SYSCALL_EMU))
+			return false;
+	}
 	return secure_computing() == 0;
+}
+
+/* The step over the call has been made. */
+static void leave(struct pt_regs *regs)
+{
+	unsigned long flags = read_thread_flags();
+	bool step = (flags & (_TIF_SINGLESTEP | _TIF_SYSCALL_EMU)) == _TIF_SINGLESTEP;
+
+	if (step)
+		force_sig_fault(SIGTRAP, TRAP_BRKPT, (void __user *)regs->ip);
+	else if (flags & _TIF_SYSCALL_TRACE)
+		ptrace_report_syscall_exit(regs, 0);
 }
 
 void lkl_program_call(struct pt_regs *regs)
 {
-	bool watched = read_thread_flags() & (_TIF_SYSCALL_TRACE | _TIF_SECCOMP);
+	unsigned long flags = read_thread_flags();
 
 	regs->orig_ax = regs->ax;
 	regs->ax = -ENOSYS;
-	if (!watched || enter(regs))
-		regs->ax = call(regs->orig_ax, regs);
+	if (!(flags & (_TIF_SYSCALL_TRACE | _TIF_SYSCALL_EMU | _TIF_SECCOMP)) || enter(regs, flags))
+		call(regs);
 	rseq_syscall(regs);
-	if (test_thread_flag(TIF_SYSCALL_TRACE))
-		ptrace_report_syscall_exit(regs, 0);
+	leave(regs);
 }
 
 #define VSYSCALL_PAGE	0xffffffffff600000UL

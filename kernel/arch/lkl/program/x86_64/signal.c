@@ -86,6 +86,15 @@ static int setup_frame(struct ksignal *ksig, struct pt_regs *regs, sigset_t *set
 	return 0;
 }
 
+/* AT_MINSIGSTKSZ: of a stack, for a handler to begin on. */
+unsigned long lkl_signal_size(void)
+{
+	size_t fp_size;
+
+	lkl_first_fpstate(&fp_size);
+	return round_up(RED_ZONE + sizeof(struct rt_sigframe) + fp_size + 64 + 16, 16);
+}
+
 static void call_again(struct pt_regs *regs, unsigned long nr)
 {
 	regs->ax = nr;
@@ -151,14 +160,39 @@ void lkl_do_signal(struct pt_regs *regs)
 	signal_setup_done(setup_frame(&ksig, regs, sigmask_to_save()), &ksig, stepping);
 }
 
+/* As the handler, or whoever has forged the frame, has left it; without one as it begins. */
+static bool restore_fp(const void __user *from)
+{
+	size_t size;
+	const void *first = lkl_first_fpstate(&size);
+	void *fp = lkl_fpstate(current, &size);
+
+	if (!fp)
+		return false;
+	if (!from) {
+		memcpy(fp, first, size);
+		return true;
+	}
+	if (!copy_from_user(fp, from, LKL_FP_LEGACY_SIZE)) {
+		size_t more = lkl_fp_is_whole(fp) ? size - LKL_FP_LEGACY_SIZE : 0;
+
+		memcpy(fp + LKL_FP_LEGACY_SIZE, first + LKL_FP_LEGACY_SIZE, size - LKL_FP_LEGACY_SIZE);
+		if (!more)
+			lkl_fp_has_legacy(fp);
+		if (!copy_from_user(fp + LKL_FP_LEGACY_SIZE, from + LKL_FP_LEGACY_SIZE, more) &&
+		    lkl_fp_mend(fp))
+			return true;
+	}
+	memcpy(fp, first, size);
+	return false;
+}
+
 long lkl_rt_sigreturn(void)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	struct rt_sigframe __user *frame = (void __user *)(regs->sp - sizeof(long));
 	struct sigcontext sc;
 	sigset_t set;
-	size_t fp_size;
-	void *fp;
 
 	if (copy_from_user(&set, &frame->uc.uc_sigmask, sizeof(set)) ||
 	    copy_from_user(&sc, &frame->uc.uc_mcontext, sizeof(sc)))
@@ -167,15 +201,8 @@ long lkl_rt_sigreturn(void)
 	current->restart_block.fn = do_no_restart_syscall;
 	lkl_get_regs(regs, &sc);
 	regs->flags = (sc.flags & FLAGS_USER) | FLAGS_FIXED;
-	fp = lkl_fpstate(current, &fp_size);
-	if (!fp)
-		goto bad;
-	if (sc.fpstate) {
-		if (copy_from_user(fp, (void __user *)sc.fpstate, fp_size))
-			goto bad;
-		lkl_fpstate_mend(fp);
-	}
-	if (restore_altstack(&frame->uc.uc_stack))
+	if (!restore_fp((void __user *)sc.fpstate) ||
+	    restore_altstack(&frame->uc.uc_stack))
 		goto bad;
 	return regs->ax;
 bad:
