@@ -15,6 +15,7 @@
 #include <linux/kernel.h>
 #include <linux/namei.h>
 #include <linux/pid.h>
+#include <linux/posix-timers.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -191,8 +192,10 @@ static int become(struct program *p)
 #endif
 	limit(RLIMIT_CORE, 0);
 	current->signal->rlim[RLIMIT_NOFILE] = (struct rlimit){ 1024, 65536 };
-	if (p->e.cpu_seconds)
+	if (p->e.cpu_seconds) {
 		limit(RLIMIT_CPU, p->e.cpu_seconds);
+		update_rlimit_cpu(current, p->e.cpu_seconds);
+	}
 	current->fs->umask = p->e.as.umask & 0777;
 	err = lkl_become(&p->e.as);
 	if (err)
