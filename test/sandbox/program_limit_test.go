@@ -58,7 +58,7 @@ func TestProgramLimits(t *testing.T) {
 					select {
 					case done <- most:
 						return
-					case <-time.After(50 * time.Millisecond):
+					case <-time.After(200 * time.Millisecond):
 						most = max(most, len(stubsOf(g.img.Kernel().Pid())))
 					}
 				}
