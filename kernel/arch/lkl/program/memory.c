@@ -17,9 +17,12 @@
 #include <linux/kernel.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 #include <linux/pageblock-flags.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
+#include <net/net_namespace.h>
 #include <asm/host.h>
 #include <asm/program.h>
 #include <asm/ring.h>
@@ -208,6 +211,16 @@ static void drop_pages(struct super_block *sb, void *unused)
 	iput(last);
 }
 
+/* 127.0.0.1, which programs take for granted. */
+static void bring_up_loopback(void)
+{
+	struct net_device *lo = init_net.loopback_dev;
+
+	rtnl_lock();
+	dev_change_flags(lo, dev_get_flags(lo) | IFF_UP, NULL);
+	rtnl_unlock();
+}
+
 static int map_memory(void)
 {
 	unsigned long len = lkl_user_end - lkl_user_start;
@@ -238,6 +251,7 @@ long lkl_programs(void)
 	if (err)
 		return err;
 	lkl_stub_init((void *)lkl_user_end);
+	bring_up_loopback();
 	lkl_vdso_init();
 	lkl_set_workers();
 	iterate_supers(drop_pages, NULL);	/* there is less to move afterwards */
