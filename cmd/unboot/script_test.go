@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,6 +43,7 @@ func needKernel(t *testing.T) {
 //	image FILE FSTYPE       a private copy of an image with the odd tree
 //	blank FILE FSTYPE [MIB] one with an empty file system
 //	debian FILE KIND        a disk with a Debian
+//	busybox FILE            a small guest in which programs run
 //	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…; $UUID_sda2
 //	                        and $UUID_vg_lv are what blkid has called what is there,
 //	                        $SHA256_lv that of its file data
@@ -71,14 +73,17 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "programs":
+				return canRunPrograms(), nil
 			}
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "volumes": cmdVolumes, "case": cmdCase, "oddtree": cmdOddTree,
-			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode,
+			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode, "busybox": cmdBusybox,
 			"unchanged": cmdUnchanged,
 		},
 	})
@@ -124,6 +129,21 @@ func cmdDebian(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 2, 2)
 	ts.Check(testimg.Copy(testimg.Debian(tb(ts), args[1]), ts.MkAbs(args[0])))
 }
+
+func cmdBusybox(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	ts.Check(testimg.Copy(testimg.Busybox(tb(ts)), ts.MkAbs(args[0])))
+}
+
+// canRunPrograms reports whether the kernel can run programs here.
+var canRunPrograms = sync.OnceValue(func() bool {
+	k, err := lkl.Boot(context.Background(), &lkl.Config{Programs: lkl.MinPrograms})
+	if err != nil {
+		return false
+	}
+	defer k.Kill()
+	return k.StartPrograms() == nil
+})
 
 func cmdVolumes(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 1, 2)
