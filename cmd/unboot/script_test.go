@@ -55,6 +55,8 @@ func needKernel(t *testing.T) {
 //	sametree A B [WHAT...]  compares two trees of the host: see treeDiff
 //	code N COMMAND...       a command and its exit code
 //	unchanged FILE          the file has the content it had at the first call
+//
+// [root] is whether the tests run as root, and [programs] whether the kernel runs programs.
 func TestScripts(t *testing.T) {
 	needKernel(t)
 	testscript.Run(t, testscript.Params{
@@ -77,7 +79,7 @@ func TestScripts(t *testing.T) {
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "programs":
-				return canRunPrograms(), nil
+				return programsRun()
 			}
 			return false, errors.New("unknown condition " + cond)
 		},
@@ -88,6 +90,19 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// programsRun reports whether the kernel can run programs.
+var programsRun = sync.OnceValues(func() (bool, error) {
+	k, err := lkl.Boot(context.Background(), &lkl.Config{Programs: lkl.MinPrograms})
+	if err != nil {
+		return false, err
+	}
+	defer k.Kill()
+	if err = k.StartPrograms(); errors.Is(err, lkl.ErrNoPrograms) {
+		return false, nil
+	}
+	return err == nil, err
+})
 
 type key string
 
@@ -134,16 +149,6 @@ func cmdBusybox(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 1, 1)
 	ts.Check(testimg.Copy(testimg.Busybox(tb(ts)), ts.MkAbs(args[0])))
 }
-
-// canRunPrograms reports whether the kernel can run programs here.
-var canRunPrograms = sync.OnceValue(func() bool {
-	k, err := lkl.Boot(context.Background(), &lkl.Config{Programs: lkl.MinPrograms})
-	if err != nil {
-		return false
-	}
-	defer k.Kill()
-	return k.StartPrograms() == nil
-})
 
 func cmdVolumes(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 1, 2)
