@@ -305,6 +305,11 @@ func TestCommandUser(t *testing.T) {
 	if string(out) != "uid=5 gid=6 groups=7,1000(user)\n0077\n" || err != nil {
 		t.Errorf("%q, %v", out, err)
 	}
+	c = sh(f, "echo opened >/dev/stdout; echo x >/dev/stderr")
+	c.User, c.Stderr = "user", io.Discard
+	if out, err := c.Output(); string(out) != "opened\n" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
 	c = sh(f, "echo x > /etc/passwd || touch /tmp/mine")
 	c.User = "user"
 	rig.Check(t, "touch", c.Run())
