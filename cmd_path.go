@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"path"
 	"strings"
@@ -87,6 +88,24 @@ func (c *Cmd) lookPath(env []string) (string, error) {
 
 // maxStart is how much of a program is looked at for a hint.
 const maxStart = 4096
+
+// execError says what an errno is about that execve(2), or what comes before it, has ended
+// with.
+func (c *Cmd) execError(x *lkl.Exec, err unix.Errno) error {
+	if c.f != nil && (err == unix.ENOENT || err == unix.ENOTDIR) {
+		var st unix.Statx_t
+		if e := c.f.view.Statx(unix.AT_FDCWD, x.Dir+"/.", 0, unix.STATX_TYPE, &st); e != nil {
+			return &fs.PathError{Op: "chdir", Path: x.Dir, Err: e}
+		}
+		for _, m := range c.Mounts {
+			target := absolute(CleanPath(m.Target))
+			if e := c.f.view.Statx(unix.AT_FDCWD, target, 0, unix.STATX_TYPE, &st); e != nil && !m.Optional {
+				return &fs.PathError{Op: "mount", Path: target, Err: e}
+			}
+		}
+	}
+	return &fs.PathError{Op: "exec", Path: x.File, Err: c.execHint(x.File, err)}
+}
 
 // execHint adds to an error of execve(2) what the file says of its reason.
 func (c *Cmd) execHint(file string, err error) error {

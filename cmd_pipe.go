@@ -114,7 +114,11 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil || c.streams.has(0) {
 		return nil, errors.New("unboot: Stdin already set")
 	}
-	return c.pipe(0)
+	p, err := c.pipe(0)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // StdoutPipe returns what is connected to the program's standard output. Wait closes it, so
@@ -123,7 +127,11 @@ func (c *Cmd) StdoutPipe() (io.ReadCloser, error) {
 	if c.Stdout != nil || c.streams.has(1) {
 		return nil, errors.New("unboot: Stdout already set")
 	}
-	return c.pipe(1)
+	p, err := c.pipe(1)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // StderrPipe is [Cmd.StdoutPipe] for the standard error.
@@ -131,7 +139,11 @@ func (c *Cmd) StderrPipe() (io.ReadCloser, error) {
 	if c.Stderr != nil || c.streams.has(2) {
 		return nil, errors.New("unboot: Stderr already set")
 	}
-	return c.pipe(2)
+	p, err := c.pipe(2)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // pipe makes the pipe of a descriptor of the program.

@@ -87,8 +87,8 @@ func (c *Cmd) start() error {
 		return err
 	}
 	if c.program, err = c.kernel().Exec(x); err != nil {
-		if _, ok := err.(unix.Errno); ok {
-			err = &fs.PathError{Op: "exec", Path: x.File, Err: c.execHint(x.File, err)}
+		if errno, ok := err.(unix.Errno); ok {
+			err = c.execError(x, errno)
 		}
 		return err
 	}

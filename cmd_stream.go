@@ -15,6 +15,7 @@ import (
 type streams struct {
 	k      *lkl.Kernel
 	theirs [3]int // descriptors for the program, plus one; 0 is none yet
+	pipes  []int  // those of theirs that are pipes
 	ours   []*pipeEnd
 	files  []*stoppable   // that jobs read from
 	jobs   []func() error // of goroutines that stream, until they run
@@ -39,6 +40,7 @@ func (s *streams) pipe(n int) (*pipeEnd, error) {
 		end.fd, s.theirs[n] = w, r+1
 	}
 	s.ours = append(s.ours, end)
+	s.pipes = append(s.pipes, s.theirs[n]-1)
 	return end, nil
 }
 
@@ -69,6 +71,15 @@ func (s *streams) prepare(c *Cmd, pts int, uid uint32) (fds [3]int, err error) {
 	}
 	for n := range fds {
 		fds[n] = s.theirs[n] - 1
+	}
+	if uid == 0 {
+		return fds, nil
+	}
+	// The user is to be able to open /dev/stdout and the like.
+	for _, fd := range s.pipes {
+		if err := s.k.Fchown(fd, int(uid), -1); err != nil {
+			return fds, os.NewSyscallError("fchown", err)
+		}
 	}
 	return fds, nil
 }

@@ -305,6 +305,11 @@ func TestCommandUser(t *testing.T) {
 	if string(out) != "uid=5 gid=6 groups=7,1000(user)\n0077\n" || err != nil {
 		t.Errorf("%q, %v", out, err)
 	}
+	c = sh(f, "echo opened >/dev/stdout; echo x >/dev/stderr")
+	c.User, c.Stderr = "user", io.Discard
+	if out, err := c.Output(); string(out) != "opened\n" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
 	c = sh(f, "echo x > /etc/passwd || touch /tmp/mine")
 	c.User = "user"
 	rig.Check(t, "touch", c.Run())
@@ -497,10 +502,10 @@ func TestCommandTerminal(t *testing.T) {
 		rig.Check(t, "read", err)
 		got.Write(buf[:n])
 	}
+	rest := make(chan []byte)
 	go func() {
-		rest, _ := io.ReadAll(shown)
-		got.Write(rest)
-		shown.Close()
+		b, _ := io.ReadAll(shown)
+		rest <- b
 	}()
 	rig.Check(t, "resize", c.SetWinsize(unboot.Winsize{Rows: 33, Cols: 44}))
 	var exit *unboot.ExitError
@@ -508,7 +513,7 @@ func TestCommandTerminal(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	show.Close()
-	shown.Read(buf)
+	got.Write(<-rest)
 	text := strings.ReplaceAll(got.String(), "\r\n", "\n")
 	text = strings.Replace(text, "typed\n", "", 1) // what is typed is shown, sooner or later
 	if want := "/dev/pts/0\n11 22\n1000\n1000\ngot typed\nready\n33 44\n"; text != want {
@@ -590,7 +595,9 @@ func TestCommandEnds(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 
-	img = open(t, image)
+	img, err = unboot.Open(t.Context(), image)
+	rig.Check(t, "open", err)
+	defer img.Close()
 	f, err = img.MountAuto()
 	rig.Check(t, "mount", err)
 	a = run(f)

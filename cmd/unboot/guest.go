@@ -119,7 +119,7 @@ func (g *guestRun) run(a *app, c *unboot.Cmd, ctx context.Context) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2,
 		syscall.SIGWINCH, syscall.SIGPIPE)
 	if err := c.Start(); err != nil {
-		return g.startError(c, err)
+		return timedOut(ctx, g.startError(c, err))
 	}
 	if g.tty {
 		defer rawTerminal(os.Stdin)()
@@ -178,6 +178,15 @@ func (g *guestRun) startError(c *unboot.Cmd, err error) error {
 	return err
 }
 
+// timedOut returns an error, or, if --timeout has ended the context, that.
+func timedOut(ctx context.Context, err error) error {
+	var timeout *timeoutError
+	if ctx.Err() != nil && errors.As(context.Cause(ctx), &timeout) {
+		return timeout
+	}
+	return err
+}
+
 // A programError is an error with a status of its own.
 type programError struct {
 	code int
@@ -189,15 +198,8 @@ func (e *programError) Unwrap() error { return e.error }
 // endError makes of a program's end what to end with.
 func (g *guestRun) endError(ctx context.Context, err error) error {
 	var exit *unboot.ExitError
-	var timeout *timeoutError
-	if err == nil {
-		return nil
-	}
-	if errors.As(context.Cause(ctx), &timeout) && ctx.Err() != nil {
-		return timeout
-	}
-	if !errors.As(err, &exit) {
-		return err
+	if !errors.As(err, &exit) || timedOut(ctx, nil) != nil {
+		return timedOut(ctx, err)
 	}
 	code := exit.ExitCode()
 	if s := exit.Signal(); s != 0 {

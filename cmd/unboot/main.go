@@ -68,6 +68,8 @@ var exitStatuses = []struct {
 	{0, "success"},
 	{exitFailure, "failure: at least one file or image could not be processed, and a message says why"},
 	{exitUsage, "wrong usage: an unknown command or option, or a missing or surplus argument"},
+	{exitNotExecuted, "exec, shell or tool could not execute the program"},
+	{exitNoProgram, "exec or tool did not find the program"},
 	{exitSignal, "stopped by SIGINT, SIGTERM or SIGHUP"},
 	{128 + int(syscall.SIGPIPE), "the reader of standard output has gone"}, // the Go runtime ends the program
 }

@@ -43,6 +43,7 @@ func needKernel(t *testing.T) {
 //	image FILE FSTYPE       a private copy of an image with the odd tree
 //	blank FILE FSTYPE [MIB] one with an empty file system
 //	debian FILE KIND        a disk with a Debian
+//	busybox FILE            a small guest in which programs run
 //	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…; $UUID_sda2
 //	                        and $UUID_vg_lv are what blkid has called what is there,
 //	                        $SHA256_lv that of its file data
@@ -84,7 +85,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "volumes": cmdVolumes, "case": cmdCase, "oddtree": cmdOddTree,
-			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode,
+			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode, "busybox": cmdBusybox,
 			"unchanged": cmdUnchanged,
 		},
 	})
@@ -142,6 +143,11 @@ func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
 func cmdDebian(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 2, 2)
 	ts.Check(testimg.Copy(testimg.Debian(tb(ts), args[1]), ts.MkAbs(args[0])))
+}
+
+func cmdBusybox(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	ts.Check(testimg.Copy(testimg.Busybox(tb(ts)), ts.MkAbs(args[0])))
 }
 
 func cmdVolumes(ts *testscript.TestScript, neg bool, args []string) {
