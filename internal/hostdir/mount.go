@@ -24,9 +24,14 @@ type Mount struct {
 	err  error         // of the session, after that
 }
 
+// mountMessage is the size of messages that the kernel asks for, and how far it reads ahead. It
+// allocates them in one piece, and larger ones are hard to get, or take long, in a kernel whose
+// little memory is in use.
+const mountMessage = 64 << 10
+
 // pipeSize is what the pipes between the kernel and the server hold, so that a message goes
 // through in one piece, if the kernel's limit allows it.
-const pipeSize = MaxMessage
+const pipeSize = 4 * mountMessage
 
 // Mount mounts the directory in a kernel. If it is served only for reading, the kernel keeps
 // what it has seen, and does not see what changes on the host later. Otherwise it looks again
@@ -119,7 +124,7 @@ func (d *Dir) mountOptions(r, w int) [][2]string {
 	}
 	return [][2]string{
 		{"source", "host"}, {"trans", "fd"}, {"rfdno", strconv.Itoa(r)}, {"wfdno", strconv.Itoa(w)}, {"version", "9p2000.L"},
-		{"msize", strconv.Itoa(MaxMessage)}, {"cache", cache}, {"access", access},
+		{"msize", strconv.Itoa(mountMessage)}, {"cache", cache}, {"access", access},
 	}
 }
 
