@@ -60,8 +60,14 @@ func (c *Cmd) mounts(m *cmdMounts) error {
 	if err == nil {
 		err = m.system(c.img)
 	}
+	run := -1
 	if err == nil && !c.mountsOn("run") {
-		err = m.fresh("/run", "tmpfs", privateDir, "mode=0755")
+		if err = m.fresh("/run", "tmpfs", privateDir, "mode=0755"); err == nil {
+			run = m.list[len(m.list)-1].Fd
+		}
+	}
+	if err == nil {
+		err = c.network(m, run)
 	}
 	for _, o := range c.Mounts {
 		if err == nil {

@@ -46,6 +46,8 @@ type Image struct {
 	// one lies on or "". It is guarded by mountMu.
 	off map[string]string
 
+	network *attachedNetwork // nil without one
+
 	toolsOnce  sync.Once
 	tools      *toolroot.Host // see hostTools
 	furnish    sync.Once      // see furnishDev
@@ -98,6 +100,9 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 	}
 	img := &Image{ctx: ctx, writable: c.writable, oneWorker: !c.clock.IsZero(), keys: c.keys, unbounded: c.unbounded, dirty: c.dirty, hashOffsets: c.hashOffsets,
 		opened: map[openedMember][]*volume.Volume{}, mappings: map[string]mapping{}, off: map[string]string{}}
+	if c.network != nil {
+		img.network = &attachedNetwork{Network: c.network}
+	}
 	if err := img.open(ctx, &c); err != nil {
 		img.discard()
 		return nil, err

@@ -21,6 +21,7 @@ type config struct {
 	sectorSize   int
 	memory       int64
 	programs     int64
+	network      Network
 	clock        time.Time
 	overlayDir   string
 	overlayLimit int64

@@ -3,6 +3,12 @@
 // passt. It needs no privilege, makes no interface on the host and no connection into the
 // guest. The TCP/IP of this side is that of gVisor.
 //
+// A [Network] is handed to package unboot by unboot.WithNetwork:
+//
+//	n, err := usernet.New(usernet.Config{})
+//	if err != nil { … }
+//	img, err := unboot.Open(ctx, "disk.img", unboot.Writable(), unboot.WithNetwork(n))
+//
 // # What the guest sees
 //
 //	10.0.2.15/24            its own address

@@ -57,9 +57,11 @@ type openOptions struct {
 	cpu     time.Duration // negative if it was not given
 	// programs is the memory for programs in bytes, 0 for the default.
 	programs int64
-	backing  bool
-	scratch  bool // what is written is forgotten
-	keys     keys
+	// network is what programs have a network by, or nil.
+	network unboot.Network
+	backing bool
+	scratch bool // what is written is forgotten
+	keys    keys
 
 	forceDirty, unboundedKeys bool
 }
@@ -134,6 +136,9 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 	}
 	if a.opts.programs != 0 {
 		o = append(o, unboot.ProgramMemory(a.opts.programs))
+	}
+	if a.opts.network != nil {
+		o = append(o, unboot.WithNetwork(a.opts.network))
 	}
 	if a.opts.forceDirty {
 		o = append(o, unboot.ForceDirty())

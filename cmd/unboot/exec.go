@@ -15,6 +15,14 @@ It sees the image's file systems, its devices in /dev, a /proc of its own proces
 empty /run, and nothing of the host but standard input, output and error, and the
 directories that --bind gives it. When it has ended, what it has left running is killed.
 
+With --network it makes connections by TCP and UDP to the public internet, and asks the
+host's name servers; nothing connects to it. What else it may reach, --network-allow says:
+"private" for the addresses of private networks, "host" for the host itself, at its
+addresses and, for services that listen on its loopback address, at 10.0.2.2. It sees
+another /etc/resolv.conf while it runs. A proxy of the host's is passed on only by --env:
+
+  unboot exec disk.img --network -e http_proxy -- apt-get install -y nginx
+
 Standard input is read ahead: for a loop whose input is not the program's, say
 "</dev/null". Signals are passed on, and the exit status is that of the program: 128 and
 the number of the signal that has killed it, 127 if there is no such program, 126 if it
@@ -27,6 +35,7 @@ could not be executed.
 		f.string(&e.dir, "w", "workdir", "DIR", "working directory (default /)")
 		f.bool(&e.tty, "t", "tty", "with a terminal")
 		e.guestRun.options(f)
+		e.network.options(f)
 		return e.run
 	},
 	parse: parseProgram,
@@ -38,7 +47,10 @@ could not be executed.
 	image: true,
 }
 
-type executer struct{ guestRun }
+type executer struct {
+	guestRun
+	network networking
+}
 
 func (e *executer) run(a *app, args []string) error {
 	switch {
@@ -50,6 +62,11 @@ func (e *executer) run(a *app, args []string) error {
 	if err := e.prepare(a); err != nil {
 		return err
 	}
+	stop, err := e.network.start(a)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	ctx, cancel := e.context(a)
 	defer cancel()
 	o, err := a.tree(args[0], !e.readOnly)

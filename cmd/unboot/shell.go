@@ -24,13 +24,17 @@ shell has one, too.
 		s := &sheller{}
 		f.string(&s.user, "u", "user", "USER[:GROUP]", "whose shell: a name of the guest, or a number (default root)")
 		s.guestRun.options(f)
+		s.network.options(f)
 		return s.run
 	},
 	examples: []string{"unboot shell disk.img"},
 	image:    true,
 }
 
-type sheller struct{ guestRun }
+type sheller struct {
+	guestRun
+	network networking
+}
 
 func (s *sheller) run(a *app, args []string) error {
 	if len(args) != 1 {
@@ -39,6 +43,11 @@ func (s *sheller) run(a *app, args []string) error {
 	if err := s.prepare(a); err != nil {
 		return err
 	}
+	stop, err := s.network.start(a)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	ctx, cancel := s.context(a)
 	defer cancel()
 	o, err := a.tree(args[0], !s.readOnly)
