@@ -12,6 +12,7 @@ GO ?= $(shell scripts/find-go)
 
 embedded := lkl/internal/vmlinux/image
 kernel-outputs := vmlinux loader stub
+network := internal/netproc/image/network.zst
 kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
 go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
 
@@ -21,10 +22,15 @@ all: bin/unboot
 # Once more when it is known where in the file the kernel lies: moved to a page
 # boundary, it is mapped from there.
 build = $(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/unboot
-bin/unboot: $(addprefix $(embedded)/,$(kernel-outputs)) $(go-inputs)
+bin/unboot: $(addprefix $(embedded)/,$(kernel-outputs)) $(network) $(go-inputs)
 	$(build)
 	$(GO) run ./lkl/internal/vmlinux/align $@ $(embedded)/vmlinux
 	$(build)
+
+# The network of programs, which is embedded too.
+$(network): $(go-inputs)
+	$(GO) build -trimpath -ldflags='-s -w' -o bin/network ./internal/netproc/child
+	$(GO) run ./internal/netproc/pack bin/network $@
 
 # The kernel, its loader, and what programs run in: static executables, which are
 # embedded.
@@ -68,7 +74,7 @@ check: all
 # something. It makes Go several times as slow: with -short, tests do less of the
 # same, and leave out what only waits for the kernel. RACE names other packages, such
 # as ./cmd/unboot, whose scripts then run a program that is watched, too.
-RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./internal/...
+RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./usernet/... ./internal/...
 .PHONY: race
 race: all
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(RACE)
@@ -96,4 +102,4 @@ reproducible:
 
 .PHONY: clean
 clean:
-	rm -rf bin $(addprefix $(embedded)/,$(kernel-outputs))
+	rm -rf bin $(network) $(addprefix $(embedded)/,$(kernel-outputs))

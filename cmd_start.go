@@ -55,6 +55,9 @@ func (c *Cmd) start() error {
 		return err
 	}
 	defer unlock()
+	if err := c.kernel().StartPrograms(); err != nil {
+		return err
+	}
 	who, err := c.who()
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@
 // dependencies of unboot.
 module github.com/unboot/unboot/bench
 
-go 1.26.0
+go 1.26.3
 
 replace github.com/unboot/unboot => ../
 

@@ -75,7 +75,7 @@ func (k *Kernel) Exec(x *Exec) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.startPrograms(); err != nil {
+	if err := k.StartPrograms(); err != nil {
 		return nil, err
 	}
 	running := &k.state.programs.running

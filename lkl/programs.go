@@ -46,8 +46,9 @@ func (p *programs) init(size int64) {
 	p.ended = make(chan struct{})
 }
 
-// startPrograms has the kernel take programs, if it does not yet.
-func (k *Kernel) startPrograms() error {
+// StartPrograms makes what programs need, as the first [Kernel.Exec] does otherwise: to know
+// early whether any can run. The error wraps [ErrNoPrograms] if not.
+func (k *Kernel) StartPrograms() error {
 	p := &k.state.programs
 	p.mu.Lock()
 	defer p.mu.Unlock()

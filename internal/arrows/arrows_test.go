@@ -18,6 +18,7 @@ const module = "github.com/unboot/unboot"
 var layers = [][]string{
 	{"cmd"},
 	{"guestfs"},
+	{"usernet", "internal/netproc"},
 	{"internal/treecopy", "internal/desttree"}, // on file systems of package unboot
 	{"."},
 	{"inspect"},
@@ -44,6 +45,9 @@ var modules = map[string][]string{
 	"internal/compression":     {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
 	"internal/cpio":            {"github.com/klauspost/compress"},
 	"internal/filetype":        {"github.com/klauspost/compress"},
+	"internal/netproc":         {"github.com/klauspost/compress"},
+	"internal/netproc/pack":    {"github.com/klauspost/compress"},
+	"usernet":                  {"gvisor.dev/gvisor"},
 	"volume/fvault":            {"golang.org/x/crypto"},
 	"volume/internal/argon2":   {"golang.org/x/crypto"},
 	"volume/internal/hashfunc": {"golang.org/x/crypto"},

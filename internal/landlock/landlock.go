@@ -13,6 +13,8 @@ import (
 type Rules struct {
 	Read  []string // read and execute these files, and what is in these directories
 	Write []string // do all else with these, too
+
+	Connect bool // connect by TCP
 }
 
 // ErrUnsupported is returned where the host's kernel has no Landlock, or has it
@@ -56,7 +58,7 @@ func Available() bool {
 }
 
 // Restrict confines the calling thread for good: files by the rules, and where the host
-// can, no TCP, no abstract sockets and no signals to others. It sets no_new_privs. The
+// can, no TCP unless they allow it, no abstract sockets and no signals to others. It sets no_new_privs. The
 // goroutine must be locked to its thread (runtime.LockOSThread) and never unlock it, so
 // that the thread ends with it.
 func Restrict(r Rules) error {
@@ -65,6 +67,9 @@ func Restrict(r Rules) error {
 		return ErrUnsupported
 	}
 	attr := all(version)
+	if r.Connect {
+		attr.Handled_access_net &^= unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	}
 	ruleset, err := create(&attr)
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)

@@ -2,6 +2,7 @@ package landlock
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -57,6 +58,31 @@ func TestRestrict(t *testing.T) {
 	}
 	if _, err := os.ReadFile(outside + "/file"); err != nil {
 		t.Errorf("the program itself is confined: %v", err)
+	}
+}
+
+// TCP is forbidden where the host can do that, or only to accept is.
+func TestConnect(t *testing.T) {
+	if v, err := version(); err != nil || v < 4 {
+		t.Skip("the host cannot forbid TCP")
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	rules := Rules{Read: []string{"/usr", "/bin", "/lib", "/lib64", "/etc", "/dev/null"}}
+	connect := "exec 3<>/dev/tcp/127.0.0.1/" + l.Addr().String()[len("127.0.0.1:"):]
+	if out, err := confined(rules, "bash", "-c", connect); err == nil {
+		t.Errorf("it connects\n%s", out)
+	}
+	rules.Connect = true
+	if out, err := confined(rules, "bash", "-c", connect); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	listen := `use Socket; socket(S, PF_INET, SOCK_STREAM, 0) or die; bind(S, sockaddr_in(0, INADDR_LOOPBACK)) or die $!`
+	if out, err := confined(rules, "/usr/bin/perl", "-e", listen); err == nil || !strings.Contains(out, "Permission") {
+		t.Errorf("it listens: %v\n%s", err, out)
 	}
 }
 
