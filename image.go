@@ -12,6 +12,7 @@ import (
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/source"
+	"github.com/unboot/unboot/internal/toolroot"
 	"github.com/unboot/unboot/lkl"
 	"github.com/unboot/unboot/volume"
 )
@@ -47,6 +48,8 @@ type Image struct {
 
 	furnish    sync.Once // see furnishDev
 	furnishErr error     // of it
+	toolOnce   sync.Once // see toolHost
+	tools      *toolroot.Host
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup
