@@ -68,6 +68,12 @@ func (a *assembly) create(l *loaded) error {
 	}
 	v := l.plan
 	d, err := a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
+	if errors.Is(err, unix.EBUSY) && !slices.ContainsFunc(a.img.loaded, func(o *loaded) bool { return o.name == v.Name }) {
+		// A tool has made it, such as lvcreate(8). Unless it is in use, it becomes the image's.
+		if a.control.Remove(v.Name) == nil {
+			d, err = a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -176,7 +182,8 @@ func (img *Image) remove(l *loaded) error {
 			return err
 		}
 		defer control.Close()
-		if err := control.Remove(l.name); err != nil {
+		// A tool may have removed it already.
+		if err := control.Remove(l.name); err != nil && !errors.Is(err, unix.ENXIO) {
 			return err
 		}
 	}
@@ -223,7 +230,11 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		if err := img.mkdirs(path.Dir(name)); err != nil {
 			continue
 		}
-		if err := img.k.Symlinkat(node, unix.AT_FDCWD, name); err == nil {
+		err := img.k.Symlinkat(node, unix.AT_FDCWD, name)
+		if err == unix.EEXIST && img.leadsTo(name, node) && img.k.Unlinkat(unix.AT_FDCWD, name, 0) == nil {
+			err = img.k.Symlinkat(node, unix.AT_FDCWD, name)
+		}
+		if err == nil {
 			links = append(links, name)
 		}
 	}
@@ -231,6 +242,17 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		links = []string{node}
 	}
 	return links
+}
+
+// leadsTo reports whether a name below /dev that a tool has made is of a node, or of one that is
+// not there any more.
+func (img *Image) leadsTo(name, node string) bool {
+	var a, b unix.Statx_t
+	if err := img.k.Statx(unix.AT_FDCWD, name, 0, unix.STATX_TYPE, &a); err != nil {
+		return err == unix.ENOENT
+	}
+	err := img.k.Statx(unix.AT_FDCWD, node, 0, unix.STATX_TYPE, &b)
+	return err == nil && a.Mode&unix.S_IFMT == unix.S_IFBLK && a.Rdev_major == b.Rdev_major && a.Rdev_minor == b.Rdev_minor
 }
 
 // mkdirs makes a folder below /dev, and those that it lies in.
