@@ -119,6 +119,7 @@ func (a *assembly) assemble(l *loaded) error {
 // reload makes a volume that the kernel has what its plan says now.
 func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	defer wipeKeys(v)
+	a.rename(l, v)
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
 		if v.Array != nil {
 			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
@@ -135,6 +136,21 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	}
 	l.plan = v
 	return nil
+}
+
+// rename gives a volume the names that it has now, if a tool has renamed it in the kernel.
+func (a *assembly) rename(l *loaded, v *volume.Volume) {
+	if v.Array != nil || v.Name == l.name || a.openControl() != nil {
+		return
+	}
+	if _, err := a.control.Status(v.Name); err != nil {
+		return
+	}
+	a.img.unlinkNodes(l.links)
+	l.name = v.Name
+	if l.links = []string{l.node}; !v.Hidden {
+		l.links = a.img.linkNodes(v.Nodes, l.node)
+	}
 }
 
 // sameInfo reports whether the metadata of two plans says the same. Values that refer to those
@@ -187,12 +203,7 @@ func (img *Image) remove(l *loaded) error {
 			return err
 		}
 	}
-	for _, link := range l.links {
-		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
-		for dir := path.Dir(link); dir != "/dev"; dir = path.Dir(dir) {
-			img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
-		}
-	}
+	img.unlinkNodes(l.links)
 	img.loaded = slices.DeleteFunc(img.loaded, func(o *loaded) bool { return o == l })
 	// Its key is gone with it: it cannot be set up from this plan once more.
 	for key, plans := range img.opened {
@@ -201,6 +212,16 @@ func (img *Image) remove(l *loaded) error {
 		}
 	}
 	return nil
+}
+
+// unlinkNodes takes away the names of a volume, and folders that are empty without them.
+func (img *Image) unlinkNodes(links []string) {
+	for _, link := range links {
+		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
+		for dir := path.Dir(link); dir != "/dev"; dir = path.Dir(dir) {
+			img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
+		}
+	}
 }
 
 // removeVolumes takes all volumes away, so that what they hold back is on the disks.
