@@ -44,9 +44,9 @@ func want[T comparable](t *testing.T, what string, got, want []T) {
 	}
 }
 
-// TestLVM makes volumes, changes and removes them, and compares what there is at each step with
+// TestLVMChanges makes volumes, changes and removes them, and compares what there is at each step with
 // what package volume/lvm reads and with what lvm(8) says.
-func TestLVM(t *testing.T) {
+func TestLVMChanges(t *testing.T) {
 	g := lvmOf(t)
 	for _, d := range []string{"/dev/sda", "/dev/sdb"} {
 		g.do(rpc.ProcPvcreate, &rpc.PvcreateArgs{Device: d})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/internal/hosttool"
 )
