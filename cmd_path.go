@@ -80,7 +80,7 @@ func (c *Cmd) lookPath(env []string) (string, error) {
 	case strings.Contains(name, "/"):
 		return path.Join("/", c.Dir, name), nil
 	case c.f == nil:
-		return c.img.toolHost().LookPath(name, lookEnv(env, "PATH"))
+		return c.lookTool(name, lookEnv(env, "PATH"))
 	}
 	return lookPath(c.f.view, name, lookEnv(env, "PATH"))
 }

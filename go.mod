@@ -5,6 +5,7 @@ go 1.26.3
 require golang.org/x/sys v0.50.0
 
 require (
+	github.com/go-crypt/x v0.4.16
 	github.com/klauspost/compress v1.20.3
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3

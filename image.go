@@ -46,10 +46,10 @@ type Image struct {
 	// one lies on or "". It is guarded by mountMu.
 	off map[string]string
 
-	furnish    sync.Once // see furnishDev
-	furnishErr error     // of it
-	toolOnce   sync.Once // see toolHost
-	tools      *toolroot.Host
+	toolsOnce  sync.Once
+	tools      *toolroot.Host // see hostTools
+	furnish    sync.Once      // see furnishDev
+	furnishErr error          // of it
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup

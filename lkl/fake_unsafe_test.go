@@ -51,7 +51,7 @@ var hostNr = map[int32]uintptr{
 	sysLseek: unix.SYS_LSEEK, sysRead: unix.SYS_READ, sysWrite: unix.SYS_WRITE,
 	sysPread64: unix.SYS_PREAD64, sysPwrite64: unix.SYS_PWRITE64, sysReadlinkat: unix.SYS_READLINKAT,
 	sysSync: unix.SYS_GETPID, sysFsync: unix.SYS_FSYNC, sysFdatasync: unix.SYS_FDATASYNC, sysSyncFileRange: unix.SYS_SYNC_FILE_RANGE,
-	sysUtimensat: unix.SYS_UTIMENSAT, sysSyslog: unix.SYS_SYSLOG, sysFadvise64: unix.SYS_FADVISE64,
+	sysUtimensat: unix.SYS_UTIMENSAT, sysSyslog: unix.SYS_SYSLOG, sysSocket: unix.SYS_SOCKET, sysFadvise64: unix.SYS_FADVISE64,
 	sysSyncfs: unix.SYS_SYNCFS, sysRenameat2: unix.SYS_RENAMEAT2,
 	sysCopyFileRange: unix.SYS_COPY_FILE_RANGE, sysStatx: unix.SYS_STATX,
 	sysOpenTree: unix.SYS_OPEN_TREE, sysMoveMount: unix.SYS_MOVE_MOUNT, sysFsopen: unix.SYS_FSOPEN,

@@ -53,6 +53,7 @@ const (
 	sysSyncFileRange   = 84
 	sysUtimensat       = 88
 	sysSyslog          = 116
+	sysSocket          = 198
 	sysFadvise64       = 223
 	sysSyncfs          = 267
 	sysRenameat2       = 276

@@ -58,6 +58,7 @@ type openOptions struct {
 	// programs is the memory for programs in bytes, 0 for the default.
 	programs int64
 	backing  bool
+	scratch  bool // what is written is forgotten
 	keys     keys
 
 	forceDirty, unboundedKeys bool
@@ -145,8 +146,13 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 		// those that its backing files name in turn.
 		o = append(o, unboot.BackingFiles(func(string) error { return nil }))
 	}
-	for _, path := range a.opts.add {
-		o = append(o, unboot.AddDisk(path))
+	var disk []unboot.DiskOption
+	add := a.opts.add
+	if a.opts.scratch {
+		disk, add = []unboot.DiskOption{unboot.Scratch()}, append([]string{to.path}, add...)
+	}
+	for _, path := range add {
+		o = append(o, unboot.AddDisk(path, disk...))
 	}
 	return o
 }

@@ -42,8 +42,11 @@ func parseBind(v string) (b bindSpec, err error) {
 		return b, errors.New("expected ro or rw after GUESTDIR, not " + quote(mode))
 	}
 	b = bindSpec{host: rest[:i], guest: path.Clean(rest[i+1:]), write: mode == "rw"}
-	if b.guest == "/" {
+	switch top, _, _ := strings.Cut(b.guest[1:], "/"); top {
+	case "":
 		return b, errors.New("GUESTDIR must be a directory below /")
+	case "dev", "proc", "run", "sys":
+		return b, errors.New("GUESTDIR must not be in /" + top + ", which each program has its own of")
 	}
 	return b, nil
 }

@@ -25,6 +25,7 @@ func TestParseBind(t *testing.T) {
 	for v, want := range map[string]string{
 		"": "expected HOSTDIR", "/src": "expected HOSTDIR", "/src:mnt": "absolute", "/src:mnt:rw": "absolute", ":/mnt": "HOSTDIR is empty",
 		":/mnt:rw": "HOSTDIR is empty", "/a:/b:wr": "not wr", "/a:/b:": "ro or rw", "/a:/b:ro,rw": "ro,rw", "/a:/": "below /", "/a:/b/..": "below /",
+		"/a:/run": "must not be in /run", "/a:/proc/x:rw": "must not be in /proc", "/a:/mnt/../dev/shm": "must not be in /dev",
 	} {
 		if got, err := parseBind(v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %+v, %v, want %q", v, got, err, want)

@@ -49,7 +49,7 @@ func noOptions(run runFunc) func(*flagSet) runFunc {
 var commands = []*command{
 	&infoCommand, &lsCommand, &catCommand, &cpCommand, &tarCommand, &findCommand, &statCommand, &dfCommand, &sumCommand,
 	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand, &subvolCommand,
-	&execCommand, &shellCommand, &toolCommand,
+	&execCommand, &shellCommand, &toolCommand, &customizeCommand, &sysprepCommand,
 	&runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
 }
 

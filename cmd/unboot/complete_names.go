@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // completeMax is how many entries of a directory are looked at: a longer list is of no
@@ -91,7 +92,7 @@ func (c *completer) inside(image, prefix, path string) {
 		return
 	}
 	dir := path[:strings.LastIndexByte(path, '/')+1]
-	real, err := realPath(o.fs, unboot.CleanPath(dir))
+	real, err := treecopy.RealPath(o.fs, unboot.CleanPath(dir))
 	if err != nil {
 		return
 	}

@@ -169,7 +169,7 @@ func (a *app) copySource(src *place, opt *cpOptions) (treecopy.Source, fs.FileMo
 	}
 	root, err := src.o.existing(src.t)
 	if err == nil && !opt.recursive {
-		root, err = realPath(src.o.fs, root)
+		root, err = treecopy.RealPath(src.o.fs, root)
 	}
 	if err != nil {
 		return nil, 0, src.o.aboutTarget(src.t, err)
@@ -196,7 +196,7 @@ func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *
 		name = ""
 	default:
 		// A link to a file stands for the file, as in cp(1).
-		if real, err := realPath(o.fs, dst.path); err == nil && !isDir && !opt.remove {
+		if real, err := treecopy.RealPath(o.fs, dst.path); err == nil && !isDir && !opt.remove {
 			dir, name = path.Dir(real), path.Base(real)
 		} else {
 			dir, name = path.Dir(dst.path), path.Base(dst.path)
@@ -205,7 +205,7 @@ func (a *app) copyIn(s treecopy.Source, src, dst *place, into, isDir bool, opt *
 	// The sink does not follow links: those that the user names are followed here,
 	// inside the image.
 	if into || name == "" || dir != "." {
-		real, err := realPath(o.fs, dir)
+		real, err := treecopy.RealPath(o.fs, dir)
 		if err != nil {
 			return o.about(dir, err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/lsfmt"
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 var lsCommand = command{
@@ -109,7 +110,7 @@ func (l *lister) arguments(args []string) error {
 		}
 		if e.IsDir() && !l.directory {
 			// The walk does not follow links, not even a first one.
-			real, err := realPath(o.fs, t.clean())
+			real, err := treecopy.RealPath(o.fs, t.clean())
 			if err != nil {
 				l.a.fail(o.aboutTarget(t, err))
 				continue

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/treecopy"
 )
 
 // A path that ends in a slash, or in "." or "..", can only mean a directory, in an image
@@ -33,7 +35,7 @@ func (o *opened) existing(t target) (string, error) {
 	if !demandsDir(t.path) || p == "." {
 		return p, nil
 	}
-	real, err := realPath(o.fs, p)
+	real, err := treecopy.RealPath(o.fs, p)
 	if err != nil {
 		return p, err
 	}

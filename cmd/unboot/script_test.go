@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -53,6 +54,8 @@ func needKernel(t *testing.T) {
 //	sametree A B [WHAT...]  compares two trees of the host: see treeDiff
 //	code N COMMAND...       a command and its exit code
 //	unchanged FILE          the file has the content it had at the first call
+//
+// [root] is whether the tests run as root, and [programs] whether the kernel runs programs.
 func TestScripts(t *testing.T) {
 	needKernel(t)
 	testscript.Run(t, testscript.Params{
@@ -71,8 +74,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "programs":
+				return programsRun()
 			}
 			return false, errors.New("unknown condition " + cond)
 		},
@@ -83,6 +89,19 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// programsRun reports whether the kernel can run programs.
+var programsRun = sync.OnceValues(func() (bool, error) {
+	k, err := lkl.Boot(context.Background(), &lkl.Config{Programs: lkl.MinPrograms})
+	if err != nil {
+		return false, err
+	}
+	defer k.Kill()
+	if err = k.StartPrograms(); errors.Is(err, lkl.ErrNoPrograms) {
+		return false, nil
+	}
+	return err == nil, err
+})
 
 type key string
 

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
-	"strings"
 
-	"github.com/unboot/unboot"
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/internal/tarball"
@@ -133,7 +130,7 @@ func (a *app) tar(arg string, opt *tarOptions) (err error) {
 	if st.IsDir() {
 		// The path may be a symbolic link to the directory, which a walk
 		// would not follow.
-		if src.Root, err = realPath(o.fs, root); err != nil {
+		if src.Root, err = treecopy.RealPath(o.fs, root); err != nil {
 			return o.about(root, err)
 		}
 	} else {
@@ -171,7 +168,7 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 	if err != nil {
 		return err
 	}
-	root, err := realPath(o.fs, t.clean())
+	root, err := treecopy.RealPath(o.fs, t.clean())
 	if err == nil && !isDir(o, root) {
 		err = unix.ENOTDIR
 	}
@@ -202,53 +199,4 @@ func (a *app) untar(arg string, opt *tarOptions) error {
 		io.Copy(io.Discard, in)
 	}
 	return nil
-}
-
-// realPath resolves all symbolic links of a path, inside the tree. As for a process that is
-// confined to it by chroot(2), ".." at the root stays there, and absolute links begin at
-// the root of the tree.
-func realPath(fsys *unboot.FS, p string) (string, error) {
-	done, rest := ".", splitPath(p)
-	for links := 0; len(rest) > 0; {
-		elem := rest[0]
-		rest = rest[1:]
-		if elem == ".." {
-			done = path.Dir(done)
-			continue
-		}
-		next := path.Join(done, elem)
-		st, err := fsys.Lstat(next)
-		if err != nil {
-			return "", err
-		}
-		if st.Mode()&fs.ModeSymlink == 0 {
-			done = next
-			continue
-		}
-		// The limit of the kernel, which counts the links of a whole path:
-		// path_resolution(7).
-		if links++; links > 40 {
-			return "", &fs.PathError{Op: "open", Path: p, Err: unix.ELOOP}
-		}
-		target, err := fsys.Readlink(next)
-		if err != nil {
-			return "", err
-		}
-		if target != "" && target[0] == '/' {
-			done = "."
-		}
-		rest = append(splitPath(target), rest...)
-	}
-	return done, nil
-}
-
-// splitPath returns the elements of a path. It keeps "..", which is resolved after links.
-func splitPath(p string) []string {
-	var elems []string
-	for _, e := range strings.Split(p, "/") {
-		if e != "" && e != "." {
-			elems = append(elems, e)
-		}
-	}
-	return elems
 }

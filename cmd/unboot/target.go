@@ -135,7 +135,11 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		// Each image has the time for itself.
 		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout, &timeoutError{a.opts.timeout})
 	}
-	o.img, err = unboot.Open(ctx, path, a.openOptions(o)...)
+	first := path
+	if a.opts.scratch {
+		first = "" // it is among those that openOptions adds
+	}
+	o.img, err = unboot.Open(ctx, first, a.openOptions(o)...)
 	if err != nil {
 		if o.cancel != nil {
 			o.cancel()

@@ -18,6 +18,7 @@ const module = "github.com/unboot/unboot"
 var layers = [][]string{
 	{"cmd"},
 	{"guestfs"},
+	{"customize", "sysprep"},
 	{"usernet", "internal/netproc"},
 	{"internal/treecopy", "internal/desttree"}, // on file systems of package unboot
 	{"."},
@@ -39,6 +40,7 @@ var forTests = []string{"internal/testimg", "internal/testvol", "internal/testgu
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
 // have it in cmd/unboot/fusefs.)
 var modules = map[string][]string{
+	"customize":                {"github.com/go-crypt/x"},
 	"disk/qcow2":               {"github.com/klauspost/compress"},
 	"inspect/journal":          {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
 	"internal/btrfsreceive":    {"github.com/klauspost/compress"},

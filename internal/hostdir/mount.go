@@ -77,7 +77,8 @@ func (d *Dir) mount(k *lkl.Kernel) (_ *Mount, err error) {
 			return nil, err
 		}
 	}
-	session, err := d.session(stream{k, fromClient}, stream{k, toClient})
+	pipes := stream{k: k, r: fromClient, w: toClient, c: k.NewChain()}
+	session, err := d.session(pipes, pipes)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (d *Dir) mountOptions(r, w int) [][2]string {
 		cache = "mmap"
 	}
 	return [][2]string{
-		{"source", "host"}, {"trans", "fd"}, {"rfdno", strconv.Itoa(r)}, {"wfdno", strconv.Itoa(w)}, {"version", version},
+		{"source", "host"}, {"trans", "fd"}, {"rfdno", strconv.Itoa(r)}, {"wfdno", strconv.Itoa(w)}, {"version", "9p2000.L"},
 		{"msize", strconv.Itoa(MaxMessage)}, {"cache", cache}, {"access", access},
 	}
 }
@@ -146,18 +147,43 @@ func (c closers) close(k *lkl.Kernel) {
 	}
 }
 
-// A stream is an end of a pipe of a kernel.
+// A stream is the server's ends of both pipes of a kernel.
 type stream struct {
-	k  *lkl.Kernel
-	fd int
+	k    *lkl.Kernel
+	r, w int
+	c    *lkl.Chain // of Exchange
 }
 
-func (s stream) Read(p []byte) (int, error) {
-	n, err := s.k.Read(s.fd, p)
-	if err == nil && n == 0 && len(p) > 0 {
+func (s stream) Read(p []byte) (int, error) { return atEOF(s.k.Read(s.r, p)) }
+
+func (s stream) Write(p []byte) (int, error) { return s.k.Write(s.w, p) }
+
+// Exchange makes one call to the kernel of two.
+func (s stream) Exchange(answer, p []byte) (int, error) {
+	if len(answer) > maxExchange {
+		if _, err := s.Write(answer); err != nil {
+			return 0, err
+		}
+		return s.Read(p)
+	}
+	s.c.Reset()
+	write := s.c.Write(s.w, answer)
+	read := s.c.Read(s.r, p[:min(len(p), maxExchange)])
+	if err := s.c.Run(); err != nil {
+		return 0, err
+	}
+	if n, err := s.c.Result(write); err != nil || n != len(answer) {
+		return 0, io.ErrShortWrite
+	}
+	return atEOF(s.c.Result(read))
+}
+
+// maxExchange is how much of each an exchange has: a chain has 1 MiB for all.
+const maxExchange = 256 << 10
+
+func atEOF(n int, err error) (int, error) {
+	if err == nil && n == 0 {
 		err = io.EOF
 	}
 	return max(n, 0), err
 }
-
-func (s stream) Write(p []byte) (int, error) { return s.k.Write(s.fd, p) }

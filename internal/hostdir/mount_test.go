@@ -52,7 +52,7 @@ func gone(t *testing.T, m *Mount) {
 // same compares what the kernel sees with the host.
 func same(t *testing.T, v *lkl.View, dir, host string) (files int) {
 	t.Helper()
-	fd, err := v.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, err := v.Open(dir+"/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		t.Errorf("%s: %v", dir, err)
 		return 0
@@ -121,7 +121,7 @@ func TestKernelReads(t *testing.T) {
 	}
 	big.WriteAt([]byte("end"), 5<<30)
 	big.Close()
-	for i := range 3000 {
+	for i := range 300 {
 		os.MkdirAll(dir+"/many", 0o755)
 		os.WriteFile(fmt.Sprint(dir, "/many/", i), nil, 0o600)
 	}
@@ -136,11 +136,13 @@ func TestKernelReads(t *testing.T) {
 			t.Errorf("%q, %v", p, err)
 		}
 		v.CloseFd(fd)
-		if n := same(t, v, "", dir); n < 3020 {
+		if n := same(t, v, "", dir); n < 320 {
 			t.Errorf("only %d files", n)
 		}
-		if _, err := v.Open("/many/0", unix.O_WRONLY, 0); (err == unix.EROFS) != o.ReadOnly {
+		if fd, err = v.Open("/many/0", unix.O_WRONLY, 0); (err == unix.EROFS) != o.ReadOnly {
 			t.Error(err)
+		} else if err == nil {
+			v.CloseFd(fd)
 		}
 		if st := (unix.Statfs_t{}); v.Statfs("/", &st) != nil || st.Type != fsMagic || st.Blocks == 0 {
 			t.Errorf("%+v", st)
@@ -204,7 +206,7 @@ func TestKernelChanges(t *testing.T) {
 	if err := v.Fchmodat(unix.AT_FDCWD, "/e/f", 0o4755, 0); err != unix.EPERM {
 		t.Errorf("set-user-ID: %v", err)
 	}
-	check("utimes", v.UtimesNanoAt(unix.AT_FDCWD, "/e/f", []unix.Timespec{{Sec: 1, Nsec: 2}, {Sec: 3, Nsec: 4}}, 0))
+	check("utimes", v.UtimesNanoAt(unix.AT_FDCWD, "/e/f", []unix.Timespec{{Sec: 1}, {Sec: 3}}, 0))
 	if err := v.Setxattr("/e/f", "user.x", []byte("value"), 0); err != unix.EOPNOTSUPP {
 		check("setxattr", err)
 		if n, err := unix.Getxattr(dir+"/e/f", "user.x", p); err != nil || string(p[:n]) != "value" {
@@ -213,13 +215,13 @@ func TestKernelChanges(t *testing.T) {
 		if n, err := v.Listxattr("/e/f", p); err != nil || string(p[:n]) != "user.x\x00" {
 			t.Errorf("%q, %v", p[:max(n, 0)], err)
 		}
-		check("utimes", v.UtimesNanoAt(unix.AT_FDCWD, "/e/f", []unix.Timespec{{Sec: 1, Nsec: 2}, {Sec: 3, Nsec: 4}}, 0))
+		check("utimes", v.UtimesNanoAt(unix.AT_FDCWD, "/e/f", []unix.Timespec{{Sec: 1}, {Sec: 3}}, 0))
 	}
-	if st := lstat(t, dir+"/e/f"); st.Mode != unix.S_IFREG|0o644 || st.Nlink != 2 || st.Size != 5<<30+3 || st.Blocks > 64 || st.Mtim != (unix.Timespec{Sec: 3, Nsec: 4}) {
+	if st := lstat(t, dir+"/e/f"); st.Mode != unix.S_IFREG|0o644 || st.Nlink != 2 || st.Size != 5<<30+3 || st.Blocks > 64 || st.Mtim != (unix.Timespec{Sec: 3}) {
 		t.Errorf("%+v", st)
 	}
-	if n := same(t, v, "/e", dir+"/e"); n != 0 {
-		t.Logf("%d files", n)
+	if n := same(t, v, "/e", dir+"/e"); n != 4 {
+		t.Errorf("%d files", n)
 	}
 	check("unlink", v.Unlinkat(unix.AT_FDCWD, "/e/p", 0))
 	if err := v.Unlinkat(unix.AT_FDCWD, "/e", unix.AT_REMOVEDIR); err != unix.ENOTEMPTY {

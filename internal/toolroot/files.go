@@ -40,7 +40,7 @@ var made = []file{
 	{name: "etc/lvm/lvm.conf", text: []byte(`config { checks = 0 }
 devices { use_devicesfile = 0 obtain_device_list_from_udev = 0 external_device_info_source = "none" }
 activation { udev_sync = 0 udev_rules = 0 verify_udev_operations = 0 monitoring = 0 }
-backup { backup = 0 archive = 0 }
+backup { archive = 0 }
 `)},
 }
 

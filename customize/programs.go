@@ -1,0 +1,29 @@
+package customize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/unboot/unboot"
+)
+
+// Programs returns a [Runner] that runs programs of a tree with the image's kernel as their
+// own: see [unboot.FS.Command]. They have no network.
+func Programs(f *unboot.FS) Runner { return programs{f} }
+
+type programs struct{ fs *unboot.FS }
+
+func (r programs) Run(ctx context.Context, p *Program) error {
+	c := r.fs.CommandContext(ctx, p.Path, p.Args...)
+	if len(p.Env) > 0 {
+		c.Env = append(c.Environ(), p.Env...)
+	}
+	c.Stdin, c.Stdout, c.Stderr = p.Stdin, p.Stdout, p.Stderr
+	err := c.Run()
+	var exit *unboot.ExitError
+	if p.Network && errors.As(err, &exit) {
+		return fmt.Errorf("%w (it had no network)", err)
+	}
+	return err
+}
