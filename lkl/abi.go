@@ -6,7 +6,7 @@ package lkl
 
 const (
 	abiMagic   = 0x746f6f626e75 // "unboot"
-	abiVersion = 2
+	abiVersion = 3
 
 	fdWindow  = 0
 	fdEvent   = 1

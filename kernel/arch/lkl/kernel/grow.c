@@ -74,7 +74,7 @@ static bool is_full(unsigned long total)
 
 static bool is_wanted(void)
 {
-	unsigned long total = totalram_pages();
+	unsigned long total = totalram_pages() - lkl_user_pages();
 
 	return lkl_wrote || is_full(total) || is_thrashing(total);
 }
@@ -113,6 +113,8 @@ static int grow_instead(struct notifier_block *nb, unsigned long action, void *f
 		lkl_grow();
 		*(unsigned long *)freed += CHUNK_PAGES;
 	}
+	if (lkl_user_grow_instead())
+		*(unsigned long *)freed += CHUNK_PAGES;
 	return NOTIFY_OK;
 }
 
@@ -125,7 +127,7 @@ static int __init grow_init(void)
 	struct shrinker *s;
 
 	if (!has_unused())
-		return 0;
+		return register_oom_notifier(&out_of_memory_nb);
 	s = shrinker_alloc(0, "lkl-unused-ram");
 	if (!s)
 		return -ENOMEM;

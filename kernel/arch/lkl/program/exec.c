@@ -29,15 +29,11 @@
 
 int __real_kernel_execve(const char *file, const char *const *argv, const char *const *envp);
 
-#define MAX_STRINGS	8192
-#define MAX_BYTES	SZ_1M
-#define MAX_MOUNTS	64
-
 struct program {
 	struct kref ref;
 	struct lkl_exec e;
-	struct lkl_mount mounts[MAX_MOUNTS];
-	char *file, *dir, *strings, *targets[MAX_MOUNTS];
+	struct lkl_mount mounts[LKL_EXEC_MOUNTS];
+	char *file, *dir, *strings, *targets[LKL_EXEC_MOUNTS];
 	const char **argv, **envp;
 	struct file *files[3];
 
@@ -54,7 +50,7 @@ static void free_program(struct kref *ref)
 	struct program *p = container_of(ref, struct program, ref);
 	unsigned int i;
 
-	for (i = 0; i < MAX_MOUNTS; i++)
+	for (i = 0; i < LKL_EXEC_MOUNTS; i++)
 		kfree(p->targets[i]);
 	for (i = 0; i < 3; i++)
 		if (p->files[i])
@@ -105,7 +101,7 @@ static int copy_strings_of(struct program *p)
 	const struct lkl_exec *e = &p->e;
 	const char *end, *s;
 
-	if (!e->argc || e->argc > MAX_STRINGS || e->envc > MAX_STRINGS || e->size > MAX_BYTES)
+	if (!e->argc || e->argc > LKL_EXEC_WORDS || e->envc > LKL_EXEC_WORDS || e->size > LKL_EXEC_STRINGS)
 		return -E2BIG;
 	p->argv = kvcalloc(e->argc + 1, sizeof(char *), GFP_KERNEL);
 	p->envp = kvcalloc(e->envc + 1, sizeof(char *), GFP_KERNEL);
@@ -124,7 +120,7 @@ static int copy_mounts(struct program *p)
 	unsigned int i;
 	int err = 0;
 
-	if (p->e.mounts > MAX_MOUNTS)
+	if (p->e.mounts > LKL_EXEC_MOUNTS)
 		return -E2BIG;
 	if (copy_from_user(p->mounts, (const void __user *)p->e.mount,
 			   p->e.mounts * sizeof(*p->mounts)))
@@ -334,7 +330,7 @@ static int process_1(void *arg)
 	struct program *p = arg;
 
 	set_task_comm(current, "init");
-	kernel_sigaction(SIGCHLD, SIG_DFL);
+	flush_signal_handlers(current, 1);	/* a worker ignores some */
 	p->err = start_program(p);
 	if (p->err)
 		complete(&p->started);
@@ -398,7 +394,6 @@ long lkl_exec(u64 ptr)
 	ret = copy_request(p, ptr);
 	if (ret)
 		goto out;
-	kernel_sigaction(SIGCHLD, SIG_IGN);	/* nobody waits for process 1 */
 	kref_get(&p->ref);
 	ret = user_mode_thread(process_1, p, SIGCHLD | CLONE_NEWPID | CLONE_NEWNS |
 					     CLONE_NEWUTS | CLONE_NEWIPC);

@@ -29,6 +29,7 @@
 
 #define CHUNK_PAGES	(LKL_GROWS_BY >> PAGE_SHIFT)
 #define CHUNK_ORDER	ilog2(CHUNK_PAGES)
+#define CACHE_PAGES	(SZ_256M >> PAGE_SHIFT)
 
 unsigned long lkl_user_start, lkl_user_end;
 EXPORT_SYMBOL(lkl_user_start);
@@ -57,7 +58,6 @@ static void __ref add_chunk(void)
 	zone()->present_pages += CHUNK_PAGES;
 	NODE_DATA(0)->node_present_pages += CHUNK_PAGES;
 	__free_pages_core(chunk, CHUNK_ORDER, MEMINIT_EARLY);
-	totalram_pages_add(CHUNK_PAGES);
 	next_pfn += CHUNK_PAGES;
 }
 
@@ -85,12 +85,30 @@ void lkl_set_watermarks(void)
 		set_reserve(LONG_MAX / 4);
 }
 
-/* Is there more, and little of it free? */
+static unsigned long cached(void)
+{
+	return zone_page_state(zone(), NR_ZONE_INACTIVE_FILE) +
+	       zone_page_state(zone(), NR_ZONE_ACTIVE_FILE);
+}
+
+/*
+ * Is there more, and little of what there is free? What has been read and could be
+ * read again takes part of it at will, and the rest only instead of failing.
+ */
 bool lkl_user_can_grow(void)
 {
-	return in_use && next_pfn < last_pfn &&
+	return in_use && next_pfn < last_pfn && cached() < CACHE_PAGES &&
 	       zone_page_state(zone(), NR_FREE_PAGES) <
 	       high_wmark_pages(zone()) + CHUNK_PAGES / 4;
+}
+
+/* Reclaiming has come to nothing. */
+bool lkl_user_grow_instead(void)
+{
+	if (!in_use || next_pfn >= last_pfn)
+		return false;
+	lkl_user_grow();
+	return true;
 }
 
 void lkl_user_grow(void)
@@ -112,14 +130,17 @@ void __init lkl_place_user(unsigned long start)
 	last_pfn = lkl_user_end >> PAGE_SHIFT;
 }
 
-/* What can come yet is there, for programs that look how much they may take. */
+/* Of totalram_pages(). */
+unsigned long lkl_user_pages(void)
+{
+	return in_use ? (lkl_user_end - lkl_user_start) >> PAGE_SHIFT : 0;
+}
+
+/* What can come yet is free, for programs that look how much they may take. */
 LKL_WRAP(void, si_meminfo, struct sysinfo *info)
 {
-	unsigned long more = in_use ? last_pfn - next_pfn : 0;
-
 	__real_si_meminfo(info);
-	info->totalram += more;
-	info->freeram += more;
+	info->freeram += in_use ? last_pfn - next_pfn : 0;
 }
 
 LKL_WRAP(long, si_mem_available, void)
@@ -144,6 +165,7 @@ static int __ref make_zone(void)
 	build_all_zonelists(NULL);
 	page_group_by_mobility_disabled = 1;
 	in_use = true;
+	totalram_pages_add(lkl_user_pages());	/* all of it: tmpfs takes a half of it */
 	lkl_set_watermarks();
 	return 0;
 }
@@ -186,30 +208,37 @@ static void drop_pages(struct super_block *sb, void *unused)
 	iput(last);
 }
 
+static int map_memory(void)
+{
+	unsigned long len = lkl_user_end - lkl_user_start;
+	int fd = -1, err = lkl_host_receive(&fd, 1);
+
+	if (err)
+		return err;
+	if (in_use)
+		err = -EALREADY;
+	else if (!len)
+		err = -ENOMEM;
+	else if (!lkl_host_can_run_programs())
+		err = -EOPNOTSUPP;
+	else
+		err = lkl_host_map_user(fd, lkl_user_start, len + LKL_CONTROL_SIZE);
+	lkl_host_call(close, fd, 0, 0, 0, 0, 0);
+	return err;
+}
+
 long lkl_programs(void)
 {
-	struct lkl_stubs *shared = (void *)lkl_user_end;
-	int fd, err;
+	int err = map_memory();
 
-	if (in_use)
-		return -EALREADY;
-	if (lkl_user_start == lkl_user_end)
-		return -ENOMEM;
-	if (!lkl_host_can_run_programs())
-		return -EOPNOTSUPP;
-	err = lkl_host_receive(&fd, 1);
-	if (err)
-		return err;
-	err = lkl_host_map_user(fd, lkl_user_start, lkl_user_end - lkl_user_start + LKL_CONTROL_SIZE);
-	if (err)
-		return err;
-	err = make_zone();
+	if (!err)
+		err = make_zone();
 	if (!err)
 		err = make_zero_page();
-	if (!err)
-		err = lkl_stub_init(shared);
+	if (err)
+		return err;
+	lkl_stub_init((void *)lkl_user_end);
 	lkl_set_workers();
-	if (!err)	/* there is less to move afterwards */
-		iterate_supers(drop_pages, NULL);
-	return err;
+	iterate_supers(drop_pages, NULL);	/* there is less to move afterwards */
+	return 0;
 }

@@ -23,8 +23,10 @@
 
 /* How long one sleep is: later than the host's own tick, which costs less. */
 #define NAP_NS		(20 * NSEC_PER_MSEC)
-/* Naps without an answer, after which a stub is held to be lost: 10 s. */
-#define MAX_NAPS	500
+/* Naps without an answer, after which others have their turn all the same: 1 s. */
+#define PATIENCE	50
+/* And how long until a stub is held to be lost, on a machine with much else to do. */
+#define LOST_AFTER_NS	(60 * NSEC_PER_SEC)
 
 #define HOST_SIGTRAP	5
 
@@ -32,13 +34,21 @@
 #define FP_SW_BYTES	464
 #define FP_LEGACY_SIZE	512
 
-/* How often to look for the other side's turn to end before sleeping. */
-static unsigned int spin;
+/*
+ * How often to look for the stub's turn to end before sleeping: most are short. It
+ * pays where the stub has a processor of its own, and only there, so it follows how
+ * often it has paid, and is tried again now and then.
+ */
+#define MAX_SPIN	128U
+#define TRY_AGAIN	64U
+
+static unsigned int spin, not_tried;
 
 static struct lkl_stubs *shared;
 static struct lkl_stub *stubs[LKL_STUBS];
 static LIST_HEAD(used);			/* have an mm */
 static LIST_HEAD(unused);
+static LIST_HEAD(lost);			/* end, and may still run */
 static unsigned int nr_stubs;
 
 /* Of a frame, as offsets in struct lkl_stub_data. */
@@ -64,35 +74,89 @@ static bool is_gone(const struct lkl_stub *s)
 	return lkl_shared_load(&shared->slot[s->slot].has) == LKL_STUB_GONE;
 }
 
+static bool look_briefly(struct lkl_stub_data *d)
+{
+	unsigned int i;
+
+	if (lkl_header->flags & LKL_FLAG_NO_SPIN)
+		return false;
+	if (!spin) {
+		if (++not_tried < TRY_AGAIN)
+			return false;
+		not_tried = 0;
+		spin = MAX_SPIN / 2;
+	}
+	for (i = 0; i < spin; i++) {
+		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL) {
+			spin = min(spin * 2, MAX_SPIN);
+			return true;
+		}
+		lkl_host_pause();
+	}
+	spin /= 2;
+	return false;
+}
+
+static bool is_kernels_turn(const struct lkl_stub *s)
+{
+	return lkl_shared_load(&s->d->state) == LKL_STUB_KERNEL;
+}
+
+static void nap(struct lkl_stub *s)
+{
+	struct lkl_stub_data *d = s->d;
+
+	lkl_shared_store(&d->kernel_asleep, 1);
+	if (!is_kernels_turn(s))
+		lkl_host_wait(&d->state, LKL_STUB_RUN, lkl_host_now() + NAP_NS);
+	lkl_shared_store(&d->kernel_asleep, 0);
+}
+
+/*
+ * It may have blocked the signals by which it should come back, or stopped itself; or
+ * the machine gives it no time. Nobody waits for that but who runs in it.
+ */
+static int wait_beside_others(struct lkl_stub *s, u64 since)
+{
+	s->busy = true;
+	while (!is_kernels_turn(s) && !is_gone(s) && !fatal_signal_pending(current) &&
+	       lkl_host_now() - since < LOST_AFTER_NS) {
+		schedule_timeout_idle(nsecs_to_jiffies(NAP_NS));
+		if (lkl_fixed_clock())		/* no time has passed */
+			nap(s);
+	}
+	s->busy = false;
+	if (is_kernels_turn(s) && !s->lost && !is_gone(s))
+		return 0;
+	pr_warn_ratelimited("lkl: %s: its stub does not answer\n", current->comm);
+	return -ESRCH;
+}
+
 /* Until it is the kernel's turn. @user: a program runs meanwhile. */
 static int wait(struct lkl_stub *s, bool user)
 {
-	struct lkl_stub_data *d = s->d;
-	unsigned int i, naps;
+	unsigned int naps;
+	u64 since;
 
-	for (i = 0; i < spin; i++) {
-		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL)
-			return 0;
-		lkl_host_pause();
-	}
-	for (naps = 0; naps < MAX_NAPS; naps++) {
-		lkl_shared_store(&d->kernel_asleep, 1);
-		if (lkl_shared_load(&d->state) != LKL_STUB_KERNEL)
-			lkl_host_wait(&d->state, LKL_STUB_RUN, lkl_host_now() + NAP_NS);
-		lkl_shared_store(&d->kernel_asleep, 0);
-		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL)
+	if (look_briefly(s->d))
+		return 0;
+	since = lkl_host_now();
+	for (naps = 0; naps < PATIENCE; naps++) {
+		nap(s);
+		if (is_kernels_turn(s))
 			return 0;
 		if (is_gone(s))
 			return -ESRCH;
 		if (user) {
 			lkl_user_interrupts();
-			/* nobody else wants to run: it may take its time */
-			if (!need_resched())
+			/* nobody wants anything: it may take its time */
+			if (!need_resched() && !signal_pending(current)) {
 				naps = 0;
+				since = lkl_host_now();
+			}
 		}
 	}
-	pr_warn("lkl: %s: its stub does not answer\n", current->comm);
-	return -ESRCH;
+	return wait_beside_others(s, since);
 }
 
 int lkl_stub_go(struct lkl_stub *s, bool resume)
@@ -143,22 +207,48 @@ static int learn_frame(struct lkl_stub *s)
 	if (!first_frame)
 		return -ENOMEM;
 	save_frame(s, first_frame);
+	/* the timer's signal, which a stub blocks until it is sealed */
+	sigemptyset(&((struct ucontext *)(first_frame + (uc_off - frame_off)))->uc_sigmask);
 	return 0;
 }
 
+/* Its process has ended. */
 static void free_stub(struct lkl_stub *s)
 {
 	stubs[s->slot] = NULL;
 	nr_stubs--;
+	list_del(&s->list);
 	__free_pages(virt_to_page(s->d), LKL_STUB_DATA_ORDER);
 	kfree(s);
 }
 
-/* A slot that the spawner has done with. */
+/* It has died, or shall. Whose registers were in it has lost them. */
+static void lose_stub(struct lkl_stub *s)
+{
+	if (s->mm)
+		s->mm->context.stub = NULL;
+	s->mm = NULL;
+	s->owner = NULL;
+	s->lost = true;
+	list_move(&s->list, &lost);
+	tell_spawner(s, LKL_STUB_END);
+}
+
+void lkl_stub_lose(struct mm_struct *mm)
+{
+	if (mm->context.stub)
+		lose_stub(mm->context.stub);
+}
+
+/* A slot that the spawner has done with. What is in one may still write its data. */
 static int find_slot(void)
 {
+	struct lkl_stub *s, *next;
 	unsigned int i;
 
+	list_for_each_entry_safe(s, next, &lost, list)
+		if (is_gone(s) && !s->busy)
+			free_stub(s);
 	for (i = 0; i < LKL_STUBS; i++)
 		if (!stubs[i] && lkl_shared_load(&shared->slot[i].has) != LKL_STUB_ALIVE)
 			return i;
@@ -187,26 +277,15 @@ static struct lkl_stub *make_stub(void)
 	stubs[slot] = s;
 	nr_stubs++;
 	s->d->state = LKL_STUB_RUN;
-	s->d->spin = spin;
+	s->d->may_spin = !(lkl_header->flags & LKL_FLAG_NO_SPIN);
 	lkl_shared_store(&shared->slot[slot].has, 0);
 	tell_spawner(s, LKL_STUB_MAKE);
 	if (wait(s, false) || s->d->signo != HOST_SIGTRAP ||
 	    (!first_frame && learn_frame(s)) || s->d->uc != LKL_STUB_DATA + uc_off) {
-		tell_spawner(s, LKL_STUB_END);
-		free_stub(s);
+		lose_stub(s);
 		return NULL;
 	}
 	return s;
-}
-
-/* It has died, or shall. Whose registers were in it has lost them. */
-static void lose_stub(struct lkl_stub *s)
-{
-	if (s->mm)
-		s->mm->context.stub = NULL;
-	list_del(&s->list);
-	tell_spawner(s, LKL_STUB_END);
-	free_stub(s);
 }
 
 static int save_owner(struct lkl_stub *s)
@@ -229,15 +308,31 @@ static struct lkl_stub *steal_stub(void)
 {
 	struct lkl_stub *s;
 
-	if (list_empty(&used))
-		return NULL;
-	s = list_last_entry(&used, struct lkl_stub, list);
-	if (save_owner(s))
-		return NULL;
-	s->mm->context.stub = NULL;
-	s->mm = NULL;
-	list_del_init(&s->list);
-	return s;
+	list_for_each_entry_reverse(s, &used, list) {
+		if (s->busy)
+			continue;
+		if (save_owner(s))
+			return NULL;
+		s->mm->context.stub = NULL;
+		s->mm = NULL;
+		list_del_init(&s->list);
+		return s;
+	}
+	return NULL;
+}
+
+static struct lkl_stub *find_stub(void)
+{
+	struct lkl_stub *s;
+
+	while ((s = list_first_entry_or_null(&unused, struct lkl_stub, list))) {
+		if (!is_gone(s)) {
+			list_del_init(&s->list);
+			return s;
+		}
+		lose_stub(s);
+	}
+	return make_stub() ?: steal_stub();
 }
 
 struct lkl_stub *lkl_stub_of(struct mm_struct *mm)
@@ -252,18 +347,13 @@ struct lkl_stub *lkl_stub_of(struct mm_struct *mm)
 		list_move(&s->list, &used);
 		return s;
 	}
-	while ((s = list_first_entry_or_null(&unused, struct lkl_stub, list))) {
-		list_del_init(&s->list);
-		if (!is_gone(s))
-			break;
-		free_stub(s);
-	}
-	if (!s && nr_stubs < LKL_STUBS)
-		s = make_stub();
-	if (!s)
-		s = steal_stub();
+	s = find_stub();
 	if (!s)
 		return NULL;
+	if (mm->context.stub) {		/* another thread was faster */
+		list_add(&s->list, &unused);
+		return mm->context.stub;
+	}
 	s->mm = mm;
 	list_add(&s->list, &used);
 	mm->context.stub = s;
@@ -375,8 +465,7 @@ void flush_thread(void)
 	current->thread.fs = current->thread.gs = 0;
 }
 
-int lkl_stub_init(struct lkl_stubs *control)
+void lkl_stub_init(struct lkl_stubs *control)
 {
 	shared = control;
-	return 0;
 }

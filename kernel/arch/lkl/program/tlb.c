@@ -74,6 +74,11 @@ static void note(struct mm_struct *mm, unsigned long start, unsigned long end, b
 
 	if (!c->stub)
 		return;
+	/* it would go on with what it knows, and cannot be told */
+	if (c->stub->busy) {
+		lkl_stub_lose(mm);
+		return;
+	}
 	if (c->nr_ranges && r->prot == prot && start <= r->end && end >= r->start) {
 		r->start = min(r->start, start);
 		r->end = max(r->end, end);
@@ -145,7 +150,7 @@ DECLARE_VM_GET_PAGE_PROT
 /* All that it has mapped of a program. */
 int lkl_tlb_forget(struct lkl_stub *s)
 {
-	s->d->ops[0] = (struct lkl_stub_op) { .type = LKL_STUB_MUNMAP, .len = LKL_STUB_BASE };
+	s->d->ops[0] = (struct lkl_stub_op) { .type = LKL_STUB_MUNMAP, .len = TASK_SIZE };
 	s->nr_ops = 1;
 	return lkl_stub_go(s, false);
 }
@@ -238,7 +243,7 @@ void lkl_tlb_queue(struct mm_struct *mm)
 	c->nr_ranges = 0;
 	if (q.full) {
 		q.s->d->ops[0] = (struct lkl_stub_op) {
-			.type = LKL_STUB_MUNMAP, .len = LKL_STUB_BASE,
+			.type = LKL_STUB_MUNMAP, .len = TASK_SIZE,
 		};
 		q.s->nr_ops = 1;
 	}

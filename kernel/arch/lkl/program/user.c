@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From the kernel to a program, and back. */
+#include <linux/audit.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/resume_user_mode.h>
@@ -48,7 +49,11 @@ static void handle_trap(const struct lkl_stub_data *d, const struct sigcontext *
 
 	switch (signo) {
 	case HOST_SIGSYS:
-		lkl_program_call(regs);
+		/* of a host with 32-bit system calls; there are none here */
+		if (READ_ONCE(d->arch) == LKL_MACHINE_AUDIT_ARCH)
+			lkl_program_call(regs);
+		else
+			force_sig_fault(SIGSEGV, SI_KERNEL, NULL);
 		break;
 	case HOST_SIGSEGV:
 		if (READ_ONCE(sc->trapno) != TRAP_PAGE_FAULT)
@@ -96,6 +101,10 @@ void lkl_userspace(void)
 			force_fatal_sig(SIGKILL);
 			continue;
 		}
+		if (s->busy) {		/* with another thread */
+			schedule_timeout_interruptible(1);
+			continue;
+		}
 		lkl_stub_own(s, tsk);
 		sc = lkl_stub_context(s);
 		lkl_put_regs(sc, regs);
@@ -111,9 +120,12 @@ void lkl_userspace(void)
 				continue;
 		}
 		if (err) {
+			lkl_stub_lose(tsk->mm);
 			force_fatal_sig(SIGKILL);
 			continue;
 		}
+		if (lkl_timer_due())	/* while it ran: a tick of its time */
+			lkl_user_interrupts();
 		tsk->thread.fs = READ_ONCE(s->d->fs);
 		tsk->thread.gs = READ_ONCE(s->d->gs);
 		lkl_get_regs(regs, sc);

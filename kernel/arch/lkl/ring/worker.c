@@ -114,6 +114,8 @@ static int worker(void *unused)
 	int index;
 
 	set_task_comm(current, "worker");
+	kernel_sigaction(SIGPIPE, SIG_IGN);	/* a write to a program that has ended */
+	kernel_sigaction(SIGCHLD, SIG_IGN);	/* nobody waits for process 1 of one */
 	leave_root();
 	lkl_settle();
 	for (;;) {

@@ -23,6 +23,8 @@ static inline int is_error(long ret)
 #define SIGVTALRM	26
 #define SIGSYS		31
 
+#define SIG_BLOCK	0
+
 #define SA_SIGINFO	0x00000004
 #define SA_RESTORER	0x04000000
 #define SA_ONSTACK	0x08000000
@@ -30,6 +32,8 @@ static inline int is_error(long ret)
 struct siginfo {
 	int signo, err, code, pad;
 	unsigned long addr;
+	int call;		/* SIGSYS */
+	unsigned int arch;
 };
 
 struct sigaction {
@@ -100,9 +104,15 @@ struct filter_prog {
 #define LOAD(off)	{ 0x20, 0, 0, off }
 #define JEQ(k, y, n)	{ 0x15, y, n, (unsigned int)(k) }
 #define JGE(k, y, n)	{ 0x35, y, n, (unsigned int)(k) }
+#define JGE_X(y, n)	{ 0x3d, y, n, 0 }
+#define JUMP(k)		{ 0x05, 0, 0, k }
+#define ADD(k)		{ 0x04, 0, 0, k }
+#define ADD_X		{ 0x0c, 0, 0, 0 }
+#define COPY_TO_X	{ 0x07, 0, 0, 0 }
 #define RETURN(k)	{ 0x06, 0, 0, k }
 
 /* stub.S */
 void stub_restorer(void);
-void stub_start(unsigned long spawner, unsigned long stack) __attribute__((noreturn));
+void stub_seal(unsigned long start, unsigned long len, const struct filter_prog *prog)
+	__attribute__((noreturn));
 #endif

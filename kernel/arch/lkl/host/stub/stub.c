@@ -17,8 +17,7 @@
 #include "../../include/asm/stub.h"
 #include "host.h"
 
-void spawner_main(unsigned long *sp);		/* stub.S calls these two */
-void stub_main(unsigned long spawner);
+void spawner_main(unsigned long *sp);		/* stub.S calls it */
 
 #define CODE_SIZE	0x10000UL	/* of addresses kept for this program */
 
@@ -49,19 +48,41 @@ static int run_ops(struct lkl_stub_data *d)
 	return is_error(ret) ? ret : 0;
 }
 
+/* As the kernel does it: program/stub.c. Nothing of this program can be written to. */
+#define MAX_SPIN	128U
+#define TRY_AGAIN	64U
+
+static int look_briefly(struct lkl_stub_data *d)
+{
+	unsigned int i, spin = d->spin;
+
+	if (!d->may_spin)
+		return 0;
+	if (!spin) {
+		if (++d->not_tried < TRY_AGAIN)
+			return 0;
+		d->not_tried = 0;
+		spin = MAX_SPIN / 2;
+	}
+	for (i = 0; i < spin && i < MAX_SPIN; i++) {
+		if (load(&d->state) == LKL_STUB_RUN) {
+			d->spin = spin < MAX_SPIN ? spin * 2 : spin;
+			return 1;
+		}
+		pause();
+	}
+	d->spin = spin / 2;
+	return 0;
+}
+
 /* Until it is the stub's turn again. */
 static void give_turn(struct lkl_stub_data *d)
 {
-	unsigned int i;
-
 	store(&d->state, LKL_STUB_KERNEL);
 	if (load(&d->kernel_asleep))
 		host(FUTEX, &d->state, FUTEX_WAKE, 1, 0, 0, 0);
-	for (i = 0; i < load(&d->spin); i++) {
-		if (load(&d->state) == LKL_STUB_RUN)
-			return;
-		pause();
-	}
+	if (look_briefly(d))
+		return;
 	store(&d->stub_asleep, 1);
 	while (load(&d->state) != LKL_STUB_RUN)
 		host(FUTEX, &d->state, FUTEX_WAIT, LKL_STUB_KERNEL, 0, 0, 0);
@@ -75,6 +96,7 @@ static void on_signal(int signo, const struct siginfo *info, const void *uc)
 
 	d->signo = signo;
 	d->code = info->code;
+	d->arch = info->arch;
 	d->addr = info->addr;
 	d->uc = (unsigned long)uc;
 	d->fs = get_fs();
@@ -90,35 +112,34 @@ static void on_signal(int signo, const struct siginfo *info, const void *uc)
 /*
  * From the code of a stub alone: mappings of the memory of programs, below the
  * stub's own, which so stays what it is; waiting for the kernel; and the end.
+ * Lengths are below the stub's base as well: nothing that is added overflows.
  */
-static void seal(void)
-{
-	const struct filter filter[] = {
-		LOAD(DATA_ARCH), JEQ(AUDIT_ARCH, 0, 23),
-		LOAD(DATA_IP + 4), JEQ(LKL_STUB_BASE >> 32, 0, 21),
-		LOAD(DATA_IP), JGE((LKL_STUB_BASE & 0xffffffff) + CODE_SIZE, 19, 0),
-		LOAD(DATA_NR),
-		JEQ(NR_RT_SIGRETURN, 16, 0), JEQ(NR_EXIT_GROUP, 15, 0),
-		JEQ(NR_MUNMAP, 11, 0),
-		JEQ(NR_FUTEX, 8, 0),
-		JEQ(NR_MMAP, 0, 13),
-		LOAD(DATA_ARG(3)), JEQ(STUB_MAP_FLAGS, 0, 11),
-		LOAD(DATA_ARG(4)), JEQ(0, 0, 9),
-		LOAD(DATA_ARG(0) + 4), JGE(LKL_STUB_BASE >> 32, 7, 0),
-		RETURN(ALLOW),
-		/* futex */
-		LOAD(DATA_ARG(1)), JGE(FUTEX_WAKE + 1, 4, 3),
-		/* munmap */
-		LOAD(DATA_ARG(0) + 4), JGE(LKL_STUB_BASE >> 32, 2, 1),
-		RETURN(TRAP),
-		RETURN(ALLOW),
-		RETURN(TRAP),
-	};
-	const struct filter_prog prog = { ARRAY_SIZE(filter), filter };
-
-	if (host(SECCOMP, SECCOMP_SET_MODE_FILTER, 0, &prog, 0, 0, 0))
-		host(EXIT_GROUP, 3, 0, 0, 0, 0, 0);
-}
+static const struct filter filter[] = {
+	LOAD(DATA_ARCH), JEQ(AUDIT_ARCH, 0, 34),
+	LOAD(DATA_IP + 4), JEQ(LKL_STUB_BASE >> 32, 0, 32),
+	LOAD(DATA_IP), JGE((LKL_STUB_BASE & 0xffffffff) + CODE_SIZE, 30, 0),
+	LOAD(DATA_NR),
+	JEQ(NR_RT_SIGRETURN, 27, 0), JEQ(NR_EXIT_GROUP, 26, 0),
+	JEQ(NR_MUNMAP, 8, 0),
+	JEQ(NR_FUTEX, 5, 0),
+	JEQ(NR_MMAP, 0, 24),
+	LOAD(DATA_ARG(3)), JEQ(STUB_MAP_FLAGS, 0, 22),
+	LOAD(DATA_ARG(4)), JEQ(0, 2, 20),
+	/* futex */
+	LOAD(DATA_ARG(1)), JGE(FUTEX_WAKE + 1, 18, 17),
+	/* mmap and munmap: address and length */
+	LOAD(DATA_ARG(0) + 4), JGE(LKL_STUB_BASE >> 32, 16, 0),
+	LOAD(DATA_ARG(1) + 4), JGE(LKL_STUB_BASE >> 32, 14, 0),
+	/* the sum of their low halves carries if it is less than one of them */
+	LOAD(DATA_ARG(1)), COPY_TO_X,
+	LOAD(DATA_ARG(0)), ADD_X, JGE_X(3, 0),
+	LOAD(DATA_ARG(1) + 4), ADD(1), JUMP(1),
+	LOAD(DATA_ARG(1) + 4),
+	COPY_TO_X, LOAD(DATA_ARG(0) + 4), ADD_X, JGE(LKL_STUB_BASE >> 32, 1, 0),
+	RETURN(ALLOW),
+	RETURN(TRAP),
+};
+static const struct filter_prog filter_prog = { ARRAY_SIZE(filter), filter };
 
 static void catch_signals(void)
 {
@@ -132,37 +153,40 @@ static void catch_signals(void)
 		LKL_STUB_DATA + LKL_STUB_SIGSTACK, 0, LKL_STUB_DATA_SIZE - LKL_STUB_SIGSTACK
 	};
 	const struct itimerval slice = { 0, STUB_SLICE_US, 0, STUB_SLICE_US };
+	const unsigned long timer = 1UL << (SIGVTALRM - 1);
 	unsigned int i;
 
 	host(SIGALTSTACK, &stack, 0, 0, 0, 0, 0);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		host(RT_SIGACTION, signals[i], &sa, 0, sizeof(sa.mask), 0, 0);
-	/* the time that a program may compute before another has its turn */
+	/*
+	 * The time that a program may compute before another has its turn. It waits
+	 * for the first frame that the kernel fills in (learn_frame()): another
+	 * program can write to any frame, and this process is not sealed yet.
+	 */
+	host(RT_SIGPROCMASK, SIG_BLOCK, &timer, 0, sizeof(timer), 0, 0);
 	host(SETITIMER, ITIMER_VIRTUAL, &slice, 0, 0, 0, 0);
 }
 
-static void unmap_but_stub(void)
+/*
+ * On the spawner's own stack: whatever a stub shares, other programs can write to at
+ * any moment, and until it is sealed, a return address there would be a way out to
+ * the host. What it ends with is the kernel's first turn.
+ */
+static void __attribute__((noreturn)) stub_main(int spawner)
 {
 	const unsigned long code_end = LKL_STUB_BASE + CODE_SIZE;
 	const unsigned long data_end = LKL_STUB_DATA + LKL_STUB_DATA_SIZE;
 
-	host(MUNMAP, 0, LKL_STUB_BASE, 0, 0, 0, 0);
-	host(MUNMAP, code_end, LKL_STUB_DATA - code_end, 0, 0, 0, 0);
-	host(MUNMAP, data_end, LKL_STUB_TOP - data_end, 0, 0, 0, 0);
-}
-
-/* On a stack in the stub's data. What it ends with is the kernel's first turn. */
-void stub_main(unsigned long spawner)
-{
 	host(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
 	if (host(GETPPID, 0, 0, 0, 0, 0, 0) != spawner)
 		host(EXIT_GROUP, 1, 0, 0, 0, 0, 0);
 	host(CLOSE_RANGE, 1, ~0U, 0, 0, 0, 0);
-	unmap_but_stub();
 	host(PRCTL, PR_SET_NAME, "unboot-program", 0, 0, 0, 0);
 	catch_signals();
-	seal();
-	trap();
+	host(MUNMAP, 0, LKL_STUB_BASE, 0, 0, 0, 0);
+	host(MUNMAP, code_end, LKL_STUB_DATA - code_end, 0, 0, 0, 0);
+	stub_seal(data_end, LKL_STUB_TOP - data_end, &filter_prog);
 }
 
 /* spawner */
@@ -198,7 +222,7 @@ static void make_stub(int i)
 		if (is_error(host(MMAP, LKL_STUB_DATA, LKL_STUB_DATA_SIZE, PROT_READ | PROT_WRITE,
 				  MAP_SHARED | MAP_FIXED, 0, off)))
 			host(EXIT_GROUP, 2, 0, 0, 0, 0, 0);
-		stub_start(self, LKL_STUB_DATA + LKL_STUB_STACK_END);
+		stub_main(self);
 	}
 	pids[i] = pid > 0 ? pid : 0;
 	store(&shared->slot[i].has, pid > 0 ? LKL_STUB_ALIVE : LKL_STUB_GONE);
@@ -212,6 +236,8 @@ static void look_at(int i)
 		make_stub(i);
 	else if (want == LKL_STUB_END && pids[i])
 		host(KILL, pids[i], SIGKILL, 0, 0, 0, 0);
+	else if (want == LKL_STUB_END)
+		store(&shared->slot[i].has, LKL_STUB_GONE);
 }
 
 /* The namespaces and the rules that the kernel's process has: host/sandbox.c. */

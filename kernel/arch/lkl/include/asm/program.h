@@ -14,9 +14,11 @@
 #define LKL_GFP_PROGRAM		(GFP_HIGHUSER_MOVABLE)
 void __init lkl_place_user(unsigned long start);
 bool lkl_user_memory(void);		/* whether there is any, yet */
+unsigned long lkl_user_pages(void);
 bool lkl_user_can_grow(void);
 void lkl_set_watermarks(void);
 void lkl_user_grow(void);
+bool lkl_user_grow_instead(void);
 long lkl_programs(void);		/* LKL_OP_PROGRAMS */
 
 /* Is this an allocation from there? */
@@ -40,10 +42,14 @@ struct lkl_stub {
 	unsigned int slot;		/* in struct lkl_stubs */
 	unsigned int nr_ops;		/* of d->ops, by this side's count */
 	bool dirty;			/* has mappings of an earlier program */
+	bool lost;			/* has been told to end */
+	bool busy;			/* does not answer, while others have their turn */
 };
 
 /* The stub of an mm, or NULL if none can be had. */
 struct lkl_stub *lkl_stub_of(struct mm_struct *mm);
+/* An mm's stub has died, or shall. */
+void lkl_stub_lose(struct mm_struct *mm);
 /* Let it run, and wait for the kernel's turn. Returns 0, or -ESRCH when it has died. */
 int lkl_stub_go(struct lkl_stub *s, bool resume);
 /* Put a task's registers into its frame, but for those of struct pt_regs. */
@@ -53,7 +59,7 @@ struct sigcontext *lkl_stub_context(struct lkl_stub *s);
 void *lkl_fpstate(struct task_struct *tsk, size_t *size);
 void lkl_fpstate_mend(void *fpstate);	/* what a program may not choose in it */
 int lkl_copy_frame(struct task_struct *from, struct task_struct *to);
-int lkl_stub_init(struct lkl_stubs *shared);
+void lkl_stub_init(struct lkl_stubs *shared);
 
 /* tlb.c */
 pte_t *lkl_pte(struct mm_struct *mm, unsigned long addr);

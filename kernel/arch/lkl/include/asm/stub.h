@@ -15,9 +15,8 @@
 #define LKL_STUB_DATA		0x700000100000UL
 #define LKL_STUB_DATA_ORDER	3
 #define LKL_STUB_DATA_SIZE	(0x1000UL << LKL_STUB_DATA_ORDER)
-/* Offsets there: two pages of struct lkl_stub_data, one of stack, and the signal stack. */
-#define LKL_STUB_STACK_END	0x3000UL
-#define LKL_STUB_SIGSTACK	0x3000UL
+/* Offset there: two pages of struct lkl_stub_data, then the signal stack. */
+#define LKL_STUB_SIGSTACK	0x2000UL
 #define LKL_STUB_TOP		0x7ffffffff000UL	/* of what a process can map */
 
 /* lkl_stub_data.state: whose turn it is; a futex word */
@@ -40,7 +39,7 @@ struct lkl_stub_data {
 	unsigned int state;
 	unsigned int kernel_asleep, stub_asleep;
 	unsigned int resume;		/* after the ops: go on with the program */
-	unsigned int spin;		/* how often to look before sleeping */
+	unsigned int may_spin;		/* there is more than one processor */
 	/* why it is the kernel's turn: a signal of the host, or the end of ops */
 	int signo, code;
 	int err;			/* of the first op that failed, or 0 */
@@ -48,7 +47,8 @@ struct lkl_stub_data {
 	unsigned long uc;		/* address of the signal frame's ucontext */
 	unsigned long fs, gs;		/* both ways */
 	unsigned int nr_ops;
-	unsigned int __pad;
+	unsigned int spin, not_tried;	/* the stub's: how often to look before sleeping */
+	unsigned int arch;		/* of a system call: AUDIT_ARCH_... */
 	struct lkl_stub_op ops[LKL_STUB_OPS];
 };
 

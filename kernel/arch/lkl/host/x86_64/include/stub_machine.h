@@ -9,6 +9,7 @@
 #define NR_MMAP			9
 #define NR_MUNMAP		11
 #define NR_RT_SIGACTION		13
+#define NR_RT_SIGPROCMASK	14
 #define NR_RT_SIGRETURN		15
 #define NR_SETITIMER		38
 #define NR_GETPID		39
@@ -43,13 +44,6 @@ static inline long host_call(long nr, long a, long b, long c, long d, long e, lo
 static inline void pause(void)
 {
 	asm volatile("pause" ::: "memory");
-}
-
-/* A trap that is no error. */
-static inline void __attribute__((noreturn)) trap(void)
-{
-	asm volatile("int3");
-	__builtin_unreachable();
 }
 
 /* The bases of the segments by which threads find their own: FSGSBASE. */
