@@ -7,10 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
-	"github.com/unboot/unboot/internal/hostdir"
-	"github.com/unboot/unboot/lkl"
 )
 
 // Mksquashfs sends a SquashFS of a directory. mksquashfs(1) writes to places that it chooses,
@@ -45,20 +42,4 @@ func (s *Server) Mksquashfs(ctx context.Context, a *rpc.MksquashfsArgs, out io.W
 	defer f.Close()
 	_, err = io.Copy(&bounded{ctx, out}, f)
 	return err
-}
-
-// hostDir gives a tool a directory of the host for its temporary files.
-func hostDir(dir string) unboot.CmdMount {
-	return unboot.CmdMount{Target: "/tmp", Open: func(k *lkl.Kernel) (int, func(), error) {
-		d, err := hostdir.Open(dir, hostdir.Options{Owners: hostdir.AsHost})
-		if err != nil {
-			return -1, nil, err
-		}
-		defer d.Close()
-		m, err := d.Mount(k)
-		if err != nil {
-			return -1, nil, err
-		}
-		return m.Fd, func() { m.Wait(context.Background()) }, nil
-	}}
 }

@@ -65,7 +65,7 @@ func (s *Server) runProgram(ctx context.Context, p program) (out string, status 
 		c.Mounts = append(c.Mounts, unboot.CmdMount{Target: treePlace, Open: s.openTree})
 	}
 	if p.dir != "" {
-		c.Mounts = append(c.Mounts, hostDir(p.dir))
+		c.Mounts = append(c.Mounts, unboot.Bind(p.dir, "/tmp", true))
 	}
 	c.Stdin = p.in
 	defer s.devicesChanged()
