@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
@@ -22,7 +23,11 @@ func (s *Server) MdCreate(ctx context.Context, a *rpc.MdCreateArgs) error {
 	if _, _, err := s.runProgram(ctx, program{name: "mdadm", args: args}); err != nil {
 		return err
 	}
-	_, _, stop := s.runProgram(ctx, program{name: "mdadm", args: []string{"--stop", "--scan"}})
+	node := a.Name
+	if !strings.HasPrefix(node, "/") {
+		node = "/dev/md/" + node
+	}
+	_, _, stop := s.runProgram(ctx, program{name: "mdadm", args: []string{"--stop", node}})
 	if err := s.rescan(); err != nil {
 		return err
 	}

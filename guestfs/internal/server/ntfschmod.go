@@ -13,7 +13,8 @@ import (
 )
 
 // NtfsChmod gives a file of an NTFS, or all below a directory, an access control list that
-// means a mode. Owner and group stay as they are.
+// means a mode. Owner and group stay as they are. If they are one, as those of new files are,
+// the group's bits mean nothing: it has what the owner has.
 func (s *Server) NtfsChmod(ctx context.Context, a *rpc.NtfsChmodArgs) error {
 	if a.Mode < 0 || a.Mode > 0o7777 {
 		return errorf("%o: not a mode", a.Mode)

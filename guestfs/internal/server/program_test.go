@@ -200,7 +200,7 @@ func TestSwap(t *testing.T) {
 	} {
 		wantOK(t, c, on.on, on.arg)
 		g := guest{t, c}
-		if got := g.str(rpc.ProcDebug, &rpc.DebugArgs{Subcmd: "sh", Extraargs: []string{"grep -c ^/dev/sda /proc/swaps"}}); got != "1\n" {
+		if got := g.str(rpc.ProcDebug, &rpc.DebugArgs{Subcmd: "sh", Extraargs: []string{"grep -c /sda /proc/swaps"}}); got != "1\n" {
 			t.Errorf("%+v: %q", on.arg, got)
 		}
 		wantError(t, c, rpc.ProcMkswap, &rpc.MkswapArgs{Device: "/dev/sda"}, ".*Device or resource busy")
