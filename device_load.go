@@ -68,6 +68,12 @@ func (a *assembly) create(l *loaded) error {
 	}
 	v := l.plan
 	d, err := a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
+	if errors.Is(err, unix.EBUSY) && !slices.ContainsFunc(a.img.loaded, func(o *loaded) bool { return o.name == v.Name }) {
+		// A tool has made it, such as lvcreate(8). Unless it is in use, it becomes the image's.
+		if a.control.Remove(v.Name) == nil {
+			d, err = a.control.Create(v.Name, v.UUID, v.ReadOnly, v.Table, a.number)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -113,6 +119,7 @@ func (a *assembly) assemble(l *loaded) error {
 // reload makes a volume that the kernel has what its plan says now.
 func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	defer wipeKeys(v)
+	a.rename(l, v)
 	if !slices.Equal(table, l.table) || v.ReadOnly != l.plan.ReadOnly {
 		if v.Array != nil {
 			return fmt.Errorf("%s: the array has changed: %w", l.node, unix.EBUSY)
@@ -129,6 +136,21 @@ func (a *assembly) reload(l *loaded, v *volume.Volume, table []string) error {
 	}
 	l.plan = v
 	return nil
+}
+
+// rename gives a volume the names that it has now, if a tool has renamed it in the kernel.
+func (a *assembly) rename(l *loaded, v *volume.Volume) {
+	if v.Array != nil || v.Name == l.name || a.openControl() != nil {
+		return
+	}
+	if _, err := a.control.Status(v.Name); err != nil {
+		return
+	}
+	a.img.unlinkNodes(l.links)
+	l.name = v.Name
+	if l.links = []string{l.node}; !v.Hidden {
+		l.links = a.img.linkNodes(v.Nodes, l.node)
+	}
 }
 
 // sameInfo reports whether the metadata of two plans says the same. Values that refer to those
@@ -176,16 +198,12 @@ func (img *Image) remove(l *loaded) error {
 			return err
 		}
 		defer control.Close()
-		if err := control.Remove(l.name); err != nil {
+		// A tool may have removed it already.
+		if err := control.Remove(l.name); err != nil && !errors.Is(err, unix.ENXIO) {
 			return err
 		}
 	}
-	for _, link := range l.links {
-		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
-		for dir := path.Dir(link); dir != "/dev"; dir = path.Dir(dir) {
-			img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
-		}
-	}
+	img.unlinkNodes(l.links)
 	img.loaded = slices.DeleteFunc(img.loaded, func(o *loaded) bool { return o == l })
 	// Its key is gone with it: it cannot be set up from this plan once more.
 	for key, plans := range img.opened {
@@ -194,6 +212,16 @@ func (img *Image) remove(l *loaded) error {
 		}
 	}
 	return nil
+}
+
+// unlinkNodes takes away the names of a volume, and folders that are empty without them.
+func (img *Image) unlinkNodes(links []string) {
+	for _, link := range links {
+		img.k.Unlinkat(unix.AT_FDCWD, link, 0)
+		for dir := path.Dir(link); dir != "/dev"; dir = path.Dir(dir) {
+			img.k.Unlinkat(unix.AT_FDCWD, dir, unix.AT_REMOVEDIR)
+		}
+	}
 }
 
 // removeVolumes takes all volumes away, so that what they hold back is on the disks.
@@ -223,7 +251,11 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		if err := img.mkdirs(path.Dir(name)); err != nil {
 			continue
 		}
-		if err := img.k.Symlinkat(node, unix.AT_FDCWD, name); err == nil {
+		err := img.k.Symlinkat(node, unix.AT_FDCWD, name)
+		if err == unix.EEXIST && img.leadsTo(name, node) && img.k.Unlinkat(unix.AT_FDCWD, name, 0) == nil {
+			err = img.k.Symlinkat(node, unix.AT_FDCWD, name)
+		}
+		if err == nil {
 			links = append(links, name)
 		}
 	}
@@ -231,6 +263,17 @@ func (img *Image) linkNodes(names []string, node string) (links []string) {
 		links = []string{node}
 	}
 	return links
+}
+
+// leadsTo reports whether a name below /dev that a tool has made is of a node, or of one that is
+// not there any more.
+func (img *Image) leadsTo(name, node string) bool {
+	var a, b unix.Statx_t
+	if err := img.k.Statx(unix.AT_FDCWD, name, 0, unix.STATX_TYPE, &a); err != nil {
+		return err == unix.ENOENT
+	}
+	err := img.k.Statx(unix.AT_FDCWD, node, 0, unix.STATX_TYPE, &b)
+	return err == nil && a.Mode&unix.S_IFMT == unix.S_IFBLK && a.Rdev_major == b.Rdev_major && a.Rdev_minor == b.Rdev_minor
 }
 
 // mkdirs makes a folder below /dev, and those that it lies in.

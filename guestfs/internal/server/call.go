@@ -25,25 +25,7 @@ func (c *call) missing() error {
 	} else {
 		e.Message = "not available in unboot"
 	}
-	if guestPrograms[c.name] {
-		c.s.tellNoPrograms(c.name)
-	}
 	return e
-}
-
-// guestPrograms are the procedures that run programs of the guest.
-var guestPrograms = map[string]bool{
-	"command": true, "command_lines": true, "command_out": true, "sh": true, "sh_lines": true, "sh_out": true,
-}
-
-// tellNoPrograms says once what virt-customize keeps to itself: of an error of these
-// procedures it says that the command exited with an error.
-func (s *Server) tellNoPrograms(name string) {
-	if s.config.Tell != nil && !s.told {
-		s.config.Tell(name + ": to run programs of the guest is not available in unboot" +
-			" (with UNBOOT_HV_FALLBACK=1, libguestfs's own appliance runs in its place)")
-	}
-	s.told = true
 }
 
 // decode decodes the arguments, and checks what they name: a device gets the name that

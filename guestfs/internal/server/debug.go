@@ -14,14 +14,15 @@ import (
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 )
 
-// Debug answers the sub-commands that do no harm. The one that runs a command does
-// nothing, as there is nothing to run: the tools use it to end processes that a guest
-// would have in the appliance, and there are none.
+// Debug answers the sub-commands that make sense. The one that runs a command has the
+// host's tools, and what is mounted in /sysroot, as in the appliance.
 func (s *Server) Debug(ctx context.Context, a *rpc.DebugArgs) (string, error) {
 	switch a.Subcmd {
 	case "help":
 		return "commands supported in unboot:\nenv\nerror\nfds\nhelp\nmem\nprint\nprogress\nsh\nsyslog\n", nil
-	case "sh", "setenv", "spew":
+	case "sh":
+		return s.debugShell(ctx, a.Extraargs)
+	case "setenv", "spew":
 		return "", nil
 	case "env":
 		return "", nil
@@ -43,6 +44,15 @@ func (s *Server) Debug(ctx context.Context, a *rpc.DebugArgs) (string, error) {
 		return s.Dmesg(ctx)
 	}
 	return "", errorf("unknown sub-command %q: debug help lists those that there are", a.Subcmd)
+}
+
+// debugShell runs a command of the shell.
+func (s *Server) debugShell(ctx context.Context, args []string) (string, error) {
+	if len(args) == 0 {
+		return "", errorf("sh: expecting a command to run")
+	}
+	out, _, err := s.runProgram(ctx, program{name: "sh", args: shell(strings.Join(args, " "))[1:], tree: s.mounted()})
+	return out, err
 }
 
 // debugError returns an error with a text of a length, and an errno that no other has, for

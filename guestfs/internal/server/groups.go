@@ -22,21 +22,35 @@ var groupExceptions = map[string]func(*Server) bool{
 	// No longer groups, but programs may ask.
 	"augeas":   func(s *Server) bool { return hosttool.Has(augeas.Tools...) },
 	"realpath": func(*Server) bool { return true },
+	// Either will do.
+	"grub": func(*Server) bool { return hosttool.Has("grub-install") || hosttool.Has("grub2-install") },
+	// There is no SELinux in the kernel. Labels can be set all the same.
+	"selinux": func(*Server) bool { return false },
+	"selinuxrelabel": func(s *Server) bool {
+		return hosttool.Has("setfiles") || s.mounted() && s.hasProgram(guestSetfiles...)
+	},
 }
 
 // groupTools are programs of the host without which a group is not available.
 var groupTools = map[string][]string{
-	"btrfs":     {"mkfs.btrfs", "btrfs", "btrfstune", "btrfs-image"},
-	"f2fs":      {"resize.f2fs"},
-	"ntfs3g":    {"ntfs-3g.probe", "ntfsclone", "ntfsfix"},
-	"ntfsprogs": {"ntfsresize"},
-	"wipefs":    {"wipefs"},
-	"xfs":       {"xfs_admin", "xfs_repair"},
-	"zerofree":  {"zerofree"},
+	"btrfs":      {"mkfs.btrfs", "btrfs", "btrfstune", "btrfs-image"},
+	"clevisluks": {"clevis-luks-pass"},
+	"extlinux":   {"extlinux"},
+	"f2fs":       {"resize.f2fs"},
+	"libtsk":     {"fls"},
+	"libyara":    {"yara"},
+	"lvm2":       {"lvm"},
+	"mdadm":      {"mdadm"},
+	"ntfs3g":     {"ntfs-3g.probe", "ntfsclone", "ntfsfix"},
+	"ntfsprogs":  {"ntfsresize"},
+	"rsync":      {"rsync"},
+	"sleuthkit":  {"icat", "blkls"},
+	"squashfs":   {"mksquashfs"},
+	"syslinux":   {"syslinux"},
+	"wipefs":     {"wipefs"},
+	"xfs":        {"xfs_admin", "xfs_repair"},
+	"zerofree":   {"zerofree"},
 }
-
-// notNecessary are procedures that a group had not when programs learned to ask for it.
-var notNecessary = []uint32{rpc.ProcNtfsChmod}
 
 // InternalFeatureAvailable answers guestfs_available and guestfs_feature_available.
 func (s *Server) InternalFeatureAvailable(ctx context.Context, a *rpc.InternalFeatureAvailableArgs) (int, error) {
@@ -46,7 +60,7 @@ func (s *Server) InternalFeatureAvailable(ctx context.Context, a *rpc.InternalFe
 	for _, g := range rpc.Groups {
 		if g.Name == a.Group {
 			missing := slices.ContainsFunc(g.Procedures, func(p uint32) bool {
-				return !s.answers(p) && !slices.Contains(notNecessary, p)
+				return !s.answers(p)
 			})
 			return availability(!missing && hosttool.Has(groupTools[g.Name]...)), nil
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/unboot/unboot/guestfs/internal/protocol"
 	"github.com/unboot/unboot/guestfs/internal/rpc"
 	"github.com/unboot/unboot/internal/hosttool"
 )
@@ -112,10 +111,6 @@ func e2Options(a *rpc.Mke2fsArgs) ([]string, error) {
 
 // Mke2fs makes an ext2, ext3 or ext4.
 func (s *Server) Mke2fs(ctx context.Context, a *rpc.Mke2fsArgs) error {
-	if a.Journaldevice.Set {
-		// The tool takes nothing but a block device for one.
-		return &protocol.Error{Name: "ENOTSUP", Message: "not available in unboot: a journal on another device"}
-	}
 	switch a.Fstype.Or("ext2") {
 	case "ext2", "ext3", "ext4", "ext4dev":
 	default: // mke2fs(8) makes an ext2 then
@@ -139,8 +134,45 @@ func (s *Server) Mke2fs(ctx context.Context, a *rpc.Mke2fsArgs) error {
 	case a.Writesbandgrouponly.Or(false):
 		use = hosttool.Changes // the last resort for what is there
 	}
+	if a.Journaldevice.Set {
+		return s.mke2fsJournal(ctx, a.Device, a.Journaldevice.Value, args)
+	}
 	_, err = s.onDevice(ctx, use, a.Device, nil, "mke2fs", args...)
 	return ofDevice(err, a.Device)
+}
+
+// mke2fsJournal makes a file system with its journal on another device, which the tool takes
+// nothing but a block device for.
+func (s *Server) mke2fsJournal(ctx context.Context, device, journal string, args []string) error {
+	for i, arg := range args {
+		if arg == hosttool.Arg(0) {
+			args[i] = device
+		}
+	}
+	args = append([]string{"-J", "device=" + journal}, args...)
+	_, _, err := s.runProgram(ctx, program{name: "mke2fs", args: args})
+	return ofDeviceText(err, device)
+}
+
+// Mke2fsJ makes an ext3 or ext4 with its journal on another device.
+func (s *Server) Mke2fsJ(ctx context.Context, a *rpc.Mke2fsJArgs) error {
+	return s.mke2fsJ(ctx, a.Fstype, a.Blocksize, a.Device, a.Journal)
+}
+
+// Mke2fsJL is Mke2fsJ, with the journal's device by its label.
+func (s *Server) Mke2fsJL(ctx context.Context, a *rpc.Mke2fsJLArgs) error {
+	return s.mke2fsJ(ctx, a.Fstype, a.Blocksize, a.Device, "LABEL="+a.Label)
+}
+
+// Mke2fsJU is Mke2fsJ, with the journal's device by its UUID.
+func (s *Server) Mke2fsJU(ctx context.Context, a *rpc.Mke2fsJUArgs) error {
+	return s.mke2fsJ(ctx, a.Fstype, a.Blocksize, a.Device, "UUID="+a.Uuid)
+}
+
+func (s *Server) mke2fsJ(ctx context.Context, fstype string, blockSize int, device, journal string) error {
+	return s.Mke2fs(ctx, &rpc.Mke2fsArgs{
+		Device: device, Blocksize: rpc.Some(int64(blockSize)), Fstype: rpc.Some(fstype), Journaldevice: rpc.Some(journal),
+	})
 }
 
 // Mke2journal makes a journal for an ext3 or ext4 on another device.

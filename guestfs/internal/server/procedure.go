@@ -80,6 +80,10 @@ func do0(method func(*Server, context.Context) error) procedure {
 	return do[rpc.None](func(s *Server, ctx context.Context, _ *rpc.None) error { return method(s, ctx) })
 }
 
+func in0(method func(*Server, context.Context, io.Reader) error) procedure {
+	return in[rpc.None](func(s *Server, ctx context.Context, _ *rpc.None, r io.Reader) error { return method(s, ctx, r) })
+}
+
 func out0(method func(*Server, context.Context, io.Writer) error) procedure {
 	return out[rpc.None](func(s *Server, ctx context.Context, _ *rpc.None, w io.Writer) error { return method(s, ctx, w) })
 }

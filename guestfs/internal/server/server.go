@@ -45,6 +45,9 @@ type Server struct {
 	scrubs  map[btrfs.UUID]btrfs.ScrubProgress // results
 	journal journals
 	told    bool // that programs of the guest cannot run
+	// yaraRules are what files are scanned by, or nil.
+	yaraRules []byte
+	hangUp    func() // ends the connection
 	// lvmFilter has the devices that LVM sees, or is nil if it sees all.
 	lvmFilter []string
 }
@@ -68,6 +71,7 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 	if len(s.config.Drives) > 0 {
 		go s.image() // the first call that needs it finds it there
 	}
+	s.hangUp = func() { rw.Close() }
 	p := protocol.Server{Handler: dispatcher{s}, Panic: func(v any, stack []byte) {
 		s.logf("panic: %v\n%s", v, stack)
 	}}

@@ -59,9 +59,25 @@ func ofDevice(err error, device string) error {
 func missingTool(err error) error {
 	var missing *hosttool.MissingError
 	if errors.As(err, &missing) {
-		return &protocol.Error{Name: "ENOTSUP", Message: "not available in unboot: " + missing.Error()}
+		text := "not available in unboot: " + missing.Error()
+		if p := packageOf[missing.Name]; p != "" {
+			text += " (package " + p + " of Debian)"
+		}
+		return &protocol.Error{Name: "ENOTSUP", Message: text}
 	}
 	return err
+}
+
+// packageOf has the packages of programs that are called otherwise.
+var packageOf = map[string]string{
+	"augtool": "augeas-tools", "blkls": "sleuthkit", "btrfs": "btrfs-progs", "btrfs-image": "btrfs-progs", "btrfstune": "btrfs-progs",
+	"clevis": "clevis-luks", "clevis-luks-pass": "clevis-luks", "e2fsck": "e2fsprogs", "extlinux": "extlinux", "fls": "sleuthkit",
+	"fsck.fat": "dosfstools", "grub-install": "grub-pc-bin", "icat": "sleuthkit", "lvm": "lvm2", "mdadm": "mdadm", "mke2fs": "e2fsprogs",
+	"mkfs.btrfs": "btrfs-progs", "mkfs.ext4": "e2fsprogs", "mkfs.f2fs": "f2fs-tools", "mkfs.vfat": "dosfstools", "mkfs.xfs": "xfsprogs",
+	"mkfs.ntfs": "ntfs-3g", "mksquashfs": "squashfs-tools", "ntfs-3g.probe": "ntfs-3g", "ntfscat": "ntfs-3g", "ntfsclone": "ntfs-3g",
+	"ntfsfix": "ntfs-3g", "ntfsresize": "ntfs-3g", "resize.f2fs": "f2fs-tools", "resize2fs": "e2fsprogs", "rsync": "rsync",
+	"setfiles": "policycoreutils", "swapoff": "mount", "swapon": "mount", "syslinux": "syslinux", "tune2fs": "e2fsprogs",
+	"xfs_admin": "xfsprogs", "xfs_growfs": "xfsprogs", "xfs_info": "xfsprogs", "xfs_repair": "xfsprogs", "yara": "yara", "zerofree": "zerofree",
 }
 
 // inUse is the error of what is not done to a device that is in use. In the appliance it
