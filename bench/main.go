@@ -39,6 +39,7 @@ var benchmarks = []benchmark{
 	{"package", benchGuestfsGo},
 	{"download", benchDownload},
 	{"inspect", benchInspect},
+	{"exec", benchExec},
 	{"memory", benchMemory},
 	{"leaks", benchLeaks},
 }
