@@ -165,6 +165,9 @@ static int take_files(struct program *p)
 		err = replace_fd(i, p->files[i], 0);
 		if (err == i)
 			err = 0;
+		/* or who reads from a pipe of its would wait for its end in vain */
+		fput(p->files[i]);
+		p->files[i] = NULL;
 	}
 	return err < 0 ? err : 0;
 }
