@@ -64,6 +64,9 @@ func (c *Cmd) mounts(m *cmdMounts) error {
 		err = m.fresh("/run", "tmpfs", privateDir, "mode=0755")
 	}
 	for _, o := range c.Mounts {
+		if err == nil {
+			err = c.checkTarget(o)
+		}
 		if err != nil {
 			return err
 		}
@@ -151,6 +154,19 @@ func newFileSystem(k *lkl.Kernel, fstype string, attrs int, options ...string) (
 		return -1, fmt.Errorf("%s: %w", fstype, err)
 	}
 	return k.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attrs)
+}
+
+// checkTarget reports a target that is not in the tree: the kernel could not say which it is.
+func (c *Cmd) checkTarget(o CmdMount) error {
+	if c.f == nil || o.Optional {
+		return nil
+	}
+	target := absolute(CleanPath(o.Target))
+	var st unix.Statx_t
+	if err := c.f.view.Statx(unix.AT_FDCWD, target, 0, unix.STATX_TYPE, &st); err != nil {
+		return &os.PathError{Op: "mount", Path: target, Err: err}
+	}
+	return nil
 }
 
 // extra mounts what the caller has asked for.

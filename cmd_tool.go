@@ -2,16 +2,14 @@ package unboot
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/toolroot"
 	"github.com/unboot/unboot/lkl"
 )
-
-// ErrNoTools is wrapped by the error of starting a command of [Image.Tool] where there is
-// nothing that it could be taken from.
-var ErrNoTools = errors.New("unboot: no tools of the host")
 
 // Tool returns the command that runs a program of the host, such as lvcreate(8) or
 // mkfs.ext4(8), on the image's devices: it is a [Cmd] whose root is not that of a guest. It
@@ -32,23 +30,14 @@ func (img *Image) ToolContext(ctx context.Context, name string, arg ...string) *
 // would make the nodes of volumes.
 var toolEnv = []string{"DM_DISABLE_UDEV=1", "LANG=C.UTF-8"}
 
-// A toolRoot says what of the host is seen by tools.
-type toolRoot interface {
-	// Furnish makes, in the new and empty root that dir is a descriptor of, the links and
-	// files that a tool needs, and returns what is to be mounted there.
-	Furnish(k *lkl.Kernel, dir int) ([]CmdMount, error)
-	// LookPath returns where in that root a tool is.
-	LookPath(name, dirs string) (string, error)
+// hostTools returns what tools see of the host.
+func (img *Image) hostTools() *toolroot.Host {
+	img.toolsOnce.Do(func() { img.tools = toolroot.New(img.k) })
+	return img.tools
 }
-
-// hostTools is the toolRoot of tools, or nil if there is none.
-var hostTools toolRoot
 
 // toolRoot mounts the root of a tool.
 func (m *cmdMounts) toolRoot(c *Cmd) error {
-	if hostTools == nil {
-		return ErrNoTools
-	}
 	fd, err := newFileSystem(m.k, "tmpfs", privateDir, "mode=0755")
 	if err := m.add("/", false, fd, err); err != nil {
 		return err
@@ -62,13 +51,31 @@ func (m *cmdMounts) toolRoot(c *Cmd) error {
 			return &os.PathError{Op: "mkdir", Path: path.Join("/", dir), Err: err}
 		}
 	}
-	extra, err := hostTools.Furnish(m.k, fd)
+	list, err := c.img.hostTools().Furnish(fd)
+	for _, o := range list {
+		if err := m.add(o.Target, false, o.Fd, nil); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
-	for _, o := range extra {
-		if err := m.extra(o); err != nil {
+	for _, o := range c.Mounts {
+		if err := makePlace(m.k, fd, CleanPath(o.Target)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// makePlace makes the directories of a path in a root that is new.
+func makePlace(k *lkl.Kernel, root int, dir string) error {
+	for i := 1; i <= len(dir); i++ {
+		if i < len(dir) && dir[i] != '/' || dir == "." {
+			continue
+		}
+		if err := k.Mkdirat(root, dir[:i], 0o755); err != nil && err != unix.EEXIST {
+			return &os.PathError{Op: "mkdir", Path: "/" + dir[:i], Err: err}
 		}
 	}
 	return nil
@@ -76,8 +83,5 @@ func (m *cmdMounts) toolRoot(c *Cmd) error {
 
 // lookTool returns the path of a tool in its root.
 func (c *Cmd) lookTool(name, dirs string) (string, error) {
-	if hostTools == nil {
-		return "", ErrNoTools
-	}
-	return hostTools.LookPath(name, dirs)
+	return c.img.hostTools().LookPath(name, dirs)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/source"
+	"github.com/unboot/unboot/internal/toolroot"
 	"github.com/unboot/unboot/lkl"
 	"github.com/unboot/unboot/volume"
 )
@@ -45,8 +46,10 @@ type Image struct {
 	// one lies on or "". It is guarded by mountMu.
 	off map[string]string
 
-	furnish    sync.Once // see furnishDev
-	furnishErr error     // of it
+	toolsOnce  sync.Once
+	tools      *toolroot.Host // see hostTools
+	furnish    sync.Once      // see furnishDev
+	furnishErr error          // of it
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup

@@ -12,8 +12,8 @@ image. It is root there, or who --user says. What it writes is on the disk when 
   unboot exec disk.img -- dpkg -l
 
 It sees the image's file systems, its devices in /dev, a /proc of its own processes, an
-empty /run, and nothing of the host but standard input, output and error. When it has
-ended, what it has left running is killed.
+empty /run, and nothing of the host but standard input, output and error, and the
+directories that --bind gives it. When it has ended, what it has left running is killed.
 
 Standard input is read ahead: for a loop whose input is not the program's, say
 "</dev/null". Signals are passed on, and the exit status is that of the program: 128 and

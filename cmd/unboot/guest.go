@@ -36,6 +36,7 @@ type guestRun struct {
 	tty       bool
 	user, dir string
 	env       []string
+	binds     []bindSpec
 	memory    int64
 	cpuTime   time.Duration
 	processes int
@@ -44,6 +45,7 @@ type guestRun struct {
 // options declares the options that all three have.
 func (g *guestRun) options(f *flagSet) {
 	f.list(&g.env, "e", "env", "NAME[=VALUE]", "set a variable, or pass on one of the host")
+	f.binds(&g.binds)
 	f.bool(&g.readOnly, "r", "read-only", "the program can change nothing")
 	f.size(&g.memory, "", "memory", "SIZE", "memory of all its processes together (default 4G)")
 	f.duration(&g.cpuTime, "", "cpu-time", "TIME", "processor time of each process")
@@ -89,6 +91,9 @@ func (g *guestRun) run(a *app, c *unboot.Cmd, ctx context.Context) error {
 	}
 	c.Dir, c.User, c.CPUTime, c.Processes = g.dir, g.user, g.cpuTime, g.processes
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	for _, b := range g.binds {
+		c.Mounts = append(c.Mounts, unboot.Bind(b.host, b.guest, b.write))
+	}
 	env := g.env
 	if g.tty {
 		size := terminalSize(os.Stdin, os.Stdout, os.Stderr)

@@ -6,9 +6,17 @@ import (
 	"io"
 )
 
+// An exchanger is a reader that can write an answer and wait for the next request at once.
+type exchanger interface {
+	io.Reader
+	// Exchange writes answer, and then reads as Read.
+	Exchange(answer, p []byte) (n int, err error)
+}
+
 // A reader cuts a stream into messages.
 type reader struct {
 	r     io.Reader
+	held  []byte // an answer that goes out with the next read, if r is an exchanger
 	buf   []byte
 	from  int // what was read and not returned is buf[from:to]
 	to    int
@@ -52,7 +60,7 @@ func (r *reader) fill(n int) error {
 		r.from = 0
 	}
 	for empty := 0; r.to-r.from < n; {
-		m, err := r.r.Read(r.buf[r.to:])
+		m, err := r.read(r.buf[r.to:])
 		if m < 0 || m > len(r.buf)-r.to {
 			return io.ErrNoProgress
 		}
@@ -72,4 +80,30 @@ func (r *reader) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// read reads, and writes what is held before.
+func (r *reader) read(p []byte) (int, error) {
+	if r.held == nil {
+		return r.r.Read(p)
+	}
+	answer := r.held
+	r.held = nil
+	return r.r.(exchanger).Exchange(answer, p)
+}
+
+// hold takes an answer that is to go out with the next read, if that comes next. The answer
+// must stay as it is until then.
+func (r *reader) hold(answer []byte) bool {
+	if _, ok := r.r.(exchanger); !ok || r.complete() {
+		return false
+	}
+	r.held = answer
+	return true
+}
+
+// complete reports whether the next message is there.
+func (r *reader) complete() bool {
+	have := r.to - r.from
+	return have >= 4 && have >= int(binary.LittleEndian.Uint32(r.buf[r.from:]))
 }

@@ -68,24 +68,39 @@ type session struct {
 	}
 	slots   chan struct{}
 	working sync.WaitGroup
+	sending atomic.Int32 // of those, that have not sent all of their answers
 }
 
 // Serve serves the directory to one client until it has gone: it returns nil at the end of r.
 // It has no answers outstanding then, and no file open. Any other error is one of r, of w, or
 // says what the client sent that is no message.
 func (d *Dir) Serve(r io.Reader, w io.Writer) error {
+	s, err := d.session(r, w)
+	if err != nil {
+		return err
+	}
+	return s.run()
+}
+
+// session returns a session that does not need d to be open any more, and is to be run.
+func (d *Dir) session(r io.Reader, w io.Writer) (*session, error) {
 	t, err := newTree(d.fd, &d.root)
 	if err != nil {
-		return fmt.Errorf("serve %s: %w", d.name, err)
+		return nil, fmt.Errorf("serve %s: %w", d.name, err)
 	}
 	s := &session{d: d, t: t, r: reader{r: r, limit: firstMessage}, fids: map[uint32]*fid{}}
 	s.out.w = w
 	s.ahead.tags, s.ahead.flushes = map[uint16]bool{}, map[uint16][]uint16{}
 	s.slots = make(chan struct{}, maxAhead)
-	defer t.close()
+	return s, nil
+}
+
+// run answers until the client has gone.
+func (s *session) run() error {
+	defer s.t.close()
 	defer s.reset()
 	if err := s.serve(); err != nil {
-		return fmt.Errorf("serve %s: %w", d.name, err)
+		return fmt.Errorf("serve %s: %w", s.d.name, err)
 	}
 	return nil
 }
@@ -153,11 +168,17 @@ func (s *session) handle(m []byte) error {
 			return nil
 		}
 	}
-	return s.answer(&s.e, kind, tag, err)
+	out := s.e.answer(kind, tag, err)
+	// While others are in work, their answers may come at any time, and must not get into
+	// this one.
+	if s.idle() && s.r.hold(out) {
+		return nil
+	}
+	return s.send(out)
 }
 
-// answer sends an answer, or an error.
-func (s *session) answer(e *encoder, kind uint8, tag uint16, err error) error {
+// answer makes an answer of what was encoded, or of an error.
+func (e *encoder) answer(kind uint8, tag uint16, err error) []byte {
 	kind++
 	if err != nil {
 		errno := unix.EIO
@@ -166,7 +187,11 @@ func (s *session) answer(e *encoder, kind uint8, tag uint16, err error) error {
 		e.u32(uint32(errno))
 		kind = msgLerror
 	}
-	m := e.finish(kind, tag)
+	return e.finish(kind, tag)
+}
+
+// send sends an answer.
+func (s *session) send(m []byte) error {
 	s.out.Lock()
 	defer s.out.Unlock()
 	if s.out.err == nil {
@@ -174,6 +199,9 @@ func (s *session) answer(e *encoder, kind uint8, tag uint16, err error) error {
 	}
 	return s.out.err
 }
+
+// idle reports whether all requests but one have their answers.
+func (s *session) idle() bool { return s.sending.Load() == 0 }
 
 // busy reports whether a request with a tag has no answer yet.
 func (s *session) busy(tag uint16) bool {
@@ -189,8 +217,10 @@ func (s *session) later(kind uint8, tag uint16, f func(e *encoder) error) error 
 	s.ahead.tags[tag], s.ahead.flushes[tag] = true, nil
 	s.ahead.Unlock()
 	s.working.Add(1)
+	s.sending.Add(1)
 	go func() {
 		defer s.working.Done()
+		defer s.sending.Add(-1)
 		defer func() { <-s.slots }()
 		var e encoder
 		e.reset()
@@ -204,10 +234,10 @@ func (s *session) later(kind uint8, tag uint16, f func(e *encoder) error) error 
 			delete(s.ahead.tags, t)
 		}
 		s.ahead.Unlock()
-		s.answer(&e, kind, tag, err)
+		s.send(e.answer(kind, tag, err))
 		for _, tag := range flushes {
 			e.reset()
-			s.answer(&e, msgFlush, tag, nil)
+			s.send(e.answer(msgFlush, tag, nil))
 		}
 	}()
 	return errLater
