@@ -31,7 +31,8 @@
 // attributes and SELinux label is made beside it, written, and renamed over it, so that
 // the old content or the new one is there, whatever happens in the middle. Symbolic links
 // are followed inside the tree, as a chroot(2) does, and stay. Of a file with several names
-// the others keep the old content. What is not a regular file is not written to.
+// the others keep the old content. What is not a regular file is not written to. A run that is
+// killed may leave the new file, whose name begins with .unboot-.
 //
 // # Compared with virt-customize
 //
