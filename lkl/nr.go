@@ -38,6 +38,7 @@ const (
 	sysFchmodat        = 53
 	sysFchownat        = 54
 	sysFchown          = 55
+	sysPipe2           = 59
 	sysOpenat          = 56
 	sysClose           = 57
 	sysGetdents64      = 61

@@ -38,9 +38,5 @@ func TestRealPipe(t *testing.T) {
 		t.Errorf("%d of %d bytes", got.Len(), len(want))
 	}
 	must(t, "close", k.CloseFd(r))
-	// Its name was there for a moment only.
-	if _, err := k.Open("/pipe-1", unix.O_RDONLY, 0); err != unix.ENOENT {
-		t.Errorf("the name: %v", err)
-	}
 	must(t, "close", k.Close())
 }

@@ -148,6 +148,9 @@ func Stop(k *lkl.Kernel, number int) error {
 	if err == nil {
 		err = gone(k, attributes(number))
 	}
+	if err == nil { // and its node, which could otherwise make another one
+		err = gone(k, fmt.Sprintf("/sys/class/block/md%d", number))
+	}
 	if err != nil {
 		return fmt.Errorf("stop %s: %w%s", Node(number), err, words(k, mark))
 	}

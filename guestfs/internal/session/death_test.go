@@ -143,6 +143,9 @@ func TestDeath(t *testing.T) {
 			if args != nil {
 				call = callOf(proc, args)
 			}
+			// What starts with the first program stays until the kernel ends.
+			s.connect(func(conn *net.UnixConn) { moments[0].do(conn, call, file) })
+			s.prepare()
 			before := rig.Take()
 			for _, m := range moments {
 				if s.connect(func(conn *net.UnixConn) { m.do(conn, call, file) }); t.Failed() {

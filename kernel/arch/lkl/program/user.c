@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From the kernel to a program, and back. */
 #include <linux/audit.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/kernel_stat.h>
 #include <linux/mm.h>
 #include <linux/resume_user_mode.h>
 #include <linux/sched.h>
@@ -77,6 +79,16 @@ static void handle_trap(const struct lkl_stub_data *d, const struct sigcontext *
 	}
 }
 
+/*
+ * A tick accounts for itself. Where a program has computed for several of them, only
+ * one interrupt follows: the others are accounted for here.
+ */
+static void account(struct task_struct *tsk, u64 ns)
+{
+	if (ns >= 2 * TICK_NSEC)
+		account_user_time(tsk, ns - TICK_NSEC);
+}
+
 /* Where a task that has become a program goes on, and each of its children begins. */
 void lkl_userspace(void)
 {
@@ -86,6 +98,7 @@ void lkl_userspace(void)
 	for (;;) {
 		struct lkl_stub *s;
 		struct sigcontext *sc;
+		u64 began;
 		int err;
 
 		before_user_mode(regs);
@@ -107,7 +120,9 @@ void lkl_userspace(void)
 		s->d->gs = tsk->thread.gs;
 		lkl_tlb_queue(tsk->mm);
 		lkl_vdso_refresh();
+		began = lkl_now();
 		err = lkl_stub_go(s, true);
+		account(tsk, lkl_now() - began);
 		if (!err && READ_ONCE(s->d->err)) {
 			/* too many mappings: it has not gone on; begin anew */
 			s->d->err = 0;
