@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/unboot/unboot/lkl"
 )
 
 // A Census counts what a program can leave behind.
@@ -100,7 +102,8 @@ func Leaked(before Census) string {
 // Settle boots a kernel once, so that what a program keeps for its life is
 // there, and takes the census.
 func Settle() Census {
-	if k, err := BootContext(context.Background(), nil); err == nil {
+	if k, err := BootContext(context.Background(), &lkl.Config{Programs: lkl.MinPrograms}); err == nil {
+		k.StartPrograms()
 		k.Close()
 	}
 	time.Sleep(10 * time.Millisecond)

@@ -140,5 +140,7 @@ func TestMkswap(t *testing.T) {
 		t.Errorf("a swap file has %q, %v", words, err)
 	}
 	wantError(t, c, rpc.ProcMkswapFile, &rpc.MkswapFileArgs{Path: "/nothing"}, "/nothing: No such file or directory")
-	wantError(t, c, rpc.ProcSwaponDevice, &rpc.SwaponDeviceArgs{Device: "/dev/sda"}, "not available in unboot")
+	needPrograms(t, c)
+	wantOK(t, c, rpc.ProcSwaponDevice, &rpc.SwaponDeviceArgs{Device: "/dev/sda"})
+	wantOK(t, c, rpc.ProcSwapoffDevice, &rpc.SwapoffDeviceArgs{Device: "/dev/sda"})
 }

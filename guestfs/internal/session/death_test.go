@@ -144,7 +144,9 @@ func TestDeath(t *testing.T) {
 				call = callOf(proc, args)
 			}
 			// What starts with the first program stays until the kernel ends.
-			s.connect(func(conn *net.UnixConn) { moments[0].do(conn, call, file) })
+			for _, m := range moments {
+				s.connect(func(conn *net.UnixConn) { m.do(conn, call, file) })
+			}
 			s.prepare()
 			before := rig.Take()
 			for _, m := range moments {

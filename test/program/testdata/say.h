@@ -47,7 +47,8 @@
 	fflush(stdout);							\
 	pid_t pid_ = fork();						\
 	if (pid_ == 0) { __VA_ARGS__; exit(0); }			\
-	waitpid(pid_, &status_, 0);					\
+	while (waitpid(pid_, &status_, 0) < 0 && errno == EINTR)	\
+		;							\
 	if (WIFSIGNALED(status_))					\
 		say("child: SIG%s", sigabbrev_np(WTERMSIG(status_)));	\
 	else								\

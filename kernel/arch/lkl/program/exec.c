@@ -15,6 +15,7 @@
 #include <linux/kernel.h>
 #include <linux/namei.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/posix-timers.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -26,6 +27,7 @@
 #include <uapi/linux/mount.h>
 #include <asm/program.h>
 #include <asm/ring.h>
+#include <asm/wrap.h>
 #include "../../../fs/internal.h"
 
 int __real_kernel_execve(const char *file, const char *const *argv, const char *const *envp);
@@ -38,6 +40,8 @@ struct program {
 	const char **argv, **envp;
 	struct file *files[3];
 
+	struct list_head limited;	/* while e.processes bounds its namespace */
+	struct pid_namespace *ns;
 	struct pid *init;		/* process 1 */
 	struct pid *pid;		/* of the program, */
 	struct task_struct *task;	/* and its task, once there is one */
@@ -331,17 +335,36 @@ static void reap(struct program *p)
 		p->exit.status = SIGKILL;	/* its namespace ends, and it with it */
 }
 
+static LIST_HEAD(limited);
+
+/* Where a program may have so many processes and threads, process 1 not counted. */
+LKL_WRAP(struct pid *, alloc_pid, struct pid_namespace *ns, pid_t *set_tid, size_t n)
+{
+	struct pid_namespace *up;
+	struct program *p;
+
+	list_for_each_entry(p, &limited, limited)
+		for (up = ns; up; up = up->parent)
+			if (up == p->ns && (up->pid_allocated & ~PIDNS_ADDING) > p->e.processes)
+				return ERR_PTR(-EAGAIN);
+	return __real_alloc_pid(ns, set_tid, n);
+}
+
 static int process_1(void *arg)
 {
 	struct program *p = arg;
 
 	set_task_comm(current, "init");
+	p->ns = task_active_pid_ns(current);
+	if (p->e.processes)
+		list_add(&p->limited, &limited);
 	flush_signal_handlers(current, 1);	/* a worker ignores some */
 	p->err = start_program(p);
 	if (p->err)
 		complete(&p->started);
 	else
 		reap(p);
+	list_del_init(&p->limited);
 	put_program(p);
 	do_exit(0);
 }
@@ -383,6 +406,7 @@ static struct program *new_program(void)
 	if (p) {
 		kref_init(&p->ref);
 		init_completion(&p->started);
+		INIT_LIST_HEAD(&p->limited);
 	}
 	return p;
 }
