@@ -20,6 +20,9 @@ const limit = 3 * time.Minute
 
 // TestPrograms runs the programs of the list in both worlds.
 func TestPrograms(t *testing.T) {
+	if !testimg.Thorough() {
+		t.Skip("some minutes: set UNBOOT_TEST_ALL")
+	}
 	testimg.NeedRoot(t)
 	compareItems(t, testimg.Debian(t, "ext4"), testimg.DebianRootOffset, func(it *item) bool { return it.small })
 }

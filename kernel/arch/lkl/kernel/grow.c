@@ -109,7 +109,8 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 /* Reclaiming has come to nothing, whatever there may be to reclaim. */
 static int grow_instead(struct notifier_block *nb, unsigned long action, void *freed)
 {
-	if (has_unused()) {
+	/* more RAM is no help to programs that have used up theirs */
+	if (has_unused() && !lkl_user_is_short()) {
 		lkl_grow();
 		*(unsigned long *)freed += CHUNK_PAGES;
 	}

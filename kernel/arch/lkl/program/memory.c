@@ -105,6 +105,11 @@ bool lkl_user_can_grow(void)
 	       high_wmark_pages(zone()) + CHUNK_PAGES / 4;
 }
 
+bool lkl_user_is_short(void)
+{
+	return in_use && zone_page_state(zone(), NR_FREE_PAGES) < low_wmark_pages(zone());
+}
+
 /* Reclaiming has come to nothing. */
 bool lkl_user_grow_instead(void)
 {

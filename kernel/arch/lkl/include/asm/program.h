@@ -19,6 +19,7 @@ bool lkl_user_can_grow(void);
 void lkl_set_watermarks(void);
 void lkl_user_grow(void);
 bool lkl_user_grow_instead(void);
+bool lkl_user_is_short(void);
 long lkl_programs(void);		/* LKL_OP_PROGRAMS */
 
 /* Is this an allocation from there? */
