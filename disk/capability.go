@@ -54,6 +54,15 @@ type Locker interface {
 	Lock() error
 }
 
+// A CompressedWriter can store compressed what is written, in units of so many bytes.
+// WriteCompressed writes whole units, of which only the last of the disk may be shorter,
+// and which were not written before; what does not become smaller is stored as it is. As
+// WriteAt, it may be called from several goroutines at once, which then compress at once.
+type CompressedWriter interface {
+	CompressUnit() int64
+	WriteCompressed(p []byte, off int64) error
+}
+
 // A Wrapper is a Device around another one, with the same bytes at the same offsets and
 // the same permission to write: a capability of the inner device can be used as if it
 // were the wrapper's own. A device that changes any of these must not be a Wrapper, as

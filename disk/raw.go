@@ -196,8 +196,25 @@ func (r *Raw) Writable() bool { return r.writable }
 // ReadAt reads at an offset, as io.ReaderAt.
 func (r *Raw) ReadAt(p []byte, off int64) (int, error) { return r.f.ReadAt(p, off) }
 
-// WriteAt writes at an offset, as io.WriterAt.
-func (r *Raw) WriteAt(p []byte, off int64) (int, error) { return r.f.WriteAt(p, off) }
+// WriteAt writes at an offset, as io.WriterAt. A file that is written to past its end
+// grows.
+func (r *Raw) WriteAt(p []byte, off int64) (int, error) {
+	n, err := r.f.WriteAt(p, off)
+	if n > 0 && !r.block {
+		r.grow(off + int64(n))
+	}
+	return n, err
+}
+
+// grow notes that the file has at least the size now.
+func (r *Raw) grow(size int64) {
+	for {
+		old := r.size.Load()
+		if size <= old || r.size.CompareAndSwap(old, size) {
+			return
+		}
+	}
+}
 
 // Flush makes stable what has been written, as fdatasync(2).
 func (r *Raw) Flush() error {

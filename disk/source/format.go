@@ -33,6 +33,16 @@ type Format struct {
 	// without opening these.
 	Stat func(d disk.Device) (size int64, refs []disk.Reference, err error)
 
+	// Create writes an image without content on a device of no size, a file that grows
+	// as it is written to, for Open. path is for errors. It is nil for a format that
+	// cannot be created.
+	Create func(d disk.Device, path string, o disk.CreateOptions) error
+
+	// Check looks through the tables of the image on a device, and repairs what it may,
+	// for which the device is open for writing. It is nil for a format without tables
+	// that could be wrong.
+	Check func(d disk.Device, path string, r disk.Repair) (disk.CheckResult, error)
+
 	// Writable says that what Open returns can be written to.
 	Writable bool
 	// Convert is a command that makes IMAGE.raw of IMAGE, for a hint: what is not Writable
