@@ -51,16 +51,9 @@ bool lkl_user_memory(void)
 	return in_use;
 }
 
-static void __ref add_chunk(void)
+static void add_chunk(void)
 {
-	struct page *chunk = pfn_to_page(next_pfn);
-	unsigned long i;
-
-	for (i = 0; i < CHUNK_PAGES; i++)
-		__init_single_page(chunk + i, next_pfn + i, ZONE_MOVABLE, 0);
-	zone()->present_pages += CHUNK_PAGES;
-	NODE_DATA(0)->node_present_pages += CHUNK_PAGES;
-	__free_pages_core(chunk, CHUNK_ORDER, MEMINIT_EARLY);
+	lkl_add_pages(next_pfn, ZONE_MOVABLE);
 	next_pfn += CHUNK_PAGES;
 }
 
