@@ -22,14 +22,14 @@ const (
 // "metadata", "falloc" or "full", as in QEMU, and needs an image without a backing file.
 // There is one kind. Errors are *fs.PathError.
 func Create(d disk.Device, path string, o disk.CreateOptions) error {
-	err := create(d, path, o)
+	err := writeImage(d, path, o)
 	if _, ok := errors.AsType[*fs.PathError](err); ok || err == nil {
 		return err
 	}
 	return &fs.PathError{Op: "create", Path: path, Err: err}
 }
 
-func create(d disk.Device, path string, o disk.CreateOptions) error {
+func writeImage(d disk.Device, path string, o disk.CreateOptions) error {
 	c := &creation{o: o}
 	if err := c.options(); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (c *creation) layOut() error {
 		return fmt.Errorf("a disk of %d bytes is too large for clusters of %d bytes", c.o.Size, c.o.ClusterSize)
 	}
 	size := c.o.ClusterSize
-	c.l1Clusters = max((c.l1*8+size-1)/size, 1)
+	c.l1Clusters = (c.l1*8 + size - 1) / size
 	per := size * 8 >> defaultRefcountOrder
 	c.refTable, c.refBlocks = 1, 1
 	for {
