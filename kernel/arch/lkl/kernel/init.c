@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
+#include <uapi/linux/mount.h>
 #include <asm/ring.h>
 #include <asm/wrap.h>
 
@@ -40,11 +41,16 @@ static void __init set_writeback(void)
 /* The rootfs stays the root. Images are mounted below it. */
 LKL_WRAP(void __init, prepare_namespace, void)
 {
+	static char unlimited[] __initdata = "size=0,nr_inodes=0";
 	static const struct {
 		const char *const type;
 		const char *const dir;
+		unsigned long flags;
+		char *options;
 	} mounts[] __initconst = {
-		{ "devtmpfs", "/dev" },
+		/* else a half of the memory that there is so far */
+		{ "tmpfs", "/", MS_REMOUNT, unlimited },
+		{ "devtmpfs", "/dev", 0, unlimited },
 		{ "proc", "/proc" },
 		{ "sysfs", "/sys" },
 	};
@@ -52,7 +58,8 @@ LKL_WRAP(void __init, prepare_namespace, void)
 
 	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
 		init_mkdir(mounts[i].dir, 0755);
-		err = init_mount(mounts[i].type, mounts[i].dir, mounts[i].type, 0, NULL);
+		err = init_mount(mounts[i].type, mounts[i].dir, mounts[i].type,
+				 mounts[i].flags, mounts[i].options);
 		if (err)
 			pr_err("lkl: mounting %s: error %d\n", mounts[i].dir, err);
 	}
