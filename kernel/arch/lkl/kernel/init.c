@@ -41,25 +41,26 @@ static void __init set_writeback(void)
 /* The rootfs stays the root. Images are mounted below it. */
 LKL_WRAP(void __init, prepare_namespace, void)
 {
-	static char unlimited[] __initdata = "size=0,nr_inodes=0";
 	static const struct {
 		const char *const type;
 		const char *const dir;
 		unsigned long flags;
-		char *options;
+		const char *const options;
 	} mounts[] __initconst = {
 		/* else a half of the memory that there is so far */
-		{ "tmpfs", "/", MS_REMOUNT, unlimited },
-		{ "devtmpfs", "/dev", 0, unlimited },
-		{ "proc", "/proc" },
-		{ "sysfs", "/sys" },
+		{ "tmpfs", "/", MS_REMOUNT, "size=0,nr_inodes=0" },
+		{ "devtmpfs", "/dev", 0, "size=0,nr_inodes=0" },
+		{ "proc", "/proc", 0, "" },
+		{ "sysfs", "/sys", 0, "" },
 	};
+	static char options[PAGE_SIZE] __initdata;	/* all of it may be written to */
 	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
 		init_mkdir(mounts[i].dir, 0755);
+		strscpy(options, mounts[i].options, sizeof(options));
 		err = init_mount(mounts[i].type, mounts[i].dir, mounts[i].type,
-				 mounts[i].flags, mounts[i].options);
+				 mounts[i].flags, options);
 		if (err)
 			pr_err("lkl: mounting %s: error %d\n", mounts[i].dir, err);
 	}
