@@ -1,10 +1,6 @@
 package qcow2
 
-import (
-	"syscall"
-
-	"github.com/unboot/unboot/disk"
-)
+import "github.com/unboot/unboot/disk"
 
 // WriteZeroes zeroes n bytes from off on. Whole clusters become zero clusters, and take no
 // room any more; in version 2, which has none, they become unallocated if there is no
@@ -20,14 +16,14 @@ func (m *Image) WriteZeroes(off, n int64) error {
 }
 
 // Discard frees the clusters that lie in n bytes from off on. They read as zeros
-// afterwards, or as they did. The error wraps syscall.EOPNOTSUPP for an image of version
-// 2 with a backing file, which would show again.
+// afterwards, or as they did: in an image of version 2 with a backing file, which would
+// show again, nothing is freed.
 func (m *Image) Discard(off, n int64) error {
 	if err := m.mayChange(off, n); err != nil {
 		return m.wrap("discard", err)
 	}
 	if m.h.Version < 3 && m.backing != nil {
-		return m.wrap("discard", syscall.EOPNOTSUPP)
+		return nil
 	}
 	if err := m.w.clear(off, n, false); err != nil {
 		return m.wrap("discard", err)

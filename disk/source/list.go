@@ -3,6 +3,8 @@ package source
 import (
 	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/disk/simg"
+	"github.com/unboot/unboot/disk/vdi"
+	"github.com/unboot/unboot/disk/vmdk"
 )
 
 // formats are those that are known. A new one is a package with the functions of a
@@ -10,6 +12,8 @@ import (
 var formats = []Format{
 	{Name: "raw", Open: openRaw, Stat: statRaw, Writable: true},
 	{Name: "qcow2", Match: qcow2.Match, Open: qcow2.Open, Stat: qcow2.Stat, Create: qcow2.Create, Check: qcow2.Check, Writable: true},
+	{Name: "vmdk", Match: vmdk.Match, Open: vmdk.Open, Stat: vmdk.Stat, Writable: true, Convert: vmdk.Convert},
+	{Name: "vdi", Match: vdi.Match, Open: vdi.Open, Stat: vdi.Stat, Writable: true, Convert: vdi.Convert},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Convert: "simg2img IMAGE IMAGE.raw"},
 }
 

@@ -18,6 +18,14 @@ func TestReports(t *testing.T) {
 	dir := t.TempDir()
 	odd := filepath.Join(dir, "a\x1b[31m\nb.qcow2")
 	testimg.MustRun(t, "qemu-img", "create", "-q", "-f", "qcow2", odd, "10M")
+	marked, err := os.ReadFile(odd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked[79] |= 2
+	if err := os.WriteFile(odd, marked, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var mu sync.Mutex
 	var got []string
 	reports, err := Listen(func(line string) { mu.Lock(); got = append(got, line); mu.Unlock() })
@@ -35,7 +43,7 @@ func TestReports(t *testing.T) {
 		cmd.Run()
 	}
 	reports.Close()
-	want := []string{"is a qcow2 image, which unboot can only read", `format "vdi"`}
+	want := []string{"it is marked as corrupt", `format "vdi"`}
 	if len(got) != len(want) {
 		t.Fatalf("%q", got)
 	}

@@ -20,9 +20,8 @@ import (
 //
 // A raw drive is opened for writing. A drive in another format is either the empty overlay
 // that the library makes for what it may only read: then its backing file is opened in its
-// place, with a throw-away overlay of ours above it. Or it is somebody's image: that is read
-// with such an overlay above it, and only if nothing is to stay, for to write to other
-// images than raw ones is not possible yet.
+// place, with a throw-away overlay of ours above it. Or it is somebody's image: that is
+// written to, or read with such an overlay above it if nothing is to stay.
 func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 	physical := d.PhysicalBlock
 	if fi, err := os.Stat(d.Path); physical == 0 && err == nil && fi.Mode().IsRegular() {
@@ -42,6 +41,13 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 	}
 	if err := checkFormat(d, format); err != nil {
 		return nil, nil, err
+	}
+	if keeps(d) {
+		img, err := source.Open(context.Background(), d.Path, source.Options{Format: format, Allow: backingRule(), Writable: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		return unboot.AddDevice(d.Path, img, opts...), img, nil
 	}
 	opts = append(opts, unboot.Scratch())
 	if backing, backingFormat, size, ok := emptyOverlay(d.Path); ok && backingFormat == "raw" {
@@ -121,10 +127,6 @@ func checkFormat(d Drive, format string) error {
 		return err
 	}
 	f.Close()
-	if !d.ReadOnly && !isLibraryOverlay(d) {
-		return fmt.Errorf("%s is a %s image, which unboot can only read (add it read-only, as guestfish --ro does, "+
-			"or make it raw with qemu-img convert -O raw; virt-sparsify has --in-place for that)", d.Path, format)
-	}
 	backing, below, _, ok := emptyOverlay(d.Path)
 	switch {
 	case !ok:
