@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,6 +128,13 @@ func checkFormat(d Drive, format string) error {
 		return err
 	}
 	f.Close()
+	if known := source.Known().Format(format); keeps(d) && known != nil && !known.Writable {
+		return fmt.Errorf("%s is a %s image, which unboot can only read (add it read-only, as guestfish --ro does, "+
+			"or make it raw: %s)", d.Path, format, known.Convert)
+	}
+	if keeps(d) {
+		return checkKept(d, format)
+	}
 	backing, below, _, ok := emptyOverlay(d.Path)
 	switch {
 	case !ok:
@@ -138,4 +146,18 @@ func checkFormat(d Drive, format string) error {
 		return fmt.Errorf("%s is in the format %s, which unboot does not read", backing, below)
 	}
 	return err
+}
+
+// checkKept opens a drive in another format than raw, that is going to be written to, for
+// reading, with what it names. Another one who writes to it is waited for, as he may be about
+// to end.
+func checkKept(d Drive, format string) error {
+	if disk.Await(context.Background(), d.Path, disk.Patience) == disk.LockedForWriting {
+		return &fs.PathError{Op: "open", Path: d.Path, Err: disk.ErrInUse}
+	}
+	img, err := source.Open(context.Background(), d.Path, source.Options{Format: format, Allow: backingRule()})
+	if err != nil {
+		return err
+	}
+	return img.Close()
 }

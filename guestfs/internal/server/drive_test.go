@@ -140,8 +140,11 @@ func TestQcow2Refused(t *testing.T) {
 	marked := must(os.ReadFile(corrupt))
 	marked[79] |= 2
 	os.WriteFile(corrupt, marked, 0o600)
-	if _, err := New(Config{Drives: []Drive{{Path: corrupt}}}); err == nil || !strings.Contains(err.Error(), "corrupt") {
+	if _, c, err := openDrive(Drive{Path: corrupt}); err == nil || !strings.Contains(err.Error(), "corrupt") {
 		t.Error(err)
+		if err == nil {
+			c.Close()
+		}
 	}
 	gone := libraryOverlay(t, raw, "raw")
 	os.Remove(raw)
