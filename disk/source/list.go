@@ -12,8 +12,8 @@ import (
 var formats = []Format{
 	{Name: "raw", Open: openRaw, Stat: statRaw, Writable: true},
 	{Name: "qcow2", Match: qcow2.Match, Open: qcow2.Open, Stat: qcow2.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
-	{Name: "vmdk", Match: vmdk.Match, Open: vmdk.Open, Stat: vmdk.Stat, Writable: true, Convert: vmdk.Convert},
-	{Name: "vdi", Match: vdi.Match, Open: vdi.Open, Stat: vdi.Stat, Writable: true, Convert: vdi.Convert},
+	{Name: "vmdk", Match: vmdk.Match, Open: vmdk.Open, Stat: vmdk.Stat, Create: vmdk.Create, Check: vmdk.Check, Writable: true, Convert: vmdk.Convert},
+	{Name: "vdi", Match: vdi.Match, Open: vdi.Open, Stat: vdi.Stat, Create: vdi.Create, Check: vdi.Check, Writable: true, Convert: vdi.Convert},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Convert: "simg2img IMAGE IMAGE.raw"},
 }
 
