@@ -19,7 +19,7 @@ func TestKill(t *testing.T) {
 	testimg.Need(t, "qemu-img")
 	image := filepath.Join(t.TempDir(), "image.vdi")
 	create(t, image, disk.CreateOptions{Size: 100 << 20})
-	imgtest.Kill(t, "vdi", image, imgtest.Count(t, 3), func() {
+	imgtest.Kill(t, "vdi", image, testimg.Count(t, 3), func() {
 		d, err := disk.OpenRaw(image, disk.Options{Writable: true, AnyFormat: true})
 		if err != nil {
 			t.Fatal(err)

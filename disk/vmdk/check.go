@@ -7,10 +7,9 @@ import (
 	"github.com/unboot/unboot/disk/internal/tables"
 )
 
-// maxSeen bounds what is kept of the places that grains take, in bytes, for files of up
-// to 32 TiB in grains of 64 KiB. Of larger ones, it is not looked for grains in one place
-// and for leaks.
-const maxSeen = 64 << 20
+// maxSeen bounds what is kept of the sectors that are taken, in bytes: that is enough for
+// files of up to 512 GiB. In larger ones, it is not looked for two things in one place.
+const maxSeen = 128 << 20
 
 // Check looks through the tables of the sparse extent that is in a file, be it an image by
 // itself or an extent of one. Entries that lead past the end of the file, two grains in one
@@ -33,7 +32,7 @@ func Check(d disk.Device, path string, repair disk.Repair) (disk.CheckResult, er
 type checker struct {
 	result disk.CheckResult
 	s      *sparse
-	seen   []uint64 // by grain of the file
+	seen   []uint64 // the sectors that are taken, a bit each, or nil
 	end    int64    // of the last grain or table
 	repair bool
 }
@@ -68,8 +67,15 @@ func (c *checker) check(d disk.Device, repair disk.Repair) error {
 		c.end = h.overhead * sectorSize
 	}
 	c.repair = repair == disk.RepairAll && h != nil && !h.compressed
-	if n := d.Size()/c.s.grainSize/64 + 1; n*8 <= maxSeen && !g.compressed {
+	if n := d.Size()/sectorSize/64 + 1; n*8 <= maxSeen && !g.compressed {
 		c.seen = make([]uint64, n)
+	}
+	c.take(0, sectorSize, "the header")
+	if h != nil && h.descriptor != 0 {
+		c.take(h.descriptor*sectorSize, h.descSize*sectorSize, "the descriptor")
+	}
+	for _, directory := range c.s.directories() {
+		c.take(directory, c.s.tables*c.s.width(), "a grain directory")
 	}
 	if err := c.walk(); err != nil {
 		return err
@@ -100,7 +106,9 @@ func (c *checker) walk() error {
 			}
 		}
 		for _, t := range []int64{table, other} {
-			c.end = max(c.end, t+s.entries*s.width())
+			if t != 0 {
+				c.take(t, s.entries*s.width(), "a grain table")
+			}
 		}
 		if table == 0 {
 			continue
@@ -147,8 +155,8 @@ func (c *checker) table(table, other, first, n int64) error {
 				return err
 			}
 		}
-		if bad == "" {
-			c.take(g, e)
+		if host, kind, _ := s.decode(e); bad == "" && kind == disk.Data {
+			c.take(host, s.grainSize, "a grain")
 		}
 	}
 	return nil
@@ -193,22 +201,20 @@ func (c *checker) fault(grain int64, e uint64) string {
 	return ""
 }
 
-// take notes where a grain is.
-func (c *checker) take(grain int64, e uint64) {
-	host, kind, _ := c.s.decode(e)
-	if kind != disk.Data {
-		return
-	}
-	c.end = max(c.end, host+c.s.grainSize)
+// take notes that something takes a part of the file.
+func (c *checker) take(at, size int64, what string) {
+	c.end = max(c.end, at+size)
 	if c.seen == nil {
 		return
 	}
-	// Grains that are not at a multiple of their size are taken for those they begin in.
-	i := host / c.s.grainSize
-	if c.seen[i/64]&(1<<(i%64)) != 0 && host%c.s.grainSize == 0 {
-		c.problem(&c.result.Errors, "grain %d is at %d, and so is another one", grain, host)
+	for i := at / sectorSize; i < (at+size+sectorSize-1)/sectorSize && i/64 < int64(len(c.seen)); i++ {
+		bit := uint64(1) << (i % 64)
+		if c.seen[i/64]&bit != 0 {
+			c.problem(&c.result.Errors, "%s is at %d, where something else is as well", what, at)
+			return
+		}
+		c.seen[i/64] |= bit
 	}
-	c.seen[i/64] |= 1 << (i % 64)
 }
 
 // finish repairs what is not in the tables.

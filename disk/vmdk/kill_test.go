@@ -33,7 +33,7 @@ func TestKill(t *testing.T) {
 			default:
 				qemuCreate(t, image, kind, 100<<20)
 			}
-			imgtest.Kill(t, "vmdk", image, imgtest.Count(t, 2), func() {
+			imgtest.Kill(t, "vmdk", image, testimg.Count(t, 2), func() {
 				testimg.MustRun(t, "qemu-img", "check", "-q", "-f", "vmdk", image)
 				checkRepair(t, image)
 			})

@@ -28,7 +28,7 @@ func qemuCreate(t *testing.T, image, options string, size int64) {
 
 // Programs of writes by QEMU and by us in turn, on images that qemu-img created.
 func TestPrograms(t *testing.T) {
-	for i := range imgtest.Count(t, 6) {
+	for i := range testimg.Count(t, 6) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			size := []int64{9<<20 + 512, 5 << 20, 64 << 10, 512, 33<<20 + 7*512}[i%5]
@@ -45,7 +45,7 @@ func TestPrograms(t *testing.T) {
 
 // The same on an image that has a parent, which has one too.
 func TestDeltaPrograms(t *testing.T) {
-	for i := range imgtest.Count(t, 4) {
+	for i := range testimg.Count(t, 4) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -17,20 +16,6 @@ import (
 	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/internal/testimg"
 )
-
-// Count returns how many times a test with random input is repeated: the value of the
-// variable UNBOOT_PROGRAMS, or n if there is none.
-func Count(t testing.TB, n int) int {
-	t.Helper()
-	if s := os.Getenv("UNBOOT_PROGRAMS"); s != "" {
-		v, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal("UNBOOT_PROGRAMS: ", err)
-		}
-		return v
-	}
-	return n
-}
 
 var ctx = context.Background()
 
