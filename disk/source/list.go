@@ -3,6 +3,8 @@ package source
 import (
 	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/disk/simg"
+	"github.com/unboot/unboot/disk/vhd"
+	"github.com/unboot/unboot/disk/vhdx"
 )
 
 // formats are those that are known. A new one is a package with the functions of a
@@ -11,6 +13,8 @@ var formats = []Format{
 	{Name: "raw", Open: openRaw, Stat: statRaw, Writable: true},
 	{Name: "qcow2", Match: qcow2.Match, Open: qcow2.Open, Stat: qcow2.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Convert: "simg2img IMAGE IMAGE.raw"},
+	{Name: "vpc", Match: vhd.Match, Open: vhd.Open, Stat: vhd.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
+	{Name: "vhdx", Match: vhdx.Match, Open: vhdx.Open, Stat: vhdx.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
 }
 
 // transports are those that are known. A new one is a package with an Open of a
