@@ -25,6 +25,9 @@ type Options struct {
 	// AnyFormat opens images that are recognized as being in another format
 	// as if they were raw.
 	AnyFormat bool
+	// Small opens files of less than MinSize as well, which may be the descriptors of
+	// images.
+	Small bool
 }
 
 // A Raw is an open image file or block device of the host. It is a [Device].
@@ -112,8 +115,8 @@ func (r *Raw) check(o Options) error {
 		return unix.ENOMEDIUM
 	case size == 0:
 		return ErrEmpty
-	case size < MinSize:
-		return errTooSmall
+	case size < MinSize && !o.Small:
+		return ErrTooSmall
 	}
 	r.size.Store(size)
 	if !o.AnyFormat {

@@ -136,3 +136,28 @@ func TestInDirectory(t *testing.T) {
 		}
 	}
 }
+
+// A file that is smaller than a sector is no disk, but may be the descriptor of one.
+func TestSmall(t *testing.T) {
+	descriptor := "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2 FLAT \"flat\" 0\n"
+	dir := files(t, map[string]string{"tiny": "x", "image": descriptor, "flat": strings.Repeat("flat", 256)})
+	for _, o := range []source.Options{{}, {Format: "raw"}} {
+		if _, err := source.Open(context.Background(), filepath.Join(dir, "tiny"), o); !errors.Is(err, disk.ErrTooSmall) {
+			t.Error(err)
+		}
+	}
+	if _, err := source.Detect(context.Background(), filepath.Join(dir, "tiny")); !errors.Is(err, disk.ErrTooSmall) {
+		t.Error(err)
+	}
+	if _, err := source.Stat(context.Background(), filepath.Join(dir, "tiny"), source.Options{Format: "raw"}); !errors.Is(err, disk.ErrTooSmall) {
+		t.Error(err)
+	}
+	d, err := source.Open(context.Background(), filepath.Join(dir, "image"), source.Options{Allow: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if got := content(t, d); got != strings.Repeat("flat", 256) {
+		t.Errorf("%q", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // Extents implements [disk.Extenter]. A dynamic image says nothing of sectors within a block:
@@ -24,9 +25,9 @@ func (m *Image) Extents(off, n int64) iter.Seq2[disk.Extent, error] {
 			var others iter.Seq2[disk.Extent, error]
 			switch {
 			case m.h == nil:
-				others = extents(m.file, off, s.size, 0)
+				others = extents(m.file, off, s.size)
 			case s.kind == disk.Hole && m.parent != nil:
-				others = extents(m.parent, off, s.size, 1)
+				others = below.Extents(m.parent, off, s.size)
 			}
 			if others != nil {
 				for e, err := range others {
@@ -42,24 +43,12 @@ func (m *Image) Extents(off, n int64) iter.Seq2[disk.Extent, error] {
 	}
 }
 
-// extents is Extents of a device that may be shorter, with so much added to their depth.
-func extents(d disk.Device, off, n int64, depth int) iter.Seq2[disk.Extent, error] {
+// extents is Extents of a file.
+func extents(d disk.Device, off, n int64) iter.Seq2[disk.Extent, error] {
+	if x, ok := disk.As[disk.Extenter](d); ok {
+		return x.Extents(off, n)
+	}
 	return func(yield func(disk.Extent, error) bool) {
-		there := min(max(d.Size()-off, 0), n)
-		if there > 0 {
-			if x, ok := disk.As[disk.Extenter](d); ok {
-				for e, err := range x.Extents(off, there) {
-					e.Depth += depth
-					if !yield(e, err) || err != nil {
-						return
-					}
-				}
-			} else if !yield(disk.Extent{Start: off, Size: there, Kind: disk.Data, Depth: depth, Offset: off}, nil) {
-				return
-			}
-		}
-		if there < n {
-			yield(disk.Extent{Start: off + there, Size: n - there, Kind: disk.Hole, Depth: depth}, nil)
-		}
+		yield(disk.Extent{Start: off, Size: n, Kind: disk.Data, Offset: off}, nil)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/internal/pages"
+	"github.com/unboot/unboot/disk/internal/tables"
 	"github.com/unboot/unboot/disk/internal/winpath"
 )
 
@@ -15,7 +15,6 @@ const (
 	// tableCache is how many bytes of tables are kept. Those of a disk of 2 TiB with
 	// blocks of the usual size have 5 MiB.
 	tableCache = 1 << 20
-	tablePage  = sector
 )
 
 // Image is an open image. It is a [disk.Device].
@@ -31,14 +30,14 @@ type Image struct {
 	// mu keeps those who read tables, and the blocks that they point to, apart from those
 	// who change them.
 	mu     sync.RWMutex
-	tables *pages.Table // the block allocation table, and the bitmaps before blocks
+	tables *tables.File // the block allocation table, and the bitmaps before blocks
 }
 
 // New opens the image that is on a device. The path is for errors. The parent of a differencing
 // image is opened by refer; without it, the image is refused with a [*disk.NotAllowedError]. The
 // image closes d and the parent, but d not if New fails.
 func New(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (*Image, error) {
-	m := &Image{path: path, file: d, tables: pages.New(d, tablePage, tableCache)}
+	m := &Image{path: path, file: d, tables: tables.NewCache(tableCache).File(d)}
 	if err := m.open(refer); err != nil {
 		if m.parent != nil {
 			m.parent.Close()

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // ReadAt reads from the disk, as io.ReaderAt. Several goroutines may read at a time.
@@ -46,26 +47,9 @@ func (m *Image) readSegment(p []byte, off int64, s segment) error {
 			err = nil
 		}
 		return err
-	case m.parent != nil:
-		return readParent(m.parent, p, off)
+	case s.kind == disk.Hole:
+		return below.Read(m.parent, p, off)
 	}
 	clear(p)
 	return nil
-}
-
-// readParent reads from the parent, past the end of which there are zeros.
-func readParent(d disk.Device, p []byte, off int64) error {
-	there := min(max(d.Size()-off, 0), int64(len(p)))
-	clear(p[there:])
-	if there == 0 {
-		return nil
-	}
-	n, err := d.ReadAt(p[:there], off)
-	if n == int(there) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -53,11 +53,11 @@ func (m *Image) segment(off, n int64) (segment, error) {
 // blockAt returns where in the file a block begins, with its bitmap, or 0 if it has none.
 func (m *Image) blockAt(block int64) (int64, error) {
 	off := m.h.table + block*4
-	b, err := m.tables.Bytes(off, 4)
-	if err != nil {
+	var b [4]byte
+	if err := m.tables.Read(b[:], off); err != nil {
 		return 0, tableError(err, "block allocation table", off)
 	}
-	entry := be.Uint32(b)
+	entry := be.Uint32(b[:])
 	if entry == unused {
 		return 0, nil
 	}
@@ -83,8 +83,8 @@ func (m *Image) narrow(s *segment, at, in int64) error {
 	present, n := false, int64(0)
 	for i := first; i <= last; {
 		off := at + i/8
-		b, err := m.tables.Bytes(off, 1)
-		if err != nil {
+		var b [1]byte
+		if err := m.tables.Read(b[:], off); err != nil {
 			return tableError(err, "bitmap of a block", off)
 		}
 		bit := uint(i % 8)

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // Extents implements [disk.Extenter]. Blocks that are there are Data, whatever holes the file
@@ -22,7 +23,7 @@ func (m *Image) Extents(off, n int64) iter.Seq2[disk.Extent, error] {
 				return
 			}
 			if s.kind == disk.Hole && m.parent != nil {
-				for e, err := range parentExtents(m.parent, off, s.size) {
+				for e, err := range below.Extents(m.parent, off, s.size) {
 					if !yield(e, err) || err != nil {
 						return
 					}
@@ -31,28 +32,6 @@ func (m *Image) Extents(off, n int64) iter.Seq2[disk.Extent, error] {
 				return
 			}
 			off += s.size
-		}
-	}
-}
-
-// parentExtents is Extents of a parent, which may be shorter.
-func parentExtents(d disk.Device, off, n int64) iter.Seq2[disk.Extent, error] {
-	return func(yield func(disk.Extent, error) bool) {
-		there := min(max(d.Size()-off, 0), n)
-		if there > 0 {
-			if x, ok := disk.As[disk.Extenter](d); ok {
-				for e, err := range x.Extents(off, there) {
-					e.Depth++
-					if !yield(e, err) || err != nil {
-						return
-					}
-				}
-			} else if !yield(disk.Extent{Start: off, Size: there, Kind: disk.Data, Depth: 1, Offset: off}, nil) {
-				return
-			}
-		}
-		if there < n {
-			yield(disk.Extent{Start: off + there, Size: n - there, Kind: disk.Hole, Depth: 1}, nil)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
-	"github.com/unboot/unboot/disk/internal/pages"
+	"github.com/unboot/unboot/disk/internal/tables"
 )
 
 // tableCache is how many bytes of tables are kept. The block allocation table of a disk of
@@ -27,7 +27,7 @@ type Image struct {
 	// mu keeps those who read tables, and the blocks that they point to, apart from those
 	// who change them.
 	mu     sync.RWMutex
-	tables *pages.Table // the block allocation table, and bitmap blocks
+	tables *tables.File // the block allocation table, and bitmap blocks
 }
 
 // New opens the image that is on a device. The path is for errors. The parent of a differencing
@@ -48,7 +48,7 @@ func (m *Image) open(refer func(disk.Reference) (disk.Device, error)) error {
 	if err := m.readTables(); err != nil {
 		return err
 	}
-	m.tables = pages.New(m.file, logSector, tableCache)
+	m.tables = tables.NewCache(tableCache).File(m.file)
 	if m.meta.hasParent {
 		return m.openParent(refer)
 	}

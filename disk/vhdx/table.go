@@ -102,11 +102,11 @@ func (m *Image) block(block int64) (state int, at int64, err error) {
 
 // entry decodes an entry of the block allocation table.
 func (m *Image) entry(off int64) (state int, at int64, err error) {
-	b, err := m.tables.Bytes(off, 8)
-	if err != nil {
+	var b [8]byte
+	if err := m.tables.Read(b[:], off); err != nil {
 		return 0, 0, tableError(err, "block allocation table", off)
 	}
-	e := le.Uint64(b)
+	e := le.Uint64(b[:])
 	return int(e & stateMask), int64(min(e&^(mib-1), 1<<63-1)), nil
 }
 
@@ -140,8 +140,8 @@ func (m *Image) narrow(s *segment, block, in int64) error {
 	first, last := in/m.meta.sector, (in+s.size-1)/m.meta.sector
 	present, n := false, int64(0)
 	for i := first; i <= last; {
-		b, err := m.tables.Bytes(at+i/8, 1)
-		if err != nil {
+		var b [1]byte
+		if err := m.tables.Read(b[:], at+i/8); err != nil {
 			return tableError(err, "bitmap of a block", at+i/8)
 		}
 		bit := uint(i % 8)
