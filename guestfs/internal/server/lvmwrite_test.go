@@ -226,6 +226,8 @@ func TestLVMAgain(t *testing.T) {
 		g.do(rpc.ProcVgcreate, &rpc.VgcreateArgs{Volgroup: "vg", Physvols: []string{"/dev/sda"}})
 		g.do(rpc.ProcLvcreate, &rpc.LvcreateArgs{Logvol: "lv", Volgroup: "vg", Mbytes: 40})
 		g.do(rpc.ProcMkfs, &rpc.MkfsArgs{Fstype: "ext4", Device: "/dev/vg/lv"})
+		g.do(rpc.ProcLvremove, &rpc.LvremoveArgs{Device: "/dev/vg"}) // all of the group's
+		g.do(rpc.ProcLvcreate, &rpc.LvcreateArgs{Logvol: "lv", Volgroup: "vg", Mbytes: 8})
 		g.do(rpc.ProcLvmRemoveAll, &rpc.None{})
 		want(t, "lvs", g.list(rpc.ProcLvs), nil)
 	}
