@@ -25,8 +25,8 @@
 //
 // So the block map never refers to a place without the data that was written there. After
 // a kill, what was flushed is there, and the places that are taken are the first ones of
-// the file; the header may say that there are more, which the next one who opens the image
-// for writing takes for new blocks. After a loss of power there may be places without a
+// the file; the header may say that there are more, which is repaired when the image is opened
+// for writing. After a loss of power there may be places without a
 // block between others as well. They are leaks, which [Check] repairs.
 //
 // Blocks are never moved, nor places given back: a range that is discarded becomes a hole

@@ -57,11 +57,10 @@ func (m *Image) writeBack() error {
 		return err
 	}
 	defer m.written.Store(true)
-	var b [4]byte
-	le.PutUint32(b[:], uint32(m.end))
-	if err := m.patchHeader(b[:], allocatedAt); err != nil {
+	if err := m.writeEnd(); err != nil {
 		return err
 	}
+	var b [4]byte
 	for i := 0; i < len(m.order); {
 		// Those of one sector that follow each other are one write.
 		sector := (m.h.mapAt + m.order[i]*4) / sectorSize
@@ -82,6 +81,14 @@ func (m *Image) writeBack() error {
 	clear(m.pending)
 	m.waiting.Unlock()
 	return nil
+}
+
+// writeEnd writes into the header how many places are taken.
+func (m *Image) writeEnd() error {
+	var b [4]byte
+	le.PutUint32(b[:], uint32(m.end))
+	m.written.Store(true)
+	return m.patchHeader(b[:], allocatedAt)
 }
 
 // Close writes what of the block map has not been written yet, and closes the image and

@@ -12,7 +12,7 @@ import (
 
 // Programs of writes by QEMU and by us in turn, on images that qemu-img created.
 func TestPrograms(t *testing.T) {
-	for i := range imgtest.Count(t, 6) {
+	for i := range testimg.Count(t, 6) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			size := []int64{9<<20 + 512, 5 << 20, 1 << 20, 512, 17<<20 + 7*512}[i%5]

@@ -31,7 +31,7 @@ func (b *bitmap) firstFree() int64 {
 }
 
 // findUsed finds the places that are taken. An image that was not closed may say in its
-// header that there are more, which are then given away again.
+// header that there are more, which is then repaired: QEMU would leave them out.
 func (m *Image) findUsed() error {
 	m.used = newBitmap(m.h.Blocks)
 	for block, e := range m.entries() {
@@ -49,7 +49,10 @@ func (m *Image) findUsed() error {
 		}
 		m.end = max(m.end, int64(e.value)+1)
 	}
-	return nil
+	if m.h.Allocated == m.end {
+		return nil
+	}
+	return m.writeEnd()
 }
 
 type mapEntry struct {

@@ -17,8 +17,14 @@ func Match(head, _ []byte) bool {
 	return string(head[:min(len(head), len(magicSESparse))]) == magicSESparse || isDescriptor(head)
 }
 
-// Open opens an image as [New] does, with other files opened by refer.
+// Open opens an image as [New] does, with other files opened by refer. A streamOptimized
+// image that was created and is opened for writing is a [Stream].
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
+	if disk.Writable(d) {
+		if s := newStream(d, path); s != nil {
+			return s, nil
+		}
+	}
 	m, err := New(d, path, Options{Refer: refer})
 	if err != nil {
 		return nil, err

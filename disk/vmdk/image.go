@@ -150,6 +150,9 @@ func (m *Image) openEmbedded(g *geometry, h *sparseHeader) error {
 	}
 	e := &extent{size: g.capacity * sectorSize, access: access}
 	m.extents, m.size = []*extent{e}, e.size
+	if m.writable && access != "RW" && !g.compressed {
+		return readOnly("its descriptor says " + access)
+	}
 	return m.openSparse(e, g, h, m.file)
 }
 
@@ -158,7 +161,7 @@ func (m *Image) openSparse(e *extent, g *geometry, h *sparseHeader, file disk.De
 	if e.sparse, err = g.open(file, m.cache); err != nil {
 		return err
 	}
-	if !m.writable || e.access != "RW" {
+	if !m.writable || e.access != "RW" && e.file != nil {
 		return nil
 	}
 	switch {

@@ -21,19 +21,19 @@ var kinds = []string{
 	"subformat=monolithicSparse,compat6",
 }
 
-func create(t *testing.T, image, options string, size int64) {
+func qemuCreate(t *testing.T, image, options string, size int64) {
 	t.Helper()
 	testimg.MustRun(t, "qemu-img", "create", "-q", "-f", "vmdk", "-o", options, image, fmt.Sprint(size))
 }
 
 // Programs of writes by QEMU and by us in turn, on images that qemu-img created.
 func TestPrograms(t *testing.T) {
-	for i := range imgtest.Count(t, 6) {
+	for i := range testimg.Count(t, 6) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			size := []int64{9<<20 + 512, 5 << 20, 64 << 10, 512, 33<<20 + 7*512}[i%5]
 			image := filepath.Join(t.TempDir(), "image.vmdk")
-			create(t, image, kinds[i%len(kinds)], size)
+			qemuCreate(t, image, kinds[i%len(kinds)], size)
 			p := imgtest.New("vmdk", image, make([]byte, size), 64<<10, uint64(i))
 			for range 3 {
 				p.Run(t, 2)
@@ -45,7 +45,7 @@ func TestPrograms(t *testing.T) {
 
 // The same on an image that has a parent, which has one too.
 func TestDeltaPrograms(t *testing.T) {
-	for i := range imgtest.Count(t, 4) {
+	for i := range testimg.Count(t, 4) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -58,7 +58,7 @@ func TestDeltaPrograms(t *testing.T) {
 				if j > 0 {
 					options += ",backing_fmt=vmdk,backing_file=" + below
 				}
-				create(t, image, options, size)
+				qemuCreate(t, image, options, size)
 				below = filepath.Base(image)
 				imgtest.New("vmdk", image, content, 64<<10, uint64(i)).Run(t, 3)
 			}
@@ -107,7 +107,7 @@ func TestField(t *testing.T) {
 	}
 	// The descriptor of what is an extent only.
 	image := filepath.Join(dir, "sesparse.vmdk")
-	text := "# Disk DescriptorFile\nversion=3\nCID=12345678\nparentCID=ffffffff\ncreateType=\"seSparse\"\n\nRW 1048576 SESPARSE \"fox-it.dissect.hypervisor-sesparse.vmdk\"\n"
+	text := "# Disk DescriptorFile\nversion=3\nCID=12345678\nparentCID=ffffffff\ncreateType=\"seSparse\"\n# Extent description\nRW 1048576 SESPARSE \"fox-it.dissect.hypervisor-sesparse.vmdk\"\n"
 	if err := os.WriteFile(image, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

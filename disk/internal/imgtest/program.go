@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -18,24 +17,15 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
-// Count returns how many times a test with random input is repeated: the value of the
-// variable UNBOOT_PROGRAMS, or n if there is none.
-func Count(t testing.TB, n int) int {
-	t.Helper()
-	if s := os.Getenv("UNBOOT_PROGRAMS"); s != "" {
-		v, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal("UNBOOT_PROGRAMS: ", err)
-		}
-		return v
-	}
-	return n
-}
+var ctx = context.Background()
+
+// allowAll allows all files that an image names.
+func allowAll(disk.Reference) error { return nil }
 
 // Open opens an image of a format, with all files that it names.
 func Open(t testing.TB, format, path string, writable bool) disk.Device {
 	t.Helper()
-	d, err := source.Open(context.Background(), path, source.Options{Writable: writable, Format: format, Allow: func(disk.Reference) error { return nil }})
+	d, err := source.Open(ctx, path, source.Options{Writable: writable, Format: format, Allow: allowAll})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +58,20 @@ func (p *Program) Run(t *testing.T, rounds int) {
 		p.Compare(t)
 		if t.Failed() {
 			return
+		}
+	}
+}
+
+// RunOurs has this project write, and compares what it reads, for what QEMU does not have.
+func (p *Program) RunOurs(t *testing.T, rounds int) {
+	t.Helper()
+	for range rounds {
+		p.ours(t)
+		d := Open(t, p.Format, p.Path, false)
+		p.compareWith(t, d)
+		CheckExtents(t, d, p.Content)
+		if err := d.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

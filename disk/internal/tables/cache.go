@@ -180,6 +180,13 @@ func (c *Cache) remove(s *slice) {
 	c.used -= sliceSize
 }
 
+// Dirty returns how many bytes of memory hold changes to the file.
+func (f *File) Dirty() int {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	return len(f.dirty) * sliceSize
+}
+
 // WriteBack writes what was changed, in the order of the offsets. What could not be
 // written remains changed. Nothing must be changed meanwhile.
 func (f *File) WriteBack() error {

@@ -1,0 +1,22 @@
+// Package vhd reads disk images in Microsoft's VHD format, which QEMU calls vpc, as a
+// [disk.Device].
+//
+// It follows the Virtual Hard Disk Image Format Specification, version 1.0, of 2006, for fixed,
+// dynamic and differencing images, and what programs do that know better: how large a disk
+// is ([Footer.Size]), and footers of 511 bytes. As in QEMU, the bitmaps in a dynamic image
+// are not looked at: what was never written is zeros there anyway.
+//
+// # Parents
+//
+// A differencing image names its parent several times: relative to itself, absolute, for Windows
+// and for other systems. Those that mean something here are tried in that order: paths
+// with a drive letter, or of a network share, do not. The UUID of the parent must be the
+// one that the image has for it. The time of its last change, which is there as well, is not
+// compared: copying a file changes it.
+//
+// # Hostile images
+//
+// An image names other files, which are opened by a rule of package source. Tables are read
+// a sector at a time, as they are needed, and kept in a cache of a fixed size. What cannot be is
+// an error that wraps [ErrDamaged], at the time it is read.
+package vhd
