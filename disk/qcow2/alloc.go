@@ -128,6 +128,9 @@ func (w *writer) unref(cluster int64) (bool, error) {
 		return false, err
 	}
 	w.hint = min(w.hint, cluster)
+	if w.packed>>w.m.h.clusterBits == cluster {
+		w.packed = 0
+	}
 	return true, nil
 }
 

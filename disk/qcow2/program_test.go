@@ -184,9 +184,17 @@ func (p *program) ours() {
 		off, n := p.part()
 		at := int64(off)
 		switch kind := p.rand.IntN(16); {
-		case kind < 8:
+		case kind < 7:
 			b := p.data(n)
 			if _, err := m.WriteAt(b, at); err != nil {
+				t.Fatal(err)
+			}
+			copy(p.want[off:], b)
+		case kind < 8:
+			off = off / p.cluster * p.cluster
+			n = min(p.cluster*(1+p.rand.IntN(3)), len(p.want)-off)
+			b := bytes.Repeat(p.data(512), n/512)
+			if err := m.WriteCompressed(b, int64(off)); err != nil {
 				t.Fatal(err)
 			}
 			copy(p.want[off:], b)

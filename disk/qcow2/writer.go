@@ -30,6 +30,7 @@ type writer struct {
 	unused    []freed        // free when nobody reads them any more
 	snapshots []snapshot
 	hint      int64 // no cluster of the file before this one is free
+	packed    int64 // the end of what was compressed last, or 0 if nothing may follow
 	used      int64 // the file has never been written to from here on, in bytes
 	failed    error // why nothing is written any more
 }
