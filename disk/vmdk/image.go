@@ -192,10 +192,10 @@ func (m *Image) openExtents(o Options) (err error) {
 		}
 		m.extents = append(m.extents, e)
 		if err := m.openExtent(e, &line, o); err != nil {
-			if line.name != "" && !isPathError(err) {
-				err = fmt.Errorf("extent %q: %w", line.name, err)
+			if isPathError(err) {
+				return err
 			}
-			return err
+			return e.wrap(err)
 		}
 		start += e.size
 	}
