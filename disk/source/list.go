@@ -13,7 +13,7 @@ import (
 // [Format], and a line here.
 var formats = []Format{
 	{Name: "raw", Open: openRaw, Stat: statRaw, Writable: true},
-	{Name: "qcow2", Match: qcow2.Match, Open: qcow2.Open, Stat: qcow2.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
+	{Name: "qcow2", Match: qcow2.Match, Open: qcow2.Open, Stat: qcow2.Stat, Create: qcow2.Create, Check: qcow2.Check, Writable: true},
 	{Name: "vmdk", Match: vmdk.Match, Open: vmdk.Open, Stat: vmdk.Stat, Create: vmdk.Create, Check: vmdk.Check, Writable: true, Convert: vmdk.Convert},
 	{Name: "vdi", Match: vdi.Match, Open: vdi.Open, Stat: vdi.Stat, Create: vdi.Create, Check: vdi.Check, Writable: true, Convert: vdi.Convert},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Convert: "simg2img IMAGE IMAGE.raw"},

@@ -121,7 +121,7 @@ func (c *checker) compact(taken int64) error {
 	buf := make([]byte, m.h.BlockSize)
 	for block, from := range moves {
 		to := m.used.firstFree()
-		if err := m.readData(buf, m.h.dataOf(int64(from))); err != nil {
+		if err := m.readData(buf, 0, m.h.dataOf(int64(from))); err != nil {
 			return err
 		}
 		if _, err := m.file.WriteAt(buf, m.h.dataOf(to)); err != nil {
