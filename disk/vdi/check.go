@@ -43,6 +43,10 @@ func (c *checker) check(repair disk.Repair) (err error) {
 	if m.h, err = ReadHeader(m.file); err != nil {
 		return err
 	}
+	if end := m.h.mapAt + m.h.Blocks*4; end > m.file.Size() {
+		c.problem(&c.result.Errors, "the block map ends at %d, past the end of the file, which has %d bytes", end, m.file.Size())
+		return nil
+	}
 	m.used = newBitmap(m.h.Blocks)
 	taken := int64(0)
 	size := m.file.Size()
