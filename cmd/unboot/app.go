@@ -101,7 +101,7 @@ func (f *flagSet) image(o *openOptions) {
 	o.keys.options(f)
 	f.bool(&o.unboundedKeys, "", "unbounded-keys", "let a key take any memory and time")
 	f.bool(&o.forceDirty, "", "force-dirty", "start a RAID that lacks a disk and was in use")
-	f.bool(&o.backing, "", "backing-files", "let a qcow2 image name other files: if you trust it")
+	f.bool(&o.backing, "", "backing-files", "let an image name other files: if you trust it")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s")
 	f.duration(&o.cpu, "", "cpu-limit", "TIME",
 		"give up after so much processor time, 0 for never; reading: after 2m and 0.5s per MiB of disk by default")

@@ -17,7 +17,7 @@ var formats = []Format{
 	{Name: "vmdk", Match: vmdk.Match, Open: vmdk.Open, Stat: vmdk.Stat, Create: vmdk.Create, Check: vmdk.Check, Writable: true, Convert: vmdk.Convert},
 	{Name: "vdi", Match: vdi.Match, Open: vdi.Open, Stat: vdi.Stat, Create: vdi.Create, Check: vdi.Check, Writable: true, Convert: vdi.Convert},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Convert: "simg2img IMAGE IMAGE.raw"},
-	{Name: "vpc", Match: vhd.Match, Open: vhd.Open, Stat: vhd.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
+	{Name: "vpc", Match: vhd.Match, Open: vhd.Open, Stat: vhd.Stat, Writable: true, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
 	{Name: "vhdx", Match: vhdx.Match, Open: vhdx.Open, Stat: vhdx.Stat, Convert: "qemu-img convert -O raw IMAGE IMAGE.raw"},
 }
 

@@ -43,6 +43,10 @@ func (c *checker) check(repair disk.Repair) (err error) {
 	if m.h, err = ReadHeader(m.file); err != nil {
 		return err
 	}
+	if end := m.h.mapAt + m.h.Blocks*4; end > m.file.Size() {
+		c.problem(&c.result.Errors, "the block map ends at %d, past the end of the file, which has %d bytes", end, m.file.Size())
+		return nil
+	}
 	m.used = newBitmap(m.h.Blocks)
 	taken := int64(0)
 	size := m.file.Size()
@@ -121,7 +125,7 @@ func (c *checker) compact(taken int64) error {
 	buf := make([]byte, m.h.BlockSize)
 	for block, from := range moves {
 		to := m.used.firstFree()
-		if err := m.readData(buf, m.h.dataOf(int64(from))); err != nil {
+		if err := m.readData(buf, 0, m.h.dataOf(int64(from))); err != nil {
 			return err
 		}
 		if _, err := m.file.WriteAt(buf, m.h.dataOf(to)); err != nil {

@@ -171,7 +171,7 @@ func TestMutated(t *testing.T) {
 	values := []uint32{0, 1, 2, 3, 4, 5, 6, 512, 1024, 1536, 4096, 1 << 20, 1 << 31, entryNone, entryZero}
 	fields := []int{68, 72, 76, 340, 344, 368, 372, 376, 380, 384, 388, 392, 424, 440, 512, 516, 520, 524, 528}
 	seeds(t, func(b []byte) {
-		for range testimg.Count(t, 3000) {
+		for range testimg.Count(t, 300) {
 			b := bytes.Clone(b)
 			for range 1 + r.IntN(3) {
 				le.PutUint32(b[fields[r.IntN(len(fields))]:], values[r.IntN(len(values))])

@@ -105,7 +105,7 @@ func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 func (m *Image) readSegment(p []byte, off int64, s segment) error {
 	switch {
 	case s.kind == disk.Data:
-		return m.readData(p, s.host)
+		return m.readData(p, off, s.host)
 	case s.kind == disk.Hole && m.parent != nil:
 		return below.Read(m.parent, p, off)
 	}
@@ -113,12 +113,22 @@ func (m *Image) readSegment(p []byte, off int64, s segment) error {
 	return nil
 }
 
-// readData reads what is in the file. The last block may be shorter there, and the rest of
-// it zeros, but must not be past the end: that is a file that was truncated.
-func (m *Image) readData(p []byte, host int64) error {
+// inFile returns an error if one of the blocks of n bytes, from off on, begins past the end
+// of the file, which was truncated then. The last one in a file may be shorter, and the
+// rest of it is zeros.
+func (m *Image) inFile(off, host, n, size int64) error {
+	last := host + n - 1 - (off+n-1)%m.h.BlockSize
+	if n > 0 && last >= size {
+		return damaged("the block at %d lies past the end of the file, which has %d bytes (was it truncated?)", last, size)
+	}
+	return nil
+}
+
+// readData reads what is in the file, and begins at off of the disk.
+func (m *Image) readData(p []byte, off, host int64) error {
 	size := m.file.Size()
-	if end := host + int64(len(p)); end-m.h.BlockSize >= size {
-		return damaged("the data from %d to %d lies past the end of the file, which has %d bytes (was it truncated?)", host, end, size)
+	if err := m.inFile(off, host, int64(len(p)), size); err != nil {
+		return err
 	}
 	there := min(max(size-host, 0), int64(len(p)))
 	clear(p[there:])

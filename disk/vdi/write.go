@@ -88,9 +88,8 @@ func (m *Image) write(p []byte, off int64) (int, error) {
 	}
 	p = p[:s.size]
 	if s.kind == disk.Data {
-		// What would be written past the end of the file belongs to one that was cut off.
-		if size := m.file.Size(); s.host+s.size-m.h.BlockSize >= size {
-			return 0, damaged("the block for it lies past the end of the file, which has %d bytes (was it truncated?)", size)
+		if err := m.inFile(off, s.host, s.size, m.file.Size()); err != nil {
+			return 0, err
 		}
 		// Afterwards: a flush before that is not one of this write.
 		defer m.written.Store(true)

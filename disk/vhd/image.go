@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
-	"syscall"
+	"sync/atomic"
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/internal/tables"
@@ -25,19 +25,27 @@ type Image struct {
 	f      *Footer
 	h      *header // nil of a fixed image
 	size   int64
-	end    int64 // of a fixed image: where its data ends in the file
+	end    int64 // where the data of a fixed image ends in the file, or the next block begins
 
 	// mu keeps those who read tables, and the blocks that they point to, apart from those
 	// who change them.
 	mu     sync.RWMutex
 	tables *tables.File // the block allocation table, and the bitmaps before blocks
+	cache  *tables.Cache
+
+	writable bool
+	written  atomic.Bool // since the last flush
+	ready    bool        // it was looked where blocks can be added, at end
+	free     []int64     // where blocks were that nothing refers to
+	freed    []int64     // those that the file still refers to
 }
 
 // New opens the image that is on a device. The path is for errors. The parent of a differencing
 // image is opened by refer; without it, the image is refused with a [*disk.NotAllowedError]. The
 // image closes d and the parent, but d not if New fails.
 func New(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (*Image, error) {
-	m := &Image{path: path, file: d, tables: tables.NewCache(tableCache).File(d)}
+	cache := tables.NewCache(tableCache)
+	m := &Image{path: path, file: d, cache: cache, tables: cache.File(d), writable: disk.Writable(d)}
 	if err := m.open(refer); err != nil {
 		if m.parent != nil {
 			m.parent.Close()
@@ -77,15 +85,12 @@ func (m *Image) Size() int64 { return m.size }
 // SectorSize returns 512: the format has no other.
 func (m *Image) SectorSize() int { return sector }
 
-// WriteAt fails with EROFS.
-func (m *Image) WriteAt(p []byte, off int64) (int, error) { return 0, m.wrap("write", syscall.EROFS) }
+// Writable reports whether the image was opened for writing.
+func (m *Image) Writable() bool { return m.writable }
 
-// Flush does nothing, as there is nothing that was written.
-func (m *Image) Flush() error { return nil }
-
-// Close closes the image and its parent.
+// Close flushes what was written, and closes the image and its parent.
 func (m *Image) Close() error {
-	err := m.file.Close()
+	err := errors.Join(m.Flush(), m.file.Close())
 	if m.parent != nil {
 		err = errors.Join(err, m.parent.Close())
 	}

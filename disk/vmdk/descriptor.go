@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/winpath"
 )
 
 const (
@@ -211,10 +212,12 @@ func (d *descriptor) parentReference() disk.Reference {
 // unixName returns a name with the separators of this host, if it is a relative one of
 // Windows.
 func unixName(name string) string {
-	if strings.Contains(name, "/") || strings.Contains(name, ":") {
-		return name
+	if strings.Contains(name, `\`) && !strings.Contains(name, "/") {
+		if relative, err := winpath.Relative(name); err == nil {
+			return relative
+		}
 	}
-	return strings.ReplaceAll(name, `\`, "/")
+	return name // an absolute one is refused by whoever opens it
 }
 
 // newCID returns the bytes of the text that a new CID takes the place of, in as many

@@ -236,7 +236,7 @@ func TestMutated(t *testing.T) {
 		return b
 	}
 	seeds(func(b, extent []byte) {
-		for range testimg.Count(t, 1000) {
+		for range testimg.Count(t, 300) {
 			switch {
 			case len(extent) == 0 || r.IntN(3) == 0:
 				fuzzImage(t, change(b), extent)

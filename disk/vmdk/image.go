@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,10 +192,10 @@ func (m *Image) openExtents(o Options) (err error) {
 		}
 		m.extents = append(m.extents, e)
 		if err := m.openExtent(e, &line, o); err != nil {
-			if line.name != "" && !isPathError(err) {
-				err = fmt.Errorf("extent %q: %w", line.name, err)
+			if isPathError(err) {
+				return err
 			}
-			return err
+			return e.wrap(err)
 		}
 		start += e.size
 	}
@@ -349,7 +350,7 @@ func isPathError(err error) bool {
 
 // wrap names the extent in an error that does not name it.
 func (e *extent) wrap(err error) error {
-	if e.name == "" || strings.Contains(err.Error(), e.name) {
+	if e.name == "" || strings.Contains(err.Error(), strconv.Quote(e.name)) {
 		return err
 	}
 	return fmt.Errorf("extent %q: %w", e.name, err)

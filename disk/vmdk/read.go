@@ -46,7 +46,7 @@ func (m *Image) readExtent(e *extent, p []byte, off int64) (int, error) {
 	case s.kind == disk.Data && e.flat != nil:
 		err = readFull(e.flat, p, s.host)
 	case s.kind == disk.Data:
-		err = e.sparse.readData(p, s.host)
+		err = e.sparse.readData(p, off, s.host)
 	case s.kind == disk.Compressed:
 		err = e.sparse.readCompressed(p, off, s.host, m.blocks)
 	case s.kind == disk.Hole:

@@ -213,19 +213,24 @@ func (w *walk) entry(grain int64) (uint64, error) {
 	return uint64(le.Uint32(p)), nil
 }
 
-// readData reads what is stored as it is. The last grain of a file may be shorter, and the
-// rest of it zeros, but must not be past the end: that is a file that was truncated.
-func (s *sparse) readData(p []byte, host int64) error {
-	return readPart(s.file, p, host, s.grainSize)
-}
-
-// readPart reads from a file in which data is stored in units.
-func readPart(file disk.Device, p []byte, host, unit int64) error {
-	size := file.Size()
-	if end := host + int64(len(p)); host < 0 || end-unit >= size {
-		return damaged("the data from %d to %d lies past the end of the file, which has %d bytes (was it truncated?)", host, end, size)
+// readData reads what is stored as it is, and begins at off of the extent.
+func (s *sparse) readData(p []byte, off, host int64) error {
+	size := s.file.Size()
+	if err := s.inFile(off, host, int64(len(p)), size); err != nil {
+		return err
 	}
 	there := min(max(size-host, 0), int64(len(p)))
 	clear(p[there:])
-	return readFull(file, p[:there], host)
+	return readFull(s.file, p[:there], host)
+}
+
+// inFile returns an error if one of the grains of n bytes, from off on of the extent,
+// begins past the end of the file, which was truncated then. The last one in a file may be
+// shorter, and the rest of it is zeros.
+func (s *sparse) inFile(off, host, n, size int64) error {
+	last := host + n - 1 - (off+n-1)%s.grainSize
+	if n > 0 && last >= size {
+		return damaged("the grain at %d lies past the end of the file, which has %d bytes (was it truncated?)", last, size)
+	}
+	return nil
 }

@@ -75,22 +75,20 @@ func (m *Image) writeExtent(e *extent, p []byte, off int64) (int, error) {
 	}
 	p = p[:s.size]
 	if s.kind == disk.Data {
-		return m.writeData(e, p, s.host)
+		return m.writeData(e, p, off, s.host)
 	}
 	return m.allocate(e, p, off, s.kind)
 }
 
 // writeData writes to what is there.
-func (m *Image) writeData(e *extent, p []byte, host int64) (int, error) {
+func (m *Image) writeData(e *extent, p []byte, off, host int64) (int, error) {
 	// Afterwards: a flush before that is not one of this write.
 	defer e.written.Store(true)
 	if e.sparse == nil {
 		return e.flat.WriteAt(p, host)
 	}
-	// What would be written past the end of the file belongs to a file that was cut off.
-	size := e.sparse.file.Size()
-	if last := host + int64(len(p)) - e.sparse.grainSize; last >= size {
-		return 0, damaged("the grain for it lies past the end of the file, which has %d bytes (was it truncated?)", size)
+	if err := e.sparse.inFile(off, host, int64(len(p)), e.sparse.file.Size()); err != nil {
+		return 0, err
 	}
 	return e.sparse.file.WriteAt(p, host)
 }

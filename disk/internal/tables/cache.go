@@ -187,6 +187,19 @@ func (f *File) Dirty() int {
 	return len(f.dirty) * sliceSize
 }
 
+// Changed returns the slices that were changed, of 4096 bytes each, by their offsets, for
+// a log of them. What the file does not have of one is zeros. Nothing must be changed
+// meanwhile.
+func (f *File) Changed() map[int64][]byte {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	changed := map[int64][]byte{}
+	for _, s := range f.dirty {
+		changed[s.off] = s.data
+	}
+	return changed
+}
+
 // WriteBack writes what was changed, in the order of the offsets. What could not be
 // written remains changed. Nothing must be changed meanwhile.
 func (f *File) WriteBack() error {
