@@ -86,9 +86,8 @@ func (r *walkReader) closeIdle() {
 	for _, fd := range idle {
 		r.chain.Close(fd)
 	}
-	if r.chain.Run() == nil {
-		r.note(nil, idle)
-	}
+	r.forget(idle)
+	r.chain.Run() // as close(2), it closes whatever it returns
 }
 
 // readRest adds all entries of an open directory that are left. It returns true if

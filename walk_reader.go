@@ -56,8 +56,10 @@ func (r *walkReader) readSome(dirs []*walkDir, idle []int) int {
 	err := w.f.begin()
 	mark := w.f.t.img.k.LogMark()
 	if err == nil {
+		// Before, and not after: their numbers can be another reader's at once.
+		r.forget(idle)
 		err = c.Run()
-		r.note(dirs, idle)
+		r.note(dirs)
 		w.f.t.end()
 	}
 	for i, d := range dirs {
@@ -69,13 +71,19 @@ func (r *walkReader) readSome(dirs []*walkDir, idle []int) int {
 	return len(dirs)
 }
 
-// note records which descriptors are open after a round trip.
-func (r *walkReader) note(dirs []*walkDir, idle []int) {
+// forget takes descriptors off the list of those that are open.
+func (r *walkReader) forget(idle []int) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
 	for _, fd := range idle {
 		delete(r.w.open, fd)
 	}
+}
+
+// note records which descriptors are open after a round trip.
+func (r *walkReader) note(dirs []*walkDir) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
 	for i, d := range dirs {
 		d.fd = -1
 		if fd, err := r.chain.Result(r.slots[i].open); err == nil {
