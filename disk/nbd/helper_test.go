@@ -1,6 +1,7 @@
 package nbd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -26,6 +27,7 @@ type memory struct {
 	flushed []byte // as it was at the last flush, if that is of interest
 	flushes int
 	fail    error // of everything
+	dying   bool  // nothing more becomes stable
 }
 
 const page = 4096
@@ -99,6 +101,9 @@ func (m *memory) Size() int64 { return int64(len(m.b)) }
 func (m *memory) Flush() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.dying {
+		return nil
+	}
 	m.flushes++
 	m.flushed = append(m.flushed[:0], m.b...)
 	return m.fail
@@ -106,10 +111,17 @@ func (m *memory) Flush() error {
 
 func (m *memory) Close() error { return nil }
 
-// crash loses what was not flushed.
+// die has nothing become stable any more, until crash loses what was not flushed.
+func (m *memory) die() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dying = true
+}
+
 func (m *memory) crash() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.dying = false
 	clear(m.b)
 	copy(m.b, m.flushed)
 }
@@ -203,7 +215,8 @@ func run(t testing.TB, name string, args ...string) string {
 func start(t testing.TB, socket, name string, args ...string) {
 	t.Helper()
 	c := exec.Command(tool(t, name), args...)
-	c.Stderr = os.Stderr
+	var said bytes.Buffer
+	c.Stderr = &said
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +234,7 @@ func start(t testing.TB, socket, name string, args ...string) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("%s has ended: %v", name, err)
+			t.Fatalf("%s has ended: %v\n%s", name, err, &said)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

@@ -186,7 +186,9 @@ func (t *transmission) do(h *header, data []byte) ([]byte, error) {
 	case cmdWrite:
 		_, err = d.WriteAt(data, off)
 	case cmdFlush:
-		err = d.Flush()
+		if t.share.Writable {
+			err = d.Flush()
+		}
 	case cmdTrim:
 		if c, ok := disk.As[disk.Discarder](d); ok {
 			err = c.Discard(off, n)
