@@ -128,12 +128,17 @@ func (c *Cmd) execHint(file string, err error) error {
 	return err
 }
 
+// isBlank reports whether a character divides the words of a "#!" line, as the kernel's
+// binfmt_script has it.
+func isBlank(r rune) bool { return r == ' ' || r == '\t' }
+
 // startHint says what the first bytes of a program tell of why it was not executed: missing
 // is for a file that it names and that is not there.
 func startHint(start []byte, missing bool) string {
 	if line, ok := bytes.CutPrefix(start, []byte("#!")); ok && missing {
 		line, _, _ = bytes.Cut(line, []byte("\n"))
-		if words := strings.Fields(string(line)); len(words) > 0 {
+		// Not by any space: "/bin/sh\r" is what a file from Windows asks for.
+		if words := bytes.FieldsFunc(line, isBlank); len(words) > 0 {
 			return fmt.Sprintf("its interpreter is %.200q", words[0])
 		}
 	}

@@ -86,6 +86,7 @@ func TestStartHint(t *testing.T) {
 		{"#! /bin/nope", true, `its interpreter is "/bin/nope"`},
 		{"#!/bin/\x1b[2J\n", true, `its interpreter is "/bin/\x1b[2J"`},
 		{"#!\n", true, ""},
+		{"#!/bin/sh\r\nexit\r\n", true, `its interpreter is "/bin/sh\r"`},
 		{"#!/bin/sh\n", false, ""},
 		{elf(2, 1, 183, 0), false, "it is a program for AARCH64"},
 		{elf(2, 2, 0, 22), false, "it is a program for S390"},

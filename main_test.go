@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -19,10 +20,8 @@ import (
 // descriptors, goroutines, kernel processes.
 func TestMain(m *testing.M) {
 	// Resources that stay for the life of the program must be there before: the
-	// image, and the thread that starts kernels.
-	if k, err := lkl.Boot(context.Background(), nil); err == nil {
-		k.Close()
-	}
+	// image, what programs run in, and the thread that starts kernels.
+	rig.Settle()
 	before := descriptors()
 	code := m.Run()
 	if code == 0 {

@@ -1,9 +1,11 @@
 package unboot
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/source"
 )
 
 // An Option of [Open]. Options are values that can be kept and used again.
@@ -98,9 +100,18 @@ func BlockSizes(logical, physical int) DiskOption {
 // BackingFiles says which files of the host an image may name as its backing file or data
 // file: those for whose path allow returns nil. By default there are none, and an image
 // that needs one is refused with a *[disk.NotAllowedError]: it is not the
-// caller, but who made the image, that chose these names.
+// caller, but who made the image, that chose these names. A data file of an image that is
+// opened for writing, which is written to as well, must also lie in the directory of the
+// image or below it.
 func BackingFiles(allow func(path string) error) Option {
-	return func(c *config) { c.allow = func(r disk.Reference) error { return allow(r.Path) } }
+	return func(c *config) {
+		c.allow = func(r disk.Reference) error {
+			if r.Writable && !source.InDirectory(r) {
+				return fmt.Errorf("the %s %q is not in the directory of the image: it is not written to", r.Role, r.Name)
+			}
+			return allow(r.Path)
+		}
+	}
 }
 
 // SectorSize sets the size of a logical block of all disks that are image

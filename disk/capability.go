@@ -47,6 +47,17 @@ type WritebackStarter interface {
 	StartWriting()
 }
 
+// A Permission says whether a device was opened for writing.
+type Permission interface {
+	Writable() bool
+}
+
+// Writable reports whether a device says that it was opened for writing.
+func Writable(d Device) bool {
+	p, ok := As[Permission](d)
+	return ok && p.Writable()
+}
+
 // A Locker can keep other writers out until the device is closed. It is asked when it is
 // known that the device is to be written to. The error wraps [ErrInUse] if another
 // program writes to it.

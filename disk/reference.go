@@ -17,8 +17,8 @@ const (
 // A Reference is another file that an image names. It is as trustworthy as the image:
 // the name was chosen by whoever made that, and /etc/shadow is one too.
 //
-// A format's package fills in Role, Name and Format, from what the image says. The rest
-// is added by whoever opens files, which is package source.
+// A format's package fills in Role, Name, Format and Writable, from what the image says.
+// The rest is added by whoever opens files, which is package source.
 type Reference struct {
 	Role   string // BackingFile or DataFile
 	Image  string // host path of the image that names it
@@ -26,6 +26,10 @@ type Reference struct {
 	Path   string // host path for it, or "" if it is not a file of this host
 	Format string // "raw", "qcow2", …; "" if the image does not say
 	Depth  int    // 1 for those of the image that was opened, 2 for those of these, …
+
+	// Writable says that it is a part of an image that is open for writing, and is to
+	// be written to as well. A BackingFile never is.
+	Writable bool
 }
 
 // ErrNotAllowed is returned for an image that consists of more files, which the caller

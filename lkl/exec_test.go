@@ -191,7 +191,6 @@ func TestProgramsBefore(t *testing.T) {
 func TestNoPrograms(t *testing.T) {
 	for _, tt := range []struct{ cmdline, want string }{
 		{"fake=noprograms", "built without"},
-		{"fake=nofsgsbase", "FSGSBASE"},
 	} {
 		k := bootPrograms(t, &Config{Cmdline: tt.cmdline})
 		for range 2 {

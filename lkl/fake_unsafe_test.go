@@ -118,8 +118,6 @@ func fakeMain() {
 			unix.Pause()
 		case "fake=noprograms":
 			k.programs.missing = unix.ENOSYS
-		case "fake=nofsgsbase":
-			k.programs.missing = unix.EOPNOTSUPP
 		case "fake=nofilter":
 			h.Sandbox = 0
 		case "fake=garbage":

@@ -13,8 +13,8 @@ import (
 )
 
 // ErrNoPrograms is wrapped by the error of [Kernel.Exec] where no program can run at all:
-// [Config.Programs] is 0, the kernel image was built without what it takes, or the
-// processor lacks something. The text says which.
+// [Config.Programs] is 0, or the kernel image was built without what it takes. The text
+// says which.
 var ErrNoPrograms = errors.New("lkl: programs cannot run")
 
 // MaxPrograms is how many programs of one kernel can run at a time, those that they start
@@ -78,10 +78,6 @@ func (k *Kernel) StartPrograms() error {
 		err := k.tellPrograms(p.memory)
 		if errors.Is(err, unix.ENOSYS) {
 			err = fmt.Errorf("%w: the kernel was built without them", ErrNoPrograms)
-		} else if errors.Is(err, unix.EOPNOTSUPP) {
-			err = fmt.Errorf("%w: the processor, or its host, lacks the instructions of FSGSBASE", ErrNoPrograms)
-		}
-		if errors.Is(err, ErrNoPrograms) {
 			p.never = err
 		}
 		if err != nil {

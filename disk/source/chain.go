@@ -29,6 +29,8 @@ type chain struct {
 	registry *Registry
 	ctx      context.Context
 	allow    func(disk.Reference) error
+	writable bool // the image is open for writing
+	noLock   bool
 	files    int // that have been opened for it
 }
 
@@ -67,6 +69,8 @@ func (c *chain) openAs(d disk.Device, at place, f *Format, depth int, admit func
 func (c *chain) refer(at place, depth int) func(disk.Reference) (disk.Device, error) {
 	return func(ref disk.Reference) (disk.Device, error) {
 		ref = at.complete(ref, depth)
+		// What is below a backing file is not written to, whatever the format asks.
+		ref.Writable = ref.Writable && c.writable && ref.Role == disk.DataFile
 		if c.allow == nil {
 			return nil, &disk.NotAllowedError{Reference: ref}
 		}
@@ -94,12 +98,14 @@ func (c *chain) openReference(ref disk.Reference) (disk.Device, error) {
 	if f == nil && ref.Format != "" {
 		return nil, fmt.Errorf("the %s %q has the format %q, which is not known here", ref.Role, ref.Name, ref.Format)
 	}
-	raw, err := disk.OpenRaw(ref.Path, disk.Options{AnyFormat: true})
+	o := Options{Writable: ref.Writable, NoLock: c.noLock}
+	raw, err := disk.OpenRaw(ref.Path, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, LockLater: true})
 	if errors.Is(err, disk.ErrEmpty) && (f == nil || f.Name == rawFormat) {
 		return empty{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return c.open(bind(c.ctx, raw), place{ref.Path, true}, f, ref.Depth, func(*Format) error { return nil })
+	d := bind(c.ctx, raw)
+	return c.open(d, place{ref.Path, true}, f, ref.Depth, func(f *Format) error { return o.admit(d, f) })
 }

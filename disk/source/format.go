@@ -26,7 +26,7 @@ type Format struct {
 	// is closed, but not if Open fails.
 	//
 	// Other files that the image names are opened by refer, one after the other,
-	// which looks only at Role, Name and Format. The image closes these too.
+	// which looks only at Role, Name, Format and Writable. The image closes these too.
 	Open func(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error)
 
 	// Stat returns the size of the disk in bytes, and the files that the image names,

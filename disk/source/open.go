@@ -50,10 +50,12 @@ func Open(ctx context.Context, name string, o Options) (disk.Device, error) {
 // Images name other files, which the rule of the options allows or not. It is asked about
 // [disk.Reference.Path], which may have symbolic links and "..", and is never "". Its
 // error, or a [*disk.NotAllowedError] if that is [disk.ErrNotAllowed], is that of Open.
-// What is allowed is opened for reading, as all that an image names, in the format that
-// the image says. If it does not say, it is recognized as above. (QEMU does so with a
-// warning: whoever could write to a raw disk may have made it look like an image in another
-// format, with a backing file of their choice. The rule is asked about that one, too.)
+// What is allowed is opened for reading, in the format that the image says. If it does not
+// say, it is recognized as above. (QEMU does so with a warning: whoever could write to a
+// raw disk may have made it look like an image in another format, with a backing file of
+// their choice. The rule is asked about that one, too.) A data file of an image that is
+// opened for writing is opened for writing too, and locked, if the rule allows a reference
+// that says so: see [disk.Reference.Writable] and [InDirectory].
 //
 // ctx is the life of the device: when it ends, reads in flight return its cause. Errors
 // are *fs.PathError with the host path or the URL; see those of package disk for what they
@@ -67,7 +69,7 @@ func (r *Registry) Open(ctx context.Context, name string, o Options) (disk.Devic
 	if err != nil {
 		return nil, err
 	}
-	c := &chain{registry: r, ctx: ctx, allow: o.Allow}
+	c := &chain{registry: r, ctx: ctx, allow: o.Allow, writable: o.Writable, noLock: o.NoLock}
 	return c.open(d, at, f, 0, func(f *Format) error { return o.admit(d, f) })
 }
 

@@ -19,7 +19,7 @@ import (
 // follows is all that these need.
 func withTests() *source.Registry {
 	r := source.Known()
-	r.Formats = append(r.Formats, source.Format{Name: "patchwork", Match: matchPatchwork, Open: openPatchwork, Stat: statPatchwork})
+	r.Formats = append(r.Formats, source.Format{Name: "patchwork", Match: matchPatchwork, Open: openPatchwork, Stat: statPatchwork, Writable: true})
 	r.Transports = append(r.Transports, source.Transport{Schemes: []string{"mem", "memory"}, Open: openMem})
 	return r
 }
@@ -68,6 +68,7 @@ func openPatchwork(d disk.Device, _ string, refer func(disk.Reference) (disk.Dev
 	}
 	p := &patches{d, size, nil}
 	for _, ref := range refs {
+		ref.Writable = disk.Writable(d)
 		part, err := refer(ref)
 		if err != nil {
 			p.closeParts()

@@ -1,8 +1,12 @@
 package source
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/unboot/unboot/disk"
 )
 
 // Resolve returns the host path that QEMU takes the name in an image for: relative to the
@@ -35,4 +39,20 @@ func Resolve(image, name string) string {
 		return image[:slash+1] + name
 	}
 	return name
+}
+
+// InDirectory reports whether a file that an image names lies in the directory of the
+// image or below it, and no symbolic link leads there.
+func InDirectory(ref disk.Reference) bool {
+	rel, err := filepath.Rel(filepath.Dir(ref.Image), ref.Path)
+	// After a link, ".." leads to where the link does.
+	if err != nil || ref.Path == "" || !filepath.IsLocal(rel) || slices.Contains(strings.Split(ref.Name, "/"), "..") {
+		return false
+	}
+	for path := filepath.Clean(ref.Path); rel != "."; path, rel = filepath.Dir(path), filepath.Dir(rel) {
+		if st, err := os.Lstat(path); err != nil || st.Mode()&os.ModeSymlink != 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -74,3 +74,65 @@ func TestWritable(t *testing.T) {
 		t.Errorf("what is not a disk: %v", e)
 	}
 }
+
+// The data files of an image that is opened for writing are written to and locked; its
+// backing file, and all that this names, is only read.
+func TestWritableDataFile(t *testing.T) {
+	sector := strings.Repeat("x", 512)
+	dir := files(t, map[string]string{
+		"top":  patchwork(2048, "data file:a;raw", "backing file:base;patchwork", "backing file:b;raw", "data file:c;raw"),
+		"base": patchwork(512, "data file:d;raw"),
+		"a":    sector, "b": sector, "c": sector, "d": sector,
+	})
+	for _, writable := range []bool{false, true} {
+		wants := map[string]bool{}
+		d, err := withTests().Open(context.Background(), filepath.Join(dir, "top"), source.Options{Writable: writable, Allow: func(r disk.Reference) error {
+			wants[r.Name] = r.Writable
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]bool{"a": true, "base": false, "b": false, "c": true, "d": false} {
+			if wants[name] != (want && writable) {
+				t.Errorf("%s: the rule is asked about writing: %v", name, wants[name])
+			}
+			raw, err := disk.OpenRaw(filepath.Join(dir, name), disk.Options{Writable: true, AnyFormat: true})
+			if locked := errors.Is(err, disk.ErrInUse); locked != (want && writable) {
+				t.Errorf("%s is locked: %v, %v", name, locked, err)
+			}
+			if err == nil {
+				raw.Close()
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestInDirectory(t *testing.T) {
+	dir := files(t, map[string]string{"file": "", "image": ""})
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"sub/link": "../file", "up": "..", "self": "sub"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sub/file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"file": true, "sub/file": true, "./file": true, dir + "/file": true,
+		"sub/link": false, "up/file": false, "self/file": false, "sub/../file": false, "self/../file": false,
+		"../file": false, "/etc/passwd": false, "missing": false, "": false, "nbd:x": false,
+	} {
+		image := filepath.Join(dir, "image")
+		ref := disk.Reference{Image: image, Name: name, Path: source.Resolve(image, name)}
+		if got := source.InDirectory(ref); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}

@@ -54,8 +54,7 @@ static unsigned long __init find_auxv(const unsigned long *sp, unsigned long typ
 	return 0;
 }
 
-/* A stub looks after these registers itself. */
-bool lkl_host_can_run_programs(void)
+bool lkl_host_has_fsgsbase(void)
 {
 	return lkl_host_hwcap2 & LKL_MACHINE_HWCAP2_FSGSBASE;
 }

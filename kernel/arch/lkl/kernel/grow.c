@@ -38,21 +38,19 @@ static bool has_unused(void)
 	return next_pfn < last_pfn;
 }
 
-/* As memory hotplug does it, for a machine with one node and one zone. */
-static void __ref add_chunk(void)
+/* LKL_GROWS_BY more of a zone of the only node, as memory hotplug does it. */
+void __ref lkl_add_pages(unsigned long pfn, unsigned long zone)
 {
-	struct page *chunk = pfn_to_page(next_pfn);
+	struct page *chunk = pfn_to_page(pfn);
 	unsigned long i;
 
 	for (i = 0; i < CHUNK_PAGES; i++)
-		__init_single_page(chunk + i, next_pfn + i, ZONE_NORMAL, 0);
-	if (IS_ALIGNED(next_pfn, pageblock_nr_pages))
+		__init_single_page(chunk + i, pfn + i, zone, 0);
+	if (zone == ZONE_NORMAL && IS_ALIGNED(pfn, pageblock_nr_pages))
 		set_pageblock_migratetype(chunk, MIGRATE_MOVABLE);
-	page_zone(chunk)->present_pages += CHUNK_PAGES;
-	page_zone(chunk)->zone_pgdat->node_present_pages += CHUNK_PAGES;
+	NODE_DATA(0)->node_zones[zone].present_pages += CHUNK_PAGES;
+	NODE_DATA(0)->node_present_pages += CHUNK_PAGES;
 	__free_pages_core(chunk, CHUNK_ORDER, MEMINIT_EARLY);
-	totalram_pages_add(CHUNK_PAGES);
-	next_pfn += CHUNK_PAGES;
 }
 
 /* As many pages as there are were read again soon after they had been given up. */
@@ -88,7 +86,9 @@ bool lkl_can_grow(gfp_t gfp)
 
 void lkl_grow(void)
 {
-	add_chunk();
+	lkl_add_pages(next_pfn, ZONE_NORMAL);
+	totalram_pages_add(CHUNK_PAGES);
+	next_pfn += CHUNK_PAGES;
 	lkl_set_watermarks();
 	refaults_seen = global_node_page_state(WORKINGSET_REFAULT_FILE);
 }

@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
+#include <uapi/linux/mount.h>
 #include <asm/ring.h>
 #include <asm/wrap.h>
 
@@ -43,16 +44,23 @@ LKL_WRAP(void __init, prepare_namespace, void)
 	static const struct {
 		const char *const type;
 		const char *const dir;
+		unsigned long flags;
+		const char *const options;
 	} mounts[] __initconst = {
-		{ "devtmpfs", "/dev" },
-		{ "proc", "/proc" },
-		{ "sysfs", "/sys" },
+		/* else a half of the memory that there is so far */
+		{ "tmpfs", "/", MS_REMOUNT, "size=0,nr_inodes=0" },
+		{ "devtmpfs", "/dev", 0, "size=0,nr_inodes=0" },
+		{ "proc", "/proc", 0, "" },
+		{ "sysfs", "/sys", 0, "" },
 	};
+	static char options[PAGE_SIZE] __initdata;	/* all of it may be written to */
 	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
 		init_mkdir(mounts[i].dir, 0755);
-		err = init_mount(mounts[i].type, mounts[i].dir, mounts[i].type, 0, NULL);
+		strscpy(options, mounts[i].options, sizeof(options));
+		err = init_mount(mounts[i].type, mounts[i].dir, mounts[i].type,
+				 mounts[i].flags, options);
 		if (err)
 			pr_err("lkl: mounting %s: error %d\n", mounts[i].dir, err);
 	}

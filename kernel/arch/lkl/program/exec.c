@@ -176,9 +176,9 @@ static int take_files(struct program *p)
 	return err < 0 ? err : 0;
 }
 
-static void limit(unsigned int what, unsigned long value)
+static void limit(unsigned int what, unsigned long soft, unsigned long hard)
 {
-	current->signal->rlim[what] = (struct rlimit){ value, value };
+	current->signal->rlim[what] = (struct rlimit){ soft, hard };
 }
 
 static int become(struct program *p)
@@ -197,10 +197,10 @@ static int become(struct program *p)
 			return err;
 	}
 #endif
-	limit(RLIMIT_CORE, 0);
-	current->signal->rlim[RLIMIT_NOFILE] = (struct rlimit){ 1024, 65536 };
+	limit(RLIMIT_CORE, 0, 0);
+	limit(RLIMIT_NOFILE, 1024, 65536);
 	if (p->e.cpu_seconds) {
-		limit(RLIMIT_CPU, p->e.cpu_seconds);
+		limit(RLIMIT_CPU, p->e.cpu_seconds, p->e.cpu_seconds);
 		update_rlimit_cpu(current, p->e.cpu_seconds);
 	}
 	current->fs->umask = p->e.as.umask & 0777;
@@ -218,12 +218,13 @@ static int become(struct program *p)
 static int program(void *arg)
 {
 	struct program *p = arg;
+	int err = become(p);
 
-	p->err = become(p);
+	p->err = err;
 	complete(&p->started);
-	if (p->err)
-		do_exit(127 << 8);
 	put_program(p);
+	if (err)
+		do_exit(127 << 8);
 	return 0;
 }
 
@@ -294,6 +295,7 @@ static int start_program(struct program *p)
 
 	/* what the parent has open is no business of a program */
 	sys_close_range(0, ~0U, 0);
+	lkl_user_mode_work();	/* process 1 never goes there */
 	if (err)
 		return err;
 	if (p->e.hostname[0])
@@ -353,17 +355,20 @@ LKL_WRAP(struct pid *, alloc_pid, struct pid_namespace *ns, pid_t *set_tid, size
 static int process_1(void *arg)
 {
 	struct program *p = arg;
+	int err;
 
 	set_task_comm(current, "init");
 	p->ns = task_active_pid_ns(current);
 	if (p->e.processes)
 		list_add(&p->limited, &limited);
 	flush_signal_handlers(current, 1);	/* a worker ignores some */
-	p->err = start_program(p);
-	if (p->err)
+	err = start_program(p);
+	if (err) {
+		p->err = err;
 		complete(&p->started);
-	else
+	} else {
 		reap(p);
+	}
 	list_del_init(&p->limited);
 	put_program(p);
 	do_exit(0);

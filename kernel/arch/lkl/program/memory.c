@@ -51,16 +51,9 @@ bool lkl_user_memory(void)
 	return in_use;
 }
 
-static void __ref add_chunk(void)
+static void add_chunk(void)
 {
-	struct page *chunk = pfn_to_page(next_pfn);
-	unsigned long i;
-
-	for (i = 0; i < CHUNK_PAGES; i++)
-		__init_single_page(chunk + i, next_pfn + i, ZONE_MOVABLE, 0);
-	zone()->present_pages += CHUNK_PAGES;
-	NODE_DATA(0)->node_present_pages += CHUNK_PAGES;
-	__free_pages_core(chunk, CHUNK_ORDER, MEMINIT_EARLY);
+	lkl_add_pages(next_pfn, ZONE_MOVABLE);
 	next_pfn += CHUNK_PAGES;
 }
 
@@ -237,8 +230,6 @@ static int map_memory(void)
 		err = -EALREADY;
 	else if (!len)
 		err = -ENOMEM;
-	else if (!lkl_host_can_run_programs())
-		err = -EOPNOTSUPP;
 	else
 		err = lkl_host_map_user(fd, lkl_user_start, len + LKL_CONTROL_SIZE);
 	lkl_host_call(close, fd, 0, 0, 0, 0, 0);

@@ -271,6 +271,7 @@ static struct lkl_stub *make_stub(void)
 	nr_stubs++;
 	s->d->state = LKL_STUB_RUN;
 	s->d->may_spin = !(lkl_header->flags & LKL_FLAG_NO_SPIN);
+	s->d->fsgsbase = lkl_host_has_fsgsbase();
 	lkl_shared_store(&shared->slot[slot].has, 0);
 	tell_spawner(s, LKL_STUB_MAKE);
 	if (wait(s, false) || s->d->signo != HOST_SIGTRAP ||

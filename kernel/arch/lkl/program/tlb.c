@@ -67,10 +67,16 @@ static unsigned int host_prot(pte_t pte)
 	       (pte_write(pte) && pte_dirty(pte) ? HOST_PROT_WRITE : 0);
 }
 
+static void widen(struct lkl_tlb_range *r, unsigned long start, unsigned long end)
+{
+	r->start = min(r->start, start);
+	r->end = max(r->end, end);
+}
+
 static void note(struct mm_struct *mm, unsigned long start, unsigned long end, bool prot)
 {
 	mm_context_t *c = &mm->context;
-	struct lkl_tlb_range *r = &c->ranges[c->nr_ranges - 1];
+	struct lkl_tlb_range *r;
 
 	if (!c->stub)
 		return;
@@ -79,20 +85,18 @@ static void note(struct mm_struct *mm, unsigned long start, unsigned long end, b
 		lkl_stub_lose(mm);
 		return;
 	}
-	if (c->nr_ranges && r->prot == prot && start <= r->end && end >= r->start) {
-		r->start = min(r->start, start);
-		r->end = max(r->end, end);
-		return;
+	if (c->nr_ranges) {
+		r = &c->ranges[c->nr_ranges - 1];
+		if (r->prot == prot && start <= r->end && end >= r->start) {
+			widen(r, start, end);
+			return;
+		}
 	}
 	if (c->nr_ranges == LKL_TLB_RANGES) {
 		/* the two that lie closest would be better; it is rare */
-		c->ranges[0].end = max(r->end, c->ranges[0].end);
-		for (r = c->ranges; r < c->ranges + LKL_TLB_RANGES; r++) {
-			c->ranges[0].start = min(c->ranges[0].start, r->start);
-			c->ranges[0].end = max(c->ranges[0].end, r->end);
-		}
-		c->ranges[0].start = min(c->ranges[0].start, start);
-		c->ranges[0].end = max(c->ranges[0].end, end);
+		for (r = c->ranges + 1; r < c->ranges + LKL_TLB_RANGES; r++)
+			widen(c->ranges, r->start, r->end);
+		widen(c->ranges, start, end);
 		c->ranges[0].prot = true;	/* all of it is forgotten */
 		c->nr_ranges = 1;
 		return;
@@ -147,11 +151,16 @@ static const pgprot_t protection_map[16] = {
 };
 DECLARE_VM_GET_PAGE_PROT
 
-/* All that it has mapped of a program. */
-int lkl_tlb_forget(struct lkl_stub *s)
+/* All that it has mapped of a program, and nothing else. */
+static void queue_forget(struct lkl_stub *s)
 {
 	s->d->ops[0] = (struct lkl_stub_op) { .type = LKL_STUB_MUNMAP, .len = TASK_SIZE };
 	s->nr_ops = 1;
+}
+
+int lkl_tlb_forget(struct lkl_stub *s)
+{
+	queue_forget(s);
 	return lkl_stub_go(s, false);
 }
 
@@ -241,12 +250,8 @@ void lkl_tlb_queue(struct mm_struct *mm)
 		}
 	}
 	c->nr_ranges = 0;
-	if (q.full) {
-		q.s->d->ops[0] = (struct lkl_stub_op) {
-			.type = LKL_STUB_MUNMAP, .len = TASK_SIZE,
-		};
-		q.s->nr_ops = 1;
-	}
+	if (q.full)
+		queue_forget(q.s);
 }
 
 /* The stub does not know of an entry: tell it of that, and of those around it. */

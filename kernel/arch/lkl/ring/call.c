@@ -17,10 +17,9 @@ static long call_host(u64 ptr)
 				h.args[3], h.args[4], h.args[5]);
 }
 
-long lkl_call(const struct lkl_request *c)
+static long call(const struct lkl_request *c)
 {
 	const u64 *a = c->args;
-	long ret;
 
 	if (c->nr >= 0)
 		return lkl_syscall(c->nr, a);
@@ -36,10 +35,7 @@ long lkl_call(const struct lkl_request *c)
 	case LKL_OP_LOCATE:
 		return lkl_locate(a[0], a[1], a[2], a[3], a[4], a[5]);
 	case LKL_OP_DISK_ADD:
-		ret = lkl_disk_add(a[0]);
-		/* the scan for partitions leaves the disk open until then */
-		lkl_user_mode_work();
-		return ret;
+		return lkl_disk_add(a[0]);
 	case LKL_OP_DISK_DEL:
 		return lkl_disk_del(a[0]);
 	case LKL_OP_PROGRAMS:
@@ -63,4 +59,12 @@ long lkl_call(const struct lkl_request *c)
 		panic("the parent asked for it");
 	}
 	return -ENOSYS;
+}
+
+long lkl_call(const struct lkl_request *c)
+{
+	long ret = call(c);
+
+	lkl_user_mode_work();
+	return ret;
 }

@@ -67,6 +67,7 @@ static void leave_root(void)
 {
 	set_fs_root(current->fs, &kernel_root);
 	set_fs_pwd(current->fs, &kernel_root);
+	lkl_user_mode_work();
 }
 
 static long run(struct worker *w, struct lkl_call *slot, const struct lkl_request *c)

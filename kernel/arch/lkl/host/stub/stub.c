@@ -100,34 +100,36 @@ static void on_signal(int signo, const struct siginfo *info, const void *uc)
 	d->arch = info->arch;
 	d->addr = info->addr;
 	d->uc = (unsigned long)uc;
-	d->fs = get_fs();
-	d->gs = get_gs();
+	get_bases(d);
 	do {
 		give_turn(d);
 		d->err = run_ops(d);
 	} while (!load(&d->resume) || d->err);
-	set_fs(d->fs);
-	set_gs(d->gs);
+	set_bases(d);
 }
 
 /*
  * From the code of a stub alone: mappings of the memory of programs, below the
- * stub's own, which so stays what it is; waiting for the kernel; and the end.
+ * stub's own, which so stays what it is; waiting for the kernel; the bases of its
+ * segments; and the end.
  * Lengths are below the stub's base as well: nothing that is added overflows.
  */
 static const struct filter filter[] = {
-	LOAD(DATA_ARCH), JEQ(AUDIT_ARCH, 0, 34),
-	LOAD(DATA_IP + 4), JEQ(LKL_STUB_BASE >> 32, 0, 32),
-	LOAD(DATA_IP), JGE((LKL_STUB_BASE & 0xffffffff) + CODE_SIZE, 30, 0),
+	LOAD(DATA_ARCH), JEQ(AUDIT_ARCH, 0, 38),
+	LOAD(DATA_IP + 4), JEQ(LKL_STUB_BASE >> 32, 0, 36),
+	LOAD(DATA_IP), JGE((LKL_STUB_BASE & 0xffffffff) + CODE_SIZE, 34, 0),
 	LOAD(DATA_NR),
-	JEQ(NR_RT_SIGRETURN, 27, 0), JEQ(NR_EXIT_GROUP, 26, 0),
-	JEQ(NR_MUNMAP, 8, 0),
-	JEQ(NR_FUTEX, 5, 0),
-	JEQ(NR_MMAP, 0, 24),
-	LOAD(DATA_ARG(3)), JEQ(STUB_MAP_FLAGS, 0, 22),
-	LOAD(DATA_ARG(4)), JEQ(0, 2, 20),
+	JEQ(NR_RT_SIGRETURN, 31, 0), JEQ(NR_EXIT_GROUP, 30, 0),
+	JEQ(NR_MUNMAP, 12, 0),
+	JEQ(NR_FUTEX, 6, 0),
+	JEQ(NR_ARCH_PRCTL, 7, 0),
+	JEQ(NR_MMAP, 0, 27),
+	LOAD(DATA_ARG(3)), JEQ(STUB_MAP_FLAGS, 0, 25),
+	LOAD(DATA_ARG(4)), JEQ(0, 5, 23),
 	/* futex */
-	LOAD(DATA_ARG(1)), JGE(FUTEX_WAKE + 1, 18, 17),
+	LOAD(DATA_ARG(1)), JGE(FUTEX_WAKE + 1, 21, 20),
+	/* arch_prctl: the bases of segments */
+	LOAD(DATA_ARG(0)), JGE(ARCH_SET_FS + 1, 19, 0), JGE(ARCH_SET_GS, 17, 18),
 	/* mmap and munmap: address and length */
 	LOAD(DATA_ARG(0) + 4), JGE(LKL_STUB_BASE >> 32, 16, 0),
 	LOAD(DATA_ARG(1) + 4), JGE(LKL_STUB_BASE >> 32, 14, 0),

@@ -46,6 +46,8 @@ struct lkl_stub_data {
 	unsigned long addr;
 	unsigned long uc;		/* address of the signal frame's ucontext */
 	unsigned long fs, gs;		/* both ways */
+	unsigned long has_fs, has_gs;	/* the stub's: what the host has, without FSGSBASE */
+	unsigned int fsgsbase;		/* the processor has the instructions */
 	unsigned int nr_ops;
 	unsigned int spin, not_tried;	/* the stub's: how often to look before sleeping */
 	unsigned int arch;		/* of a system call: AUDIT_ARCH_... */

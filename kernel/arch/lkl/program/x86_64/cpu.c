@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* /proc/cpuinfo, which programs read to know what the processor can do. */
 #include <linux/delay.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
@@ -14,6 +15,8 @@ static const char *const names[WORDS * 32] = {
 #include "cpu_flags.h"
 };
 
+/* A bit of word 9 */
+#define FSGSBASE	BIT(0)
 /* Bits of word 3 */
 #define CONSTANT_TSC	BIT(8)
 #define REP_GOOD	BIT(16)
@@ -39,6 +42,14 @@ static struct cpuid cpuid_if(u32 leaf, u32 sub)
 		return (struct cpuid) { };
 	return cpuid(leaf, sub);
 }
+
+/* As x86 has it: programs are not to know of these instructions. */
+static int __init no_fsgsbase(char *unused)
+{
+	lkl_host_hwcap2 &= ~LKL_MACHINE_HWCAP2_FSGSBASE;
+	return 0;
+}
+early_param("nofsgsbase", no_fsgsbase);
 
 /* What the processor is said to have that no word of cpuid's has a bit for. */
 static u32 other_flags(void)
@@ -67,7 +78,7 @@ static u32 flags(unsigned int word)
 	case 6:
 		return cpuid_if(0x80000001, 0).c;
 	case 9:
-		return cpuid_if(7, 0).b;
+		return cpuid_if(7, 0).b & ~(lkl_host_has_fsgsbase() ? 0 : FSGSBASE);
 	case 10:
 		return cpuid_if(0xd, 1).a;
 	case 12:

@@ -19,6 +19,7 @@
 #define NR_GETPPID		110
 #define NR_SIGALTSTACK		131
 #define NR_PRCTL		157
+#define NR_ARCH_PRCTL		158
 #define NR_FUTEX		202
 #define NR_EXIT_GROUP		231
 #define NR_UNSHARE		272
@@ -46,30 +47,36 @@ static inline void pause(void)
 	asm volatile("pause" ::: "memory");
 }
 
-/* The bases of the segments by which threads find their own: FSGSBASE. */
-static inline unsigned long get_fs(void)
-{
-	unsigned long base;
+#define ARCH_SET_GS	0x1001
+#define ARCH_SET_FS	0x1002
 
-	asm volatile("rdfsbase %0" : "=r" (base));
-	return base;
+/*
+ * The bases of the segments by which threads find their own. With the instructions
+ * of FSGSBASE, a program can change them as well. Without, they are what they were
+ * set to, and the host sets them.
+ */
+static inline void get_bases(struct lkl_stub_data *d)
+{
+	if (!d->fsgsbase)
+		return;
+	asm volatile("rdfsbase %0" : "=r" (d->fs));
+	asm volatile("rdgsbase %0" : "=r" (d->gs));
 }
 
-static inline unsigned long get_gs(void)
+static inline void set_bases(struct lkl_stub_data *d)
 {
-	unsigned long base;
+	unsigned long fs = d->fs, gs = d->gs;
 
-	asm volatile("rdgsbase %0" : "=r" (base));
-	return base;
-}
-
-static inline void set_fs(unsigned long base)
-{
-	asm volatile("wrfsbase %0" :: "r" (base));
-}
-
-static inline void set_gs(unsigned long base)
-{
-	asm volatile("wrgsbase %0" :: "r" (base));
+	if (d->fsgsbase) {
+		asm volatile("wrfsbase %0" :: "r" (fs));
+		asm volatile("wrgsbase %0" :: "r" (gs));
+		return;
+	}
+	if (fs != d->has_fs)
+		host_call(NR_ARCH_PRCTL, ARCH_SET_FS, fs, 0, 0, 0, 0);
+	if (gs != d->has_gs)
+		host_call(NR_ARCH_PRCTL, ARCH_SET_GS, gs, 0, 0, 0, 0);
+	d->has_fs = fs;
+	d->has_gs = gs;
 }
 #endif

@@ -227,8 +227,7 @@ struct lkl_call {
  * its end. A spawner with the same memfd as its descriptor 0 must be running
  * or be started soon: the executable stub, which is built beside loader; its
  * argv[1] is the offset of struct lkl_stubs in the memfd, in decimal, and it
- * dies with its parent thread. Returns 0; -EALREADY the second time;
- * -EOPNOTSUPP on a processor without FSGSBASE.
+ * dies with its parent thread. Returns 0, and -EALREADY the second time.
  */
 #define LKL_OP_PROGRAMS		-11
 /*
