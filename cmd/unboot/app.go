@@ -154,7 +154,7 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 	var disk []unboot.DiskOption
 	add := a.opts.add
 	if a.opts.scratch {
-		disk, add = []unboot.DiskOption{unboot.Scratch()}, append([]string{to.path}, add...)
+		disk, add = []unboot.DiskOption{unboot.Scratch()}, append([]string{to.name()}, add...)
 	}
 	for _, path := range add {
 		o = append(o, unboot.AddDisk(path, disk...))

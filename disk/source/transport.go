@@ -26,6 +26,34 @@ type Transport struct {
 	Open func(ctx context.Context, u *url.URL, o disk.Options) (disk.Device, error)
 }
 
+// Remote reports whether a name is one of an image elsewhere: a URL of a scheme that is
+// [Known], other than file:, and not the name of a file of this host.
+func Remote(name string) bool { return known.Remote(name) }
+
+// Remote reports whether a name is one of an image elsewhere: a URL of a scheme of the
+// registry, other than file:, and not the name of a file of this host.
+func (r *Registry) Remote(name string) bool {
+	scheme, _, colon := strings.Cut(name, ":")
+	scheme = strings.ToLower(scheme)
+	return colon && scheme != fileScheme && r.scheme(scheme) != nil && !exists(name)
+}
+
+// Display returns the name of an image for messages: a URL without what may be secret, which
+// are a password and the values of a query.
+func Display(name string) string {
+	u, err := url.Parse(name)
+	if err != nil || u.Host == "" || u.User == nil && u.RawQuery == "" || strings.HasSuffix(u.Scheme, "+unix") {
+		return name
+	}
+	if _, secret := u.User.Password(); secret {
+		u.User = url.User(u.User.Username())
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "…"
+	}
+	return u.String()
+}
+
 // transport returns how to get at what a user calls name: a URL of a known scheme, or a
 // host path.
 func (r *Registry) transport(name string) (*Transport, *url.URL, error) {
@@ -35,7 +63,8 @@ func (r *Registry) transport(name string) (*Transport, *url.URL, error) {
 		if t := r.scheme(strings.ToLower(scheme)); t != nil && !exists(name) {
 			u, err := url.Parse(name)
 			if err != nil {
-				return nil, nil, &fs.PathError{Op: "open", Path: name, Err: errors.Unwrap(err)}
+				// Its own text has the URL, and maybe a password.
+				return nil, nil, &fs.PathError{Op: "open", Path: scheme + ":…", Err: errors.Unwrap(err)}
 			}
 			return t, u, nil
 		}
