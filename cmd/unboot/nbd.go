@@ -72,7 +72,7 @@ func (s *blockServer) run(a *app, args []string) error {
 			return err
 		}
 	}
-	name := source.Display(args[0])
+	name := disk.Display(args[0])
 	d, err := s.disk(a, args[0])
 	if err != nil {
 		return openError(name, err)

@@ -140,7 +140,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 	st, err := os.Stat(path)
 	remote := err != nil && source.Remote(path)
 	if err != nil && !remote && isRemote(path) {
-		return nil, fmt.Errorf("%s: %w", quote(source.Display(path)), errRemote)
+		return nil, fmt.Errorf("%s: %w", quote(disk.Display(path)), errRemote)
 	}
 	for _, o := range a.images {
 		// By device and inode: the same image may be named by several paths.
@@ -151,7 +151,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 	}
 	o := &opened{path: path, stat: st, write: write, keys: &a.opts.keys}
 	if remote {
-		o.path, o.address = source.Display(path), path
+		o.path, o.address = disk.Display(path), path
 	}
 	if write {
 		if o.clock, err = sourceDate(); err != nil {

@@ -103,7 +103,7 @@ func (r *Registry) bytes(ctx context.Context, name string, o Options) (disk.Devi
 	if err != nil {
 		return nil, place{}, err
 	}
-	at := place{name: Display(name)}
+	at := place{name: disk.Display(name)}
 	if u.Scheme == fileScheme {
 		if path, err := hostPath(u); err == nil {
 			at = place{path, true}
