@@ -190,7 +190,7 @@ func openError(path string, err error) error {
 	if errors.As(err, &pe) && pe.Path == path {
 		err = pe.Err
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(path, "://") {
 		if image, _, ok := strings.Cut(path, ":"); ok && image != path {
 			hint = " (IMAGE:PATH?)"
 		}

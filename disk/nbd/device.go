@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,6 +55,8 @@ type Device struct {
 	outage *outage // guarded by mu: while it is being connected again, or nil
 	down   error   // guarded by mu: why that has failed the last time
 	tried  time.Time
+
+	requests, received, sent atomic.Int64
 
 	unflushed unflushed
 	edges     sync.RWMutex // held for writing by those who write a part of a block
@@ -103,6 +106,11 @@ func dial(ctx context.Context, a *Address, name string, o Options) (*Device, err
 
 // Export returns what the server says of the export.
 func (d *Device) Export() Export { return d.export }
+
+// Traffic implements [disk.Meter].
+func (d *Device) Traffic() disk.Traffic {
+	return disk.Traffic{Requests: d.requests.Load(), Received: d.received.Load(), Sent: d.sent.Load()}
+}
 
 // Size returns the size in bytes.
 func (d *Device) Size() int64 { return d.export.usable() }

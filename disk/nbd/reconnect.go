@@ -30,7 +30,13 @@ func (d *Device) do(q *request) error {
 		if err != nil {
 			return err
 		}
+		d.requests.Add(1)
 		err = c.do(q)
+		if q.typ == cmdRead {
+			d.received.Add(q.got.sum)
+		} else {
+			d.sent.Add(int64(len(q.data)))
+		}
 		switch {
 		case errors.Is(err, syscall.ESHUTDOWN):
 			c.end(errors.New("the server is shutting down"))

@@ -49,6 +49,7 @@ func (c *conn) simple(number uint32, cookie uint64) error {
 		if _, err := io.ReadFull(c.r, q.data); err != nil {
 			return err
 		}
+		q.got.sum = q.got.size
 	}
 	c.finish(cookie)
 	return nil

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"github.com/unboot/unboot/disk/httpdisk"
 	"github.com/unboot/unboot/disk/nbd"
 	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/disk/simg"
@@ -18,5 +19,6 @@ var formats = []Format{
 // [Transport], and a line here.
 var transports = []Transport{
 	{Schemes: []string{"file"}, Open: openFile},
-	{Schemes: []string{"nbd", "nbds", "nbd+unix", "nbds+unix"}, Open: nbd.Open},
+	{Schemes: []string{"nbd", "nbds", "nbd+unix", "nbds+unix"}, Open: cached(nbd.Open)},
+	{Schemes: []string{"http", "https"}, Open: cached(httpdisk.Open)},
 }
