@@ -49,7 +49,7 @@ func newClient(t http.RoundTripper, auth *authorization) *http.Client {
 
 // final reports whether an error will be the same the next time.
 func final(err error) bool {
-	for _, e := range []error{ErrAnswer, ErrChanged, ErrEncoded, ErrNoRanges, errDowngrade} {
+	for _, e := range []error{http.ErrSchemeMismatch, ErrAnswer, ErrChanged, ErrEncoded, ErrNoRanges, errDowngrade} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -74,7 +74,7 @@ func TestEmpty(t *testing.T) {
 			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 		},
 	} {
-		if d := get(t, start(t, h), quick); d.Size() != 0 {
+		if d := get(t, start(t, h), Options{}); d.Size() != 0 {
 			t.Errorf("%s: %d bytes", name, d.Size())
 		}
 	}
@@ -178,7 +178,10 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := start(t, c.h)
-			o := quick
+			o := Options{Patience: 300 * time.Millisecond}
+			if name == "silence" {
+				o.Stall = 100 * time.Millisecond
+			}
 			if name == "a byte at times" {
 				o.Stall = time.Minute
 				ctx, cancel := context.WithTimeoutCause(context.Background(), 500*time.Millisecond, errors.New("enough"))
@@ -222,7 +225,7 @@ func TestChanged(t *testing.T) {
 			} else {
 				file(b)(w, r)
 			}
-		}), quick)
+		}), Options{})
 		changed.Store(true)
 		_, err := d.ReadAt(make([]byte, 1000), 200000)
 		if want := ErrChanged; name == "other answer" {
@@ -239,7 +242,7 @@ func TestChanged(t *testing.T) {
 	now.Store(1e9)
 	d := get(t, start(t, func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Unix(now.Load(), 0), bytes.NewReader(content(300000)))
-	}), quick)
+	}), Options{})
 	if d.Identity() == "" {
 		t.Error("no identity")
 	}
@@ -265,7 +268,7 @@ func TestRedirect(t *testing.T) {
 			http.Error(w, "expired", http.StatusForbidden)
 		}
 	})
-	d := get(t, u, quick)
+	d := get(t, u, Options{})
 	read := func() {
 		t.Helper()
 		p := make([]byte, 1000)
@@ -327,11 +330,11 @@ func TestAuthorization(t *testing.T) {
 		}
 		mine := *u
 		mine.User = c.user
-		if got, err := all(get(t, &mine, quick)); err != nil || !bytes.Equal(got, b) {
+		if got, err := all(get(t, &mine, Options{})); err != nil || !bytes.Equal(got, b) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		mine.Path = "/elsewhere"
-		get(t, &mine, quick)
+		get(t, &mine, Options{})
 		if s := leaked.Load(); s != "" {
 			t.Errorf("%s: the other host was told %q", c.name, s)
 		}
@@ -359,11 +362,11 @@ func TestDowngrade(t *testing.T) {
 		t.Error(err)
 	}
 	// Nor from one whose certificate nobody vouches for, or that speaks no TLS.
-	if _, err := Get(context.Background(), u, quick); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := Get(context.Background(), u, Options{}); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Error(err)
 	}
 	plain.Scheme = "https"
-	if _, err := Get(context.Background(), plain, quick); err == nil {
+	if _, err := Get(context.Background(), plain, Options{}); err == nil {
 		t.Error("no TLS")
 	}
 }

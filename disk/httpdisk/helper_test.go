@@ -53,9 +53,6 @@ func start(t testing.TB, h http.HandlerFunc) *url.URL {
 	return u
 }
 
-// quick is short enough for a test that waits for the end of all patience.
-var quick = Options{Patience: 300 * time.Millisecond, Stall: 100 * time.Millisecond}
-
 func get(t testing.TB, u *url.URL, o Options) *Device {
 	t.Helper()
 	d, err := Get(context.Background(), u, o)

@@ -25,7 +25,8 @@ func cached(open func(context.Context, *url.URL, disk.Options) (disk.Device, err
 		}
 		plain := *u
 		plain.User = nil
-		c := cache.Options{Dir: o.CacheDir, Address: plain.String()}
+		// Opening an image reads little in many places: large blocks spare most requests.
+		c := cache.Options{Block: 512 << 10, Dir: o.CacheDir, Address: plain.String()}
 		if v, ok := disk.As[identified](d); ok {
 			c.Identity = v.Identity()
 		}
