@@ -82,7 +82,7 @@ func (img *Image) deactivate(d *Device) error {
 		below = on[0].Name
 		img.mappings[below] = mapping{closed: true}
 	}
-	img.off[volumeKey(d.Volume)] = below
+	img.off[offKey(d.Volume)] = below
 	return nil
 }
 
@@ -91,7 +91,7 @@ func (img *Image) deactivate(d *Device) error {
 func (img *Image) Activate(list ...*volume.Volume) error {
 	img.mountMu.Lock()
 	for _, v := range list {
-		delete(img.off, volumeKey(v))
+		delete(img.off, offKey(v))
 	}
 	img.mountMu.Unlock()
 	if err := img.Rescan(); err != nil {
@@ -107,6 +107,15 @@ func (img *Image) Activate(list ...*volume.Volume) error {
 	return nil
 }
 
+// offKey identifies a volume that was deactivated: another one that is made with its name is
+// another volume.
+func offKey(v *volume.Volume) string {
+	if v.UUID != "" {
+		return v.UUID
+	}
+	return volumeKey(v)
+}
+
 // isOff reports whether a volume is to stay away: it was deactivated, or is a part of only
 // such volumes.
 func (a *assembly) isOff(k *kindState, v *volume.Volume) bool {
@@ -116,7 +125,7 @@ func (a *assembly) isOff(k *kindState, v *volume.Volume) bool {
 	if off, known := k.off[v]; known {
 		return off
 	}
-	_, off := a.img.off[volumeKey(v)]
+	_, off := a.img.off[offKey(v)]
 	k.off[v] = off
 	if off || !v.Hidden {
 		return off

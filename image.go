@@ -69,7 +69,7 @@ type Image struct {
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
 //
-// Images are raw or, if they are only read, qcow2 (see [BackingFiles]) or sparse images of
+// Images are raw or qcow2 (see [BackingFiles]) or, if they are only read, sparse images of
 // Android.
 //
 // ctx bounds the whole life of the image, as that of exec.CommandContext does a

@@ -10,8 +10,9 @@ var (
 	// ErrInUse is returned for a disk that another program writes to.
 	ErrInUse = errors.New("in use by another program for writing (a running virtual machine?)")
 	// ErrEmpty is returned for an image file of size zero.
-	ErrEmpty    = errors.New("the file is empty")
-	errTooSmall = errors.New("the file is smaller than a sector")
+	ErrEmpty = errors.New("the file is empty")
+	// ErrTooSmall is returned for an image file of less than [MinSize] bytes.
+	ErrTooSmall = errors.New("the file is smaller than a sector")
 	// ErrNotDisk is returned for what is neither a regular file nor a block
 	// device, such as a terminal or a FIFO.
 	ErrNotDisk = errors.New("not a disk image or block device")

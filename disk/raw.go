@@ -31,6 +31,9 @@ type Options struct {
 	// Meter is called with each device that counts what goes over a network for it, if it
 	// is not nil.
 	Meter func(Meter)
+	// Small opens files of less than MinSize as well, which may be the descriptors of
+	// images.
+	Small bool
 }
 
 // A Raw is an open image file or block device of the host. It is a [Device].
@@ -118,8 +121,8 @@ func (r *Raw) check(o Options) error {
 		return unix.ENOMEDIUM
 	case size == 0:
 		return ErrEmpty
-	case size < MinSize:
-		return errTooSmall
+	case size < MinSize && !o.Small:
+		return ErrTooSmall
 	}
 	r.size.Store(size)
 	if !o.AnyFormat {

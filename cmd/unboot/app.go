@@ -103,7 +103,7 @@ func (f *flagSet) image(o *openOptions) {
 	o.keys.options(f)
 	f.bool(&o.unboundedKeys, "", "unbounded-keys", "let a key take any memory and time")
 	f.bool(&o.forceDirty, "", "force-dirty", "start a RAID that lacks a disk and was in use")
-	f.bool(&o.backing, "", "backing-files", "let a qcow2 image name other files: if you trust it")
+	f.bool(&o.backing, "", "backing-files", "let an image name other files: if you trust it")
 	f.string(&o.cacheDir, "", "cache-dir", "FOLDER", "keep what is fetched of a remote image for later runs").kind = kindHost
 	f.bool(&o.stats, "", "stats", "say at the end what was fetched of remote images")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s")

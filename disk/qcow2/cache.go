@@ -42,7 +42,7 @@ type cacheKey struct {
 type cacheEntry struct {
 	key  cacheKey
 	size int
-	at   *list.Element
+	at   *list.Element // nil if it must not be forgotten
 	done chan struct{} // closed when the rest is there
 	data []byte
 	err  error
@@ -57,7 +57,7 @@ func newCache(limit int) *cache {
 func (c *cache) get(key cacheKey, size int, load func() ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
 	if e := c.entries[key]; e != nil {
-		c.lru.MoveToFront(e.at)
+		c.touch(e)
 		c.mu.Unlock()
 		<-e.done
 		return e.data, e.err
@@ -93,18 +93,59 @@ func (c *cache) peek(key cacheKey) []byte {
 	}
 	select {
 	case <-e.done:
-		c.lru.MoveToFront(e.at)
+		c.touch(e)
 		return e.data
 	default:
 		return nil
 	}
 }
 
+// touch notes that an entry was used. The caller holds mu.
+func (c *cache) touch(e *cacheEntry) {
+	if e.at != nil {
+		c.lru.MoveToFront(e.at)
+	}
+}
+
+// pin has the cache return data from now on, and keep it until unpin. What get has
+// returned before stays as it was.
+func (c *cache) pin(key cacheKey, data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[key]; e != nil {
+		c.remove(e)
+	}
+	e := &cacheEntry{key: key, size: len(data), data: data, done: make(chan struct{})}
+	close(e.done)
+	c.entries[key] = e
+}
+
+// unpin lets the cache forget what was pinned.
+func (c *cache) unpin(key cacheKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[key]; e != nil && e.at == nil {
+		e.at = c.lru.PushFront(e)
+		c.used += e.size
+	}
+}
+
+// forget forgets what was loaded or pinned.
+func (c *cache) forget(key cacheKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[key]; e != nil {
+		c.remove(e)
+	}
+}
+
 // remove forgets an entry. Who waits for it still gets it. The caller holds mu.
 func (c *cache) remove(e *cacheEntry) {
-	c.lru.Remove(e.at)
 	delete(c.entries, e.key)
-	c.used -= e.size
+	if e.at != nil {
+		c.lru.Remove(e.at)
+		c.used -= e.size
+	}
 }
 
 // drop forgets all that is an image's.

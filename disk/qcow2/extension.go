@@ -12,6 +12,8 @@ const (
 	extensionBackingFormat = 0xe2792aca
 	extensionFeatureNames  = 0x6803f857
 	extensionDataFile      = 0x44415441
+	extensionEncryption    = 0x0537be77
+	extensionBitmaps       = 0x23852875
 )
 
 const (
@@ -47,6 +49,10 @@ func (h *Header) readExtensions(r io.ReaderAt, end int64) (map[int]string, error
 			h.DataFile, err = area.text(off, n, maxName)
 		case extensionFeatureNames:
 			err = area.featureNames(off, n, names)
+		case extensionEncryption:
+			h.encryption, err = area.part(off, n, 0)
+		case extensionBitmaps:
+			h.bitmaps, err = area.part(off, n, 8)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read header extension %#x: %w", kind, err)
@@ -80,6 +86,23 @@ func (w *window) read(off, n int64) ([]byte, error) {
 		}
 	}
 	return w.buf[off-w.start:][:n], nil
+}
+
+// part reads an extension of n bytes that says where in the file something is. Of bitmaps,
+// the number of bytes comes first.
+func (w *window) part(off, n, at int64) (p part, err error) {
+	if n < at+16 {
+		return p, nil // it is of no matter to reading
+	}
+	b, err := w.read(off+at, 16)
+	if err != nil {
+		return p, err
+	}
+	p.off, p.n = int64(be.Uint64(b)), int64(be.Uint64(b[8:]))
+	if at != 0 {
+		p.off, p.n = p.n, p.off
+	}
+	return p, nil
 }
 
 // text reads a name of at most limit bytes.

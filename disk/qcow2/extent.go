@@ -43,12 +43,14 @@ func (m *Image) segments(off, n int64) iter.Seq2[disk.Extent, error] {
 		if off < 0 || n < 0 {
 			return
 		}
-		end := m.h.Size
+		end := m.Size()
 		if off < end {
 			end = min(end-off, n) + off
 		}
 		for off < end {
+			release := m.hold()
 			s, err := m.segment(off, end-off)
+			release()
 			if err != nil {
 				yield(disk.Extent{}, m.wrap("read", err))
 				return

@@ -13,9 +13,10 @@ func Match(head, _ []byte) bool {
 	return string(head[:4]) == magic && be.Uint32(head[4:]) != 1
 }
 
-// Open opens an image as [New] does, with other files opened by refer.
+// Open opens an image as [New] does, with other files opened by refer, for writing if d
+// is open for writing.
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, Options{Refer: refer})
+	m, err := New(d, path, Options{Refer: refer, Writable: disk.Writable(d)})
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,16 @@ type Header struct {
 	l1Size      uint32 // entries
 	l1Offset    int64
 	length      int64 // of the header
+
+	// For writing. None of these has been checked: see [Header.checkWrite].
+	refcountOrder   uint // logarithm of the bits of a reference count
+	refTable        int64
+	refClusters     uint32 // of the refcount table
+	snapshotsOffset int64
+	incompatible    uint64
+	autoclear       uint64
+	encryption      part // the header of LUKS
+	bitmaps         part // their directory
 }
 
 // Incompatible features, by their bits.
@@ -71,8 +81,11 @@ const (
 	featuresKnown = 1<<iota - 1
 )
 
-// autoclearRawData is the bit of an autoclear feature.
-const autoclearRawData = 1 << 1
+// Autoclear features, by their bits.
+const (
+	autoclearBitmaps = 1 << iota
+	autoclearRawData
+)
 
 // ReadHeader reads the header of an image, and nothing else. The image may still be
 // one that [Open] refuses, such as an encrypted one. Errors wrap [ErrFormat] or
@@ -133,6 +146,10 @@ func (h *Header) parse(b []byte) (features uint64, err error) {
 	}
 	h.l1Size = be.Uint32(b[36:])
 	h.Snapshots = int(be.Uint32(b[60:]))
+	h.refTable = int64(be.Uint64(b[48:]))
+	h.refClusters = be.Uint32(b[56:])
+	h.snapshotsOffset = int64(be.Uint64(b[64:]))
+	h.refcountOrder = 4
 	h.Compression = "zlib"
 	h.length = headerSize2
 	if offset := be.Uint64(b[40:]); offset <= math.MaxInt64-maxL1 {
@@ -145,11 +162,13 @@ func (h *Header) parse(b []byte) (features uint64, err error) {
 	}
 
 	features = be.Uint64(b[72:])
+	h.incompatible, h.autoclear = features, be.Uint64(b[88:])
+	h.refcountOrder = uint(be.Uint32(b[96:]))
 	h.Dirty = features&featureDirty != 0
 	h.Corrupt = features&featureCorrupt != 0
 	h.ExternalData = features&featureExternalData != 0
 	h.ExtendedL2 = features&featureExtendedL2 != 0
-	h.RawData = h.ExternalData && be.Uint64(b[88:])&autoclearRawData != 0
+	h.RawData = h.ExternalData && h.autoclear&autoclearRawData != 0
 	h.length = int64(be.Uint32(b[100:]))
 	if h.length < headerSize3 || h.length > int64(h.ClusterSize) {
 		return 0, damaged("a header of %d bytes", h.length)

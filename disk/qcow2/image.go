@@ -3,7 +3,7 @@ package qcow2
 import (
 	"errors"
 	"io/fs"
-	"syscall"
+	"sync/atomic"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -18,9 +18,12 @@ type Options struct {
 	// NoBacking reads the image as if it had no backing file: what is in there
 	// reads as zeros.
 	NoBacking bool
+	// Writable opens for writing too, for which the device must be open. One that
+	// has not been closed properly (dirty) is repaired.
+	Writable bool
 }
 
-// Image is an open image. It is a [disk.Device], but cannot be written to.
+// Image is an open image. It is a [disk.Device].
 type Image struct {
 	h        *Header
 	path     string
@@ -29,6 +32,8 @@ type Image struct {
 	external bool        // it is that
 	backing  disk.Device // or nil
 	caches   *caches
+	size     atomic.Int64 // of the disk, in bytes
+	w        *writer      // nil if it is open for reading only
 }
 
 // New opens the image that is on a device, whose size is the file's. The path is what
@@ -54,8 +59,11 @@ func (m *Image) open(o Options) error {
 	if end := m.h.l1Offset + int64(m.h.l1Size)*8; m.h.l1Size != 0 && end > m.file.Size() {
 		return damaged("the L1 table ends at %d, past the end of the file", end)
 	}
+	m.size.Store(m.h.Size)
 	if m.h.ExternalData {
-		if m.data, err = m.refer(m.h.dataReference(), o); err != nil {
+		ref := m.h.dataReference()
+		ref.Writable = o.Writable
+		if m.data, err = m.refer(ref, o); err != nil {
 			return err
 		}
 		m.external = true
@@ -67,6 +75,9 @@ func (m *Image) open(o Options) error {
 		if b, ok := disk.As[*Image](m.backing); ok {
 			m.caches = b.caches // all images of a chain share them
 		}
+	}
+	if o.Writable {
+		return m.openWriter()
 	}
 	return nil
 }
@@ -85,26 +96,33 @@ func (m *Image) refer(ref disk.Reference, o Options) (disk.Device, error) {
 }
 
 // Header returns what the image's header says. It must not be changed.
-func (m *Image) Header() *Header { return m.h }
+func (m *Image) Header() *Header {
+	defer m.hold()()
+	if m.w == nil {
+		return m.h
+	}
+	h := *m.h
+	return &h
+}
 
 // Backing returns the device that holds what the image does not, or nil.
 func (m *Image) Backing() disk.Device { return m.backing }
 
 // Size returns the size of the disk in bytes.
-func (m *Image) Size() int64 { return m.h.Size }
+func (m *Image) Size() int64 { return m.size.Load() }
 
-// WriteAt fails with EROFS.
-func (m *Image) WriteAt(p []byte, off int64) (int, error) {
-	return 0, m.wrap("write", syscall.EROFS)
-}
+// Writable reports whether the image was opened for writing.
+func (m *Image) Writable() bool { return m.w != nil }
 
-// Flush does nothing, as there is nothing that was written.
-func (m *Image) Flush() error { return nil }
-
-// Close closes the image, and the files that were opened with it.
+// Close writes what has not been written yet, and closes the image and the files that
+// were opened with it.
 func (m *Image) Close() error {
+	var flush error
+	if m.w != nil {
+		flush = m.w.close()
+	}
 	err := m.closeOthers()
-	return errors.Join(m.file.Close(), err)
+	return errors.Join(flush, m.file.Close(), err)
 }
 
 // closeOthers closes what the image names, and forgets what the caches have.

@@ -56,7 +56,7 @@ func TestQemu(t *testing.T) {
 			dir := t.TempDir()
 			image := filepath.Join(dir, "image")
 			create(t, image, strings.ReplaceAll(c.options, "DIR", dir), c.size)
-			w := &writer{rand: rand.New(rand.NewPCG(1, uint64(i))), cluster: c.cluster, size: c.size}
+			w := &qemuWriter{rand: rand.New(rand.NewPCG(1, uint64(i))), cluster: c.cluster, size: c.size}
 			w.compress = !strings.Contains(c.options, "data_file")
 			w.write(t, image, 60)
 			check(t, image, c.size)
@@ -142,7 +142,7 @@ func TestQemuChain(t *testing.T) {
 				}
 				create(t, image, options, c.sizes[n])
 				cluster := int64(64 << 10)
-				w := &writer{rand: random, cluster: cluster, size: c.sizes[n]}
+				w := &qemuWriter{rand: random, cluster: cluster, size: c.sizes[n]}
 				w.write(t, image, 20)
 			}
 			check(t, image, c.sizes[len(c.sizes)-1])
@@ -154,7 +154,7 @@ func TestQemuChain(t *testing.T) {
 func TestQemuSnapshots(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "image")
 	create(t, image, "", 10<<20)
-	w := &writer{rand: rand.New(rand.NewPCG(4, 4)), cluster: 64 << 10, size: 10 << 20}
+	w := &qemuWriter{rand: rand.New(rand.NewPCG(4, 4)), cluster: 64 << 10, size: 10 << 20}
 	for i := range 3 {
 		w.write(t, image, 20)
 		testimg.MustRun(t, "qemu-img", "snapshot", "-c", fmt.Sprint("snap", i), image)
@@ -175,15 +175,15 @@ func create(t *testing.T, image, options string, size int64) {
 	testimg.MustRun(t, "qemu-img", append(args, image, fmt.Sprint(size))...)
 }
 
-// writer writes to an image at random.
-type writer struct {
+// qemuWriter writes to an image at random.
+type qemuWriter struct {
 	rand     *rand.Rand
 	cluster  int64
 	size     int64
 	compress bool
 }
 
-func (w *writer) write(t *testing.T, image string, n int) {
+func (w *qemuWriter) write(t *testing.T, image string, n int) {
 	t.Helper()
 	source := filepath.Join(t.TempDir(), "source")
 	if err := os.WriteFile(source, mixed(w.rand, 300<<10), 0o644); err != nil {

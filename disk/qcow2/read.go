@@ -12,29 +12,50 @@ func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, m.wrap("read", errors.New("negative offset"))
 	}
-	if off >= m.h.Size {
+	size := m.Size()
+	if off >= size {
 		if len(p) == 0 {
 			return 0, nil
 		}
 		return 0, io.EOF
 	}
 	var end error
-	if left := m.h.Size - off; int64(len(p)) > left {
+	if left := size - off; int64(len(p)) > left {
 		p, end = p[:left], io.EOF
 	}
 	done := 0
 	for done < len(p) {
-		at := off + int64(done)
-		s, err := m.segment(at, int64(len(p)-done))
-		if err == nil {
-			err = m.readSegment(p[done:done+int(s.size)], at, &s)
-		}
+		n, err := m.readSome(p[done:], off+int64(done))
 		if err != nil {
 			return done, m.wrap("read", err)
 		}
-		done += int(s.size)
+		done += n
 	}
 	return done, end
+}
+
+// readSome reads what there is in one segment.
+func (m *Image) readSome(p []byte, off int64) (int, error) {
+	defer m.hold()()
+	return m.readHeld(p, off)
+}
+
+// readHeld is readSome for a caller that holds the clusters where they are.
+func (m *Image) readHeld(p []byte, off int64) (int, error) {
+	s, err := m.segment(off, int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	return int(s.size), m.readSegment(p[:s.size], off, &s)
+}
+
+// hold has all clusters stay where they are until the function is called that it returns.
+func (m *Image) hold() (release func()) {
+	if m.w == nil {
+		return func() {}
+	}
+	m.w.io.RLock()
+	return m.w.io.RUnlock
 }
 
 // readSegment reads what is stored in one way.

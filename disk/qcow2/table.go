@@ -28,6 +28,7 @@ type segment struct {
 	kind  disk.ExtentKind
 	size  int64
 	host  int64  // of Data: where in the file
+	own   bool   // of Data: nothing else refers to it, so that it can be written to
 	entry uint64 // of Compressed: the L2 entry
 }
 
@@ -35,25 +36,15 @@ type segment struct {
 // and maybe less than it could. The caller has checked that off and n are inside the
 // disk.
 func (m *Image) segment(off, n int64) (segment, error) {
-	index := off >> m.h.l1Shift()
-	slice, at, err := m.tableAt(m.h.l1Offset, index*8, 8)
+	slice, at, err := m.l2(off)
 	if err != nil {
-		return segment{}, damagedTable("L1", off, err)
+		return segment{}, err
 	}
-	table := int64(be.Uint64(slice[at:]) & entryOffset)
-	if table == 0 {
-		end := (index + 1) << m.h.l1Shift()
+	if slice == nil {
+		end := (off>>m.h.l1Shift() + 1) << m.h.l1Shift()
 		return segment{kind: disk.Hole, size: min(n, end-off)}, nil
 	}
-	if table&int64(m.h.ClusterSize-1) != 0 {
-		return segment{}, damaged("the L2 table for %d is at %d, which is not the start of a cluster", off, table)
-	}
 	size := m.h.entrySize()
-	entry := off >> m.h.clusterBits & (1<<m.h.l2Bits() - 1)
-	slice, at, err = m.tableAt(table, entry*int64(size), size)
-	if err != nil {
-		return segment{}, damagedTable("L2", off, err)
-	}
 
 	s, err := m.cluster(slice[at:], off)
 	if err != nil {
@@ -78,9 +69,72 @@ func (m *Image) segment(off, n int64) (segment, error) {
 	return s, nil
 }
 
+// l2 returns the slice of the L2 table in which the entry for off is, and where in there;
+// or nil if there is no table.
+func (m *Image) l2(off int64) (slice []byte, at int, err error) {
+	index := off >> m.h.l1Shift()
+	if index >= int64(m.h.l1Size) {
+		return nil, 0, nil
+	}
+	slice, at, err = m.tableAt(m.h.l1Offset, index*8, 8)
+	if err != nil {
+		return nil, 0, damagedTable("L1", off, err)
+	}
+	table := int64(be.Uint64(slice[at:]) & entryOffset)
+	if table == 0 {
+		return nil, 0, nil
+	}
+	if table&int64(m.h.ClusterSize-1) != 0 {
+		return nil, 0, damaged("the L2 table for %d is at %d, which is not the start of a cluster", off, table)
+	}
+	size := m.h.entrySize()
+	entry := off >> m.h.clusterBits & (1<<m.h.l2Bits() - 1)
+	slice, at, err = m.tableAt(table, entry*int64(size), size)
+	if err != nil {
+		return nil, 0, damagedTable("L2", off, err)
+	}
+	return slice, at, nil
+}
+
+// l2Entry is an entry of an L2 table. Without extended L2 entries, the bitmap is 0.
+type l2Entry struct{ entry, bitmap uint64 }
+
+// entryOf returns the L2 entry for off, which is 0 if there is no table.
+func (m *Image) entryOf(off int64) (e l2Entry, err error) {
+	slice, at, err := m.l2(off)
+	if slice == nil || err != nil {
+		return e, err
+	}
+	e.entry = be.Uint64(slice[at:])
+	if m.h.ExtendedL2 {
+		e.bitmap = be.Uint64(slice[at+8:])
+	}
+	return e, nil
+}
+
+// owned reports whether the cluster of an entry has a place, which is no other's too.
+func (m *Image) owned(e l2Entry) bool {
+	if e.entry&entryCompressed != 0 {
+		return false
+	}
+	copied := e.entry&entryCopied != 0
+	if m.external {
+		return copied || e.place() != 0
+	}
+	return copied && e.place() != 0
+}
+
+// place returns where the cluster of an entry is that has one which is not compressed.
+func (e l2Entry) place() int64 {
+	if e.entry&entryCompressed != 0 {
+		return 0
+	}
+	return int64(e.entry & entryOffset)
+}
+
 // join adds what follows if it is stored in the same way.
 func (s *segment) join(next segment) bool {
-	if s.kind != next.kind || s.kind == disk.Compressed || s.kind == disk.Data && s.host+s.size != next.host {
+	if s.kind != next.kind || s.kind == disk.Compressed || s.kind == disk.Data && (s.host+s.size != next.host || s.own != next.own) {
 		return false
 	}
 	s.size += next.size
@@ -137,7 +191,7 @@ func (m *Image) cluster(b []byte, off int64) (segment, error) {
 	}
 	// Only in a file of its own can data begin at 0, where the header is else.
 	allocated := host != 0 || m.h.ExternalData && entry&entryCopied != 0
-	s.host = host + in
+	s.host, s.own = host+in, entry&entryCopied != 0 || m.h.ExternalData
 	if m.h.ExtendedL2 {
 		return s, m.subclusters(&s, be.Uint64(b[8:]), off, allocated)
 	}

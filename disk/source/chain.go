@@ -99,7 +99,7 @@ func (c *chain) openReference(ref disk.Reference) (disk.Device, error) {
 		return nil, fmt.Errorf("the %s %q has the format %q, which is not known here", ref.Role, ref.Name, ref.Format)
 	}
 	o := Options{Writable: ref.Writable, NoLock: c.noLock}
-	raw, err := disk.OpenRaw(ref.Path, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, LockLater: true})
+	raw, err := disk.OpenRaw(ref.Path, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true})
 	if errors.Is(err, disk.ErrEmpty) && (f == nil || f.Name == rawFormat) {
 		return empty{}, nil
 	}

@@ -53,10 +53,21 @@ type Format struct {
 const rawFormat = "raw"
 
 func openRaw(d disk.Device, _ string, _ func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
+	if err := checkSize(d); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
-func statRaw(d disk.Device) (int64, []disk.Reference, error) { return d.Size(), nil, nil }
+func statRaw(d disk.Device) (int64, []disk.Reference, error) { return d.Size(), nil, checkSize(d) }
+
+// checkSize returns an error for a raw disk that is smaller than a sector.
+func checkSize(d disk.Device) error {
+	if d.Size() < disk.MinSize {
+		return disk.ErrTooSmall
+	}
+	return nil
+}
 
 // Format returns the format of a name, or nil if it is not known.
 func (r *Registry) Format(name string) *Format {
@@ -81,6 +92,9 @@ func (r *Registry) recognize(d disk.Device) (*Format, error) {
 		}
 	}
 	if err := disk.CheckRaw(d, d.Size()); err != nil {
+		return nil, err
+	}
+	if err := checkSize(d); err != nil {
 		return nil, err
 	}
 	if f := r.Format(rawFormat); f != nil {

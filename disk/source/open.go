@@ -114,7 +114,7 @@ func (r *Registry) bytes(ctx context.Context, name string, o Options) (disk.Devi
 			at = place{path, true}
 		}
 	}
-	d, err := t.Open(ctx, u, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, LockLater: true, CacheDir: o.CacheDir, Meter: o.Meter})
+	d, err := t.Open(ctx, u, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true, CacheDir: o.CacheDir, Meter: o.Meter})
 	if err != nil {
 		return nil, at, err
 	}

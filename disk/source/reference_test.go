@@ -73,7 +73,7 @@ func TestFollow(t *testing.T) {
 		{"gzip", "", "gzip format"},
 		{"old", "", "qcow format"},
 		{"bottom", "qcow2", "not a qcow2 image"},
-		{"base", "vmdk", `format "vmdk"`},
+		{"base", "qed", `format "qed"`},
 		{"missing", "raw", "no such file"},
 		{"mis\nsing", "raw", "no such file"},
 		{"fifo", "raw", "not a disk image"},

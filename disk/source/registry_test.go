@@ -26,11 +26,14 @@ func TestNewFormatAndTransport(t *testing.T) {
 		"mixed":   patchwork(2048, "backing file:top;qcow2", "data file:a;raw"),
 	})
 	r := withTests()
-	if got := r.Names(); !slices.Equal(got, []string{"raw", "qcow2", "simg", "patchwork"}) {
-		t.Errorf("formats %q", got)
+	known := source.Names()
+	for _, name := range []string{"raw", "qcow2", "vmdk", "simg"} {
+		if !slices.Contains(known, name) {
+			t.Errorf("without it: formats %q", known)
+		}
 	}
-	if got := source.Names(); !slices.Equal(got, []string{"raw", "qcow2", "simg"}) {
-		t.Errorf("without it: formats %q", got)
+	if got := r.Names(); !slices.Equal(got, append(known, "patchwork")) {
+		t.Errorf("formats %q", got)
 	}
 	before := descriptors(t)
 	memory = map[string]string{"raw": a, "empty": "", "qcow2": string(overlay(1024, "", ""))}
@@ -174,8 +177,8 @@ func TestNames(t *testing.T) {
 	if _, err := source.Open(context.Background(), "missing", source.Options{}); !errors.Is(err, os.ErrNotExist) || err.Error() != "open missing: no such file or directory" {
 		t.Error(err)
 	}
-	if _, err := source.Open(context.Background(), "plain", source.Options{Format: "vmdk"}); err == nil ||
-		err.Error() != `open plain: format "vmdk" is not known here (known: raw, qcow2, simg)` {
+	if _, err := source.Open(context.Background(), "plain", source.Options{Format: "qed"}); err == nil ||
+		err.Error() != fmt.Sprintf(`open plain: format "qed" is not known here (known: %s)`, strings.Join(source.Names(), ", ")) {
 		t.Error(err)
 	}
 }

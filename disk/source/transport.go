@@ -18,8 +18,8 @@ type Transport struct {
 	// Schemes are those of its URLs, in lower case.
 	Schemes []string
 
-	// Open opens what a URL names, in whatever format it is: the options AnyFormat and
-	// LockLater are always set. If it can be locked, it is a [disk.Locker].
+	// Open opens what a URL names, in whatever format it is: the options AnyFormat,
+	// Small and LockLater are always set. If it can be locked, it is a [disk.Locker].
 	//
 	// ctx is the life of the device, not only of Open. When it ends, what is in flight
 	// must return, with any error: the caller gets the cause.

@@ -15,7 +15,7 @@ import (
 // A raw image can be written to and is locked; one in another format is refused for what
 // it is, whoever has it open, and is not locked.
 func TestWritable(t *testing.T) {
-	dir := files(t, map[string]string{"raw": strings.Repeat("x", 4096), "qcow2": string(overlay(4096, "", "")), "gzip": "\x1f\x8b\x08" + strings.Repeat("z", 4096)})
+	dir := files(t, map[string]string{"raw": strings.Repeat("x", 4096), "simg": androidSparse, "gzip": "\x1f\x8b\x08" + strings.Repeat("z", 4096)})
 	try := func(name string, o source.Options) error {
 		d, err := source.Open(context.Background(), filepath.Join(dir, name), o)
 		if err == nil {
@@ -53,25 +53,85 @@ func TestWritable(t *testing.T) {
 		t.Errorf("when the writer has ended: %v", err)
 	}
 
-	other, err := disk.OpenRaw(filepath.Join(dir, "qcow2"), disk.Options{Writable: true, AnyFormat: true})
+	other, err := disk.OpenRaw(filepath.Join(dir, "simg"), disk.Options{Writable: true, AnyFormat: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	for _, o := range []source.Options{writable, {Writable: true, Format: "qcow2"}} {
-		err := try("qcow2", o)
-		if e, ok := errors.AsType[*disk.FormatError](err); !ok || e.Format != "qcow2" || !strings.Contains(e.Hint, "can only be read") {
-			t.Errorf("a qcow2 image: %v", err)
+	for _, o := range []source.Options{writable, {Writable: true, Format: "simg"}} {
+		err := try("simg", o)
+		if e, ok := errors.AsType[*disk.FormatError](err); !ok || e.Format != "simg" || !strings.Contains(e.Hint, "can only be read") {
+			t.Errorf("a sparse image of Android: %v", err)
 		}
 	}
-	if err := try("qcow2", source.Options{}); err != nil {
-		t.Errorf("to read a qcow2 image: %v", err)
+	if err := try("simg", source.Options{}); err != nil {
+		t.Errorf("to read a sparse image of Android: %v", err)
 	}
-	if err := try("qcow2", source.Options{Writable: true, Format: "raw"}); !errors.Is(err, disk.ErrInUse) {
+	if err := try("simg", source.Options{Writable: true, Format: "raw"}); !errors.Is(err, disk.ErrInUse) {
 		t.Errorf("as a raw image: %v", err)
 	}
 	if e, ok := errors.AsType[*disk.FormatError](try("gzip", writable)); !ok || e.Format != "gzip" {
 		t.Errorf("what is not a disk: %v", e)
+	}
+}
+
+// androidSparse is a sparse image of one block that is not there.
+var androidSparse = "\x3a\xff\x26\xed\x01\x00\x00\x00\x1c\x00\x0c\x00\x00\x10\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00" +
+	"\xc3\xca\x00\x00\x01\x00\x00\x00\x0c\x00\x00\x00" + padding
+
+// padding makes it as large as a disk at least.
+var padding = strings.Repeat("\x00", 512)
+
+// A qcow2 image, created here, can be written to and is locked, with the files of its
+// chain: its backing file is read, and another one's written to.
+func TestWritableQcow2(t *testing.T) {
+	dir := files(t, map[string]string{"base": strings.Repeat("b", 64<<10)})
+	path := filepath.Join(dir, "top")
+	raw, err := disk.CreateRaw(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := source.Known().Format("qcow2")
+	if err := f.Create(raw, path, disk.CreateOptions{Size: 1 << 20, Backing: "base", BackingFormat: "raw"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o := source.Options{Writable: true, Allow: all}
+	d, err := source.Open(context.Background(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !disk.Writable(d) {
+		t.Error("it is not open for writing")
+	}
+	if _, err := d.WriteAt([]byte(strings.Repeat("t", 512)), 512); err != nil {
+		t.Error(err)
+	}
+	if _, err := source.Open(context.Background(), path, o); !errors.Is(err, disk.ErrInUse) {
+		t.Errorf("a second writer: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if d, err = source.Open(context.Background(), path, source.Options{Allow: all}); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.WriteAt(make([]byte, 512), 0); err == nil || disk.Writable(d) {
+		t.Error("a disk that is only read is written to")
+	}
+	want := strings.Repeat("b", 512) + strings.Repeat("t", 512) + strings.Repeat("b", 63<<10) + strings.Repeat("\x00", 1<<20-64<<10)
+	if got := content(t, d); got != want {
+		t.Error("the content differs")
+	}
+	if raw, err = disk.OpenRaw(path, disk.Options{AnyFormat: true}); err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if r, err := f.Check(raw, path, disk.RepairNothing); err != nil || r.Errors+r.Leaks != 0 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
@@ -134,5 +194,30 @@ func TestInDirectory(t *testing.T) {
 		if got := source.InDirectory(ref); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
+	}
+}
+
+// A file that is smaller than a sector is no disk, but may be the descriptor of one.
+func TestSmall(t *testing.T) {
+	descriptor := "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2 FLAT \"flat\" 0\n"
+	dir := files(t, map[string]string{"tiny": "x", "image": descriptor, "flat": strings.Repeat("flat", 256)})
+	for _, o := range []source.Options{{}, {Format: "raw"}} {
+		if _, err := source.Open(context.Background(), filepath.Join(dir, "tiny"), o); !errors.Is(err, disk.ErrTooSmall) {
+			t.Error(err)
+		}
+	}
+	if _, err := source.Detect(context.Background(), filepath.Join(dir, "tiny")); !errors.Is(err, disk.ErrTooSmall) {
+		t.Error(err)
+	}
+	if _, err := source.Stat(context.Background(), filepath.Join(dir, "tiny"), source.Options{Format: "raw"}); !errors.Is(err, disk.ErrTooSmall) {
+		t.Error(err)
+	}
+	d, err := source.Open(context.Background(), filepath.Join(dir, "image"), source.Options{Allow: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if got := content(t, d); got != strings.Repeat("flat", 256) {
+		t.Errorf("%q", got)
 	}
 }

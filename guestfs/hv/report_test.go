@@ -16,8 +16,13 @@ func TestReports(t *testing.T) {
 	testimg.Need(t, "guestfish", "qemu-img")
 	e := testEnv(t)
 	dir := t.TempDir()
-	odd := filepath.Join(dir, "a\x1b[31m\nb.qcow2")
-	testimg.MustRun(t, "qemu-img", "create", "-q", "-f", "qcow2", odd, "10M")
+	odd := filepath.Join(dir, "a\x1b[31m\nb.simg")
+	// A sparse image of Android, of one block that is not there.
+	sparse := "\x3a\xff\x26\xed\x01\x00\x00\x00\x1c\x00\x0c\x00\x00\x10\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00" +
+		"\xc3\xca\x00\x00\x01\x00\x00\x00\x0c\x00\x00\x00" + strings.Repeat("\x00", 512)
+	if err := os.WriteFile(odd, []byte(sparse), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var mu sync.Mutex
 	var got []string
 	reports, err := Listen(func(line string) { mu.Lock(); got = append(got, line); mu.Unlock() })
@@ -26,7 +31,7 @@ func TestReports(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"-a", odd, "run"},
-		{"--format=vdi", "-a", image(t), "run"},
+		{"--format=luks", "-a", image(t), "run"},
 		{"--format=raw", "-a", image(t), "run", ":", "command", "true"},
 		{"--format=raw", "-a", image(t), "run", ":", "vgrename", "a", "b"},
 	} {
@@ -35,7 +40,7 @@ func TestReports(t *testing.T) {
 		cmd.Run()
 	}
 	reports.Close()
-	want := []string{"is a qcow2 image, which unboot can only read", `format "vdi"`}
+	want := []string{"is a simg image, which unboot can only read", `format "luks"`}
 	if len(got) != len(want) {
 		t.Fatalf("%q", got)
 	}

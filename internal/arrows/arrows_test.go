@@ -34,7 +34,7 @@ var layers = [][]string{
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
+var forTests = []string{"disk/internal/imgtest", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
 // kernel and the root package stay light, and each dependency has its place. (FUSE would
@@ -42,6 +42,7 @@ var forTests = []string{"internal/testimg", "internal/testvol", "internal/testgu
 var modules = map[string][]string{
 	"customize":                {"github.com/go-crypt/x"},
 	"disk/qcow2":               {"github.com/klauspost/compress"},
+	"disk/vmdk":                {"github.com/klauspost/compress"},
 	"inspect/journal":          {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
 	"internal/btrfsreceive":    {"github.com/klauspost/compress"},
 	"internal/compression":     {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},

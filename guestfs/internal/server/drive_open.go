@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,9 +21,8 @@ import (
 //
 // A raw drive is opened for writing. A drive in another format is either the empty overlay
 // that the library makes for what it may only read: then its backing file is opened in its
-// place, with a throw-away overlay of ours above it. Or it is somebody's image: that is read
-// with such an overlay above it, and only if nothing is to stay, for to write to other
-// images than raw ones is not possible yet.
+// place, with a throw-away overlay of ours above it. Or it is somebody's image: that is
+// written to, or read with such an overlay above it if nothing is to stay.
 func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 	physical := d.PhysicalBlock
 	if fi, err := os.Stat(d.Path); physical == 0 && err == nil && fi.Mode().IsRegular() {
@@ -42,6 +42,13 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 	}
 	if err := checkFormat(d, format); err != nil {
 		return nil, nil, err
+	}
+	if keeps(d) {
+		img, err := source.Open(context.Background(), d.Path, source.Options{Format: format, Allow: backingRule(), Writable: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		return unboot.AddDevice(d.Path, img, opts...), img, nil
 	}
 	opts = append(opts, unboot.Scratch())
 	if backing, backingFormat, size, ok := emptyOverlay(d.Path); ok && backingFormat == "raw" {
@@ -121,9 +128,12 @@ func checkFormat(d Drive, format string) error {
 		return err
 	}
 	f.Close()
-	if !d.ReadOnly && !isLibraryOverlay(d) {
+	if known := source.Known().Format(format); keeps(d) && known != nil && !known.Writable {
 		return fmt.Errorf("%s is a %s image, which unboot can only read (add it read-only, as guestfish --ro does, "+
-			"or make it raw with qemu-img convert -O raw; virt-sparsify has --in-place for that)", d.Path, format)
+			"or make it raw: %s)", d.Path, format, known.Convert)
+	}
+	if keeps(d) {
+		return checkKept(d, format)
 	}
 	backing, below, _, ok := emptyOverlay(d.Path)
 	switch {
@@ -136,4 +146,18 @@ func checkFormat(d Drive, format string) error {
 		return fmt.Errorf("%s is in the format %s, which unboot does not read", backing, below)
 	}
 	return err
+}
+
+// checkKept opens a drive in another format than raw, that is going to be written to, for
+// reading, with what it names. Another one who writes to it is waited for, as he may be about
+// to end.
+func checkKept(d Drive, format string) error {
+	if disk.Await(context.Background(), d.Path, disk.Patience) == disk.LockedForWriting {
+		return &fs.PathError{Op: "open", Path: d.Path, Err: disk.ErrInUse}
+	}
+	img, err := source.Open(context.Background(), d.Path, source.Options{Format: format, Allow: backingRule()})
+	if err != nil {
+		return err
+	}
+	return img.Close()
 }

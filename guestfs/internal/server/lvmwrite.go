@@ -239,8 +239,13 @@ func (s *Server) newLV(ctx context.Context, vg, lv string, size ...string) error
 // lvHead is how much of a new volume lvcreate(8) writes zeros to, in bytes.
 const lvHead = 4 << 10
 
-// Lvremove removes a logical volume.
+// Lvremove removes a logical volume, or all those of a group that is named.
 func (s *Server) Lvremove(ctx context.Context, a *rpc.LvremoveArgs) error {
+	if vg := strings.TrimPrefix(a.Device, "/dev/"); vg != "" && !strings.Contains(vg, "/") && s.device(a.Device) == nil {
+		if _, err := s.group(ctx, vg); err == nil {
+			return s.changeLVM(ctx, ofGroup(vg), "lvremove", "--force", "--", vg)
+		}
+	}
 	lv, name, err := s.lvmName(ctx, a.Device)
 	if err != nil {
 		return err

@@ -217,3 +217,18 @@ func TestMdCreateArgs(t *testing.T) {
 		}
 	}
 }
+
+// TestLVMAgain makes volumes with the names of some that were deactivated and are gone.
+func TestLVMAgain(t *testing.T) {
+	g := lvmOf(t)
+	for range 2 {
+		g.do(rpc.ProcPvcreate, &rpc.PvcreateArgs{Device: "/dev/sda"})
+		g.do(rpc.ProcVgcreate, &rpc.VgcreateArgs{Volgroup: "vg", Physvols: []string{"/dev/sda"}})
+		g.do(rpc.ProcLvcreate, &rpc.LvcreateArgs{Logvol: "lv", Volgroup: "vg", Mbytes: 40})
+		g.do(rpc.ProcMkfs, &rpc.MkfsArgs{Fstype: "ext4", Device: "/dev/vg/lv"})
+		g.do(rpc.ProcLvremove, &rpc.LvremoveArgs{Device: "/dev/vg"}) // all of the group's
+		g.do(rpc.ProcLvcreate, &rpc.LvcreateArgs{Logvol: "lv", Volgroup: "vg", Mbytes: 8})
+		g.do(rpc.ProcLvmRemoveAll, &rpc.None{})
+		want(t, "lvs", g.list(rpc.ProcLvs), nil)
+	}
+}

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/devname"
 )
 
@@ -34,7 +36,7 @@ func (s *Server) resolveDevice(name string) (string, error) {
 	return name, nil
 }
 
-// deviceExists reports whether there is a block device of that name.
+// deviceExists reports whether there is a block device of that name, or some below it.
 func (s *Server) deviceExists(name string) bool {
 	if i, partition, ok := devname.Index(name); ok && partition == "" && i < len(s.config.Drives) {
 		return true // without waiting for the kernel
@@ -45,7 +47,19 @@ func (s *Server) deviceExists(name string) bool {
 		return false
 	}
 	_, err = img.Device(name)
-	return err == nil
+	return err == nil || isDeviceDir(img, name)
+}
+
+// isDeviceDir reports whether a name is that of a directory of block devices: a volume group
+// is one, and lvremove takes it.
+func isDeviceDir(img *unboot.Image, name string) bool {
+	inside := func(device string) bool { return strings.HasPrefix(device, name+"/") }
+	for _, d := range img.Devices() {
+		if inside(d.Name) || slices.ContainsFunc(d.Aliases, inside) {
+			return true
+		}
+	}
+	return false
 }
 
 // splitVolume splits DEVICE/PATH, where PATH is a subvolume's. The path keeps its slash.
