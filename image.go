@@ -25,6 +25,7 @@ type Image struct {
 	oneWorker bool
 	sending   sync.Mutex    // of a stream: see FS.SendSubvolume
 	files     []disk.Device // of the host, to be closed
+	meters    []disk.Meter  // of those that are elsewhere
 	found     atomic.Pointer[graph]
 	nodes     *FS // the kernel's own tree, which has the devices: see Device.Open
 
@@ -63,7 +64,8 @@ type Image struct {
 	closed   chan struct{} // guarded by mu: nil, or closed when Close is done
 }
 
-// Open opens a disk image or a block device by its host path, starts a kernel and attaches the
+// Open opens a disk image or a block device by its host path, or an image elsewhere by its URL
+// (nbd://, nbd+unix://, nbds://, http://, https://), starts a kernel and attaches the
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
 //
@@ -161,7 +163,8 @@ func (img *Image) openDisk(ctx context.Context, src diskSource, c *config) (*sca
 
 // openFile opens a disk by its name.
 func (img *Image) openFile(ctx context.Context, s *scan, c *config) error {
-	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow}
+	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow, CacheDir: c.cacheDir,
+		Meter: func(m disk.Meter) { img.meters = append(img.meters, m) }}
 	if s.anyFormat {
 		o.Format = "raw"
 	}
@@ -294,6 +297,18 @@ func (img *Image) startWriting() {
 		}
 		img.starting.Store(false)
 	})
+}
+
+// Traffic returns what has gone over a network for the disks of the image so far.
+func (img *Image) Traffic() disk.Traffic {
+	var sum disk.Traffic
+	for _, m := range img.meters {
+		t := m.Traffic()
+		sum.Requests += t.Requests
+		sum.Received += t.Received
+		sum.Sent += t.Sent
+	}
+	return sum
 }
 
 // Path returns the host path of the first disk.

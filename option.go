@@ -33,6 +33,7 @@ type config struct {
 	unbounded    bool
 	dirty        bool
 	hashOffsets  map[string]int64
+	cacheDir     string
 }
 
 // A diskSource is a disk before it is opened: a host path or a device.
@@ -112,6 +113,14 @@ func BackingFiles(allow func(path string) error) Option {
 			return allow(r.Path)
 		}
 	}
+}
+
+// CacheDir names a folder of the host in which blocks of images elsewhere are kept, so that
+// they need not be fetched again: for the same URL and the same version of what is there. It
+// is made if it is not there, and grows without a bound. By default blocks are kept in memory
+// while the image is open.
+func CacheDir(dir string) Option {
+	return func(c *config) { c.cacheDir = dir }
 }
 
 // SectorSize sets the size of a logical block of all disks that are image

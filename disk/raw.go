@@ -25,6 +25,12 @@ type Options struct {
 	// AnyFormat opens images that are recognized as being in another format
 	// as if they were raw.
 	AnyFormat bool
+	// CacheDir is a folder of the host in which blocks of images elsewhere are kept for
+	// later, or "". It does not matter for disks of the host.
+	CacheDir string
+	// Meter is called with each device that counts what goes over a network for it, if it
+	// is not nil.
+	Meter func(Meter)
 	// Small opens files of less than MinSize as well, which may be the descriptors of
 	// images.
 	Small bool

@@ -58,10 +58,12 @@ type openOptions struct {
 	// programs is the memory for programs in bytes, 0 for the default.
 	programs int64
 	// network is what programs have a network by, or nil.
-	network unboot.Network
-	backing bool
-	scratch bool // what is written is forgotten
-	keys    keys
+	network  unboot.Network
+	backing  bool
+	cacheDir string
+	stats    bool // say what went over a network
+	scratch  bool // what is written is forgotten
+	keys     keys
 
 	forceDirty, unboundedKeys bool
 }
@@ -102,6 +104,8 @@ func (f *flagSet) image(o *openOptions) {
 	f.bool(&o.unboundedKeys, "", "unbounded-keys", "let a key take any memory and time")
 	f.bool(&o.forceDirty, "", "force-dirty", "start a RAID that lacks a disk and was in use")
 	f.bool(&o.backing, "", "backing-files", "let an image name other files: if you trust it")
+	f.string(&o.cacheDir, "", "cache-dir", "FOLDER", "keep what is fetched of a remote image for later runs").kind = kindHost
+	f.bool(&o.stats, "", "stats", "say at the end what was fetched of remote images")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s")
 	f.duration(&o.cpu, "", "cpu-limit", "TIME",
 		"give up after so much processor time, 0 for never; reading: after 2m and 0.5s per MiB of disk by default")
@@ -151,10 +155,13 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 		// those that its backing files name in turn.
 		o = append(o, unboot.BackingFiles(func(string) error { return nil }))
 	}
+	if a.opts.cacheDir != "" {
+		o = append(o, unboot.CacheDir(a.opts.cacheDir))
+	}
 	var disk []unboot.DiskOption
 	add := a.opts.add
 	if a.opts.scratch {
-		disk, add = []unboot.DiskOption{unboot.Scratch()}, append([]string{to.path}, add...)
+		disk, add = []unboot.DiskOption{unboot.Scratch()}, append([]string{to.name()}, add...)
 	}
 	for _, path := range add {
 		o = append(o, unboot.AddDisk(path, disk...))

@@ -50,7 +50,7 @@ var commands = []*command{
 	&infoCommand, &lsCommand, &catCommand, &cpCommand, &tarCommand, &findCommand, &statCommand, &dfCommand, &sumCommand,
 	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand, &subvolCommand,
 	&execCommand, &shellCommand, &toolCommand, &customizeCommand, &sysprepCommand,
-	&runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
+	&nbdCommand, &runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
 }
 
 // commandNamed returns a command by its name or alias, or nil.

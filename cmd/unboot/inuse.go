@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -33,6 +34,10 @@ func (a *app) closeImage(o *opened) error {
 		a.warn(fmt.Errorf("%s: another program has since opened it for writing: what was read may be inconsistent", quote(o.path)))
 	}
 	err := o.img.Close()
+	if a.opts.stats {
+		t := o.img.Traffic()
+		fmt.Fprintf(os.Stderr, "%s: %d requests, %d bytes received, %d bytes sent\n", quote(o.path), t.Requests, t.Received, t.Sent)
+	}
 	// Only after Close: this context is that of the kernel.
 	if o.cancel != nil {
 		o.cancel()

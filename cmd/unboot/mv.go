@@ -45,8 +45,8 @@ func (m *mover) run(a *app, args []string) error {
 	// A path in the image may also be that of a file on the host, as /etc/fstab is. Only
 	// what has a path after a colon, or is the very image, can mean another image.
 	dest, ok := existingTarget(last)
-	if !ok || dest.path == "" && dest.image != o.path {
-		dest = target{arg: last, image: o.path, path: last}
+	if !ok || dest.path == "" && dest.image != o.name() {
+		dest = target{arg: last, image: o.name(), path: last}
 	} else {
 		o2, err := a.open(dest.image, true)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -54,6 +55,7 @@ func needKernel(t *testing.T) {
 //	fsck FSTYPE FILE        the outside checker
 //	sametree A B [WHAT...]  compares two trees of the host: see treeDiff
 //	code N COMMAND...       a command and its exit code
+//	waitfor SOCKET          waits until somebody listens on a Unix socket
 //	unchanged FILE          the file has the content it had at the first call
 //
 // [root] is whether the tests run as root, and [programs] whether the kernel runs programs.
@@ -86,7 +88,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "volumes": cmdVolumes, "case": cmdCase, "oddtree": cmdOddTree,
 			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode, "busybox": cmdBusybox,
-			"unchanged": cmdUnchanged,
+			"unchanged": cmdUnchanged, "waitfor": cmdWaitFor,
 		},
 	})
 }
@@ -263,6 +265,18 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	path := ts.MkAbs(args[0])
+	for range 3000 {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("nobody listens on %s", path)
 }
 
 func cmdUnchanged(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +14,13 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/source"
 )
 
 // A target is an argument of the form IMAGE[:PATH].
 type target struct {
 	arg   string
-	image string // host path
+	image string // host path, or the address of an image elsewhere
 	// path is in the image, as the user wrote it; "" if the argument has none.
 	path string
 }
@@ -54,11 +56,33 @@ func isRemote(arg string) bool {
 		(strings.HasPrefix(rest, "//") || scheme == "nbd" || scheme == "rbd" || scheme == "iscsi")
 }
 
-var errRemote = errors.New("remote images are not supported yet (download the image first)")
+var errRemote = errors.New("images of this kind are not supported (download the image first)")
+
+// remoteTarget divides the address of an image elsewhere and a path in that image, which
+// begins with a slash: https://HOST/IMAGE:/PATH.
+func remoteTarget(arg string) (target, bool) {
+	if !source.Remote(arg) {
+		return target{}, false
+	}
+	scheme, rest, _ := strings.Cut(arg, "://")
+	if rest == "" {
+		return target{arg, arg, ""}, true // as QEMU writes it
+	}
+	if image, ok := strings.CutSuffix(rest, ":"); ok {
+		return target{arg, scheme + "://" + image, "/"}, true
+	}
+	if image, path, ok := strings.Cut(rest, ":/"); ok {
+		return target{arg, scheme + "://" + image, "/" + path}, true
+	}
+	return target{arg, arg, ""}, true
+}
 
 // existingTarget is parseTarget where a host path is as likely: it reports whether such an
 // image exists.
 func existingTarget(arg string) (target, bool) {
+	if t, ok := remoteTarget(arg); ok {
+		return t, true
+	}
 	if isImage(arg) {
 		return target{arg, arg, ""}, true
 	}
@@ -87,9 +111,11 @@ func (t *target) clean() string { return unboot.CleanPath(t.path) }
 // An opened is an open image, and the tree mounted from it. Each has a kernel of its own,
 // so that what one image does to its kernel cannot touch another.
 type opened struct {
-	path  string // as the user called it
-	stat  os.FileInfo
-	write bool
+	path string // as the user called it, without a password
+	// address is where it is if that is elsewhere.
+	address string
+	stat    os.FileInfo
+	write   bool
 	// written is set if another program writes to it, which was reported.
 	written bool
 	told    atomic.Bool // the end of the kernel was reported
@@ -104,23 +130,29 @@ type opened struct {
 	owners *owners
 }
 
+// name is what the image is opened by.
+func (o *opened) name() string { return cmp.Or(o.address, o.path) }
+
 // open opens an image without mounting anything, or returns the one opened before: two
 // kernels with the same file system would not see each other's changes. An image that is
 // open for reading cannot be written to, so cp opens the destination first.
 func (a *app) open(path string, write bool) (*opened, error) {
 	st, err := os.Stat(path)
-	if err != nil && isRemote(path) {
-		return nil, fmt.Errorf("%s: %w", quote(path), errRemote)
+	remote := err != nil && source.Remote(path)
+	if err != nil && !remote && isRemote(path) {
+		return nil, fmt.Errorf("%s: %w", quote(disk.Display(path)), errRemote)
 	}
-	if err == nil {
-		for _, o := range a.images {
-			// By device and inode: the same image may be named by several paths.
-			if os.SameFile(o.stat, st) && (o.write || !write) {
-				return o, nil
-			}
+	for _, o := range a.images {
+		// By device and inode: the same image may be named by several paths.
+		same := err == nil && os.SameFile(o.stat, st) || remote && o.address == path
+		if same && (o.write || !write) {
+			return o, nil
 		}
 	}
 	o := &opened{path: path, stat: st, write: write, keys: &a.opts.keys}
+	if remote {
+		o.path, o.address = disk.Display(path), path
+	}
 	if write {
 		if o.clock, err = sourceDate(); err != nil {
 			return nil, err
@@ -144,7 +176,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		if o.cancel != nil {
 			o.cancel()
 		}
-		return nil, openError(path, err)
+		return nil, openError(o.path, err)
 	}
 	a.limit(o)
 	a.images = append(a.images, o)
@@ -158,7 +190,7 @@ func openError(path string, err error) error {
 	if errors.As(err, &pe) && pe.Path == path {
 		err = pe.Err
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(path, "://") {
 		if image, _, ok := strings.Cut(path, ":"); ok && image != path {
 			hint = " (IMAGE:PATH?)"
 		}
@@ -180,7 +212,7 @@ func (a *app) tree(path string, write bool) (*opened, error) {
 		o.fs, o.mount = a.mount(o)
 		if o.fs != nil {
 			for _, p := range o.fs.Problems() {
-				a.warn(fmt.Errorf("%s: %s", quote(path), p))
+				a.warn(fmt.Errorf("%s: %s", quote(o.path), p))
 			}
 		}
 	}

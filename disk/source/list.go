@@ -1,6 +1,8 @@
 package source
 
 import (
+	"github.com/unboot/unboot/disk/httpdisk"
+	"github.com/unboot/unboot/disk/nbd"
 	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/disk/simg"
 	"github.com/unboot/unboot/disk/vdi"
@@ -25,4 +27,6 @@ var formats = []Format{
 // [Transport], and a line here.
 var transports = []Transport{
 	{Schemes: []string{"file"}, Open: openFile},
+	{Schemes: []string{"nbd", "nbds", "nbd+unix", "nbds+unix"}, Open: cached(nbd.Open)},
+	{Schemes: []string{"http", "https"}, Open: cached(httpdisk.Open)},
 }

@@ -21,6 +21,11 @@ type Options struct {
 	// Allow decides whether a file that an image names may be opened, by returning nil:
 	// see [Registry.Open]. Without it, none is.
 	Allow func(disk.Reference) error
+	// CacheDir is a folder of the host in which blocks of images elsewhere are kept for
+	// later runs, or "".
+	CacheDir string
+	// Meter is called with each device that counts what goes over a network for it.
+	Meter func(disk.Meter)
 }
 
 // A Registry is the formats and transports by which images are opened. What a program
@@ -103,13 +108,13 @@ func (r *Registry) bytes(ctx context.Context, name string, o Options) (disk.Devi
 	if err != nil {
 		return nil, place{}, err
 	}
-	at := place{name: name}
+	at := place{name: disk.Display(name)}
 	if u.Scheme == fileScheme {
 		if path, err := hostPath(u); err == nil {
 			at = place{path, true}
 		}
 	}
-	d, err := t.Open(ctx, u, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true})
+	d, err := t.Open(ctx, u, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true, CacheDir: o.CacheDir, Meter: o.Meter})
 	if err != nil {
 		return nil, at, err
 	}

@@ -26,6 +26,18 @@ type Transport struct {
 	Open func(ctx context.Context, u *url.URL, o disk.Options) (disk.Device, error)
 }
 
+// Remote reports whether a name is one of an image elsewhere: a URL of a scheme that is
+// [Known], other than file:, and not the name of a file of this host.
+func Remote(name string) bool { return known.Remote(name) }
+
+// Remote reports whether a name is one of an image elsewhere: a URL of a scheme of the
+// registry, other than file:, and not the name of a file of this host.
+func (r *Registry) Remote(name string) bool {
+	scheme, _, colon := strings.Cut(name, ":")
+	scheme = strings.ToLower(scheme)
+	return colon && scheme != fileScheme && r.scheme(scheme) != nil && !exists(name)
+}
+
 // transport returns how to get at what a user calls name: a URL of a known scheme, or a
 // host path.
 func (r *Registry) transport(name string) (*Transport, *url.URL, error) {
@@ -35,7 +47,8 @@ func (r *Registry) transport(name string) (*Transport, *url.URL, error) {
 		if t := r.scheme(strings.ToLower(scheme)); t != nil && !exists(name) {
 			u, err := url.Parse(name)
 			if err != nil {
-				return nil, nil, &fs.PathError{Op: "open", Path: name, Err: errors.Unwrap(err)}
+				// Its own text has the URL, and maybe a password.
+				return nil, nil, &fs.PathError{Op: "open", Path: scheme + ":…", Err: errors.Unwrap(err)}
 			}
 			return t, u, nil
 		}
