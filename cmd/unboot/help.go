@@ -17,8 +17,6 @@ image sees that time as now: the same commands then turn the same image into the
 image, byte for byte.
 `
 
-// epochShort is the same in short.
-const epochShort = "The variable SOURCE_DATE_EPOCH sets the time for the image: see unboot(1).\n"
 
 var overviewExamples = []string{
 	"unboot ls -l disk.img:/etc",

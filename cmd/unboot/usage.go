@@ -127,7 +127,7 @@ func overview(table []*command) string {
 		b.WriteString("  unboot " + c.form() + strings.Repeat(" ", width+2-len(c.form())) + c.short + "\n")
 	}
 	b.WriteString("\nOptions of every command with an image:\n" + optionList(imageFlags()))
-	b.WriteString("\n" + epochShort + "\n")
+	b.WriteString("\n")
 	for _, e := range overviewExamples {
 		b.WriteString("  " + e + "\n")
 	}

@@ -185,7 +185,7 @@ func TestLaunchFails(t *testing.T) {
 	for want, args := range map[string][]string{
 		"drive /dev/sda: open /nope.img: no such file": driveArgs("/nope.img"),
 		"is a directory":             driveArgs(dir),
-		`format "vhdx"`:              {"-drive", "file=/x,format=vhdx,id=hd0,if=none"},
+		`format "cow"`:               {"-drive", "file=/x,format=cow,id=hd0,if=none"},
 		"protocol nbd":               {"-drive", "file=nbd:localhost:10809,id=hd0,if=none"},
 		"no image in it":             {"-drive", "id=hd0"},
 		"no socket of libguestfs on": {"-chardev", "socket,path=,id=channel0"},

@@ -77,10 +77,10 @@ func TestReportTo(t *testing.T) {
 // TestReportTerminal has a program whose environment "unboot env" has made.
 func TestReportTerminal(t *testing.T) {
 	testimg.Need(t, "guestfish", "script")
-	cmd := exec.Command("script", "-qec", "guestfish --format=vdi -a "+Quote(image(t))+" run", "/dev/null")
+	cmd := exec.Command("script", "-qec", "guestfish --format=cow -a "+Quote(image(t))+" run", "/dev/null")
 	cmd.Env = append(os.Environ(), testEnv(t).Variables()...)
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), `unboot-hv: drive /dev/sda: format "vdi"`) {
+	if err == nil || !strings.Contains(string(out), `unboot-hv: drive /dev/sda: format "cow"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
