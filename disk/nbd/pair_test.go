@@ -120,12 +120,13 @@ func (blocks) SectorSize() int { return 4096 }
 func TestBlocks(t *testing.T) {
 	m := newMemory(1<<20 + 1000)
 	m.fill(2)
+	content := bytes.Clone(m.b[:1<<20])
 	a := serve(t, &Server{Shares: []Share{{Device: blocks{m}, Writable: true}}})
 	d := open(t, a, Options{Writable: true})
 	if d.Size() != 1<<20 || d.Export().MinBlock != 4096 {
 		t.Errorf("%+v", d.Export())
 	}
-	program(t, d, bytes.Clone(m.b[:1<<20]), 2, 300)
+	program(t, d, content, 2, 300)
 }
 
 // What is read-only is written to by nobody, whoever asks.
