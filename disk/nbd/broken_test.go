@@ -85,7 +85,7 @@ func TestCut(t *testing.T) {
 	defer d.Close()
 	want := make([]byte, 2<<20)
 	program(t, d, want, 6, 300)
-	if err := d.Flush(); err != nil || !bytes.Equal(m.b, want) {
+	if err := d.Flush(); err != nil || !bytes.Equal(m.content(), want) {
 		t.Errorf("other bytes, %v", err)
 	}
 	if relay.made < 10 {
@@ -130,7 +130,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.crash()
-	if !bytes.Equal(m.b, want) {
+	if !bytes.Equal(m.content(), want) {
 		t.Error("what was flushed is not there")
 	}
 	if d.unflushed.bytes != 0 || len(d.unflushed.list) != 0 {

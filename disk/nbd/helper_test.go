@@ -36,6 +36,25 @@ func newMemory(size int) *memory {
 	return &memory{b: make([]byte, size), data: make([]bool, (size+page-1)/page)}
 }
 
+// content returns a copy of all, for those that serve it to others.
+func (m *memory) content() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.Clone(m.b)
+}
+
+func (m *memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.b)
+}
+
+func (m *memory) flushCount() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.flushes
+}
+
 func (m *memory) ReadAt(p []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

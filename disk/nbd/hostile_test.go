@@ -261,7 +261,7 @@ func FuzzServer(f *testing.F) {
 		m := newMemory(9000)
 		s := &Server{Shares: []Share{{Name: "x", Device: m, Writable: writable}}}
 		s.ServeConn(context.Background(), &scripted{says: bytes.NewReader(says)})
-		if !writable && (!bytes.Equal(m.b, make([]byte, 9000)) || m.flushes > 0) {
+		if !writable && (!bytes.Equal(m.content(), make([]byte, 9000)) || m.flushCount() > 0) {
 			t.Error("written to")
 		}
 	})

@@ -128,7 +128,7 @@ func TestClients(t *testing.T) {
 	}
 	back := func(what string) {
 		t.Helper()
-		if !bytes.Equal(m.b, b) {
+		if !bytes.Equal(m.content(), b) {
 			t.Errorf("%s: other bytes", what)
 		}
 	}
@@ -142,10 +142,10 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Run("nbdcopy", func(t *testing.T) {
-		clear(m.b)
+		m.clear()
 		run(t, "nbdcopy", "--flush", src, uri)
 		back("nbdcopy")
-		if m.flushes == 0 {
+		if m.flushCount() == 0 {
 			t.Error("not flushed")
 		}
 		run(t, "nbdcopy", uri, dir+"/dst")
@@ -167,7 +167,7 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Run("qemu-io", func(t *testing.T) {
-		model := bytes.Clone(m.b)
+		model := m.content()
 		args := []string{"-f", "raw"}
 		for i := range 300 {
 			off := r.IntN(15<<20) &^ 511
@@ -196,7 +196,7 @@ func TestClients(t *testing.T) {
 			}
 		}
 		out := run(t, "qemu-io", append(args, uri)...)
-		if strings.Contains(out, "failed") || !bytes.Equal(m.b, model) {
+		if strings.Contains(out, "failed") || !bytes.Equal(m.content(), model) {
 			t.Errorf("other bytes: %s", out)
 		}
 	})
@@ -228,7 +228,7 @@ func TestManyClients(t *testing.T) {
 				p := make([]byte, 1+r.IntN(1<<20))
 				if _, e := d.ReadAt(p, off); e != nil {
 					err = e
-				} else if !bytes.Equal(p, m.b[off:off+int64(len(p))]) {
+				} else if !bytes.Equal(p, m.content()[off:off+int64(len(p))]) {
 					err = errors.New("other bytes")
 				}
 			}

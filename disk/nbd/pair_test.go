@@ -74,9 +74,9 @@ func TestPair(t *testing.T) {
 	if d.Size() != 5<<20+512 || d.Export().Description != "a disk" || d.Export().MaxBlock != maxPayload {
 		t.Errorf("%+v", d.Export())
 	}
-	want := bytes.Clone(m.b)
+	want := m.content()
 	program(t, d, want, 1, 500)
-	if err := d.Flush(); err != nil || m.flushes == 0 || !bytes.Equal(m.b, want) {
+	if err := d.Flush(); err != nil || m.flushCount() == 0 || !bytes.Equal(m.content(), want) {
 		t.Errorf("%v after %d flushes", err, m.flushes)
 	}
 }
@@ -120,7 +120,7 @@ func (blocks) SectorSize() int { return 4096 }
 func TestBlocks(t *testing.T) {
 	m := newMemory(1<<20 + 1000)
 	m.fill(2)
-	content := bytes.Clone(m.b[:1<<20])
+	content := m.content()[:1<<20]
 	a := serve(t, &Server{Shares: []Share{{Device: blocks{m}, Writable: true}}})
 	d := open(t, a, Options{Writable: true})
 	if d.Size() != 1<<20 || d.Export().MinBlock != 4096 {

@@ -78,7 +78,7 @@ func TestTLS(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	a := &Address{Network: "tcp", Host: l.Addr().String(), TLS: true, Certificates: dir}
 	secure := open(t, a, Options{Writable: true})
-	program(t, secure, bytes.Clone(m.b), 8, 100)
+	program(t, secure, m.content(), 8, 100)
 	if err := secure.Flush(); err != nil {
 		t.Error(err)
 	}
@@ -86,24 +86,24 @@ func TestTLS(t *testing.T) {
 		_, port, _ := net.SplitHostPort(a.Host)
 		run(t, "qemu-img", "convert", "--object", "tls-creds-x509,id=t,endpoint=client,dir="+dir, "--image-opts", "-O", "raw",
 			"driver=nbd,host=127.0.0.1,port="+port+",tls-creds=t", dir+"/out")
-		if got, err := os.ReadFile(dir + "/out"); err != nil || !bytes.Equal(got, m.b) {
+		if got, err := os.ReadFile(dir + "/out"); err != nil || !bytes.Equal(got, m.content()) {
 			t.Errorf("other bytes, %v", err)
 		}
 	})
 	t.Run("nbdcopy", func(t *testing.T) {
 		run(t, "nbdcopy", "nbds://"+a.Host+"/?tls-certificates="+dir, dir+"/out2")
-		if got, err := os.ReadFile(dir + "/out2"); err != nil || !bytes.Equal(got, m.b) {
+		if got, err := os.ReadFile(dir + "/out2"); err != nil || !bytes.Equal(got, m.content()) {
 			t.Errorf("other bytes, %v", err)
 		}
 	})
 	t.Run("qemu-nbd", func(t *testing.T) {
 		img, socket := dir+"/img", dir+"/s"
-		if err := os.WriteFile(img, m.b, 0o644); err != nil {
+		if err := os.WriteFile(img, m.content(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		start(t, socket, "qemu-nbd", "--object", "tls-creds-x509,id=t,endpoint=server,dir="+dir, "--tls-creds", "t", "-f", "raw", "-k", socket, "-t", "-e", "9", img)
 		d := open(t, &Address{Network: "unix", Host: socket, TLS: true, Certificates: dir, ServerName: "localhost"}, Options{Writable: true})
-		program(t, d, bytes.Clone(m.b), 9, 100)
+		program(t, d, m.content(), 9, 100)
 		if err := d.Flush(); err != nil {
 			t.Error(err)
 		}
