@@ -17,7 +17,6 @@ image sees that time as now: the same commands then turn the same image into the
 image, byte for byte.
 `
 
-
 var overviewExamples = []string{
 	"unboot ls -l disk.img:/etc",
 	"unboot cp disk.img:/etc/fstab .",
