@@ -83,23 +83,16 @@ func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, m.wrap("read", syscall.EINVAL)
 	}
-	var end error
-	if left := m.h.Size - off; int64(len(p)) > left {
-		p, end = p[:max(left, 0)], io.EOF
-	}
-	done := 0
-	for done < len(p) {
-		s, err := m.segment(off, int64(len(p)-done))
+	return below.ReadAt(p, off, m.h.Size, func(p []byte, off int64) (int64, error) {
+		s, err := m.segment(off, int64(len(p)))
 		if err == nil {
-			err = m.readSegment(p[done:][:s.size], off, s)
+			err = m.readSegment(p[:s.size], off, s)
 		}
 		if err != nil {
-			return done, m.wrap("read", err)
+			err = m.wrap("read", err)
 		}
-		done += int(s.size)
-		off += s.size
-	}
-	return done, end
+		return s.size, err
+	})
 }
 
 func (m *Image) readSegment(p []byte, off int64, s segment) error {

@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 	"github.com/unboot/unboot/disk/internal/winpath"
 )
 
@@ -119,17 +119,7 @@ func (m *Image) openParent(refer func(disk.Reference) (disk.Device, error)) erro
 	if err != nil {
 		return err
 	}
-	for i, ref := range refs {
-		if refer == nil {
-			ref.Image = m.path
-			return &disk.NotAllowedError{Reference: ref}
-		}
-		m.parent, err = refer(ref)
-		if err == nil || i == len(refs)-1 || !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
-	if err != nil {
+	if m.parent, err = below.Open(refs, m.path, refer); err != nil {
 		return err
 	}
 	p, ok := disk.As[*Image](m.parent)

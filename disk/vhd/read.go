@@ -16,23 +16,16 @@ func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	var end error
-	if left := m.size - off; int64(len(p)) > left {
-		p, end = p[:max(left, 0)], io.EOF
-	}
-	done := 0
-	for done < len(p) {
-		at := off + int64(done)
-		s, err := m.segment(at, int64(len(p)-done))
+	return below.ReadAt(p, off, m.size, func(p []byte, off int64) (int64, error) {
+		s, err := m.segment(off, int64(len(p)))
 		if err == nil {
-			err = m.readSegment(p[done:done+int(s.size)], at, s)
+			err = m.readSegment(p[:s.size], off, s)
 		}
 		if err != nil {
-			return done, m.wrap("read", err)
+			err = m.wrap("read", err)
 		}
-		done += int(s.size)
-	}
-	return done, end
+		return s.size, err
+	})
 }
 
 // readSegment reads what is stored in one way.

@@ -3,11 +3,11 @@ package vhdx
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 	"github.com/unboot/unboot/disk/internal/winpath"
 )
 
@@ -96,17 +96,7 @@ func (m *Image) openParent(refer func(disk.Reference) (disk.Device, error)) erro
 	if err != nil {
 		return err
 	}
-	for i, ref := range refs {
-		if refer == nil {
-			ref.Image = m.path
-			return &disk.NotAllowedError{Reference: ref}
-		}
-		m.parent, err = refer(ref)
-		if err == nil || i == len(refs)-1 || !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
-	if err != nil {
+	if m.parent, err = below.Open(refs, m.path, refer); err != nil {
 		return err
 	}
 	p, ok := disk.As[*Image](m.parent)

@@ -1,10 +1,11 @@
-// Package below reads from what is below an image in a chain: its backing file, or its
+// Package below opens and reads what is below an image in a chain: its backing file, or its
 // parent. That may be smaller than the image, which then has zeros.
 package below
 
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 
 	"github.com/unboot/unboot/disk"
@@ -51,4 +52,36 @@ func Extents(d disk.Device, off, n int64) iter.Seq2[disk.Extent, error] {
 			yield(disk.Extent{Start: off + there, Size: n - there, Kind: disk.Hole, Depth: 1}, nil)
 		}
 	}
+}
+
+// Open opens the first of the files that can be a parent which is there. path is that of the
+// image, for errors; without refer, nothing may be opened.
+func Open(refs []disk.Reference, path string, refer func(disk.Reference) (disk.Device, error)) (d disk.Device, err error) {
+	for _, ref := range refs {
+		if refer == nil {
+			ref.Image = path
+			return nil, &disk.NotAllowedError{Reference: ref}
+		}
+		if d, err = refer(ref); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return d, err
+}
+
+// ReadAt is io.ReaderAt of a disk of size bytes whose parts are stored in different ways:
+// read reads all or the first of p, and returns how much that was.
+func ReadAt(p []byte, off, size int64, read func(p []byte, off int64) (int64, error)) (done int, err error) {
+	var end error
+	if left := size - off; int64(len(p)) > left {
+		p, end = p[:max(left, 0)], io.EOF
+	}
+	for done < len(p) {
+		n, err := read(p[done:], off+int64(done))
+		if err != nil {
+			return done, err
+		}
+		done += int(n)
+	}
+	return done, end
 }
