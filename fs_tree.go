@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -149,11 +148,6 @@ func (t *tree) unmountOne(i int) error {
 	} else {
 		k.CloseFd(t.root)
 		err = k.Unmount(t.dir, unix.UMOUNT_NOFOLLOW)
-		// What a call that has just ended had open may take a moment longer.
-		for wait := time.Millisecond; errors.Is(err, unix.EBUSY) && wait < 200*time.Millisecond; wait *= 2 {
-			time.Sleep(wait)
-			err = k.Unmount(t.dir, unix.UMOUNT_NOFOLLOW)
-		}
 		if errors.Is(err, unix.EBUSY) {
 			// Another user of the kernel has a descriptor in it. With the tree
 			// gone, it cannot use the image's name space by mistake. The EBUSY is
