@@ -41,6 +41,9 @@ const (
 
 	flagNoSpin  = 0x1
 	flagTesting = 0x2
+	flagBoot    = 0x4
+	// flagSnapshot is not for this side: see kernel/arch/lkl/host/boot/mksnapshot.c.
+	flagSnapshot = 0x8
 
 	exitLoader  = 119
 	exitSetup   = 120
@@ -131,7 +134,7 @@ type abiHeader struct {
 	Status       uint32
 	Sandbox      uint32
 	SandboxErrno uint32
-	_            uint32
+	Snapshot     uint32
 	BootNs       uint64
 	_            [40]byte
 

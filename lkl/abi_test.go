@@ -112,7 +112,7 @@ var abiConstants = map[string]int64{
 	"LKL_CALLS": maxCalls, "LKL_BLOCKS": maxBlocks, "LKL_DISKS": maxDisks,
 	"LKL_STATUS_START": statusStart, "LKL_STATUS_READY": statusReady,
 	"LKL_STATUS_HALTED": statusHalted, "LKL_STATUS_PANIC": statusPanic,
-	"LKL_FLAG_NO_SPIN": flagNoSpin, "LKL_FLAG_TESTING": flagTesting,
+	"LKL_FLAG_NO_SPIN": flagNoSpin, "LKL_FLAG_TESTING": flagTesting, "LKL_FLAG_BOOT": flagBoot, "LKL_FLAG_SNAPSHOT": flagSnapshot,
 	"LKL_SANDBOX_SECCOMP": SANDBOX_SECCOMP, "LKL_SANDBOX_NO_NEW_PRIVS": SANDBOX_NO_NEW_PRIVS,
 	"LKL_SANDBOX_NO_DUMP": SANDBOX_NO_DUMP, "LKL_SANDBOX_PDEATHSIG": SANDBOX_PDEATHSIG,
 	"LKL_SANDBOX_CLOSED": SANDBOX_CLOSED, "LKL_SANDBOX_LANDLOCK": SANDBOX_LANDLOCK,
@@ -165,6 +165,10 @@ func TestNumbers(t *testing.T) {
 		name := snake(m[1])
 		re := regexp.MustCompile(`(?m)^#define __NR(3264)?_` + name + `\s+(\d+)$`)
 		d := re.FindStringSubmatch(string(text))
+		if nr, _ := strconv.Atoi(m[2]); d == nil && nr > 424 && int(hostNr[int32(nr)]) == nr {
+			// Younger than the header. New calls have the same number on every host.
+			continue
+		}
 		if d == nil || d[2] != m[2] {
 			t.Errorf("%s is %s here, %q there", name, m[2], d)
 		}

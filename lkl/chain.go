@@ -184,6 +184,19 @@ func (c *Chain) Fchmodat(dirfd int, path string, mode uint32) Link {
 	return c.path(c.add(sysFchmodat, 0, dirfd, 0, int(mode)), 1, path)
 }
 
+// Fchmodat2 adds fchmodat2(2): the flags are AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH.
+func (c *Chain) Fchmodat2(dirfd int, path string, mode uint32, flags int) Link {
+	return c.path(c.add(sysFchmodat2, 0, dirfd, 0, int(mode), flags), 1, path)
+}
+
+// Seek adds lseek(2).
+func (c *Chain) Seek(fd int, offset int64, whence int) Link {
+	return c.add(sysLseek, 0, fd, int(offset), whence)
+}
+
+// Dup adds dup(2).
+func (c *Chain) Dup(fd int) Link { return c.add(sysDup, 0, fd) }
+
 // Fchown adds fchown(2).
 func (c *Chain) Fchown(fd, uid, gid int) Link {
 	return c.add(sysFchown, 0, fd, int(uint32(uid)), int(uint32(gid)))

@@ -58,6 +58,8 @@ type Config struct {
 
 	// Testing makes the kernel obey [Kernel.Hostcall] and [Kernel.Panic].
 	Testing bool
+
+	spoil func(*abiHeader) // for tests: changes what the kernel is told
 }
 
 // withDefaults returns a copy of c with every zero filled in.

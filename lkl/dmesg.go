@@ -13,7 +13,7 @@ const (
 
 // Dmesg returns the kernel's log, of which it keeps the last part. When the
 // kernel has ended, it is what has been received until then.
-func (k *Kernel) Dmesg() string { return strings.Join(k.logLines(), "\n") }
+func (k *Kernel) Dmesg() string { return strings.Join(k.logLines(maxPiece), "\n") }
 
 // A LogMark is a place in a kernel's log. The zero value is before everything.
 type LogMark struct{ line string }
@@ -31,7 +31,7 @@ func (k *Kernel) LogMark() LogMark {
 // it still has them, and the place after the last. A message is a line of the log
 // without its time stamp; empty ones are left out.
 func (k *Kernel) LogSince(m LogMark) ([]string, LogMark) {
-	lines := k.logLines()
+	lines := k.logLines(maxPiece)
 	k.log.ask(lines)
 	since := lines
 	if m != (LogMark{}) {
@@ -45,12 +45,26 @@ func (k *Kernel) LogSince(m LogMark) ([]string, LogMark) {
 	return messages(since), k.LogMark()
 }
 
-// logLines asks the kernel for its log. A line has its time stamp, which makes it a
-// place in the log.
-func (k *Kernel) logLines() []string {
+// LogMarkNow is [Kernel.LogMark] by a call of the kernel, after which no line is too new to be
+// known of.
+func (k *Kernel) LogMarkNow() LogMark {
+	lines := k.logLines(recent)
+	if len(lines) == 0 {
+		return k.LogMark()
+	}
+	k.log.ask(lines)
+	return LogMark{lines[len(lines)-1]}
+}
+
+// recent is how many bytes at the end of the log are read to learn what is new.
+const recent = 8 << 10
+
+// logLines asks the kernel for the end of its log, of at most so many bytes. A line has its
+// time stamp, which makes it a place in the log.
+func (k *Kernel) logLines(most int) []string {
 	size, err := k.Syslog(syslogSizeBuffer, nil)
 	if err == nil {
-		buf := make([]byte, min(size, maxPiece))
+		buf := make([]byte, min(size, most))
 		var n int
 		if n, err = k.Syslog(syslogReadAll, buf); err == nil {
 			return splitLog(string(buf[:n]))

@@ -226,27 +226,27 @@ func TestNoPrograms(t *testing.T) {
 
 func TestProgramKill(t *testing.T) {
 	k := bootPrograms(t, &Config{})
-	p, err := k.Exec(shell("sleep 1000"))
+	p, err := k.Exec(shell("exec sleep 1000"))
 	must(t, "exec", err)
 	waits := make(chan error)
 	for range 3 {
 		go func() {
 			e, err := p.Wait()
-			if err == nil && e.Status.Signal() != unix.SIGHUP {
+			if err == nil && e.Status.Signal() != unix.SIGUSR1 {
 				err = errors.New(e.Status.Signal().String())
 			}
 			waits <- err
 		}()
 	}
 	must(t, "signal", p.Kill(unix.SIGCONT, KILL_GROUP))
-	must(t, "kill", p.Kill(unix.SIGHUP, 0))
+	must(t, "kill", p.Kill(unix.SIGUSR1, 0))
 	for range 3 {
 		must(t, "wait", <-waits)
 	}
 	must(t, "close", p.Close())
 
 	// Close ends what runs, and those who wait for it.
-	p, err = k.Exec(shell("sleep 1000"))
+	p, err = k.Exec(shell("exec sleep 1000"))
 	must(t, "exec", err)
 	go func() {
 		e, err := p.Wait()
@@ -271,7 +271,7 @@ func TestManyPrograms(t *testing.T) {
 	var all []*Program
 	var waits sync.WaitGroup
 	for range MaxPrograms {
-		p, err := k.Exec(shell("sleep 1000"))
+		p, err := k.Exec(shell("exec sleep 1000"))
 		must(t, "exec", err)
 		all = append(all, p)
 		waits.Go(func() { p.Wait() })
@@ -294,7 +294,7 @@ func TestManyPrograms(t *testing.T) {
 // The end of the spawner is that of the kernel.
 func TestSpawnerEnds(t *testing.T) {
 	k := bootPrograms(t, &Config{})
-	p, err := k.Exec(shell("sleep 1000"))
+	p, err := k.Exec(shell("exec sleep 1000"))
 	must(t, "exec", err)
 	unix.Kill(k.state.programs.spawner.pid, unix.SIGKILL)
 	_, err = p.Wait()
@@ -316,7 +316,7 @@ func TestSpawnerFails(t *testing.T) {
 	stub := filepath.Join(filepath.Dir(os.Getenv(vmlinux.Variable)), "stub")
 	must(t, "remove", os.Remove(stub))
 	must(t, "link", os.Symlink("/bin/false", stub))
-	if p, err := k.Exec(shell("sleep 1000")); err == nil {
+	if p, err := k.Exec(shell("exec sleep 1000")); err == nil {
 		p.Wait()
 	}
 	<-k.Done()
@@ -334,7 +334,7 @@ func TestKernelEnds(t *testing.T) {
 		"exit":   func(k *Kernel) { k.call(fakeExit, 3); <-k.gone },
 	} {
 		k := bootPrograms(t, &Config{})
-		p, err := k.Exec(shell("sleep 1000"))
+		p, err := k.Exec(shell("exec sleep 1000"))
 		must(t, "exec", err)
 		pid := k.state.programs.spawner.pid
 		must(t, "spawner", unix.Kill(pid, 0))

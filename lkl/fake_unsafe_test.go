@@ -56,6 +56,7 @@ var hostNr = map[int32]uintptr{
 	sysCopyFileRange: unix.SYS_COPY_FILE_RANGE, sysStatx: unix.SYS_STATX,
 	sysOpenTree: unix.SYS_OPEN_TREE, sysMoveMount: unix.SYS_MOVE_MOUNT, sysFsopen: unix.SYS_FSOPEN,
 	sysFsconfig: unix.SYS_FSCONFIG, sysFsmount: unix.SYS_FSMOUNT, sysFspick: unix.SYS_FSPICK,
+	sysNameToHandleAt: unix.SYS_NAME_TO_HANDLE_AT, sysOpenByHandleAt: unix.SYS_OPEN_BY_HANDLE_AT, sysFchmodat2: unix.SYS_FCHMODAT2,
 	sysOpenat2: unix.SYS_OPENAT2, sysFaccessat2: unix.SYS_FACCESSAT2, sysMountSetattr: unix.SYS_MOUNT_SETATTR,
 }
 

@@ -44,7 +44,7 @@ func Boot(ctx context.Context, cfg *Config) (*Kernel, error) {
 }
 
 func bootOnce(ctx context.Context, c *Config) (*Kernel, error) {
-	s, err := start(c)
+	s, err := started(c)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +118,12 @@ func (k *Kernel) Pid() int { return k.pid }
 
 // Sandbox says how the kernel process is confined.
 func (k *Kernel) Sandbox() Sandbox { return k.sandbox }
+
+// FromSnapshot reports whether the kernel was not booted but went on from the snapshot that
+// is part of the program: of a kernel that has booted when the program was built. It is taken
+// for a [Config] with 64 to 512 MiB of Memory, at most 4 GiB of Programs and no Cmdline,
+// on a processor that has what it was made with, unless UNBOOT_BOOT is set in the environment.
+func (k *Kernel) FromSnapshot() bool { return k.snapshot }
 
 // Hostcall makes the kernel process attempt a system call of the host, with
 // the host's number, and returns its result. It tests the sandbox, and needs

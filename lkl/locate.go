@@ -23,6 +23,9 @@ type Span struct {
 	offset uint64
 }
 
+// Found reports whether the data was left where it is, and not read.
+func (s *Span) Found() bool { return s.v != nil }
+
 // Len returns the length in bytes.
 func (s *Span) Len() int { return len(s.p) }
 

@@ -56,6 +56,8 @@ const (
 	sysSyslog          = 116
 	sysSocket          = 198
 	sysFadvise64       = 223
+	sysNameToHandleAt  = 264
+	sysOpenByHandleAt  = 265
 	sysSyncfs          = 267
 	sysRenameat2       = 276
 	sysCopyFileRange   = 285
@@ -69,6 +71,7 @@ const (
 	sysOpenat2         = 437
 	sysFaccessat2      = 439
 	sysMountSetattr    = 442
+	sysFchmodat2       = 452
 )
 
 // Flags of open(2) as in asm-generic/fcntl.h. amd64 has the same; arm64

@@ -47,7 +47,7 @@ func (p *programs) init(size int64) {
 }
 
 // StartPrograms makes what programs need, as the first [Kernel.Exec] does otherwise: to know
-// early whether any can run. The error wraps [ErrNoPrograms] if not.
+// early whether any can run. The kernel has as many workers then as there can be. The error wraps [ErrNoPrograms] if not.
 func (k *Kernel) StartPrograms() error {
 	p := &k.state.programs
 	p.mu.Lock()

@@ -17,6 +17,7 @@ type state struct {
 	w        *window
 	pid      int
 	sandbox  Sandbox
+	snapshot bool // see FromSnapshot
 	log      logTail
 	logFunc  func(string)
 	spin     spinner
@@ -74,6 +75,9 @@ func start(c *Config) (*state, error) {
 	}
 	s.programs.init(c.Programs)
 	w.header.fill(c)
+	if c.spoil != nil {
+		c.spoil(w.header)
+	}
 	if err := s.process.start(windowFd, w.header); err != nil {
 		w.release()
 		return nil, err
@@ -102,6 +106,9 @@ func (h *abiHeader) fill(c *Config) {
 	if c.Testing {
 		h.Flags |= flagTesting
 	}
+	if os.Getenv(bootVariable) != "" {
+		h.Flags |= flagBoot
+	}
 	// Not crypto/rand: what it brings along takes a millisecond to start.
 	unix.Getrandom(h.Seed[:], 0)
 	if !c.Clock.IsZero() {
@@ -114,6 +121,10 @@ func (h *abiHeader) fill(c *Config) {
 	// take longer than the boot. From then on everything is sent.
 	copy(h.Cmdline[:], quiet+c.Cmdline)
 }
+
+// bootVariable is the environment variable that, if it is not empty, has kernels boot that
+// could go on from the snapshot of one that has booted.
+const bootVariable = "UNBOOT_BOOT"
 
 // quiet begins every command line.
 const quiet = "quiet "
@@ -132,6 +143,7 @@ func (s *state) awaitReady() error {
 				Flags: atomic.LoadUint32(&h.Sandbox),
 				Errno: unix.Errno(atomic.LoadUint32(&h.SandboxErrno)),
 			}
+			s.snapshot = atomic.LoadUint32(&h.Snapshot) == 1
 			if !s.sandbox.Has(SANDBOX_SECCOMP) {
 				s.kill(errNoFilter)
 				<-s.done
@@ -165,10 +177,10 @@ func (s *state) watch(stop func() bool) {
 	s.buffers.close(err)
 	for i := range s.w.calls {
 		word := &s.w.calls[i].State
-		for _, old := range []uint32{callPosted, callWaited} {
-			atomic.CompareAndSwapUint32(word, old, callDead)
+		if !atomic.CompareAndSwapUint32(word, callPosted, callDead) &&
+			atomic.CompareAndSwapUint32(word, callWaited, callDead) {
+			futexWake(word, 1)
 		}
-		futexWake(word, 1)
 	}
 	atomic.StoreUint32(&s.w.header.Status, statusDead)
 	futexWake(&s.w.header.Status, maxCalls)

@@ -40,3 +40,24 @@ func TestRealPipe(t *testing.T) {
 	must(t, "close", k.CloseFd(r))
 	must(t, "close", k.Close())
 }
+
+// TestRealPipeAt: what has no positions is not read or written at one, however much it is.
+func TestRealPipeAt(t *testing.T) {
+	k := bootReal(t, nil)
+	r, w, err := k.Pipe()
+	must(t, "pipe", err)
+	shared, err := k.Alloc(256 << 10)
+	must(t, "alloc", err)
+	for _, p := range [][]byte{make([]byte, 1), make([]byte, directSize-1), make([]byte, directSize), make([]byte, 1<<20), shared.Bytes()} {
+		if _, err := k.Pread(r, p, 0); err != unix.ESPIPE {
+			t.Errorf("pread of %d: %v", len(p), err)
+		}
+		if _, err := k.Pwrite(w, p, 0); err != unix.ESPIPE {
+			t.Errorf("pwrite of %d: %v", len(p), err)
+		}
+	}
+	shared.Free()
+	must(t, "close", k.CloseFd(r))
+	must(t, "close", k.CloseFd(w))
+	must(t, "close", k.Close())
+}

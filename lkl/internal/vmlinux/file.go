@@ -30,18 +30,26 @@ func executable(s *source) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals|fSealExec); err != nil {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-			unix.Close(fd)
-			return -1, fmt.Errorf("sealing: %w", err)
-		}
+	if err := seal(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
 	}
 	if unix.Access(fmt.Sprintf("/proc/self/fd/%d", fd), unix.X_OK) != nil {
 		unix.Close(fd)
 		return temporary(s, unix.EACCES)
 	}
 	return fd, nil
+}
+
+// seal forbids to change a memfd.
+func seal(fd int) error {
+	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals|fSealExec); err != nil {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+			return fmt.Errorf("sealing: %w", err)
+		}
+	}
+	return nil
 }
 
 // temporary is executable in a file system, for hosts that do not allow

@@ -1,10 +1,10 @@
 package vmlinux
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -49,12 +49,8 @@ func place(data string) (fd int, off int64, ok bool) {
 	}
 	addr := uint64(uintptr(unsafe.Pointer(unsafe.StringData(data))))
 	for line := range strings.Lines(string(maps)) {
-		var start, end, at uint64
-		var perms string
-		if _, err := fmt.Sscanf(line, "%x-%x %s %x", &start, &end, &perms, &at); err != nil {
-			continue
-		}
-		if addr < start || addr+uint64(len(data)) > end || !strings.HasPrefix(perms, "r-") {
+		start, end, at, ok := mapping(line)
+		if !ok || addr < start || addr+uint64(len(data)) > end {
 			continue
 		}
 		off = int64(at + addr - start)
@@ -68,6 +64,19 @@ func place(data string) (fd int, off int64, ok bool) {
 		return fd, off, true
 	}
 	return -1, 0, false
+}
+
+// mapping returns the addresses and the offset in the file from a line of proc_pid_maps(5),
+// if it is of memory that is read but not written.
+func mapping(line string) (start, end, off uint64, ok bool) {
+	from, rest, _ := strings.Cut(line, "-")
+	to, rest, _ := strings.Cut(rest, " ")
+	perms, rest, _ := strings.Cut(rest, " ")
+	at, _, _ := strings.Cut(rest, " ")
+	start, err := strconv.ParseUint(from, 16, 64)
+	end, err2 := strconv.ParseUint(to, 16, 64)
+	off, err3 := strconv.ParseUint(at, 16, 64)
+	return start, end, off, err == nil && err2 == nil && err3 == nil && strings.HasPrefix(perms, "r-")
 }
 
 // same reports whether data's ends are what the file has there.

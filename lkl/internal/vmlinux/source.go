@@ -61,9 +61,9 @@ const copySize = 64 << 10
 
 // copyTo writes the program to fd, an empty file.
 func (s *source) copyTo(fd int) error {
-	buf := make([]byte, copySize)
+	buf := make([]byte, min(copySize, s.size))
 	for done := int64(0); done < s.size; done += int64(len(buf)) {
-		buf = buf[:min(copySize, s.size-done)]
+		buf = buf[:min(int64(len(buf)), s.size-done)]
 		if n, err := s.r.ReadAt(buf, s.start+done); n < len(buf) {
 			return err
 		}

@@ -86,13 +86,20 @@ func Open() (*Image, error) {
 	if avoidLoader.Load() {
 		return whole()
 	}
-	return loaded()
+	if i := copied.Load(); i != nil {
+		return i, nil
+	}
+	i, err := loaded()
+	if err == nil && i.Kernel >= 0 && i.Offset%pageSize != 0 && opened.Add(1) == many {
+		go i.copy()
+	}
+	return i, err
 }
 
 // Preload starts to prepare the image.
 func Preload() {
 	if os.Getenv(Variable) == "" {
-		go Open()
+		go loaded()
 	}
 }
 
@@ -128,6 +135,42 @@ var loaded = sync.OnceValues(func() (*Image, error) {
 	}
 	return &Image{fd: fd, shared: true, Kernel: exe, Offset: off}, nil
 })
+
+// Where align has not been, which is so in programs that others build, the loader has to copy
+// the kernel for each start: 17 MB that take some milliseconds. A program that starts many has
+// it copied once more, to where it can be mapped, and keeps that.
+const (
+	many     = 3
+	pageSize = 4096
+)
+
+var (
+	opened atomic.Int32          // how often loaded was opened for a start
+	copied atomic.Pointer[Image] // loaded at a page boundary, or nil
+)
+
+// copy sets copied. Without it everything works as before.
+func (i *Image) copy() {
+	kernel, err := open(Name)
+	if err != nil {
+		return
+	}
+	defer kernel.file.Close()
+	fd, err := unix.MemfdCreate(copyName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return
+	}
+	if fd, err = moveUp(fd); err != nil {
+		return
+	}
+	if kernel.copyTo(fd) != nil || seal(fd) != nil {
+		unix.Close(fd)
+		return
+	}
+	copied.Store(&Image{fd: i.fd, shared: true, Kernel: fd})
+}
+
+const copyName = "unboot-image"
 
 // whole is the kernel in a sealed memfd.
 var whole = sync.OnceValues(func() (*Image, error) {

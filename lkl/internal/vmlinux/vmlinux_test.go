@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -145,4 +146,49 @@ func BenchmarkExecutable(b *testing.B) {
 		}
 		unix.Close(fd)
 	}
+}
+
+// A program that starts many kernels has the image where it can be mapped.
+func TestCopy(t *testing.T) {
+	first, err := Open()
+	if err == ErrMissing {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Kernel < 0 || first.Offset%pageSize == 0 {
+		t.Skip("it can be mapped from this program's file")
+	}
+	embedded, err := open(Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, embedded.size)
+	if _, err := embedded.r.ReadAt(want, embedded.start); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		i, err := Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i.Offset != 0 {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		got := make([]byte, len(want)+1)
+		n, err := unix.Pread(i.Kernel, got, 0)
+		if err != nil || !bytes.Equal(got[:n], want) {
+			t.Errorf("%d bytes, not those of the image: %v", n, err)
+		}
+		if _, err := unix.Pwrite(i.Kernel, want[:1], 0); err != unix.EPERM {
+			t.Errorf("it can be changed: %v", err)
+		}
+		if again, err := Open(); err != nil || *again != *i {
+			t.Errorf("%+v after %+v, %v", again, i, err)
+		}
+		return
+	}
+	t.Error("there is no copy")
 }

@@ -25,9 +25,25 @@ static u64 notrace host_clock(int clock)
 	return ts.sec * NSEC_PER_SEC + ts.nsec;
 }
 
+/*
+ * The clock of a kernel from a snapshot goes on where it stood, whatever the host's
+ * says: the host may have booted since, or be another.
+ */
+static u64 offset;
+
 u64 notrace lkl_host_now(void)
 {
-	return host_clock(HOST_CLOCK_MONOTONIC);
+	return host_clock(HOST_CLOCK_MONOTONIC) - offset;
+}
+
+void __init lkl_host_clock_set(u64 now)
+{
+	offset = host_clock(HOST_CLOCK_MONOTONIC) - now;
+}
+
+u64 lkl_host_date(u64 ns)
+{
+	return ns + offset;
 }
 
 u64 lkl_host_wall(void)
@@ -67,6 +83,8 @@ void __init lkl_host_clock_init(unsigned long vdso)
 	bool loaded = false;
 	u32 i, n = 0;
 
+	vdso_clock_gettime = NULL;
+	offset = 0;
 	if (!vdso)
 		return;
 	ph = (void *)(vdso + eh->e_phoff);

@@ -11,9 +11,13 @@
 #include <linux/string.h>
 #include <asm/host.h>
 #include <asm/ring.h>
+#include <asm/setup.h>
+#include <asm/time.h>
+#include <machine_cpu.h>
 
-u64 lkl_start_ns;
+u64 lkl_start_ns, lkl_began_ns;
 unsigned long lkl_host_hwcap, lkl_host_hwcap2;
+unsigned int lkl_cpu[4];
 
 void lkl_host_exit(int code)
 {
@@ -59,16 +63,33 @@ bool lkl_host_has_fsgsbase(void)
 	return lkl_host_hwcap2 & LKL_MACHINE_HWCAP2_FSGSBASE;
 }
 
-asmlinkage void lkl_entry(const unsigned long *sp);
-asmlinkage void __init lkl_entry(const unsigned long *sp)
+void __init lkl_host_arrive(const unsigned long *sp)
 {
 	lkl_host_clock_init(find_auxv(sp, AT_SYSINFO_EHDR));
-	lkl_start_ns = lkl_host_now();
 	lkl_host_hwcap = find_auxv(sp, AT_HWCAP);
 	lkl_host_hwcap2 = find_auxv(sp, AT_HWCAP2);
 	lkl_host_map_window();
 	lkl_host_call(prctl, PR_SET_NAME, "unboot-kernel", 0, 0, 0, 0);
 	lkl_host_catch_faults();
+}
+
+void __init lkl_host_forget(void)
+{
+	lkl_host_clock_init(0);
+	lkl_host_hwcap = lkl_host_hwcap2 = 0;
+}
+
+asmlinkage void lkl_entry(const unsigned long *sp);
+asmlinkage void __init lkl_entry(const unsigned long *sp)
+{
+	lkl_host_arrive(sp);
+	if (lkl_header->flags & LKL_FLAG_SNAPSHOT)
+		lkl_host_clock_set(LKL_SNAPSHOT_START);
+	lkl_start_ns = lkl_host_now();
+	if (lkl_header->flags & LKL_FLAG_SNAPSHOT)
+		lkl_start_ns = LKL_SNAPSHOT_START;
+	lkl_began_ns = lkl_start_ns;
+	lkl_machine_cpu(lkl_cpu);
 	start_kernel();
 	lkl_host_die(LKL_EXIT_SETUP, "start_kernel() returned");
 }

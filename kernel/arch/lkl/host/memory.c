@@ -67,9 +67,10 @@ void lkl_host_wake(u32 *word)
 
 void lkl_host_wait(u32 *word, u32 val, u64 until)
 {
+	u64 date = lkl_host_date(until);
 	struct lkl_host_timespec ts = {
-		.sec = until / NSEC_PER_SEC,
-		.nsec = until % NSEC_PER_SEC,
+		.sec = date / NSEC_PER_SEC,
+		.nsec = date % NSEC_PER_SEC,
 	};
 
 	lkl_host_call(futex, word, HOST_FUTEX_WAIT_BITSET, val,

@@ -11,6 +11,7 @@
  * that, it is the same task that runs next, wherever there are several.
  */
 #include <linux/delay.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
@@ -29,6 +30,12 @@ u64 notrace lkl_now(void)
 {
 	return lkl_fixed_clock() ? lkl_start_ns + moved : lkl_host_now();
 }
+
+unsigned long lkl_cycles(void)
+{
+	return lkl_fixed_clock() ? lkl_now() : lkl_host_cycles();
+}
+EXPORT_SYMBOL(lkl_cycles);
 
 void lkl_move_clock(u64 to)
 {

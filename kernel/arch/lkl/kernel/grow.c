@@ -33,6 +33,16 @@ void __init lkl_set_unused(unsigned long start, unsigned long end)
 	last_pfn = ALIGN_DOWN(end >> PAGE_SHIFT, CHUNK_PAGES);
 }
 
+void __init lkl_set_growth(unsigned long bytes)
+{
+	last_pfn = min(last_pfn, next_pfn + ALIGN_DOWN(bytes >> PAGE_SHIFT, CHUNK_PAGES));
+}
+
+unsigned long __init lkl_unused_ram(void)
+{
+	return next_pfn << PAGE_SHIFT;
+}
+
 static bool has_unused(void)
 {
 	return next_pfn < last_pfn;
@@ -91,6 +101,14 @@ void lkl_grow(void)
 	next_pfn += CHUNK_PAGES;
 	lkl_set_watermarks();
 	refaults_seen = global_node_page_state(WORKINGSET_REFAULT_FILE);
+}
+
+void __init lkl_grow_by(unsigned long bytes)
+{
+	unsigned long end = next_pfn + (bytes >> PAGE_SHIFT);
+
+	while (next_pfn < end && has_unused())
+		lkl_grow();
 }
 
 static unsigned long count(struct shrinker *s, struct shrink_control *sc)

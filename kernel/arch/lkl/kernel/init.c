@@ -8,7 +8,19 @@
 #include <linux/sched.h>
 #include <uapi/linux/mount.h>
 #include <asm/ring.h>
+#include <asm/setup.h>
 #include <asm/wrap.h>
+
+void __init lkl_set(const char *file, const char *value)
+{
+	struct file *f = filp_open(file, O_WRONLY, 0);
+	loff_t pos = 0;
+
+	if (IS_ERR(f))
+		return;
+	kernel_write(f, value, strlen(value), &pos);
+	filp_close(f, NULL);
+}
 
 /*
  * A "disk" here is as fast as memory, so a writer gains nothing by waiting for
@@ -27,15 +39,8 @@ static void __init set_writeback(void)
 	};
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		struct file *f = filp_open(settings[i].file, O_WRONLY, 0);
-		loff_t pos = 0;
-
-		if (IS_ERR(f))
-			continue;
-		kernel_write(f, settings[i].value, strlen(settings[i].value), &pos);
-		filp_close(f, NULL);
-	}
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		lkl_set(settings[i].file, settings[i].value);
 }
 
 /* The rootfs stays the root. Images are mounted below it. */
@@ -70,10 +75,11 @@ LKL_WRAP(void __init, prepare_namespace, void)
 }
 
 /* PID 1 takes requests; the helpers that the kernel would run do not exist. */
-LKL_WRAP(int, kernel_execve, const char *file, const char *const *argv,
+LKL_WRAP(int __ref, kernel_execve, const char *file, const char *const *argv,
 	 const char *const *envp)
 {
 	if (current->pid == 1) {
+		lkl_snapshot();
 		lkl_host_seal();	/* nothing of an image is here yet */
 		console_loglevel = CONSOLE_LOGLEVEL_DEFAULT;
 		lkl_serve();

@@ -11,6 +11,8 @@
 #include "internal.h"
 
 #define MAX_AHEAD	64U
+/* Attempts to move a page, a tick apart: a fraction of a second. */
+#define MAX_MOVES	64
 
 /* x86's error code of a page fault */
 #define FAULT_PRESENT	0x1
@@ -124,21 +126,35 @@ int lkl_fault(unsigned long addr, bool write, bool exec, struct pt_regs *regs, i
 	*code = SEGV_MAPERR;
 	if (faulthandler_disabled() || !current->mm || addr >= TASK_SIZE)
 		return -EFAULT;
-	for (tries = 0; tries < 8; tries++) {
+	for (tries = 0; tries < MAX_MOVES; tries++) {
 		err = handle(addr, write, exec, regs, code);
 		if (err || !regs || can_map(current->mm, addr))
 			return err;
-		if (!move_folio(current->mm, addr))
-			break;
+		if (move_folio(current->mm, addr))
+			continue;
+		/* Another thread that faults there is about to move it, or looks at it. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		schedule_timeout_uninterruptible(1);
 	}
-	if (tries == 8 || !can_map(current->mm, addr))
-		pr_warn_ratelimited("lkl: %s: a page at %lx cannot be moved\n", current->comm, addr);
-	return can_map(current->mm, addr) ? 0 : -EACCES;
+	pr_warn_ratelimited("lkl: %s: a page at %lx cannot be moved\n", current->comm, addr);
+	return -EACCES;
+}
+
+/* Pages that are given together where one beside them is in use. */
+#define GIVEN_SIZE	(8 * PAGE_SIZE)
+
+static bool is_present(struct mm_struct *mm, unsigned long addr)
+{
+	pte_t *pte = addr < TASK_SIZE ? lkl_pte(mm, addr) : NULL;
+
+	return pte && pte_present(*pte);
 }
 
 /*
- * Who touches new memory page by page is given more of it at once: a fault costs
- * as much as to clear several pages.
+ * A fault costs as much as to clear several pages, so more of new memory is given at
+ * once: to who touches it page by page, more and more; elsewhere the block that a page
+ * lies in, if one beside it is in use. What lies alone stays alone.
  */
 static void give_ahead(struct mm_struct *mm, unsigned long addr, struct pt_regs *regs)
 {
@@ -151,18 +167,29 @@ static void give_ahead(struct mm_struct *mm, unsigned long addr, struct pt_regs 
 	c->ahead = addr == c->next_fault ? min(c->ahead * 2, MAX_AHEAD) : 1;
 	end = addr + c->ahead * PAGE_SIZE;
 	c->next_fault = addr + PAGE_SIZE;
-	if (c->ahead == 1)
-		return;
+	if (c->ahead == 1) {
+		if (!is_present(mm, addr - PAGE_SIZE) && !is_present(mm, addr + PAGE_SIZE))
+			return;
+		addr = ALIGN_DOWN(addr, GIVEN_SIZE);
+		end = addr + GIVEN_SIZE;
+	}
 	mmap_read_lock(mm);
-	vma = find_vma(mm, addr);
-	end = vma && vma_is_anonymous(vma) ? min(end, vma->vm_end) : 0;
+	vma = find_vma(mm, c->next_fault - PAGE_SIZE);
+	if (vma && vma_is_anonymous(vma)) {
+		addr = max(addr, vma->vm_start);
+		end = min(end, vma->vm_end);
+	} else {
+		end = 0;
+	}
 	mmap_read_unlock(mm);
-	for (; c->next_fault < end; c->next_fault += PAGE_SIZE) {
-		pte_t *pte = lkl_pte(mm, c->next_fault);
+	for (; addr < end; addr += PAGE_SIZE) {
+		pte_t *pte = lkl_pte(mm, addr);
 
-		if ((pte && !pte_none(*pte)) ||
-		    lkl_fault(c->next_fault, true, false, regs, &code))
+		if (pte && !pte_none(*pte))
+			continue;
+		if (lkl_fault(addr, true, false, regs, &code))
 			break;
+		c->next_fault = addr + PAGE_SIZE;
 	}
 }
 

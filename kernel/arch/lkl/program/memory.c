@@ -131,6 +131,14 @@ void __init lkl_place_user(unsigned long start)
 	last_pfn = lkl_user_end >> PAGE_SHIFT;
 }
 
+void __init lkl_limit_user(unsigned long size)
+{
+	if (size > lkl_user_end - lkl_user_start || !IS_ALIGNED(size, LKL_PROGRAMS_UNIT))
+		lkl_host_die(LKL_EXIT_SETUP, "not a size for the memory of programs");
+	lkl_user_end = lkl_user_start + size;
+	last_pfn = lkl_user_end >> PAGE_SHIFT;
+}
+
 /* Of totalram_pages(). */
 unsigned long lkl_user_pages(void)
 {

@@ -31,14 +31,27 @@
 #define HOST_SIGTRAP	5
 
 /*
- * How often to look for the stub's turn to end before sleeping: most are short. It
- * pays where the stub has a processor of its own, and only there, so it follows how
- * often it has paid, and is tried again now and then.
+ * How long one side looks for the other's answer before it sleeps: longer than a host
+ * takes to wake a process, which is more than most answers take.
  */
-#define MAX_SPIN	128U
-#define TRY_AGAIN	64U
+#define LOOK_NS		(50 * NSEC_PER_USEC)
+/*
+ * It pays where each side has a processor, and if both look. So the kernel decides for
+ * both, by how often its own looks have paid: a miss counts as much as this many hits.
+ */
+#define MISS		4
+#define MAX_SCORE	32
+/* Once it has not, it is tried again after so many turns, and later each time in vain. */
+#define FIRST_TRY	64U
+#define LAST_TRY	4096U
 
-static unsigned int spin, not_tried;
+static struct {
+	bool on;
+	int score;			/* while on */
+	unsigned int turns, next_try;	/* while off */
+	unsigned int pauses;		/* that take LOOK_NS, or 0: there is one processor */
+	struct lkl_stub *stub;		/* the last one that was let look */
+} look = { .on = true, .score = MAX_SCORE, .next_try = FIRST_TRY };
 
 static struct lkl_stubs *shared;
 static struct lkl_stub *stubs[LKL_STUBS];
@@ -70,32 +83,71 @@ static bool is_gone(const struct lkl_stub *s)
 	return lkl_shared_load(&shared->slot[s->slot].has) == LKL_STUB_GONE;
 }
 
-static bool look_briefly(struct lkl_stub_data *d)
+static bool is_kernels_turn(const struct lkl_stub *s)
+{
+	return lkl_shared_load(&s->d->state) == LKL_STUB_KERNEL;
+}
+
+/* How many pauses take that long: between 35 and 150 cycles each, by processor. */
+static void learn_pause(void)
+{
+	const unsigned int n = 64;
+	u64 least = LOOK_NS;
+	unsigned int i, tries;
+
+	if (lkl_header->flags & LKL_FLAG_NO_SPIN)
+		return;
+	for (tries = 0; tries < 4; tries++) {	/* of which one is not interrupted */
+		u64 began = lkl_host_now();
+
+		for (i = 0; i < n; i++)
+			lkl_host_pause();
+		least = min(least, lkl_host_now() - began);
+	}
+	look.pauses = min_t(u64, div64_u64(LOOK_NS * n, max(least, 1)), LKL_STUB_MAX_SPIN);
+}
+
+static void count_look(bool paid)
+{
+	if (paid) {
+		look.score = min(look.score + 1, MAX_SCORE);
+		if (look.score == MAX_SCORE)
+			look.next_try = FIRST_TRY;
+		return;
+	}
+	look.score -= MISS;
+	if (look.score < 0) {
+		look.on = false;
+		look.turns = 0;
+	}
+}
+
+static bool look_briefly(const struct lkl_stub *s)
 {
 	unsigned int i;
 
-	if (lkl_header->flags & LKL_FLAG_NO_SPIN)
-		return false;
-	if (!spin) {
-		if (++not_tried < TRY_AGAIN)
-			return false;
-		not_tried = 0;
-		spin = MAX_SPIN / 2;
-	}
-	for (i = 0; i < spin; i++) {
-		if (lkl_shared_load(&d->state) == LKL_STUB_KERNEL) {
-			spin = min(spin * 2, MAX_SPIN);
+	for (i = 0; look.on && i < look.pauses; i++) {
+		if (is_kernels_turn(s)) {
+			count_look(true);
 			return true;
 		}
 		lkl_host_pause();
 	}
-	spin /= 2;
+	if (look.on) {
+		count_look(false);
+	} else if (++look.turns >= look.next_try) {
+		look.on = true;
+		look.score = MAX_SCORE / 2;
+		look.next_try = min(look.next_try * 2, LAST_TRY);
+	}
 	return false;
 }
 
-static bool is_kernels_turn(const struct lkl_stub *s)
+void lkl_stub_rest(void)
 {
-	return lkl_shared_load(&s->d->state) == LKL_STUB_KERNEL;
+	if (look.stub)
+		lkl_shared_store(&look.stub->d->spin, 0);
+	look.stub = NULL;
 }
 
 static void nap(struct lkl_stub *s)
@@ -134,7 +186,7 @@ static int wait(struct lkl_stub *s, bool user)
 	unsigned int naps;
 	u64 since;
 
-	if (look_briefly(s->d))
+	if (look_briefly(s))
 		return 0;
 	since = lkl_host_now();
 	for (naps = 0; naps < PATIENCE; naps++) {
@@ -160,6 +212,10 @@ int lkl_stub_go(struct lkl_stub *s, bool resume)
 	struct lkl_stub_data *d = s->d;
 	int err;
 
+	if (look.stub != s)
+		lkl_stub_rest();
+	look.stub = s;
+	d->spin = look.on ? look.pauses : 0;
 	d->resume = resume;
 	d->nr_ops = s->nr_ops;
 	lkl_shared_store(&d->state, LKL_STUB_RUN);
@@ -208,6 +264,8 @@ static int learn_frame(struct lkl_stub *s)
 /* Its process has ended. */
 static void free_stub(struct lkl_stub *s)
 {
+	if (look.stub == s)
+		look.stub = NULL;
 	stubs[s->slot] = NULL;
 	nr_stubs--;
 	list_del(&s->list);
@@ -270,7 +328,6 @@ static struct lkl_stub *make_stub(void)
 	stubs[slot] = s;
 	nr_stubs++;
 	s->d->state = LKL_STUB_RUN;
-	s->d->may_spin = !(lkl_header->flags & LKL_FLAG_NO_SPIN);
 	s->d->fsgsbase = lkl_host_has_fsgsbase();
 	lkl_shared_store(&shared->slot[slot].has, 0);
 	tell_spawner(s, LKL_STUB_MAKE);
@@ -458,4 +515,5 @@ void flush_thread(void)
 void lkl_stub_init(struct lkl_stubs *control)
 {
 	shared = control;
+	learn_pause();
 }

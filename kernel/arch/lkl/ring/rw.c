@@ -77,6 +77,11 @@ long lkl_rw(int fd, u64 buf, u64 size, u64 offset, bool write)
 
 	if (!file)
 		return ret;
+	/* As pread(2) says it: a pipe would be read from wherever it stands, and waited for. */
+	ret = -ESPIPE;
+	if (!(file->f_mode & (write ? FMODE_PWRITE : FMODE_PREAD)))
+		goto out;
+	ret = -EBADF;
 	if (!(file->f_mode & (write ? FMODE_WRITE : FMODE_READ)))
 		goto out;
 	ret = -EFAULT;

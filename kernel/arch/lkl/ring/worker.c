@@ -189,7 +189,7 @@ void __noreturn lkl_serve(void)
 	current->fs->umask = 0;		/* the parent says each mode in full */
 	lkl_set_workers();
 	manager = current;
-	lkl_header->boot_ns = lkl_host_now() - lkl_start_ns;
+	lkl_header->boot_ns = lkl_host_now() - lkl_began_ns;
 	lkl_shared_store(&lkl_header->status, LKL_STATUS_READY);
 	lkl_host_wake(&lkl_header->status);
 	for (;;) {

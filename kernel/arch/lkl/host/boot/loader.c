@@ -9,13 +9,17 @@
  * Where the image lies at a page boundary of its file its pages are mapped,
  * and shared with all other kernels. Elsewhere it is read into huge pages.
  *
+ * What is mapped can be a kernel that has booted: the pages of a snapshot then take
+ * the place of those of the image, and it goes on where it stood.
+ *
  * This is a program of its own: nothing of the kernel is linked to it.
  */
 #include <linux/types.h>
 #include <linux/elf.h>
-#include <linux/stddef.h>
 #include <asm/lkl.h>
+#include <asm/snapshot.h>
 #include <machine.h>
+#include <machine_cpu.h>
 
 #define call(nr, a, b, c, d, e, f)					\
 	lkl_host_syscall(LKL_HOST_##nr, (long)(a), (long)(b), (long)(c),	\
@@ -27,6 +31,7 @@
 #define MAP_PRIVATE		0x02
 #define MAP_FIXED		0x10
 #define MAP_ANONYMOUS		0x20
+#define MAP_NORESERVE		0x4000
 #define MAP_FIXED_NOREPLACE	0x100000
 #define MADV_HUGEPAGE		14
 
@@ -106,6 +111,59 @@ static void read_segment(const Elf64_Phdr *ph, u64 image)
 		fail("the host does not let memory be executed");
 }
 
+static struct lkl_header header;
+
+/* What was booted is what the parent would boot, and this is a processor for it. */
+static int is_wanted(const struct lkl_snapshot *s)
+{
+	unsigned int has[4], i;
+
+	if (s->magic != LKL_SNAPSHOT_MAGIC || header.memory < LKL_SNAPSHOT_LEAST ||
+	    header.memory > s->memory || header.programs > s->programs)
+		return 0;
+	for (i = 0; s->cmdline[i] || header.cmdline[i]; i++)
+		if (s->cmdline[i] != header.cmdline[i])
+			return 0;
+	lkl_machine_cpu(has);
+	for (i = 0; i < 4; i++)
+		if (s->cpu[i] & ~has[i])
+			return 0;
+	return 1;
+}
+
+/*
+ * Of the snapshot that follows the image, if there is one and it is wanted. A page more
+ * than RAM: see host/memory.c. Returns where the kernel is to be entered, or 0.
+ */
+static unsigned long take_snapshot(const Elf64_Ehdr *eh, u64 image)
+{
+	static union {
+		struct lkl_snapshot s;
+		char bytes[LKL_SNAPSHOT_HEAD];
+	} head;
+	const struct lkl_snapshot *s = &head.s;
+	u64 start = image + UP(eh->e_shoff + eh->e_shnum * sizeof(Elf64_Shdr));
+	unsigned long i;
+
+	if ((header.flags & LKL_FLAG_BOOT) ||
+	    call(pread64, LKL_FD_IMAGE, &head, sizeof(head), start, 0, 0) != sizeof(head) ||
+	    !is_wanted(s))
+		return 0;
+	map(s->ram, s->ram_end + PAGE, PROT_READ | PROT_WRITE,
+	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	call(madvise, s->ram, s->ram_end - s->ram, MADV_HUGEPAGE, 0, 0, 0);
+	for (i = 0; i < s->nr_runs; i++) {
+		const struct lkl_snapshot_run *r = &s->run[i];
+
+		if (start % PAGE)
+			read_at(LKL_FD_IMAGE, (void *)r->addr, r->len, start + r->off);
+		else
+			map(r->addr, r->addr + r->len, PROT_READ | PROT_WRITE, MAP_FIXED,
+			    LKL_FD_IMAGE, start + r->off);
+	}
+	return s->entry;
+}
+
 /* Returns where the kernel is to be entered. */
 unsigned long lkl_load(void);
 unsigned long lkl_load(void)
@@ -116,7 +174,8 @@ unsigned long lkl_load(void)
 	u64 image;
 	int i;
 
-	read_at(LKL_FD_WINDOW, &image, sizeof(image), offsetof(struct lkl_header, image));
+	read_at(LKL_FD_WINDOW, &header, sizeof(header), 0);
+	image = header.image;
 	read_at(LKL_FD_IMAGE, head, sizeof(head), image);
 	ph = (void *)(head + eh->e_phoff);
 	if (eh->e_ident[0] != ELFMAG0 || eh->e_phoff % 8 ||
@@ -134,7 +193,7 @@ unsigned long lkl_load(void)
 	if (!first)
 		fail("not a kernel image");
 	if (!(image % PAGE))
-		return eh->e_entry;
+		return take_snapshot(eh, image) ?: eh->e_entry;
 
 	map(DOWN(first->p_vaddr), UP(last->p_vaddr + last->p_memsz),
 	    PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -143,5 +202,5 @@ unsigned long lkl_load(void)
 	for (i = 0; i < eh->e_phnum; i++)
 		if (ph[i].p_type == PT_LOAD)
 			read_segment(&ph[i], image);
-	return eh->e_entry;
+	return take_snapshot(eh, image) ?: eh->e_entry;
 }

@@ -49,30 +49,16 @@ static int run_ops(struct lkl_stub_data *d)
 	return is_error(ret) ? ret : 0;
 }
 
-/* As the kernel does it: program/stub.c. Nothing of this program can be written to. */
-#define MAX_SPIN	128U
-#define TRY_AGAIN	64U
-
+/* As long as the kernel says, which may change its mind meanwhile. */
 static int look_briefly(struct lkl_stub_data *d)
 {
-	unsigned int i, spin = d->spin;
+	unsigned int i;
 
-	if (!d->may_spin)
-		return 0;
-	if (!spin) {
-		if (++d->not_tried < TRY_AGAIN)
-			return 0;
-		d->not_tried = 0;
-		spin = MAX_SPIN / 2;
-	}
-	for (i = 0; i < spin && i < MAX_SPIN; i++) {
-		if (load(&d->state) == LKL_STUB_RUN) {
-			d->spin = spin < MAX_SPIN ? spin * 2 : spin;
+	for (i = 0; i < LKL_STUB_MAX_SPIN && i < load(&d->spin); i++) {
+		if (load(&d->state) == LKL_STUB_RUN)
 			return 1;
-		}
 		pause();
 	}
-	d->spin = spin / 2;
 	return 0;
 }
 

@@ -36,3 +36,34 @@ SYM_CODE_START(lkl_machine_first)
 	call	lkl_userspace		/* it has become a program, or its parent is one */
 	ud2
 SYM_CODE_END(lkl_machine_first)
+
+/*
+ * int lkl_machine_save(unsigned long context[8]): 0; and 1 where
+ * lkl_machine_restore(context) goes on, as setjmp(3) and longjmp(3).
+ */
+SYM_CODE_START(lkl_machine_save)
+	movq	%rbx, (%rdi)
+	movq	%rbp, 8(%rdi)
+	movq	%r12, 16(%rdi)
+	movq	%r13, 24(%rdi)
+	movq	%r14, 32(%rdi)
+	movq	%r15, 40(%rdi)
+	leaq	8(%rsp), %rax
+	movq	%rax, 48(%rdi)
+	movq	(%rsp), %rax
+	movq	%rax, 56(%rdi)
+	xorl	%eax, %eax
+	ret
+SYM_CODE_END(lkl_machine_save)
+
+SYM_CODE_START(lkl_machine_restore)
+	movq	(%rdi), %rbx
+	movq	8(%rdi), %rbp
+	movq	16(%rdi), %r12
+	movq	24(%rdi), %r13
+	movq	32(%rdi), %r14
+	movq	40(%rdi), %r15
+	movq	48(%rdi), %rsp
+	movl	$1, %eax
+	jmp	*56(%rdi)
+SYM_CODE_END(lkl_machine_restore)

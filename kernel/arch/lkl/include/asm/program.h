@@ -13,6 +13,7 @@
 /* memory.c: that which stubs can map */
 #define LKL_GFP_PROGRAM		(GFP_HIGHUSER_MOVABLE)
 void __init lkl_place_user(unsigned long start);
+void lkl_limit_user(unsigned long size);	/* in a kernel from a snapshot */
 bool lkl_user_memory(void);		/* whether there is any, yet */
 unsigned long lkl_user_pages(void);
 bool lkl_user_can_grow(void);
@@ -53,6 +54,8 @@ struct lkl_stub *lkl_stub_of(struct mm_struct *mm);
 void lkl_stub_lose(struct mm_struct *mm);
 /* Let it run, and wait for the kernel's turn. Returns 0, or -ESRCH when it has died. */
 int lkl_stub_go(struct lkl_stub *s, bool resume);
+/* The kernel has nothing to run: no stub is to look for its turn, others want the processor. */
+void lkl_stub_rest(void);
 /* Put a task's registers into its frame, but for those of struct pt_regs. */
 void lkl_stub_own(struct lkl_stub *s, struct task_struct *tsk);
 struct sigcontext *lkl_stub_context(struct lkl_stub *s);

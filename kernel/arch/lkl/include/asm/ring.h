@@ -7,7 +7,6 @@
 #include <asm/host.h>
 #include <asm/time.h>
 
-extern u64 lkl_start_ns;	/* lkl_host_now() at the first instruction */
 
 /* ring.c: both ends of a ring */
 struct lkl_ring_end {

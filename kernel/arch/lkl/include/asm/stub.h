@@ -29,6 +29,9 @@
 
 #define LKL_STUB_OPS		200
 
+/* Of lkl_stub_data.spin. A program can write anything there. */
+#define LKL_STUB_MAX_SPIN	10000U
+
 struct lkl_stub_op {
 	unsigned int type, prot;
 	unsigned long addr, len;
@@ -39,7 +42,7 @@ struct lkl_stub_data {
 	unsigned int state;
 	unsigned int kernel_asleep, stub_asleep;
 	unsigned int resume;		/* after the ops: go on with the program */
-	unsigned int may_spin;		/* there is more than one processor */
+	unsigned int spin;		/* how often the stub looks for its turn before it sleeps */
 	/* why it is the kernel's turn: a signal of the host, or the end of ops */
 	int signo, code;
 	int err;			/* of the first op that failed, or 0 */
@@ -49,7 +52,6 @@ struct lkl_stub_data {
 	unsigned long has_fs, has_gs;	/* the stub's: what the host has, without FSGSBASE */
 	unsigned int fsgsbase;		/* the processor has the instructions */
 	unsigned int nr_ops;
-	unsigned int spin, not_tried;	/* the stub's: how often to look before sleeping */
 	unsigned int arch;		/* of a system call: AUDIT_ARCH_... */
 	struct lkl_stub_op ops[LKL_STUB_OPS];
 };

@@ -57,14 +57,21 @@ unsigned long arch_get_unmapped_area(struct file *file, unsigned long addr, unsi
 		.length = len, .low_limit = LOW_START, .high_limit = LOW_END,
 	};
 
-	if ((flags & MAP_32BIT) && !(flags & MAP_FIXED))
+	if ((flags & MAP_32BIT) && !(flags & MAP_FIXED)) {
+		/* a wish is granted where the place is free: SBCL insists on it */
+		addr = PAGE_ALIGN(addr);
+		if (addr && addr < LOW_END && len <= LOW_END - addr &&
+		    generic_get_unmapped_area(file, addr, len, pgoff, flags, vm_flags) == addr)
+			return addr;
 		return vm_unmapped_area(&info);
+	}
 	return generic_get_unmapped_area(file, addr, len, pgoff, flags, vm_flags);
 }
 
 /* What there is of another processor, or for 32 bits, or for the machine's ports. */
 #define sys_arch_prctl		arch_prctl
 #define sys_rt_sigreturn	lkl_rt_sigreturn
+#define sys_fadvise64		sys_fadvise64_64	/* the same where registers have 64 bits */
 #define sys_iopl		sys_ni_syscall
 #define sys_ioperm		sys_ni_syscall
 #define sys_modify_ldt		sys_ni_syscall

@@ -48,20 +48,20 @@ static int setup_frame(struct ksignal *ksig, struct pt_regs *regs, sigset_t *set
 	void __user *fp_to;
 	size_t fp_size;
 	void *fp = lkl_fpstate(current, &fp_size);
-	bool nested = on_sig_stack(regs->sp);
+	bool onto, nested = on_sig_stack(regs->sp);
 	int err;
 
 	if (!fp || !(ksig->ka.sa.sa_flags & SA_RESTORER))
 		return -EFAULT;
-	if ((ksig->ka.sa.sa_flags & SA_ONSTACK) && !nested && current->sas_ss_size)
+	onto = (ksig->ka.sa.sa_flags & SA_ONSTACK) && !sas_ss_flags(sp);
+	if (onto)
 		sp = current->sas_ss_sp + current->sas_ss_size;
 	sp = round_down(sp - fp_size, 64);
 	fp_to = (void __user *)sp;
 	sp = round_down(sp - sizeof(*frame), 16) - 8;
 	frame = (void __user *)sp;
 	/* an alternate stack that does not hold it is no place to go on */
-	if ((ksig->ka.sa.sa_flags & SA_ONSTACK) && current->sas_ss_size &&
-	    (nested || on_sig_stack((unsigned long)fp_to)) && !on_sig_stack(sp + 8))
+	if ((nested || onto) && !__on_sig_stack(sp))
 		return -EFAULT;
 	if (!access_ok(frame, (unsigned long)fp_to - sp + fp_size))
 		return -EFAULT;

@@ -38,7 +38,8 @@ typedef int64_t __s64;
 #define LKL_FD_LOG		2	/* pipe: the kernel's log, as lines */
 #define LKL_FD_CONTROL		3	/* socket: brings descriptors of disks, and the
 					 * memory of programs */
-#define LKL_FD_IMAGE		4	/* for the loader: a file with the kernel in it */
+#define LKL_FD_IMAGE		4	/* for the loader: a file with the kernel in it;
+					 * LKL_FLAG_SNAPSHOT: an empty file */
 
 /*
  * The window is mapped at this address in the kernel, where it is the only
@@ -70,6 +71,8 @@ typedef int64_t __s64;
 /* lkl_header.flags, set by the parent */
 #define LKL_FLAG_NO_SPIN	0x1	/* one processor: waiting must sleep */
 #define LKL_FLAG_TESTING	0x2	/* LKL_OP_HOSTCALL and _PANIC are taken */
+#define LKL_FLAG_BOOT		0x4	/* for the loader: take no snapshot */
+#define LKL_FLAG_SNAPSHOT	0x8	/* at build: once booted, write a snapshot, and exit */
 
 /* lkl_header.sandbox, set by the kernel before it takes requests */
 #define LKL_SANDBOX_SECCOMP	0x0001	/* never missing: no filter, no boot */
@@ -114,7 +117,7 @@ struct lkl_header {
 	__u32 status;		/* LKL_STATUS_* */
 	__u32 sandbox;		/* LKL_SANDBOX_* */
 	__u32 sandbox_errno;	/* why a part of it is missing, the last one */
-	__u32 __pad2;
+	__u32 snapshot;		/* 1: it was not booted, but went on from a snapshot */
 	__u64 boot_ns;		/* from the first instruction to ready */
 	__u8  __pad3[40];
 	/* offset 192: 1 while the kernel sleeps on this futex word */
