@@ -67,8 +67,13 @@ func (s *session) dial(dst netip.AddrPort) (*net.TCPConn, error) {
 		s.refuse(dst, err)
 		return nil, err
 	}
+	// Not DialTCP: it binds the socket, which Landlock forbids to a process that is not to listen.
 	d := net.Dialer{Timeout: dialTime}
-	return d.DialTCP(s.ctx, "tcp", netip.AddrPort{}, to)
+	c, err := d.DialContext(s.ctx, "tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
 }
 
 // A guestConn is the guest's connection.

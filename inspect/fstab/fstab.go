@@ -84,13 +84,13 @@ func parseLine(line string) (*Entry, error) {
 	if len(fields) < 2 {
 		return nil, fmt.Errorf("no mount point for %s", fields[0])
 	}
-	e := &Entry{Spec: ParseSpec(fields[0]), File: unescape(fields[1]), Type: "auto"}
+	e := &Entry{Spec: ParseSpec(fields[0]), File: Unescape(fields[1]), Type: "auto"}
 	if len(fields) > 2 {
-		e.Type = unescape(fields[2])
+		e.Type = Unescape(fields[2])
 	}
 	if len(fields) > 3 {
 		for o := range strings.SplitSeq(fields[3], ",") {
-			if o = unescape(o); o != "" && o != "defaults" {
+			if o = Unescape(o); o != "" && o != "defaults" {
 				e.Options = append(e.Options, o)
 			}
 		}
@@ -126,9 +126,9 @@ func split(line string) (fields []string) {
 	return fields
 }
 
-// unescape replaces a backslash and three octal digits by the byte they mean, as
-// the kernel writes them: \040 is a space.
-func unescape(s string) string {
+// Unescape replaces a backslash and three octal digits by the byte they mean, as the kernel
+// writes them in tables of mounts, and fstab(5) has them: \040 is a space.
+func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}

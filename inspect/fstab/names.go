@@ -24,7 +24,7 @@ func (n *Names) AddCrypttab(text string) {
 		if n.Crypt == nil {
 			n.Crypt = map[string]Spec{}
 		}
-		path := "/dev/mapper/" + unescape(fields[0])
+		path := "/dev/mapper/" + Unescape(fields[0])
 		if _, twice := n.Crypt[path]; !twice { // the second is refused at boot
 			n.Crypt[path] = ParseSpec(fields[1])
 		}

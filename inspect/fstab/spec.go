@@ -52,11 +52,11 @@ func ParseSpec(field string) Spec {
 	if tag, value, ok := strings.Cut(field, "="); ok {
 		for kind, name := range kindNames {
 			if tag == name && Kind(kind) >= UUID && Kind(kind) <= ID {
-				return Spec{Kind(kind), unescape(unquote(value))}
+				return Spec{Kind(kind), Unescape(unquote(value))}
 			}
 		}
 	}
-	value := unescape(unquote(field))
+	value := Unescape(unquote(field))
 	for prefix, kind := range map[string]Kind{
 		"/dev/disk/by-uuid/":      UUID,
 		"/dev/disk/by-label/":     Label,

@@ -18,7 +18,7 @@ const module = "github.com/unboot/unboot"
 var layers = [][]string{
 	{"cmd"},
 	{"guestfs"},
-	{"customize", "sysprep"},
+	{"customize", "fusefs", "serve", "sysprep"},
 	{"usernet", "internal/netproc"},
 	{"internal/treecopy", "internal/desttree"}, // on file systems of package unboot
 	{"."},
@@ -27,27 +27,30 @@ var layers = [][]string{
 	{"volume"},
 	{"disk"},
 	{"lkl"},
-	{"internal/cause"}, // needs nothing but the standard library
+	{"internal/cause", "internal/compression"}, // need nothing of the project
 }
 
 // pure are the layers that know nothing of a kernel: of use alone, and open to fuzzing.
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"disk/internal/imgtest", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
+var forTests = []string{"disk/internal/imgtest", "disk/internal/testdisk", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
-// kernel and the root package stay light, and each dependency has its place. (FUSE would
-// have it in cmd/unboot/fusefs.)
+// kernel and the root package stay light, and each dependency has its place.
 var modules = map[string][]string{
 	"customize":                {"github.com/go-crypt/x"},
+	"disk/ftpdisk":             {"github.com/jlaffaye/ftp"},
 	"disk/qcow2":               {"github.com/klauspost/compress"},
+	"disk/sshdisk":             {"golang.org/x/crypto", "github.com/pkg/sftp"},
 	"disk/vmdk":                {"github.com/klauspost/compress"},
+	"fusefs":                   {"github.com/hanwen/go-fuse"},
 	"inspect/journal":          {"github.com/klauspost/compress", "github.com/therootcompany/xz"},
 	"internal/btrfsreceive":    {"github.com/klauspost/compress"},
 	"internal/compression":     {"github.com/klauspost/compress", "github.com/therootcompany/xz", "github.com/ulikunitz/xz"},
 	"internal/cpio":            {"github.com/klauspost/compress"},
 	"internal/filetype":        {"github.com/klauspost/compress"},
+	"internal/sectorcipher":    {"golang.org/x/crypto"},
 	"internal/netproc":         {"github.com/klauspost/compress"},
 	"internal/netproc/pack":    {"github.com/klauspost/compress"},
 	"usernet":                  {"gvisor.dev/gvisor"},

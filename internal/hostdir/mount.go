@@ -25,29 +25,28 @@ type Mount struct {
 }
 
 // mountMessage is the size of messages that the kernel asks for, and how far it reads ahead. It
-// allocates them in one piece, and larger ones are hard to get, or take long, in a kernel whose
-// little memory is in use.
-const mountMessage = 64 << 10
-
-// pipeSize is what the pipes between the kernel and the server hold, so that a message goes
-// through in one piece, if the kernel's limit allows it.
-const pipeSize = 4 * mountMessage
+// allocates them in one piece, and larger ones are hard to get in a kernel whose little memory is
+// in use: with 512 KiB, and 32 MiB of memory, what is written to several files at once is lost.
+const mountMessage = 128 << 10
 
 // Mount mounts the directory in a kernel. If it is served only for reading, the kernel keeps
 // what it has seen, and does not see what changes on the host later. Otherwise it looks again
 // when a file is opened, and what a program has written is on the host when it has closed the
 // file.
 //
-// Each mount occupies one of the kernel's workers. The kernel must have 9p: ENODEV.
+// Each mount occupies one of the kernel's workers, and its server needs another to answer: where
+// all of them wait for the directory, they wait forever. From its first program on, a kernel has
+// too many of them for that: see [lkl.Kernel.StartPrograms]. The kernel must have 9p: ENODEV.
 func (d *Dir) Mount(k *lkl.Kernel) (*Mount, error) {
-	m, err := d.mount(k)
+	m, err := d.mount(k, mountMessage)
 	if err != nil {
 		return nil, &fs.PathError{Op: "mount", Path: d.name, Err: err}
 	}
 	return m, nil
 }
 
-func (d *Dir) mount(k *lkl.Kernel) (_ *Mount, err error) {
+// mount mounts the directory with messages of that size, up to [MaxMessage].
+func (d *Dir) mount(k *lkl.Kernel, message int) (_ *Mount, err error) {
 	var open closers
 	defer func() {
 		if err != nil {
@@ -65,14 +64,15 @@ func (d *Dir) mount(k *lkl.Kernel) (_ *Mount, err error) {
 	}
 	open = append(open, clientR, toClient)
 	for _, fd := range []int{fromClient, toClient} {
-		k.Fcntl(fd, unix.F_SETPIPE_SZ, pipeSize)
+		// So that a message goes through in one piece, if the kernel's limit allows it.
+		k.Fcntl(fd, unix.F_SETPIPE_SZ, 4*message)
 	}
 	conf, err := k.Fsopen("9p", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
 	defer k.CloseFd(conf)
-	for _, o := range d.mountOptions(clientR, clientW) {
+	for _, o := range d.mountOptions(clientR, clientW, message) {
 		if err := k.FsconfigSetString(conf, o[0], o[1]); err != nil {
 			return nil, fmt.Errorf("option %s: %w", o[0], err)
 		}
@@ -113,7 +113,7 @@ func (d *Dir) mount(k *lkl.Kernel) (_ *Mount, err error) {
 }
 
 // mountOptions are those of Documentation/filesystems/9p.rst of the kernel.
-func (d *Dir) mountOptions(r, w int) [][2]string {
+func (d *Dir) mountOptions(r, w, message int) [][2]string {
 	// One user is enough where nobody can make files, or all files are one user's.
 	access, cache := "any", "loose"
 	if d.o.Owners == AsHost && !d.o.ReadOnly {
@@ -124,7 +124,7 @@ func (d *Dir) mountOptions(r, w int) [][2]string {
 	}
 	return [][2]string{
 		{"source", "host"}, {"trans", "fd"}, {"rfdno", strconv.Itoa(r)}, {"wfdno", strconv.Itoa(w)}, {"version", "9p2000.L"},
-		{"msize", strconv.Itoa(mountMessage)}, {"cache", cache}, {"access", access},
+		{"msize", strconv.Itoa(message)}, {"cache", cache}, {"access", access},
 	}
 }
 

@@ -1,12 +1,14 @@
 package hostdir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -245,6 +247,52 @@ func TestKernelChanges(t *testing.T) {
 	gone(t, m)
 	if got, err := os.ReadFile(dir + "/late"); err != nil || string(got) != string(data) {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestKernelMessages has a kernel with little memory read and write several files at once, by
+// messages of different sizes.
+func TestKernelMessages(t *testing.T) {
+	const files, size = 3, 6<<20 + 5
+	for _, message := range []int{minMessage, 64 << 10, mountMessage, 2 * mountMessage} {
+		t.Run(fmt.Sprint(message), func(t *testing.T) {
+			k := rig.Boot(t, &lkl.Config{Memory: lkl.MinMemory})
+			dir := t.TempDir()
+			d, err := Open(dir, Options{})
+			rig.Check(t, "open", err)
+			t.Cleanup(func() { d.Close() })
+			m, err := d.mount(k, message)
+			if errors.Is(err, unix.ENODEV) {
+				t.Skip("the kernel has no 9p: ", err)
+			}
+			rig.Check(t, "mount", err)
+			v := k.Chroot(m.Fd)
+			var wg sync.WaitGroup
+			for i := range files {
+				wg.Go(func() {
+					data, name := testimg.Pattern(size, uint64(i)), fmt.Sprint("/", i)
+					fd, err := v.Open(name, unix.O_CREAT|unix.O_WRONLY, 0o600)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if n, err := v.Write(fd, data); n != size || err != nil {
+						t.Errorf("written: %d, %v", n, err)
+					}
+					if err := v.CloseFd(fd); err != nil {
+						t.Error(err)
+					}
+					if got, err := v.ReadFile(name, size+1); err != nil || !bytes.Equal(got, data) {
+						t.Errorf("%d of %d bytes, %v", len(got), size, err)
+					}
+					if got, err := os.ReadFile(dir + name); err != nil || !bytes.Equal(got, data) {
+						t.Errorf("on the host, %d of %d bytes, %v", len(got), size, err)
+					}
+				})
+			}
+			wg.Wait()
+			gone(t, m)
+		})
 	}
 }
 

@@ -3,8 +3,10 @@ package netproc
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -122,6 +124,36 @@ func TestServe(t *testing.T) {
 	if n.cmd.ProcessState == nil {
 		t.Error("the process is not waited for")
 	}
+}
+
+// syn returns the packet that begins a connection.
+func syn(to netip.AddrPort) []byte {
+	h := make([]byte, 20)
+	binary.BigEndian.PutUint16(h, 40000)
+	binary.BigEndian.PutUint16(h[2:], to.Port())
+	h[12], h[13], h[14] = 5<<4, 0x02, 0xff
+	pseudo := append([]byte{10, 0, 2, 15}, to.Addr().AsSlice()...)
+	copy(h[16:], checksum(append(append(pseudo, 0, 6, 0, byte(len(h))), h...)))
+	return packet(to.Addr().String(), 6, h)
+}
+
+// The process makes connections, though it may not listen.
+func TestConnect(t *testing.T) {
+	host, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	n, _ := start(t, "host")
+	l := wireLink{make(chan []byte), make(chan []byte, 16)}
+	served := make(chan error)
+	go func() { served <- n.Serve(context.Background(), l) }()
+	l.in <- syn(netip.AddrPortFrom(netip.MustParseAddr("10.0.2.2"), host.Addr().(*net.TCPAddr).AddrPort().Port()))
+	if b := <-l.out; len(b) < 40 || b[9] != 6 || b[33]&0x17 != 0x12 {
+		t.Errorf("not an answer that accepts: %x", b)
+	}
+	close(l.in)
+	<-served
 }
 
 func TestStartErrors(t *testing.T) {

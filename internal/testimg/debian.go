@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The Debian disk is laid out as Debian's own cloud images are: the root is
@@ -81,22 +82,41 @@ func BuildDebian(kind string) (string, error) {
 	}
 	key := fmt.Sprint(kind, suite, debianTable, mkfs, options)
 	tools := []string{"mmdebstrap", "sfdisk", "mkfs.vfat", "mcopy", "tar", mkfs[0]}
-	return cached("debian-"+kind, key, tools, func(out string) error {
-		if os.Geteuid() != 0 {
-			return &Missing{"root"}
-		}
+	return cached("debian-"+kind, key, tools, asRoot(func(out, work string) error {
 		tarball, err := debianTar()
 		if err != nil {
 			return err
+		}
+		d := &debianDisk{out: out, work: work, fstype: fstype, mkfs: mkfs, subvol: subvol, options: options}
+		return d.make(tarball)
+	}))
+}
+
+// asRoot returns what makes a file as root, in a folder of its own, as [cached] wants it.
+func asRoot(make func(out, work string) error) func(out string) error {
+	return func(out string) error {
+		if os.Geteuid() != 0 {
+			return &Missing{"root"}
 		}
 		work, remove, err := scratch()
 		if err != nil {
 			return err
 		}
 		defer remove()
-		d := &debianDisk{out: out, work: work, fstype: fstype, mkfs: mkfs, subvol: subvol, options: options}
-		return d.make(tarball)
-	})
+		return make(out, work)
+	}
+}
+
+// runMkfs makes the root file system. mkfs.btrfs refuses a UUID that a block device of the
+// host has, as when another test has mounted a Debian by a loop device: that is waited for.
+func (d *debianDisk) runMkfs(img string) error {
+	for tries := 0; ; tries++ {
+		_, err := Run(d.mkfs[0], append(d.mkfs[1:], img)...)
+		if err == nil || tries == 300 || !strings.Contains(err.Error(), "non-unique UUID") {
+			return err
+		}
+		time.Sleep(time.Second)
+	}
 }
 
 // debianTar returns the cached archive of the root file system.
@@ -160,7 +180,7 @@ func (d *debianDisk) fillMounted(tarball string) error {
 	if err := blank(img, DebianRootSize); err != nil {
 		return err
 	}
-	if _, err := Run(d.mkfs[0], append(d.mkfs[1:], img)...); err != nil {
+	if err := d.runMkfs(img); err != nil {
 		return err
 	}
 	umount, err := loopMount(img, d.fstype, "", mnt)

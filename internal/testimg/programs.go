@@ -21,11 +21,17 @@ gdb strace tmux expect
 zsh busybox bc dc file less vim curl jq man-db libxml2-utils gettext-base
 procps psmisc lsof acl attr libcap2-bin bubblewrap inotify-tools time tree pv moreutils bsdextrautils xxd
 dpkg-dev apt-utils fakeroot logrotate cron e2fsprogs stress-ng libcap-dev liburing-dev
+openjdk-17-jdk-headless golang-go rustc cargo sbcl guile-3.0 erlang-base ocaml-nox r-base-core
+mariadb-server nginx-light memcached valgrind cmake ninja-build autoconf automake
+imagemagick ghostscript emacs-nox nano screen subversion mercurial ansible-core
+xfsprogs btrfs-progs dosfstools squashfs-tools xorriso parted fdisk lvm2 cryptsetup-bin mdadm
+python3-pip python3-venv python3-wheel python3-numpy
+rpm dnf createrepo-c zypper pacman-package-manager
 `)
 
-// DebianPrograms returns the host path of a shared image of 4 GiB, all of it an ext4 file
+// DebianPrograms returns the host path of a shared image of 6 GiB, all of it an ext4 file
 // system, of a Debian with compilers, interpreters, servers, debuggers and what else people
-// use: about 2 GB. To make it the first time takes root, mmdebstrap, a Debian mirror and some
+// use: about 4 GB. To make it the first time takes root, mmdebstrap, a Debian mirror and some
 // minutes.
 func DebianPrograms(t testing.TB) string {
 	t.Helper()
@@ -41,21 +47,13 @@ func BuildDebianPrograms() (string, error) {
 		"--essential-hook=echo man-db man-db/auto-update boolean false | chroot \"$1\" debconf-set-selections",
 		"--include=" + strings.Join(programPackages, ","), suite}
 	mkfs := []string{"-q", "-F", "-t", "ext4", "-U", DebianRootUUID}
-	return cached("debian-programs", fmt.Sprint(args, mkfs), []string{"mmdebstrap", "mke2fs"}, func(out string) error {
-		if os.Geteuid() != 0 {
-			return &Missing{"root"}
-		}
-		work, remove, err := scratch()
-		if err != nil {
-			return err
-		}
-		defer remove()
+	return cached("debian-programs", fmt.Sprint(args, mkfs), []string{"mmdebstrap", "mke2fs"}, asRoot(func(out, work string) error {
 		root := filepath.Join(work, "root")
 		if _, err := Run("mmdebstrap", append(args, root)...); err != nil {
 			return err
 		}
 		return programsImage(root, out, mkfs)
-	})
+	}))
 }
 
 // programsImage makes the image of a tree, which it configures as an installer would.
@@ -71,7 +69,7 @@ func programsImage(root, out string, mkfs []string) error {
 			return err
 		}
 	}
-	if err := blank(out, 4<<30); err != nil {
+	if err := blank(out, 6<<30); err != nil {
 		return err
 	}
 	_, err := Run("mke2fs", append(mkfs, "-d", root, out)...)

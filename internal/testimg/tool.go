@@ -60,8 +60,22 @@ func Run(name string, args ...string) (string, error) {
 	return runIn(nil, name, args...)
 }
 
+// qemuClock is what QEMU says when it has measured how fast it derives keys, and the host's
+// ticks have shown no time for that: it happens on a busy machine, and to try again helps.
+const qemuClock = "Unable to get accurate CPU usage"
+
 // runIn is Run with something on standard input.
-func runIn(stdin []byte, name string, args ...string) (string, error) {
+func runIn(stdin []byte, name string, args ...string) (out string, err error) {
+	for range 20 {
+		out, err = runOnce(stdin, name, args...)
+		if err == nil || !strings.Contains(out, qemuClock) {
+			break
+		}
+	}
+	return out, err
+}
+
+func runOnce(stdin []byte, name string, args ...string) (string, error) {
 	path, err := Tool(name)
 	if err != nil {
 		return "", err

@@ -46,6 +46,10 @@ type Layout struct {
 	SectorSize             int    // in bytes; 0 for 512, which is all that version 1 has
 }
 
+// Header1Size is the size of a new header of version 1 with the areas of its slots, in bytes: the
+// data begin there.
+const Header1Size = payload1
+
 const (
 	payload1    = 2 << 20  // where the data begin, in bytes
 	payload2    = 16 << 20 // the same in version 2

@@ -164,14 +164,27 @@ var probers = []prober{
 //
 // Sizes, labels and everything else in the result come from the device and may be
 // false; strings are bounded by what the formats allow, at most 1 KiB.
-func Probe(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, false) }
+func Probe(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, disk) }
 
 // Partition is Probe for a partition of a disk: it does not look for the RAID of
 // firmware, whose members are whole disks. At the end of the last partition it would find
 // metadata that describe the disk.
-func Partition(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, true) }
+func Partition(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, partition) }
 
-func look(r io.ReaderAt, size int64, partition bool) (*Info, error) {
+// Partitioned is Probe for a disk that has partitions. It spares the reads for what lies on a
+// disk by itself or not at all, such as the journal of another file system.
+func Partitioned(r io.ReaderAt, size int64) (*Info, error) { return look(r, size, partitioned) }
+
+// place is what kind of device is looked at.
+type place int
+
+const (
+	disk place = iota
+	partitioned
+	partition
+)
+
+func look(r io.ReaderAt, size int64, at place) (*Info, error) {
 	s := newSource(r, size)
 	defer s.release()
 	if err := s.readHead(); err != nil {
@@ -181,7 +194,8 @@ func look(r io.ReaderAt, size int64, partition bool) (*Info, error) {
 	intolerant := false
 	for i := range probers {
 		p := &probers[i]
-		if size < p.min || p.usage == RAID && size <= tiny || p.kind >= weak && found != nil || p.kind == whole && partition {
+		if size < p.min || p.usage == RAID && size <= tiny || p.kind >= weak && found != nil ||
+			p.kind == whole && at == partition || p.kind == rare && at == partitioned {
 			continue
 		}
 		info := p.probe(s)

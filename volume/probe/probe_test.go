@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -226,5 +227,43 @@ func TestWeakMagic(t *testing.T) {
 	}
 	if info := probeFile(t, image); info.Type != "erofs" || info.Others != nil {
 		t.Errorf("%+v", info)
+	}
+}
+
+// A disk that has partitions is spared the search for what takes a device of its own, and not
+// the one for what lies beside partitions.
+func TestPartitioned(t *testing.T) {
+	const size = 16 << 20
+	log := make([]byte, size)
+	binary.BigEndian.PutUint32(log[128<<10:], 0xfeedbabe)
+	binary.BigEndian.PutUint32(log[128<<10+8:], 2)
+	binary.BigEndian.PutUint32(log[128<<10+12:], 512)
+	binary.BigEndian.PutUint32(log[128<<10+300:], 1)
+	for _, c := range []struct {
+		probe func(io.ReaderAt, int64) (*Info, error)
+		want  string
+		bytes int
+	}{
+		{Probe, "xfs_external_log", size},
+		{Partition, "xfs_external_log", size},
+		{Partitioned, "", 256 << 10},
+	} {
+		r := &counter{ReaderAt: bytes.NewReader(log)}
+		info, err := c.probe(r, size)
+		if err != nil || info.Type != c.want || r.bytes > c.bytes {
+			t.Errorf("%q after %d bytes, want %q after at most %d (%v)", info.Type, r.bytes, c.want, c.bytes, err)
+		}
+	}
+	f, err := os.Open(testimg.FS(t, "iso9660", testimg.Options{Tree: testimg.Populates("iso9660")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := Partitioned(f, st.Size()); err != nil || info.Type != "iso9660" {
+		t.Errorf("a CD with partitions: %+v, %v", info, err)
 	}
 }

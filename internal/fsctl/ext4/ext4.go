@@ -22,3 +22,9 @@ func (f FS) SetUUID(id [16]byte) error {
 	_, err := f.View.Ioctl(f.FD, ext4IocSetfsuuid, append(arg, id[:]...))
 	return err
 }
+
+// Resize grows the file system, which is mounted, to a number of blocks
+// (EXT4_IOC_RESIZE_FS).
+func (f FS) Resize(blocks uint64) error {
+	return fsctl.File(f).Do(fsctl.Write, 'f', 16, fsctl.Words(8, blocks))
+}
