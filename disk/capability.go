@@ -47,6 +47,19 @@ type WritebackStarter interface {
 	StartWriting()
 }
 
+// StartWriting begins to make stable what has been written to a device, if that can be done.
+func StartWriting(d Device) {
+	if w, ok := As[WritebackStarter](d); ok {
+		w.StartWriting()
+	}
+}
+
+// A Prefetcher can have ranges at hand that will be read soon. Prefetch waits for nothing, and
+// promises nothing: what cannot be read is found out by who reads it.
+type Prefetcher interface {
+	Prefetch(off, n int64)
+}
+
 // A Permission says whether a device was opened for writing.
 type Permission interface {
 	Writable() bool
@@ -72,6 +85,20 @@ type Locker interface {
 type CompressedWriter interface {
 	CompressUnit() int64
 	WriteCompressed(p []byte, off int64) error
+}
+
+// A Rebaser can have another backing file, of which the name and the format are written into
+// the image as they are, or none if the name is "". The content of the disk is then what
+// the image has itself and, for the rest, what is in the new file: to keep it, what differs
+// is written before. The device that is open goes on with the old one.
+type Rebaser interface {
+	SetBacking(name, format string) error
+}
+
+// An Emptier is an image that can forget all that it has itself, so that the disk is what is
+// in its backing file, or zeros. Errors wrap errors.ErrUnsupported if this one cannot.
+type Emptier interface {
+	Empty() error
 }
 
 // A Wrapper is a Device around another one, with the same bytes at the same offsets and

@@ -15,7 +15,7 @@ func CreateRaw(path string) (*Raw, error) {
 	}
 	r := &Raw{f: f, writable: true}
 	if err := r.Lock(); err != nil {
-		f.Close()
+		r.Close()
 		return nil, err
 	}
 	return r, nil
@@ -44,4 +44,6 @@ type CreateOptions struct {
 	Preallocate string
 	// Version is the one of the format: of qcow2, 2 or 3.
 	Version int
+	// Encrypt is how the format is to encrypt the disk, or nil.
+	Encrypt *NewEncryption
 }

@@ -18,6 +18,9 @@ var (
 	ErrNotDisk = errors.New("not a disk image or block device")
 )
 
+// OnlyRead is the hint for an image that is to be written to, and can only be read.
+const OnlyRead = "it can only be read here; to write to it, try: unboot convert IMAGE NEW.qcow2"
+
 // A FormatError is returned for an image in a format that this package does not
 // read.
 type FormatError struct {

@@ -8,14 +8,26 @@ import (
 	"strings"
 )
 
-// formats are what an image may be by mistake. None of the magic numbers can
-// be the start of a disk that something boots from, or of a file system.
-var formats = []struct {
+// A foreign is a format that is not raw.
+type foreign struct {
 	name  string
 	off   int64 // from the end if negative
 	magic string
 	hint  string
-}{
+}
+
+// matches reports whether an image has its magic number, by its first and last 512 bytes.
+func (f *foreign) matches(head, tail []byte) bool {
+	b, off := head, f.off
+	if off < 0 {
+		b, off = tail, off+MinSize
+	}
+	return string(b[off:off+int64(len(f.magic))]) == f.magic
+}
+
+// formats are what an image may be by mistake. None of the magic numbers can
+// be the start of a disk that something boots from, or of a file system.
+var formats = []foreign{
 	{"qcow", 0, "QFI\xfb\x00\x00\x00\x01", convert},
 	{"qcow2", 0, "QFI\xfb", convert},
 	{"qed", 0, "QED\x00", convert},
@@ -29,7 +41,8 @@ var formats = []struct {
 	{"parallels", 0, "WithouFreSpacExt", convert},
 	{"bochs", 0, "Bochs Virtual HD Image", convert},
 	{"cloop", 0, "#!/bin/sh\n#V2.0 Format\n", convert},
-	{"cloop", 0, "#!/bin/sh\n#V1.0 Format\n", convert},
+	{"cloop 1", 0, "#!/bin/sh\n#V1.0 Format\n", convert},
+	{"asif", 0, "shdw\x00\x00\x00\x01", "try, on a Mac: diskutil image create from IMAGE IMAGE.raw --format RAW"},
 	{"dmg", -512, "koly\x00\x00\x00\x04", convert},
 	{"encrypted dmg", 0, "encrcdsa", "decrypt it first, on a Mac: hdiutil convert"},
 	{"EWF", 0, "EVF\x09\x0d\x0a\xff\x00", "try: ewfexport -f raw IMAGE"},
@@ -41,6 +54,7 @@ var formats = []struct {
 	{"Android sparse", 0, "\x3a\xff\x26\xed", "try: simg2img IMAGE IMAGE.raw"},
 	{"Android boot", 0, "ANDROID!", "it holds a kernel and an initrd; try: unpack_bootimg"},
 	{"Android OTA payload", 0, "CrAU", "try: payload-dumper-go IMAGE"},
+	{"VMA", 0, "VMA\x00\x00\x00\x00\x01", "on Proxmox VE, try: vma extract IMAGE FOLDER"},
 	{"WIM", 0, "MSWIM\x00\x00\x00", "try: wimextract, or wimmount"},
 	{"raw CD (2352 bytes a sector)", 0, "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00", "try: bchunk, or iat IMAGE IMAGE.iso"},
 	{"U-Boot", 0, "\x27\x05\x19\x56", firmware},
@@ -86,11 +100,7 @@ func CheckRaw(r io.ReaderAt, size int64) error {
 		}
 	}
 	for _, f := range formats {
-		b, off := head, f.off
-		if off < 0 {
-			b, off = tail, off+MinSize
-		}
-		if string(b[off:off+int64(len(f.magic))]) == f.magic {
+		if f.matches(head, tail) {
 			return &FormatError{Format: f.name, Hint: f.hint}
 		}
 	}

@@ -26,6 +26,7 @@ func TestFormats(t *testing.T) {
 		{"AFF4", "aff4imager", "PK\x03\x04" + pad(26, "container.description"), 1 << 20},
 		{"zip", "decompress", "PK\x03\x04" + pad(26, "a"), 1 << 20},
 		{"Android sparse", "simg2img", "\x3a\xff\x26\xed\x01", 1 << 20},
+		{"VMA", "vma extract", "VMA\x00\x00\x00\x00\x01", 1 << 20},
 		{"WIM", "wimextract", "MSWIM\x00\x00\x00", 1 << 20},
 		{"raw CD (2352 bytes a sector)", "bchunk", "\x00" + strings.Repeat("\xff", 10) + "\x00", 2352 * 300},
 		{"cpio", "unpack", "070701", 1 << 20},

@@ -62,6 +62,13 @@ func lock(fd int) error {
 	return nil
 }
 
+// unlock gives up what lock has taken. That it cannot is no matter: the lock ends with the
+// descriptor.
+func unlock(fd int) {
+	l := unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart}
+	fcntlFlock(fd, unix.F_OFD_SETLK, &l)
+}
+
 // lockError sorts the errors of locking. Where a file system has no locks at
 // all, no program can hold one.
 func lockError(err error) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,50 @@ func TestLockTwoWriters(t *testing.T) {
 		t.Errorf("with a duplicate left: %v", err)
 	}
 	unix.Close(dup)
+}
+
+// A program that starts others while it opens and closes images does not find them in use: a
+// process that is being started has duplicates of all descriptors until it executes its program.
+func TestLockFork(t *testing.T) {
+	path := image(t, 1<<20, "")
+	a, err := disk.OpenRaw(path, writable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, e := range fds {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err != nil || to != path {
+			continue
+		}
+		fd, _ := strconv.Atoi(e.Name())
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(dup)
+		found = true
+	}
+	if !found {
+		t.Fatal("its descriptor was not found")
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	b, err := disk.OpenRaw(path, writable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What does not get the lock leaves nothing of it, either.
+	if _, err := disk.OpenRaw(path, writable); !errors.Is(err, disk.ErrInUse) {
+		t.Error(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestLockReaderTakesNone(t *testing.T) {

@@ -28,6 +28,8 @@ type Options struct {
 	// CacheDir is a folder of the host in which blocks of images elsewhere are kept for
 	// later, or "". It does not matter for disks of the host.
 	CacheDir string
+	// CacheSize is how many bytes CacheDir may take, 0 for any number.
+	CacheSize int64
 	// Meter is called with each device that counts what goes over a network for it, if it
 	// is not nil.
 	Meter func(Meter)
@@ -43,6 +45,9 @@ type Raw struct {
 	sectorSize int
 	block      bool
 	writable   bool
+
+	locked atomic.Bool
+	given  atomic.Bool // somebody may have duplicates, on purpose
 }
 
 // OpenRaw opens an image file or block device by its host path. Errors are
@@ -89,7 +94,7 @@ func openRaw(path string, o Options) (*Raw, error) {
 	}
 	r := &Raw{f: os.NewFile(uintptr(fd), path), writable: o.Writable}
 	if err := r.check(o); err != nil {
-		r.f.Close()
+		r.Close()
 		return nil, err
 	}
 	return r, nil
@@ -141,6 +146,7 @@ func (r *Raw) lock() error {
 	if r.block {
 		return nil
 	}
+	r.locked.Store(true)
 	return lock(int(r.f.Fd()))
 }
 
@@ -184,7 +190,10 @@ func bare(err error) error {
 
 // File returns the open file. Its lock, if it has one, is held by it and by
 // every duplicate of it.
-func (r *Raw) File() *os.File { return r.f }
+func (r *Raw) File() *os.File {
+	r.given.Store(true)
+	return r.f
+}
 
 // Path returns the host path with which it was opened.
 func (r *Raw) Path() string { return r.f.Name() }
@@ -239,9 +248,16 @@ func (r *Raw) Flush() error {
 	}
 }
 
-// Close closes the disk and gives up its lock. Everything should have been
-// flushed before.
-func (r *Raw) Close() error { return r.f.Close() }
+// Close closes the disk and gives up its lock, but for duplicates of its [Raw.File].
+// Everything should have been flushed before.
+func (r *Raw) Close() error {
+	if r.locked.Load() && !r.given.Load() {
+		// A process that is being started has duplicates too, until it executes its
+		// program, and would keep the lock for that long.
+		unlock(int(r.f.Fd()))
+	}
+	return r.f.Close()
+}
 
 // StartWriting has the host begin to write what it caches, as sync_file_range(2)
 // with SYNC_FILE_RANGE_WRITE. It promises nothing; Flush does.

@@ -28,6 +28,9 @@ type Options struct {
 	// Dir is a folder of the host in which blocks are kept, or "". It is made if it is not
 	// there.
 	Dir string
+	// DirSize is how many bytes the files in Dir may take of the host's disk, all together.
+	// What was not used for the longest time is removed for it. 0 is no bound.
+	DirSize int64
 	// Address is what the device is found by again in Dir, and Identity which version of it
 	// that is. Without an identity, Dir is not used.
 	Address, Identity string
@@ -36,11 +39,11 @@ type Options struct {
 // A Device is a cache in front of another device, which it owns.
 type Device struct {
 	inner disk.Device
-	size  int64
 	block int64
 	ahead int64
 
 	mu     sync.Mutex
+	size   int64            // guarded by mu: as far as is known here
 	store  store            // guarded by mu, but for what it does by itself
 	flight map[int64]*fetch // guarded by mu: by their blocks
 	reader reader           // guarded by mu
@@ -75,7 +78,7 @@ func New(d disk.Device, o Options) (*Device, error) {
 		c.store = newMemory(cmp.Or(o.Memory, DefaultMemory), c.block)
 		return c, nil
 	}
-	s, err := openFiles(o.Dir, o.Address, o.Identity, c.size, c.block)
+	s, err := openFiles(o.Dir, o.Address, o.Identity, c.size, c.block, o.DirSize)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (c *Device) ReadAt(p []byte, off int64) (int, error) {
 		return 0, syscall.EINVAL
 	}
 	var eof error
-	if left := c.size - off; int64(len(p)) > left {
+	if left := c.follow() - off; int64(len(p)) > left {
 		p, eof = p[:max(left, 0)], io.EOF
 	}
 	done := 0
@@ -219,6 +222,22 @@ func (c *Device) further(last, ahead int64) {
 		if c.missing(i) {
 			c.fetch(i, last, ahead)
 			return
+		}
+	}
+}
+
+// Prefetch implements [disk.Prefetcher]. What follows the range is not taken for worth fetching.
+func (c *Device) Prefetch(off, n int64) {
+	size := c.follow()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if off < 0 || n <= 0 || off >= size || c.closed {
+		return
+	}
+	last := (off + min(n, size-off) - 1) / c.block
+	for i := off / c.block; i <= last; i++ {
+		if c.missing(i) {
+			c.fetch(i, last, 0) // up to the next that is there
 		}
 	}
 }

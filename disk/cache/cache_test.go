@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -333,5 +334,149 @@ func TestNoIdentity(t *testing.T) {
 	}
 	if _, err := New(&slow{b: content(1000)}, Options{Dir: "/dev/null/x", Address: "a", Identity: "b"}); err == nil {
 		t.Error("a folder that cannot be made")
+	}
+}
+
+// Files take no more than they may: what was not used for the longest time makes room.
+func TestDirSize(t *testing.T) {
+	dir := t.TempDir()
+	write := filepath.Join(dir, "other.blocks")
+	if err := os.WriteFile(write, make([]byte, 3<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name string, size int) (requests int) {
+		t.Helper()
+		s := &slow{b: content(size)}
+		c, err := New(s, Options{Dir: dir, DirSize: 3 << 20, Address: name, Identity: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, size)
+		if _, err := c.ReadAt(got, 0); err != nil || !bytes.Equal(got, s.b) {
+			t.Errorf("other bytes, %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * time.Millisecond) // which some file systems need to tell times apart
+		return s.count()
+	}
+	for i, c := range []struct {
+		name string
+		size int
+		kept bool
+	}{
+		{"a", 1 << 20, false}, {"b", 1 << 20, false}, {"a", 1 << 20, true}, {"c", 1 << 20, false}, // b goes
+		{"a", 1 << 20, true}, {"c", 1 << 20, true}, {"b", 1 << 20, false},
+		{"large", 8 << 20, false}, {"large", 8 << 20, false}, {"b", 1 << 20, false},
+	} {
+		if n := run(c.name, c.size); (n == 0) != c.kept {
+			t.Errorf("%d: %d requests for %s", i, n, c.name)
+		}
+		sum := int64(0)
+		for _, k := range (&bound{dir: dir}).list() {
+			sum += k.size
+		}
+		if sum > 3<<20 {
+			t.Errorf("%d: %d bytes", i, sum)
+		}
+	}
+	if _, err := os.Stat(write); err != nil {
+		t.Error("a file of somebody else")
+	}
+}
+
+// growing is a device that can be written to beyond its end.
+type growing struct{ slow }
+
+func (g *growing) Size() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return int64(len(g.b))
+}
+
+func (g *growing) ReadAt(p []byte, off int64) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if off > int64(len(g.b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, g.b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (g *growing) WriteAt(p []byte, off int64) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if more := off + int64(len(p)) - int64(len(g.b)); more > 0 {
+		g.b = append(g.b, make([]byte, more)...)
+	}
+	return copy(g.b[off:], p), nil
+}
+
+func (g *growing) Resize(size int64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if size <= int64(len(g.b)) {
+		g.b = g.b[:size]
+	} else {
+		g.b = append(g.b, make([]byte, size-int64(len(g.b)))...)
+	}
+	return nil
+}
+
+// A device that gets larger or smaller is read as it is.
+func TestGrow(t *testing.T) {
+	g := &growing{slow{b: content(100000)}}
+	c := open(t, g, Options{Block: 4096})
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 300 {
+		size := c.Size()
+		switch off := r.Int64N(size); r.IntN(6) {
+		case 0:
+			if err := c.Resize(1 + r.Int64N(200000)); err != nil {
+				t.Fatal(err)
+			}
+		case 1:
+			if _, err := c.WriteAt(content(1+r.IntN(9000)), off+r.Int64N(9000)); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			p := make([]byte, 1+r.IntN(30000))
+			n, err := c.ReadAt(p, off)
+			want := g.b[off:min(off+int64(len(p)), size)]
+			if !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) {
+				t.Fatalf("%d of %d bytes at %d of %d: %v", n, len(p), off, size, err)
+			}
+		}
+	}
+}
+
+// What is fetched before somebody reads it is one request for what is missing side by side, and
+// no reason to fetch more.
+func TestPrefetch(t *testing.T) {
+	s := &slow{b: content(1<<20 + 100)}
+	c := open(t, s, Options{Block: 4096})
+	for _, r := range [][2]int64{{8192, 10000}, {0, 30000}, {1 << 20, 1 << 40}, {-1, 5}, {5, 0}, {2 << 20, 5}} {
+		c.Prefetch(r[0], r[1])
+	}
+	p := make([]byte, 30000)
+	for range 2 {
+		if _, err := c.ReadAt(p, 0); err != nil || !bytes.Equal(p, s.b[:30000]) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.ReadAt(p[:100], 1<<20); err != nil || !bytes.Equal(p[:100], s.b[1<<20:]) {
+		t.Error(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortFunc(s.reads, func(a, b [2]int64) int { return int(a[0] - b[0]) })
+	want := [][2]int64{{0, 8192}, {8192, 12288}, {20480, 12288}, {1 << 20, 100}}
+	if !slices.Equal(s.reads, want) {
+		t.Errorf("requests %v, want %v", s.reads, want)
 	}
 }

@@ -17,4 +17,5 @@
 // same address and, since the address does not say what is there, the same version of it: its
 // ETag, say. Each block has a checksum, so that a file that was not written to the end before
 // the host lost power gives no wrong bytes. Several processes can use the same folder.
+// With [Options.DirSize], what was not used for the longest time makes room for what is new.
 package cache

@@ -20,6 +20,8 @@ const (
 	headerSize = 4096
 	recordSize = 8
 	present    = 0x6b636f6c
+	// nameLength is how many digits the names of files have.
+	nameLength = 32
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -29,35 +31,30 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type files struct {
 	blocks, table *os.File
 	size, block   int64
-	full          bool // the host's file system is
+	full          bool // the host's file system is, or the folder has as much as it may
+	bound         bound
 }
 
 // openFiles opens the files for an address, which are begun anew if they are for another
 // version of what is there.
-func openFiles(dir, address, identity string, size, block int64) (*files, error) {
+func openFiles(dir, address, identity string, size, block, most int64) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(address))
-	base := filepath.Join(dir, hex.EncodeToString(sum[:16]))
-	lock, err := os.OpenFile(base+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	base := filepath.Join(dir, hex.EncodeToString(sum[:nameLength/2]))
+	// Two processes must not begin the same files.
+	lock, err := lockFile(base+".lock", unix.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	// Two processes must not begin the same files.
-	for {
-		if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
+	touch(base)
 	version := sha256.Sum256(fmt.Appendf(nil, "%q %d %d", identity, size, block))
 	header := make([]byte, headerSize)
 	copy(header[copy(header, mapMagic):], version[:])
-	s := &files{size: size, block: block}
+	s := &files{size: size, block: block, bound: bound{dir: dir, own: base, most: most}}
+	defer s.bound.enforce(0)
 	if s.open(base, os.O_RDWR) == nil && s.is(header) {
 		return s, nil
 	}
@@ -132,6 +129,10 @@ func (s *files) put(i int64, b []byte) {
 	if s.full {
 		return
 	}
+	if !s.bound.spend(int64(len(b))) {
+		s.full = true
+		return
+	}
 	if _, err := s.blocks.WriteAt(b, i*s.block); err != nil {
 		s.full = true
 		s.drop(i)
@@ -150,6 +151,9 @@ func (s *files) drop(i int64) {
 }
 
 func (s *files) close() error {
+	if s.blocks != nil {
+		touch(s.bound.own)
+	}
 	var errs []error
 	for _, f := range []*os.File{s.blocks, s.table} {
 		if f != nil {

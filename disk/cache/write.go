@@ -13,6 +13,35 @@ func (c *Device) WriteAt(p []byte, off int64) (int, error) {
 	return c.inner.WriteAt(p, off)
 }
 
+// Resize implements [disk.Resizer].
+func (c *Device) Resize(size int64) error {
+	r, ok := disk.As[disk.Resizer](c.inner)
+	if !ok {
+		return syscall.EOPNOTSUPP
+	}
+	was := c.follow()
+	err := r.Resize(size)
+	// What was cut off must not be there again when it grows.
+	c.forget(min(size, was), was-min(size, was))
+	c.follow()
+	return err
+}
+
+// follow returns the size, which may be another one now. The last block of the smaller size is
+// another one, too.
+func (c *Device) follow() int64 {
+	size := c.inner.Size()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if size != c.size {
+		if least := min(size, c.size); least%c.block != 0 {
+			c.lose(least / c.block)
+		}
+		c.size = size
+	}
+	return size
+}
+
 // Discard implements [disk.Discarder]. It does nothing if the device is none.
 func (c *Device) Discard(off, n int64) error {
 	d, ok := disk.As[disk.Discarder](c.inner)
@@ -50,10 +79,15 @@ func (c *Device) forget(off, n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := off / c.block; i*c.block < off+n && i*c.block < c.size; i++ {
-		if f := c.flight[i]; f != nil {
-			f.stale = true
-			delete(c.flight, i)
-		}
-		c.store.drop(i)
+		c.lose(i)
 	}
+}
+
+// lose drops a block. The caller holds mu.
+func (c *Device) lose(i int64) {
+	if f := c.flight[i]; f != nil {
+		f.stale = true
+		delete(c.flight, i)
+	}
+	c.store.drop(i)
 }

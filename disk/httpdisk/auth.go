@@ -28,7 +28,7 @@ func authorize(u *url.URL) authorization {
 		a.password, _ = u.User.Password()
 		return a
 	}
-	if a.user, a.password, a.basic = netrc(u.Hostname()); a.basic {
+	if a.user, a.password, a.basic = Netrc(u.Hostname()); a.basic {
 		return a
 	}
 	// Who listens on the way must not see it.
@@ -52,8 +52,8 @@ func (a *authorization) set(r *http.Request) {
 // maxNetrc is how large a .netrc may be, in bytes.
 const maxNetrc = 1 << 20
 
-// netrc returns the entry for a host in the user's netrc(5).
-func netrc(host string) (user, password string, ok bool) {
+// Netrc returns the entry for a host in the user's netrc(5), for other transports, too.
+func Netrc(host string) (user, password string, ok bool) {
 	path := os.Getenv("NETRC")
 	if path == "" {
 		home, err := os.UserHomeDir()

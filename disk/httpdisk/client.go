@@ -18,7 +18,9 @@ import (
 // in its documentation's examples, and in package net/http.
 const maxRedirects = 10
 
-// transport is shared by all devices, so that connections are.
+// DefaultTransport returns the transport that all devices share, so that they share connections.
+func DefaultTransport() http.RoundTripper { return transport() }
+
 var transport = sync.OnceValue(func() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	// A range of a compressed file is not a compressed range of the file.

@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// Head is how many bytes the first request is for. They are kept.
-	Head = 64 << 10
+	// DefaultHead is the default of [Options.Head].
+	DefaultHead = 64 << 10
+	// openHead is what [Open] has: a block of the cache that package source has in front.
+	openHead = 512 << 10
 	// maxFlight is how many requests are under way at a time.
 	maxFlight = 8
 )
@@ -34,6 +36,12 @@ const (
 type Options struct {
 	// Transport does the requests, if not the one that all devices share.
 	Transport http.RoundTripper
+	// Name is what errors call the file, if not by its URL.
+	Name string
+	// Identity tells the version of the file from others, if not what the server says.
+	Identity string
+	// Head is how many bytes the first request is for. They are kept.
+	Head int
 	// Patience is for how long what fails is tried again without a byte having come.
 	Patience time.Duration
 	// Stall is for how long a server may send nothing before a request is given up and
@@ -49,6 +57,7 @@ type Device struct {
 	url      *url.URL
 	auth     authorization
 	name     string // for errors
+	known    string // what tells the version from others, if not what the server says
 	patience time.Duration
 	stall    time.Duration
 
@@ -67,7 +76,7 @@ func Open(ctx context.Context, u *url.URL, o disk.Options) (disk.Device, error) 
 	var d *Device
 	err := error(syscall.EROFS)
 	if !o.Writable {
-		d, err = Get(ctx, u, Options{})
+		d, err = Get(ctx, u, Options{Head: openHead})
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: disk.Display(u.String()), Err: err}
@@ -86,11 +95,11 @@ func Get(ctx context.Context, u *url.URL, o Options) (*Device, error) {
 	}
 	plain := *u
 	plain.User, plain.Fragment, plain.RawFragment = nil, "", ""
-	d := &Device{url: &plain, at: &plain, auth: authorize(u), name: disk.Display(u.String()),
+	d := &Device{url: &plain, at: &plain, auth: authorize(u), name: cmp.Or(o.Name, disk.Display(u.String())), known: o.Identity,
 		patience: cmp.Or(o.Patience, DefaultPatience), stall: cmp.Or(o.Stall, DefaultStall), flight: make(chan struct{}, maxFlight)}
 	d.client = newClient(o.Transport, &d.auth)
 	d.ctx, d.cancel = context.WithCancelCause(ctx)
-	if err := d.begin(); err != nil {
+	if err := d.begin(cmp.Or(o.Head, DefaultHead)); err != nil {
 		d.cancel(err)
 		return nil, err
 	}
@@ -98,8 +107,8 @@ func Get(ctx context.Context, u *url.URL, o Options) (*Device, error) {
 }
 
 // begin makes the first request.
-func (d *Device) begin() error {
-	head := make([]byte, Head)
+func (d *Device) begin(most int) error {
+	head := make([]byte, most)
 	first := true
 	n, err := d.retry(head, 0, func(p []byte, off int64) (int, error) {
 		n, err := d.once(p, off, func(got span, v version) error {
@@ -129,7 +138,7 @@ func (d *Device) Size() int64 { return d.version.size }
 
 // Identity returns what tells this version of the file from others, which is the ETag or the
 // time of the last change; or "" if the server says neither.
-func (d *Device) Identity() string { return d.version.identity() }
+func (d *Device) Identity() string { return cmp.Or(d.known, d.version.identity()) }
 
 // Traffic implements [disk.Meter].
 func (d *Device) Traffic() disk.Traffic {

@@ -24,7 +24,7 @@ import (
 )
 
 func TestRead(t *testing.T) {
-	for _, size := range []int{1, 511, 512, Head - 1, Head, Head + 1, 300000} {
+	for _, size := range []int{1, 511, 512, DefaultHead - 1, DefaultHead, DefaultHead + 1, 300000} {
 		b := content(size)
 		h, requests := counted(file(b))
 		d := get(t, start(t, h), Options{})
@@ -49,7 +49,7 @@ func TestRead(t *testing.T) {
 		if _, err := d.ReadAt(make([]byte, 1), -1); !errors.Is(err, syscall.EINVAL) {
 			t.Error(err)
 		}
-		if n := d.Traffic().Requests; n != requests.Load() || size <= Head && n != 1 {
+		if n := d.Traffic().Requests; n != requests.Load() || size <= DefaultHead && n != 1 {
 			t.Errorf("%d requests, %d counted", requests.Load(), n)
 		}
 	}

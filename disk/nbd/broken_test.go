@@ -133,8 +133,8 @@ func TestCrash(t *testing.T) {
 	if !bytes.Equal(m.content(), want) {
 		t.Error("what was flushed is not there")
 	}
-	if d.unflushed.bytes != 0 || len(d.unflushed.list) != 0 {
-		t.Errorf("%d bytes are kept", d.unflushed.bytes)
+	if d.unflushed.Any() {
+		t.Error("changes are kept that were flushed")
 	}
 }
 
@@ -169,6 +169,35 @@ func TestGone(t *testing.T) {
 	}
 	if err := d.Close(); !errors.Is(err, ErrLost) {
 		t.Errorf("closed with what was not flushed: %v", err)
+	}
+}
+
+// Close does not wait for a server that is gone as long as a read does, and says what may be
+// lost.
+func TestCloseGone(t *testing.T) {
+	t.Parallel()
+	dir := socketDir(t)
+	stop := serveAt(t, &Server{Shares: []Share{{Device: newMemory(1 << 20), Writable: true}}}, dir+"/s")
+	d, err := Dial(context.Background(), &Address{Network: "unix", Host: dir + "/s"}, Options{Writable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, off := range []int64{5000, 100000} {
+		if _, err := d.WriteAt(make([]byte, 1000), off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	var wait sync.WaitGroup
+	wait.Go(func() { d.ReadAt(make([]byte, 1000), 0) }) // which has a minute, unless it is closed
+	time.Sleep(50 * time.Millisecond)
+	start := time.Now()
+	err = d.Close()
+	if !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "2000 bytes between 5000 and 101000") {
+		t.Error(err)
+	}
+	if wait.Wait(); time.Since(start) > DefaultPatience/2 {
+		t.Errorf("after %v", time.Since(start))
 	}
 }
 

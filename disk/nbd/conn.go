@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/unboot/unboot/disk/internal/link"
 )
 
 // maxFlight is how many requests a connection has under way. QEMU serves as many.
@@ -29,14 +31,6 @@ type request struct {
 	done   chan struct{}
 }
 
-// A lostError is why a connection is over. The request may be sent again on another one.
-type lostError struct{ err error }
-
-func (e *lostError) Error() string { return ErrLost.Error() + ": " + e.err.Error() }
-func (e *lostError) Unwrap() []error {
-	return []error{ErrLost, e.err}
-}
-
 // A conn is a connection in the transmission phase. Its methods may be called from several
 // goroutines at once.
 type conn struct {
@@ -48,7 +42,7 @@ type conn struct {
 	stall      time.Duration
 
 	r     *bufio.Reader
-	limit *stallReader
+	limit *link.Reader
 
 	slots  chan struct{} // one for each request under way
 	sendMu sync.Mutex    // one request at a time on the wire
@@ -73,14 +67,14 @@ func (c *conn) do(q *request) error {
 	q.done = make(chan struct{})
 	cookie, err := c.enlist(q)
 	if err != nil {
-		return &lostError{err}
+		return &lostError{Err: err}
 	}
 	if err := c.send(q, cookie); err != nil {
-		c.end(err) // and receive ends all that is pending
+		c.End(err) // and receive ends all that is pending
 	}
 	<-q.done
 	if q.lost != nil {
-		return &lostError{q.lost}
+		return &lostError{Err: q.lost}
 	}
 	return q.err
 }
@@ -95,7 +89,7 @@ func (c *conn) enlist(q *request) (cookie uint64, err error) {
 	c.cookie++
 	c.pending[c.cookie] = q
 	if len(c.pending) == 1 || slow(q.typ) {
-		c.limit.expect(c.allowance())
+		c.limit.Expect(c.allowance())
 	}
 	return c.cookie, nil
 }
@@ -131,8 +125,8 @@ func (c *conn) send(q *request, cookie uint64) error {
 	return err
 }
 
-// end gives the connection up. The first reason counts.
-func (c *conn) end(err error) {
+// End gives the connection up. The first reason counts.
+func (c *conn) End(err error) {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = err
@@ -141,8 +135,8 @@ func (c *conn) end(err error) {
 	c.Close()
 }
 
-// failed returns why the connection is over, or nil.
-func (c *conn) failed() error {
+// Failed returns why the connection is over, or nil.
+func (c *conn) Failed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
@@ -152,7 +146,7 @@ func (c *conn) failed() error {
 func (c *conn) receive() {
 	for {
 		if err := c.reply(); err != nil {
-			c.end(stalled(ended(err)))
+			c.End(stalled(ended(err)))
 			break
 		}
 	}
@@ -195,15 +189,15 @@ func (c *conn) finish(cookie uint64) {
 	defer c.mu.Unlock()
 	q := c.pending[cookie]
 	delete(c.pending, cookie)
-	c.limit.expect(c.allowance())
+	c.limit.Expect(c.allowance())
 	close(q.done)
 }
 
 // disconnect says goodbye.
 func (c *conn) disconnect() {
-	if c.failed() == nil {
+	if c.Failed() == nil {
 		c.send(&request{typ: cmdDisconnect}, 0)
 	}
-	c.end(net.ErrClosed)
+	c.End(net.ErrClosed)
 	<-c.over
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/link"
 	"github.com/unboot/unboot/internal/cause"
 )
 
@@ -34,6 +35,8 @@ type Options struct {
 	// connection is taken for lost. For what can take long, such as a flush, it is ten
 	// times as long.
 	Stall time.Duration
+	// Name is what errors call the device: by default, the host or the socket.
+	Name string
 }
 
 // A Device is an export of a server. It is a [disk.Device], a [disk.Extenter], and, as far as
@@ -44,21 +47,14 @@ type Device struct {
 	export   Export // as it was at first
 	writable bool
 	status   bool // the server says what is a hole
-	patience time.Duration
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	stop   func() bool // that the context ends connections
-
-	mu     sync.Mutex
-	conn   *conn   // guarded by mu
-	outage *outage // guarded by mu: while it is being connected again, or nil
-	down   error   // guarded by mu: why that has failed the last time
-	tried  time.Time
+	link   *link.Link[*conn]
 
 	requests, received, sent atomic.Int64
 
-	unflushed unflushed
+	unflushed link.Unflushed[*request]
 	edges     sync.RWMutex // held for writing by those who write a part of a block
 }
 
@@ -77,7 +73,7 @@ func Open(ctx context.Context, u *url.URL, o disk.Options) (disk.Device, error) 
 // Dial connects to a server and opens an export of it. ctx is the life of the device: when it
 // ends, requests in flight return its cause.
 func Dial(ctx context.Context, a *Address, o Options) (*Device, error) {
-	return dial(ctx, a, a.Host, o)
+	return dial(ctx, a, cmp.Or(o.Name, a.Host), o)
 }
 
 func dial(ctx context.Context, a *Address, name string, o Options) (*Device, error) {
@@ -93,14 +89,9 @@ func dial(ctx context.Context, a *Address, name string, o Options) (*Device, err
 		c.disconnect()
 		return nil, syscall.EROFS
 	}
-	d := &Device{dial: dialer, name: name, export: c.export, writable: o.Writable, status: c.status, conn: c,
-		patience: cmp.Or(o.Patience, DefaultPatience)}
+	d := &Device{dial: dialer, name: name, export: c.export, writable: o.Writable, status: c.status}
 	d.ctx, d.cancel = context.WithCancelCause(ctx)
-	d.stop = context.AfterFunc(d.ctx, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.conn.end(cause.Of(d.ctx))
-	})
+	d.link = link.New(d.ctx, c, cmp.Or(o.Patience, DefaultPatience), d.again, changed)
 	return d, nil
 }
 
@@ -211,25 +202,27 @@ func (d *Device) flush() error {
 	if !d.writable || !d.export.can(exportFlush) {
 		return nil
 	}
-	epoch := d.unflushed.begin()
+	epoch := d.unflushed.Begin()
 	if err := d.do(&request{typ: cmdFlush}); err != nil {
 		return err
 	}
-	d.unflushed.drop(epoch)
+	d.unflushed.Drop(epoch)
 	return nil
 }
 
-// Close flushes what was written and not flushed, and ends the connection.
+// closePatience is how long Close waits for a server that is gone.
+const closePatience = 3 * time.Second
+
+// Close flushes what was written and not flushed, and ends the connection. For a server that is
+// gone it waits some seconds only; the error says what that may have lost.
 func (d *Device) Close() error {
 	var err error
-	if d.unflushed.any() {
-		err = d.Flush()
+	if d.unflushed.Any() {
+		d.link.Hurry(closePatience)
+		link.Limit(d.link.Conn().Conn, closePatience)
+		err = d.wrap("flush", d.unflushed.Explain(d.flush()))
 	}
-	d.stop()
-	d.mu.Lock()
-	c := d.conn
-	d.mu.Unlock()
-	c.disconnect()
+	d.link.Close().disconnect()
 	d.cancel(fs.ErrClosed)
 	return err
 }

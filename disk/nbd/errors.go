@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"github.com/unboot/unboot/disk/internal/link"
 )
 
 // The errors of this package, wrapped in what says more.
@@ -17,11 +19,14 @@ var (
 	// ErrExport is returned for an export that the server does not have.
 	ErrExport = errors.New("no such export")
 	// ErrLost is returned when the connection is lost and no other one was made in time.
-	ErrLost = errors.New("the connection to the server is lost")
+	ErrLost = link.ErrLost
 	// ErrChanged is returned when an export is not what it was before the connection was
 	// lost.
 	ErrChanged = errors.New("the export has changed")
 )
+
+// A lostError is why a connection is over.
+type lostError = link.LostError
 
 // violation returns an error that wraps ErrProtocol.
 func violation(format string, args ...any) error {

@@ -10,20 +10,22 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"github.com/unboot/unboot/disk/internal/link"
 )
 
 // A session is a connection of a client that haggles.
 type session struct {
 	net.Conn
 	r     *bufio.Reader
-	limit *stallReader // what r reads from
+	limit *link.Reader // what r reads from
 	short bool         // no zeroes after the reply to EXPORT_NAME
 	fixed bool         // options other than EXPORT_NAME are known to be understood
 }
 
 // newSession prepares for the handshake.
 func newSession(c net.Conn) *session {
-	s := &session{Conn: c, limit: newStallReader(c)}
+	s := &session{Conn: c, limit: link.NewReader(c)}
 	s.r = bufio.NewReaderSize(s.limit, 64<<10)
 	return s
 }
@@ -81,7 +83,7 @@ func (s *session) startTLS(ctx context.Context, c *tls.Config) error {
 	if err := t.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrTLS, err)
 	}
-	*s = session{Conn: t, limit: newStallReader(t), short: s.short, fixed: s.fixed}
+	*s = session{Conn: t, limit: link.NewReader(t), short: s.short, fixed: s.fixed}
 	s.r = bufio.NewReaderSize(s.limit, 64<<10)
 	return nil
 }

@@ -47,8 +47,8 @@ func TestServers(t *testing.T) {
 			}
 			start(t, a.Host, c.name, args...)
 			d := open(t, a, Options{Writable: true})
-			if c.check != nil && !c.check(d.conn) {
-				t.Errorf("%+v", d.conn.export)
+			if c.check != nil && !c.check(d.link.Conn()) {
+				t.Errorf("%+v", d.link.Conn().export)
 			}
 			program(t, d, make([]byte, 4<<20), 3, 200)
 			total := int64(0)

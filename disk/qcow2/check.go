@@ -131,11 +131,7 @@ func (c *checker) each(off, n int64, look func(b []byte, at int64) (changed bool
 // countFixed counts the header and the snapshot table.
 func (c *checker) countFixed() error {
 	c.count(0, int64(c.h.ClusterSize), 1)
-	n := int64(0)
-	for _, s := range c.snapshots {
-		n += s.length()
-	}
-	c.count(c.h.snapshotsOffset, n, 1)
+	c.count(c.h.snapshotsOffset, tableLength(c.snapshots), 1)
 	return nil
 }
 
@@ -149,6 +145,11 @@ func (c *checker) countTables() error {
 			return fmt.Errorf("snapshot %q: %w", s.name, err)
 		}
 	}
+	return c.countL2s()
+}
+
+// countL2s counts the L2 tables that L1 tables refer to, and what they refer to.
+func (c *checker) countL2s() error {
 	tables := make([]int64, 0, len(c.tables))
 	for off := range c.tables {
 		tables = append(tables, off)

@@ -41,6 +41,9 @@ func (c *checker) countRefs() error {
 func (c *checker) compare() error {
 	h := c.h
 	per := h.perBlock()
+	var end int64
+	c.tally.each(func(cluster int64, _ uint64) { end = (cluster + 1) << h.clusterBits })
+	c.result.EndsAt(end, c.file.Size())
 	for index, block := range c.blocks {
 		err := c.eachCount(block, func(n counts, first int64) bool {
 			changed := false

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/unboot/unboot/disk"
 )
 
 // stage says when a slice of a table is written: between two stages, what was written
@@ -190,3 +192,7 @@ func (w *writer) close() error {
 	}
 	return nil
 }
+
+// StartWriting has the host begin to write what it caches of the file, see
+// [disk.WritebackStarter].
+func (m *Image) StartWriting() { disk.StartWriting(m.data) }

@@ -13,7 +13,7 @@ import (
 func (m *Image) CompressUnit() int64 { return int64(m.h.ClusterSize) }
 
 // WriteCompressed writes clusters compressed, as the image says: by deflate or zstd. Those
-// that do not become smaller, and all of an image with a data file, are stored as they are.
+// that do not become smaller, and all of an image that has a data file or is encrypted, are stored as they are.
 func (m *Image) WriteCompressed(p []byte, off int64) error {
 	err := m.mayChange(off, int64(len(p)))
 	size := int64(m.h.ClusterSize)
@@ -34,7 +34,7 @@ func (m *Image) WriteCompressed(p []byte, off int64) error {
 // writeCompressed writes one cluster.
 func (w *writer) writeCompressed(p []byte, off int64) error {
 	var c []byte
-	if !w.m.external {
+	if !w.m.external && w.m.cipher == nil {
 		whole := p
 		if len(p) < w.m.h.ClusterSize {
 			whole = append(bytes.Clone(p), make([]byte, w.m.h.ClusterSize-len(p))...)

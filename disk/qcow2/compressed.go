@@ -7,8 +7,9 @@ import (
 	"io"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/unboot/unboot/internal/compression/inflate"
 )
 
 // readCompressed reads from the compressed cluster in which off is.
@@ -63,11 +64,11 @@ func (m *Image) decompress(p []byte, off int64, entry uint64) error {
 		}
 		return fmt.Errorf("read a compressed cluster: %w", err)
 	}
-	inflate := inflateDeflate
+	decompress := inflateDeflate
 	if m.h.Compression == "zstd" {
-		inflate = inflateZstd
+		decompress = inflateZstd
 	}
-	if err := inflate(p, in); err != nil {
+	if err := decompress(p, in); err != nil {
 		return damaged("the compressed cluster for %d does not decompress: %v", off, err)
 	}
 	return nil
@@ -75,17 +76,13 @@ func (m *Image) decompress(p []byte, off int64, entry uint64) error {
 
 var inputs = sync.Pool{New: func() any { return new([]byte) }}
 
-// deflaters has io.ReadClosers that are flate.Resetters.
-var deflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
-
 // inflateDeflate decompresses what the format calls zlib, which has no zlib header.
 func inflateDeflate(p, in []byte) error {
-	r := deflaters.Get().(io.ReadCloser)
-	defer deflaters.Put(r)
-	if err := r.(flate.Resetter).Reset(bytes.NewReader(in), nil); err != nil {
-		return err
+	n, err := inflate.Decompress(p, in)
+	if err == nil && n < len(p) {
+		err = tooShort(n, p)
 	}
-	return fill(p, r)
+	return err
 }
 
 // maxWindow bounds what zstd keeps of what it has decompressed, in bytes. A cluster
@@ -118,7 +115,9 @@ func inflateZstd(p, in []byte) error {
 func fill(p []byte, r io.Reader) error {
 	n, err := io.ReadFull(r, p)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("it has %d bytes, not %d", n, len(p))
+		return tooShort(n, p)
 	}
 	return err
 }
+
+func tooShort(n int, p []byte) error { return fmt.Errorf("it has %d bytes, not %d", n, len(p)) }

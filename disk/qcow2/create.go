@@ -64,7 +64,11 @@ type creation struct {
 	l1   int64
 	// Clusters of the tables, which follow the header in this order.
 	refTable, refBlocks, l1Clusters int64
+	crypt                           int64 // of the header of the encryption, which is the last
 }
+
+// tables returns how many clusters the tables have, with the header.
+func (c *creation) tables() int64 { return 1 + c.refTable + c.refBlocks + c.l1Clusters }
 
 // options checks what is wanted, and fills in what is not said.
 func (c *creation) options() error {
@@ -109,6 +113,15 @@ func (c *creation) options() error {
 	default:
 		return fmt.Errorf("preallocation %q; there are off, metadata, falloc and full", o.Preallocate)
 	}
+	if e := o.Encrypt; e != nil {
+		switch {
+		case o.Preallocate != "" && o.Preallocate != "off":
+			return errors.New("an encrypted image is not preallocated: what was never written would not read as zeros")
+		case e.HeaderSize <= 0 || e.HeaderSize > maxEncryption:
+			return fmt.Errorf("a header of the encryption of %d bytes", e.HeaderSize)
+		}
+		c.crypt = (e.HeaderSize + o.ClusterSize - 1) / o.ClusterSize
+	}
 	o.Size = (o.Size + sectorSize - 1) &^ (sectorSize - 1)
 	return c.layOut()
 }
@@ -125,7 +138,7 @@ func (c *creation) layOut() error {
 	per := size * 8 >> defaultRefcountOrder
 	c.refTable, c.refBlocks = 1, 1
 	for {
-		n := 1 + c.refTable + c.refBlocks + c.l1Clusters
+		n := c.tables() + c.crypt
 		if blocks := (n + per - 1) / per; blocks > c.refBlocks {
 			c.refBlocks = blocks
 		} else if table := (c.refBlocks*8 + size - 1) / size; table > c.refTable {
@@ -159,6 +172,11 @@ func (c *creation) header() ([]byte, error) {
 		}
 	}
 	var need []byte
+	if o.Encrypt != nil {
+		be.PutUint32(b[32:], 2)
+		where := be.AppendUint64(nil, uint64(c.tables()*o.ClusterSize))
+		need = appendExtension(need, extensionEncryption, be.AppendUint64(where, uint64(o.Encrypt.HeaderSize)))
+	}
 	if o.BackingFormat != "" {
 		need = appendExtension(need, extensionBackingFormat, []byte(o.BackingFormat))
 	}
@@ -218,7 +236,7 @@ func (c *creation) writeTables(d disk.Device) error {
 		be.PutUint64(b[i*8:], uint64((1+c.refTable+i)*size))
 	}
 	n := counts{b[c.refTable*size:], defaultRefcountOrder}
-	for i := range 1 + c.refTable + c.refBlocks + c.l1Clusters {
+	for i := range c.tables() + c.crypt {
 		n.set(int(i), 1)
 	}
 	if _, err := d.WriteAt(b, size); err != nil {
@@ -231,5 +249,12 @@ func (c *creation) writeTables(d disk.Device) error {
 			return err
 		}
 	}
-	return nil
+	if c.crypt == 0 {
+		return nil
+	}
+	// All of its clusters are there, whatever the header fills of them.
+	if _, err := d.WriteAt(make([]byte, c.crypt*size), c.tables()*size); err != nil {
+		return err
+	}
+	return c.o.Encrypt.Write(&stretch{d, c.tables() * size, c.o.Encrypt.HeaderSize})
 }

@@ -4,8 +4,12 @@
 // It follows the specification in QEMU's docs/interop/qcow2.txt: cluster sizes from
 // 512 bytes to 2 MiB, reference counts of 1 to 64 bits, zero clusters, clusters compressed
 // with deflate or zstd, extended L2 entries (subclusters), external data files, and chains of
-// backing files. What is read and written is the current state; clusters that internal
-// snapshots have are copied before they are changed. Encrypted images are refused.
+// backing files. Internal snapshots are read, created, applied and deleted; clusters that
+// they have are copied before they are changed.
+//
+// Images that are encrypted by LUKS are read and written, and those by the old AES are read,
+// once [Image.Unlock] has their cipher. LUKS counts sectors by their places in the file, the old
+// method by those on the disk. Tables, and clusters that are compressed, are not encrypted.
 //
 // # Order of writing
 //
@@ -38,6 +42,28 @@
 // After a kill, all that was flushed is there. Of what was not, each cluster is as it was or
 // as it was going to be; within clusters that were there before, each sector is. Leaked
 // clusters are found and freed by [Check], or by qemu-img check -r leaks.
+//
+// # Snapshots
+//
+// A snapshot is an L1 table in the snapshot table. What else refers to a cluster decides
+// whether it may be written to in place, which the entries of the current tables say in a bit
+// (COPIED); in those of snapshots it means nothing. To create, apply or delete a snapshot is
+// one write of the header's sector, which has the places of the current L1 table and of the
+// snapshot table, and the size of the disk:
+//
+//  1. All that waits is written. The whole image is checked, as by [Check]: with an error
+//     nothing is changed, and leaks are freed, so that all counts are what they should be. So
+//     it is if a cluster would have more references than its count can say.
+//  2. The disk gets a new L1 table, copies of those L2 tables in which the bit changes, and a
+//     new snapshot table. The old tables are not touched: they are the new snapshot's, or go.
+//  3. The reference counts go up of what will have more references. All that is made stable.
+//  4. The header is written, and made stable.
+//  5. The reference counts go down of what has lost references.
+//
+// A kill before the header is written leaves the image as it was, and one after it as it is to
+// be; either way with counts that are too high, which are leaks, and nothing else that is
+// wrong. Nobody reads or writes the disk meanwhile. It takes one look at all tables, and
+// memory for them of two to six bytes a cluster.
 //
 // # Marks in the header
 //

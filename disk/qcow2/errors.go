@@ -3,6 +3,8 @@ package qcow2
 import (
 	"errors"
 	"fmt"
+
+	"github.com/unboot/unboot/disk"
 )
 
 // The errors of this package, wrapped in what says more.
@@ -11,9 +13,8 @@ var (
 	ErrFormat = errors.New("not a qcow2 image")
 	// ErrDamaged is returned for an image that says what cannot be.
 	ErrDamaged = errors.New("damaged qcow2 image")
-	// ErrEncrypted is returned for an image whose data is encrypted by QEMU. (LUKS
-	// inside the disk is another matter, and no concern of this package.)
-	ErrEncrypted = errors.New("the image is encrypted")
+	// ErrEncrypted is [disk.ErrEncrypted].
+	ErrEncrypted = disk.ErrEncrypted
 	// ErrFeature is returned for an image that needs a feature that this package
 	// does not know.
 	ErrFeature = errors.New("the image needs a feature that is not known here")

@@ -14,9 +14,18 @@ func Match(head, _ []byte) bool {
 }
 
 // Open opens an image as [New] does, with other files opened by refer, for writing if d
-// is open for writing.
+// is open for writing. An encrypted one has to be unlocked: see [disk.Encrypted].
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, Options{Refer: refer, Writable: disk.Writable(d)})
+	m, err := New(d, path, Options{Refer: refer, Writable: disk.Writable(d), Encrypted: true})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// OpenSnapshot opens an image as it was in an internal snapshot, for reading.
+func OpenSnapshot(d disk.Device, path, snapshot string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
+	m, err := New(d, path, Options{Refer: refer, Snapshot: snapshot, Encrypted: true})
 	if err != nil {
 		return nil, err
 	}

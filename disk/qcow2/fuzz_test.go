@@ -11,16 +11,56 @@ import (
 // FuzzImage reads whatever an image is said to have. It must end, in bounded memory,
 // and reads and extents must agree with each other.
 func FuzzImage(f *testing.F) {
+	seeds(f, func(b []byte) { f.Add(b) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		base := func(disk.Reference) (disk.Device, error) { return memory(bytes.Repeat([]byte{0x55}, 5000)), nil }
+		EmptyOverlay(memory(data))
+		size, refs, statErr := Stat(memory(data))
+		m, err := New(memory(data), "image", Options{Refer: base})
+		if err != nil {
+			return
+		}
+		if statErr != nil || size != m.Size() || len(refs) > 2 || !Match(data[:8], nil) {
+			t.Errorf("%d bytes, %v, %v", size, refs, statErr)
+		}
+		for _, off := range []int64{0, m.Size() / 2, m.Size() - 100} {
+			exercise(t, m, off)
+		}
+		list, _ := m.Snapshots()
+		for _, s := range list[:min(len(list), 4)] {
+			if old, err := New(memory(data), "image", Options{Refer: base, Snapshot: s.ID}); err == nil {
+				exercise(t, old, 0)
+				exercise(t, old, old.Size()/2)
+				old.Close()
+			}
+		}
+		if used := m.caches.tables.used; used > tableCache {
+			t.Errorf("%d bytes of tables", used)
+		}
+		if used := m.caches.clusters.used; used > clusterCache {
+			t.Errorf("%d bytes of clusters", used)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if m.caches.tables.used != 0 || m.caches.clusters.used != 0 || m.caches.tables.lru.Len() != 0 {
+			t.Error("caches have something of a closed image")
+		}
+	})
+}
+
+// seeds has add called with small images of many kinds.
+func seeds(t testing.TB, f func([]byte)) {
 	add := func(change func(b *builder)) {
 		b := newImage(20)
 		change(b)
-		f.Add(b.b)
+		f(b.b)
 	}
 	fill := func(b *builder) {
 		b.data(0, 'a')
 		b.data(3, 'b')
 		b.entry(4, entryZero)
-		b.compressed(f, 7, bytes.Repeat([]byte("text"), 128))
+		b.compressed(t, 7, bytes.Repeat([]byte("text"), 128))
 	}
 	add(fill)
 	add(func(b *builder) { b.useZstd(); fill(b) })
@@ -39,33 +79,7 @@ func FuzzImage(f *testing.F) {
 		b.put(2<<14, 3<<14)
 		b.put(2<<14+8, 0x0ff00000_000f0011)
 	})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		base := func(disk.Reference) (disk.Device, error) { return memory(bytes.Repeat([]byte{0x55}, 5000)), nil }
-		EmptyOverlay(memory(data))
-		size, refs, statErr := Stat(memory(data))
-		m, err := New(memory(data), "image", Options{Refer: base})
-		if err != nil {
-			return
-		}
-		if statErr != nil || size != m.Size() || len(refs) > 2 || !Match(data[:8], nil) {
-			t.Errorf("%d bytes, %v, %v", size, refs, statErr)
-		}
-		for _, off := range []int64{0, m.Size() / 2, m.Size() - 100} {
-			exercise(t, m, off)
-		}
-		if used := m.caches.tables.used; used > tableCache {
-			t.Errorf("%d bytes of tables", used)
-		}
-		if used := m.caches.clusters.used; used > clusterCache {
-			t.Errorf("%d bytes of clusters", used)
-		}
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-		if m.caches.tables.used != 0 || m.caches.clusters.used != 0 || m.caches.tables.lru.Len() != 0 {
-			t.Error("caches have something of a closed image")
-		}
-	})
+	add(func(b *builder) { fill(b); b.snapshot("s") })
 }
 
 // exercise reads some extents from off on.

@@ -29,12 +29,13 @@ func (g *guard) fixed(h *Header, snapshots []snapshot) {
 		{h.l1Offset, int64(h.l1Size) * 8, "L1 table"},
 		{h.refTable, int64(h.refClusters) << h.clusterBits, "refcount table"},
 	}
-	end := h.snapshotsOffset
+	if h.Encryption != "" {
+		parts = append(parts, part{h.encryption.off, h.encryption.n, "header of the encryption"})
+	}
 	for _, s := range snapshots {
 		parts = append(parts, part{s.l1Offset, int64(s.l1Size) * 8, "L1 table of a snapshot"})
-		end += s.length()
 	}
-	parts = append(parts, part{h.snapshotsOffset, end - h.snapshotsOffset, "snapshot table"})
+	parts = append(parts, part{h.snapshotsOffset, tableLength(snapshots), "snapshot table"})
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.parts = parts

@@ -49,7 +49,7 @@ type Header struct {
 	Encryption  string   // "", "AES" or "LUKS"
 	Compression string   // "zlib" (in fact deflate) or "zstd"
 	ExtendedL2  bool     // clusters consist of 32 subclusters
-	Snapshots   int      // internal ones, which are not read
+	Snapshots   int      // internal ones
 	Dirty       bool     // reference counts may be wrong
 	Corrupt     bool     // any of the metadata may be wrong
 	Unknown     []string // features without which the image cannot be read
@@ -138,9 +138,9 @@ func (h *Header) parse(b []byte) (features uint64, err error) {
 	switch method := be.Uint32(b[32:]); method {
 	case 0:
 	case 1:
-		h.Encryption = "AES"
+		h.Encryption = encryptionAES
 	case 2:
-		h.Encryption = "LUKS"
+		h.Encryption = encryptionLUKS
 	default:
 		return 0, damaged("encryption method %d", method)
 	}
@@ -270,10 +270,7 @@ func (h *Header) readNames(r io.ReaderAt, b []byte, features uint64) error {
 
 // check returns an error for an image that this package cannot read.
 func (h *Header) check() error {
-	switch {
-	case h.Encryption != "":
-		return fmt.Errorf("%w (%s); decrypt it with qemu-img convert first", ErrEncrypted, h.Encryption)
-	case len(h.Unknown) != 0:
+	if len(h.Unknown) != 0 {
 		return fmt.Errorf("%w: %q", ErrFeature, h.Unknown)
 	}
 	return nil

@@ -21,6 +21,12 @@ type Options struct {
 	// Writable opens for writing too, for which the device must be open. One that
 	// has not been closed properly (dirty) is repaired.
 	Writable bool
+	// Encrypted opens an encrypted image too. Nothing can be read or written before
+	// [Image.Unlock].
+	Encrypted bool
+	// Snapshot is the name or the ID of an internal snapshot: the disk is what it was then.
+	// It can only be read.
+	Snapshot string
 }
 
 // Image is an open image. It is a [disk.Device].
@@ -33,7 +39,8 @@ type Image struct {
 	backing  disk.Device // or nil
 	caches   *caches
 	size     atomic.Int64 // of the disk, in bytes
-	w        *writer      // nil if it is open for reading only
+	cipher   disk.SectorCipher
+	w        *writer // nil if it is open for reading only
 }
 
 // New opens the image that is on a device, whose size is the file's. The path is what
@@ -55,6 +62,14 @@ func (m *Image) open(o Options) error {
 	}
 	if err := m.h.check(); err != nil {
 		return err
+	}
+	if err := m.checkEncryption(o); err != nil {
+		return err
+	}
+	if o.Snapshot != "" {
+		if err := m.openSnapshot(o); err != nil {
+			return err
+		}
 	}
 	if end := m.h.l1Offset + int64(m.h.l1Size)*8; m.h.l1Size != 0 && end > m.file.Size() {
 		return damaged("the L1 table ends at %d, past the end of the file", end)

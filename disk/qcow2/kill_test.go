@@ -68,10 +68,10 @@ func TestKilledWriter(t *testing.T) {
 }
 
 // A process that is killed while it writes leaves an image without errors, in which what it
-// had flushed is. UNBOOT_KILLS is how many are.
+// had flushed is. UNBOOT_PROGRAMS is how many are.
 func TestKill(t *testing.T) {
 	testimg.Need(t, "qemu-img")
-	for i := range number(t, "UNBOOT_KILLS", 4) {
+	for i := range testimg.Count(t, 4) {
 		o := []disk.CreateOptions{{}, {ClusterSize: 512}, {Version: 2}, {ClusterSize: 2 << 20}}[i%4]
 		o.Size = killedBlocks * killedBlock
 		t.Run(fmt.Sprint(i), func(t *testing.T) { kill(t, created(t, o), uint64(i)) })

@@ -16,7 +16,7 @@ import (
 // empty, that has no backing file, or that this package cannot read.
 func EmptyOverlay(r io.ReaderAt) (backing, format string, ok bool) {
 	h, err := ReadHeader(r)
-	if err != nil || h.check() != nil || h.BackingFile == "" || h.ExternalData {
+	if err != nil || h.check() != nil || h.Encryption != "" || h.BackingFile == "" || h.ExternalData {
 		return "", "", false
 	}
 	if empty, err := h.emptyL1(r); err != nil || !empty {

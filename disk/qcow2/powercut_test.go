@@ -58,9 +58,9 @@ func apply(b, p []byte, off int64) []byte {
 // image has no errors and everything that was flushed.
 func TestPowerCut(t *testing.T) {
 	testimg.Need(t, "qemu-img", "qemu-io")
-	seed := number(t, "UNBOOT_RANDOM_SEED", 1)
+	seed := testimg.Seed(t)
 	kinds := []string{"", "cluster_size=512", "extended_l2=on,cluster_size=16K", "cluster_size=4K,refcount_bits=8", "cluster_size=512,refcount_bits=64", "compat=0.10"}
-	for i := range number(t, "UNBOOT_RANDOM_PROGRAMS", len(kinds)) {
+	for i := range testimg.Count(t, len(kinds)) {
 		options := kinds[i%len(kinds)]
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(seed), uint64(i)+1000))
@@ -90,6 +90,8 @@ type cut struct {
 	states  [][]byte
 	began   []int
 	flushed []flushedAt
+	// snapshots are what each had that there ever was, by their names.
+	snapshots map[string][]byte
 }
 
 type flushedAt struct{ log, state int }
@@ -102,6 +104,11 @@ func (c *cut) run(t *testing.T) {
 	state := readAll(t, m)
 	c.states, c.began = [][]byte{bytes.Clone(state)}, []int{0}
 	c.flushed = []flushedAt{{0, 0}}
+	old, err := New(c.rec, "image", Options{Snapshot: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.snapshots = map[string][]byte{"s": readAll(t, old)}
 	for range 60 {
 		n := 512 * (1 + c.rand.IntN(64))
 		off := c.rand.IntN((len(state)-n)/512+1) * 512
@@ -110,7 +117,14 @@ func (c *cut) run(t *testing.T) {
 			n = min(n+m.h.ClusterSize, len(state)-off)
 		}
 		began := len(c.rec.log)
-		switch c.rand.IntN(8) {
+		switch c.rand.IntN(9) {
+		case 8:
+			if state, err = c.snapshot(m, state); err == nil {
+				// All that was written before it is stable.
+				c.states, c.began = append(c.states, bytes.Clone(state)), append(c.began, began)
+				c.flushed = append(c.flushed, flushedAt{len(c.rec.log), len(c.states) - 1})
+				continue
+			}
 		case 0:
 			err = m.WriteZeroes(int64(off), int64(n))
 			clear(state[off : off+n])
@@ -146,6 +160,25 @@ func (c *cut) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.flushed = append(c.flushed, flushedAt{len(c.rec.log), len(c.states) - 1})
+}
+
+// snapshot creates, applies or deletes a snapshot, and returns what the disk is then.
+func (c *cut) snapshot(m *Image, state []byte) ([]byte, error) {
+	list, err := m.Snapshots()
+	if err != nil {
+		return state, err
+	}
+	if len(list) == 0 || len(list) < 4 && c.rand.IntN(2) == 0 {
+		name := fmt.Sprint(len(c.snapshots))
+		c.snapshots[name] = bytes.Clone(state)
+		_, err := m.CreateSnapshot(disk.Snapshot{Name: name})
+		return state, err
+	}
+	name := list[c.rand.IntN(len(list))].Name
+	if c.rand.IntN(2) == 0 {
+		return bytes.Clone(c.snapshots[name]), m.ApplySnapshot(name)
+	}
+	return state, m.DeleteSnapshot(name)
 }
 
 // replay cuts the power in all places where something had been flushed, and some after it.
@@ -201,6 +234,18 @@ func (c *cut) check(t *testing.T, b []byte, at int, image string, qemu bool) {
 		return
 	}
 	defer m.Close()
+	list, err := m.Snapshots()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, s := range list {
+		old, err := New(&recorder{b: b}, "image", Options{Snapshot: s.Name})
+		if err != nil {
+			t.Error(err)
+		} else if !bytes.Equal(readAll(t, old), c.snapshots[s.Name]) {
+			t.Errorf("snapshot %s differs", s.Name)
+		}
+	}
 	got := readAll(t, m)
 	var base flushedAt
 	for _, f := range c.flushed {

@@ -12,6 +12,9 @@ func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, m.wrap("read", errors.New("negative offset"))
 	}
+	if err := m.locked(); err != nil {
+		return 0, m.wrap("read", err)
+	}
 	size := m.Size()
 	if off >= size {
 		if len(p) == 0 {
@@ -62,7 +65,7 @@ func (m *Image) hold() (release func()) {
 func (m *Image) readSegment(p []byte, off int64, s *segment) error {
 	switch s.kind {
 	case disk.Data:
-		return m.readData(p, s.host)
+		return m.readData(p, off, s.host)
 	case disk.Compressed:
 		return m.readCompressed(p, off, s.entry)
 	case disk.Hole:
@@ -93,7 +96,15 @@ func readBacking(d disk.Device, p []byte, off int64) error {
 
 // readData reads from clusters. The last one may end past the end of the file, but
 // not begin there, as QEMU's own check has it: that is a truncated file.
-func (m *Image) readData(p []byte, host int64) error {
+func (m *Image) readData(p []byte, off, host int64) error {
+	if m.cipher != nil {
+		return m.readCipher(p, off, host)
+	}
+	return m.readPlain(p, host)
+}
+
+// readPlain reads what is in clusters as it is there.
+func (m *Image) readPlain(p []byte, host int64) error {
 	last := (host + int64(len(p)) - 1) &^ int64(m.h.ClusterSize-1)
 	if size := m.data.Size(); last >= size {
 		return damaged("the cluster at %d lies past the end of the file, which has %d bytes (was it truncated?)", last, size)

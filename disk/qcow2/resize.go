@@ -89,7 +89,7 @@ func (w *writer) showZeros(from, to int64) error {
 		err := error(nil)
 		if from&(size-1) == 0 && w.m.h.Version >= 3 {
 			var c int64
-			c, err = w.clearSomeHeld(from>>w.m.h.clusterBits, (to+size-1)>>w.m.h.clusterBits, true)
+			c, err = w.clearSomeHeld(from>>w.m.h.clusterBits, (to+size-1)>>w.m.h.clusterBits, zeroed)
 			next = c << w.m.h.clusterBits
 		} else {
 			next, err = w.zeroSome(from, min(to, from&^(size-1)+size))
@@ -204,7 +204,7 @@ func (w *writer) shrink(old, size int64) error {
 	bits := w.m.h.clusterBits
 	end := (old-1)>>bits + 1
 	for c := (size-1)>>bits + 1; c < end; {
-		next, err := w.clearSomeHeld(c, end, false)
+		next, err := w.clearSomeHeld(c, end, discarded)
 		if err == nil {
 			err = w.relieve()
 		}

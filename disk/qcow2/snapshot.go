@@ -3,7 +3,7 @@ package qcow2
 import (
 	"fmt"
 	"io"
-	"time"
+	"math"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 // snapshot is an entry of the snapshot table.
 type snapshot struct {
 	id, name string
-	time     time.Time
+	sec, ns  uint32 // when it was made, since 1970
 	clock    uint64 // ns of the virtual machine
 	vmState  uint64 // bytes of its memory
 	size     int64  // of the disk, in bytes; -1 if it does not say
@@ -74,7 +74,8 @@ func readSnapshot(r io.ReaderAt, off int64) (s snapshot, err error) {
 	s = snapshot{
 		l1Offset: int64(be.Uint64(head)),
 		l1Size:   be.Uint32(head[8:]),
-		time:     time.Unix(int64(be.Uint32(head[16:])), int64(be.Uint32(head[20:]))),
+		sec:      be.Uint32(head[16:]),
+		ns:       be.Uint32(head[20:]),
 		clock:    be.Uint64(head[24:]),
 		vmState:  uint64(be.Uint32(head[32:])),
 		size:     -1,
@@ -106,4 +107,33 @@ func (s *snapshot) check(h *Header) error {
 		return damaged("a disk of %d bytes", uint64(s.size))
 	}
 	return nil
+}
+
+// tableLength returns how many bytes a snapshot table has.
+func tableLength(list []snapshot) int64 {
+	n := int64(0)
+	for i := range list {
+		n += list[i].length()
+	}
+	return n
+}
+
+// encodeSnapshots returns a snapshot table. What is not understood of an entry stays.
+func encodeSnapshots(list []snapshot) []byte {
+	var b []byte
+	for i := range list {
+		s := &list[i]
+		b = be.AppendUint64(b, uint64(s.l1Offset))
+		b = be.AppendUint32(b, s.l1Size)
+		b = be.AppendUint16(b, uint16(len(s.id)))
+		b = be.AppendUint16(b, uint16(len(s.name)))
+		b = be.AppendUint32(b, s.sec)
+		b = be.AppendUint32(b, s.ns)
+		b = be.AppendUint64(b, s.clock)
+		b = be.AppendUint32(b, uint32(min(s.vmState, math.MaxUint32)))
+		b = be.AppendUint32(b, uint32(len(s.extra)))
+		b = append(append(append(b, s.extra...), s.id...), s.name...)
+		b = append(b, make([]byte, -len(b)&7)...)
+	}
+	return b
 }

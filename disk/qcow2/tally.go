@@ -2,7 +2,9 @@ package qcow2
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 )
 
 const (
@@ -64,10 +66,10 @@ func (t *tally) err() error {
 	return nil
 }
 
-// each has look see all clusters with references.
+// each has look see all clusters with references, in their order.
 func (t *tally) each(look func(cluster int64, n uint64)) {
-	for p, page := range t.pages {
-		for i, n := range page {
+	for _, p := range slices.Sorted(maps.Keys(t.pages)) {
+		for i, n := range t.pages[p] {
 			if n != 0 {
 				cluster := p*tallyPage + int64(i)
 				look(cluster, t.get(cluster))

@@ -35,6 +35,9 @@ func (m *Image) mayChange(off, n int64) error {
 	if m.w == nil {
 		return syscall.EROFS
 	}
+	if err := m.locked(); err != nil {
+		return err
+	}
 	if size := m.Size(); off < 0 || n < 0 || off > size || n > size-off {
 		return errPastEnd
 	}
@@ -80,7 +83,7 @@ func (w *writer) writeInPlace(p []byte, off int64) (int, error) {
 	if err := w.checkPlace(s.host, s.size); err != nil {
 		return 0, err
 	}
-	return w.m.data.WriteAt(p[:s.size], s.host)
+	return w.m.writeData(p[:s.size], off, s.host)
 }
 
 // checkPlace returns an error for clusters that an entry says to be data, but which cannot.
@@ -227,7 +230,7 @@ func (w *writer) fillRoom(r *room, p []byte, off int64) (from, to int64, err err
 		off int64
 	}{{head, from}, {p, start}, {tail, end}} {
 		if len(part.b) > 0 {
-			if _, err := w.m.data.WriteAt(part.b, at(part.off)); err != nil {
+			if _, err := w.m.writeData(part.b, part.off, at(part.off)); err != nil {
 				return 0, 0, err
 			}
 		}
@@ -236,9 +239,9 @@ func (w *writer) fillRoom(r *room, p []byte, off int64) (from, to int64, err err
 }
 
 // around returns what the disk has from an offset to another, or nil if these are zeros and
-// the new place has zeros there anyway.
+// the new place has zeros there anyway, which are no zeros in an encrypted one.
 func (w *writer) around(r *room, from, to int64) ([]byte, error) {
-	if from == to || r.fresh && w.zeros(from, to) {
+	if from == to || r.fresh && w.m.cipher == nil && w.zeros(from, to) {
 		return nil, nil
 	}
 	b := make([]byte, to-from, to-from+min(1<<20, to-from)) // what is written mostly follows

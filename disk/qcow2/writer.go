@@ -152,15 +152,18 @@ func (w *writer) writeRefTableHeader() error {
 	return w.writeHeader(b, 48)
 }
 
-// writeSizeHeader writes the size of the disk and where the L1 table is.
+// writeSizeHeader writes the size of the disk, and where the L1 table and the snapshot table
+// are.
 func (w *writer) writeSizeHeader() error {
-	b := make([]byte, 24)
+	b := make([]byte, 48)
 	if err := readFull(w.m.file, b, 24); err != nil {
 		return err
 	}
 	be.PutUint64(b, uint64(w.m.h.Size))
 	be.PutUint32(b[12:], w.m.h.l1Size)
 	be.PutUint64(b[16:], uint64(w.m.h.l1Offset))
+	be.PutUint32(b[36:], uint32(w.m.h.Snapshots))
+	be.PutUint64(b[40:], uint64(w.m.h.snapshotsOffset))
 	return w.writeHeader(b, 24)
 }
 

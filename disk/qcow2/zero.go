@@ -1,6 +1,11 @@
 package qcow2
 
-import "github.com/unboot/unboot/disk"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/unboot/unboot/disk"
+)
 
 // WriteZeroes zeroes n bytes from off on. Whole clusters become zero clusters, and take no
 // room any more; in version 2, which has none, they become unallocated if there is no
@@ -9,7 +14,7 @@ func (m *Image) WriteZeroes(off, n int64) error {
 	if err := m.mayChange(off, n); err != nil {
 		return m.wrap("write zeroes", err)
 	}
-	if err := m.w.clear(off, n, true); err != nil {
+	if err := m.w.clear(off, n, zeroed); err != nil {
 		return m.wrap("write zeroes", err)
 	}
 	return nil
@@ -25,15 +30,39 @@ func (m *Image) Discard(off, n int64) error {
 	if m.h.Version < 3 && m.backing != nil {
 		return nil
 	}
-	if err := m.w.clear(off, n, false); err != nil {
+	if err := m.w.clear(off, n, discarded); err != nil {
 		return m.wrap("discard", err)
 	}
 	return nil
 }
 
-// clear is WriteZeroes if zero is set, or else Discard.
-func (w *writer) clear(off, n int64, zero bool) error {
-	h := w.m.h
+// Empty makes the disk what is below the image, of which that keeps nothing: it makes it a
+// [disk.Emptier].
+func (m *Image) Empty() error {
+	err := m.mayChange(0, 0)
+	if err == nil && m.external {
+		err = fmt.Errorf("an image with a data file cannot be emptied: %w", errors.ErrUnsupported)
+	}
+	if err == nil {
+		err = m.w.clear(0, m.Size(), forgotten)
+	}
+	if err != nil {
+		return m.wrap("empty", err)
+	}
+	return nil
+}
+
+// A clearing is what is to become of clusters.
+type clearing uint8
+
+const (
+	discarded clearing = iota // zeros, or what they were
+	zeroed
+	forgotten // what is below the image
+)
+
+func (w *writer) clear(off, n int64, how clearing) error {
+	h, zero := w.m.h, how == zeroed
 	size := int64(h.ClusterSize)
 	end := off + n
 	first, last := (off+size-1)>>h.clusterBits, end>>h.clusterBits
@@ -54,7 +83,7 @@ func (w *writer) clear(off, n int64, zero bool) error {
 		}
 	}
 	for c := first; c < last; {
-		next, err := w.clearSome(c, last, zero)
+		next, err := w.clearSome(c, last, how)
 		if err == nil {
 			err = w.relieve()
 		}
@@ -100,13 +129,13 @@ func (w *writer) writeZeros(from, to int64) error {
 }
 
 // clearSome clears clusters from first on, up to end, and returns how far it came.
-func (w *writer) clearSome(first, end int64, zero bool) (next int64, err error) {
+func (w *writer) clearSome(first, end int64, how clearing) (next int64, err error) {
 	defer w.ranges.lock(first, w.sliceEnd(first, end))()
-	return w.clearSomeHeld(first, end, zero)
+	return w.clearSomeHeld(first, end, how)
 }
 
 // clearSomeHeld is clearSome for a caller that has the clusters for itself.
-func (w *writer) clearSomeHeld(first, end int64, zero bool) (next int64, err error) {
+func (w *writer) clearSomeHeld(first, end int64, how clearing) (next int64, err error) {
 	h := w.m.h
 	end = w.sliceEnd(first, end)
 	w.io.RLock()
@@ -116,7 +145,7 @@ func (w *writer) clearSomeHeld(first, end int64, zero bool) (next int64, err err
 	if err != nil {
 		return 0, err
 	}
-	if slice == nil && (!zero || w.m.backing == nil || off >= w.m.backing.Size()) {
+	if slice == nil && (how != zeroed || w.m.backing == nil || off >= w.m.backing.Size()) {
 		// All that the table would be about, which is not there.
 		return max(end, (off>>h.l1Shift()+1)<<h.l2Bits()), nil
 	}
@@ -128,7 +157,7 @@ func (w *writer) clearSomeHeld(first, end int64, zero bool) (next int64, err err
 		if old[i], err = w.m.entryOf(at); err != nil {
 			return 0, err
 		}
-		if entries[i], err = w.cleared(at, old[i], zero); err != nil {
+		if entries[i], err = w.cleared(at, old[i], how); err != nil {
 			return 0, err
 		}
 		changed = changed || entries[i] != old[i]
@@ -142,8 +171,12 @@ func (w *writer) clearSomeHeld(first, end int64, zero bool) (next int64, err err
 }
 
 // cleared returns what becomes of the entry for off.
-func (w *writer) cleared(off int64, e l2Entry, zero bool) (l2Entry, error) {
+func (w *writer) cleared(off int64, e l2Entry, how clearing) (l2Entry, error) {
 	h := w.m.h
+	if how == forgotten {
+		return l2Entry{}, nil
+	}
+	zero := how == zeroed
 	hole := e.entry&(entryCompressed|entryOffset|entryZero) == 0 && e.bitmap == 0
 	if w.m.external {
 		hole = hole && e.entry&entryCopied == 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -31,7 +32,12 @@ type chain struct {
 	allow    func(disk.Reference) error
 	writable bool // the image is open for writing
 	noLock   bool
+	snapshot string // of the image that the chain begins with
+	unlock   func(string, *disk.Encryption) (disk.SectorCipher, error)
+	opened   func(*os.File)
 	files    int // that have been opened for it
+	// noBacking leaves backing files away.
+	noBacking bool
 }
 
 // open opens an image in a format, or in the one that it is recognized as if that is nil.
@@ -42,10 +48,31 @@ func (c *chain) open(d disk.Device, at place, f *Format, depth int, admit func(*
 		err = fmt.Errorf("a disk of %d bytes", image.Size())
 		image.Close()
 	}
+	if err == nil {
+		if err = c.unlockImage(image, at); err != nil {
+			image.Close()
+		}
+	}
 	if err != nil {
 		return nil, at.wrap(err)
 	}
 	return image, nil
+}
+
+// unlockImage gives an encrypted image its cipher.
+func (c *chain) unlockImage(image disk.Device, at place) error {
+	e, ok := disk.As[disk.Encrypted](image)
+	if !ok || e.Encryption() == nil {
+		return nil
+	}
+	if c.unlock == nil {
+		return fmt.Errorf("%w (%s), and there is no key for it", disk.ErrEncrypted, e.Encryption().Method)
+	}
+	cipher, err := c.unlock(at.name, e.Encryption())
+	if err == nil {
+		e.Unlock(cipher)
+	}
+	return err
 }
 
 func (c *chain) openAs(d disk.Device, at place, f *Format, depth int, admit func(*Format) error) (image disk.Device, err error) {
@@ -55,14 +82,23 @@ func (c *chain) openAs(d disk.Device, at place, f *Format, depth int, admit func
 		}
 	}()
 	if f == nil {
-		if f, err = c.registry.recognize(d); err != nil {
+		if f, err = c.registry.recognize(d, at); err != nil {
 			return nil, err
 		}
 	}
 	if err := admit(f); err != nil {
 		return nil, err
 	}
-	return f.Open(d, at.name, c.refer(at, depth))
+	if c.snapshot != "" && depth == 0 {
+		return f.OpenSnapshot(d, at.name, c.snapshot, c.refer(at, depth))
+	}
+	if at.part == "" {
+		return f.Open(d, at.name, c.refer(at, depth))
+	}
+	if f.OpenPart == nil {
+		return nil, fmt.Errorf("#%s: an image in %s format has one disk", at.part, f.Name)
+	}
+	return f.OpenPart(d, at.name, at.part, c.refer(at, depth))
 }
 
 // refer returns a function that opens the files that an image names.
@@ -71,6 +107,9 @@ func (c *chain) refer(at place, depth int) func(disk.Reference) (disk.Device, er
 		ref = at.complete(ref, depth)
 		// What is below a backing file is not written to, whatever the format asks.
 		ref.Writable = ref.Writable && c.writable && ref.Role == disk.DataFile
+		if c.noBacking && ref.Role == disk.BackingFile {
+			return disk.Empty{}, nil
+		}
 		if c.allow == nil {
 			return nil, &disk.NotAllowedError{Reference: ref}
 		}
@@ -101,11 +140,14 @@ func (c *chain) openReference(ref disk.Reference) (disk.Device, error) {
 	o := Options{Writable: ref.Writable, NoLock: c.noLock}
 	raw, err := disk.OpenRaw(ref.Path, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true})
 	if errors.Is(err, disk.ErrEmpty) && (f == nil || f.Name == rawFormat) {
-		return empty{}, nil
+		return disk.Empty{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	if c.opened != nil {
+		c.opened(raw.File())
+	}
 	d := bind(c.ctx, raw)
-	return c.open(d, place{ref.Path, true}, f, ref.Depth, func(f *Format) error { return o.admit(d, f) })
+	return c.open(d, place{name: ref.Path, host: true}, f, ref.Depth, func(f *Format) error { return o.admit(d, f) })
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/split"
 )
 
 // A Format is a way to store a disk in an image. Its functions get images that nobody
@@ -29,6 +30,15 @@ type Format struct {
 	// which looks only at Role, Name, Format and Writable. The image closes these too.
 	Open func(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error)
 
+	// OpenSnapshot is Open, for reading, of the disk as it was in a snapshot that the image
+	// keeps, which is named as [disk.Snapshotter] says. It is nil for a format that has no
+	// snapshots.
+	OpenSnapshot func(d disk.Device, path, snapshot string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error)
+
+	// OpenPart is Open of one of the disks of an image that may have several, by its name. It
+	// is nil for a format whose images have one.
+	OpenPart func(d disk.Device, path, part string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error)
+
 	// Stat returns the size of the disk in bytes, and the files that the image names,
 	// without opening these.
 	Stat func(d disk.Device) (size int64, refs []disk.Reference, err error)
@@ -43,30 +53,36 @@ type Format struct {
 	// that could be wrong.
 	Check func(d disk.Device, path string, r disk.Repair) (disk.CheckResult, error)
 
+	// CheckParts is Check, without a repair, of an image that may consist of several files,
+	// which refer opens. It is nil for a format each of whose files is checked by itself.
+	CheckParts func(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.CheckResult, error)
+
+	// State says what an image says of its own state that Stat has no place for: reasons not
+	// to take an image from somebody who is not trusted, and what is only worth a note. It is
+	// nil for a format that has nothing of that.
+	State func(d disk.Device) (reasons, notes []disk.Finding, err error)
+
+	// StatMax returns the size of the disk in bytes, or any number above most if it is
+	// larger than that. It is for a format whose size is known only when all of it was read,
+	// else nil.
+	StatMax func(d disk.Device, most int64) (int64, error)
+
+	// Signatures are what [disk.Signatures] calls the format, if not Name.
+	Signatures []string
+
+	// Endings are those that names of files in the format have, without the dot and in
+	// lower case.
+	Endings []string
+
+	// Encrypts says that Create looks at [disk.CreateOptions.Encrypt].
+	Encrypts bool
+
+	// Whole says that what is stored is in the file whole, also at its end: a file that ends
+	// before that was cut off.
+	Whole bool
+
 	// Writable says that what Open returns can be written to.
 	Writable bool
-	// Convert is a command that makes IMAGE.raw of IMAGE, for a hint: what is not Writable
-	// can be written to then.
-	Convert string
-}
-
-const rawFormat = "raw"
-
-func openRaw(d disk.Device, _ string, _ func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	if err := checkSize(d); err != nil {
-		return nil, err
-	}
-	return d, nil
-}
-
-func statRaw(d disk.Device) (int64, []disk.Reference, error) { return d.Size(), nil, checkSize(d) }
-
-// checkSize returns an error for a raw disk that is smaller than a sector.
-func checkSize(d disk.Device) error {
-	if d.Size() < disk.MinSize {
-		return disk.ErrTooSmall
-	}
-	return nil
 }
 
 // Format returns the format of a name, or nil if it is not known.
@@ -79,9 +95,10 @@ func (r *Registry) Format(name string) *Format {
 	return nil
 }
 
-// recognize returns the format that an image looks like. The error is a
+// recognize returns the format that an image looks like, by its content, or by its name if
+// that is one of the host. The error is a
 // *disk.FormatError if it is known not to be any of ours.
-func (r *Registry) recognize(d disk.Device) (*Format, error) {
+func (r *Registry) recognize(d disk.Device, at place) (*Format, error) {
 	head, tail, err := ends(d)
 	if err != nil {
 		return nil, err
@@ -96,6 +113,9 @@ func (r *Registry) recognize(d disk.Device) (*Format, error) {
 	}
 	if err := checkSize(d); err != nil {
 		return nil, err
+	}
+	if f := r.Format(splitFormat); f != nil && at.host && split.First(at.name) {
+		return f, nil
 	}
 	if f := r.Format(rawFormat); f != nil {
 		return f, nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -18,12 +21,27 @@ type Options struct {
 	// Format is the name of the image's format. By default it is found out by what
 	// the image begins and ends with.
 	Format string
+	// Snapshot is the name or the ID of a snapshot that the image keeps: see
+	// [disk.Snapshotter]. The disk is what it was then, and can only be read.
+	Snapshot string
 	// Allow decides whether a file that an image names may be opened, by returning nil:
 	// see [Registry.Open]. Without it, none is.
 	Allow func(disk.Reference) error
+	// Unlock returns the cipher, with its key, of an image that its format encrypts, or of a
+	// backing file: path is that of the file, for messages. Without it, such an image is
+	// refused with an error that wraps [disk.ErrEncrypted].
+	Unlock func(path string, e *disk.Encryption) (disk.SectorCipher, error)
+	// NoBacking leaves out the backing file, as if it had nothing in it: for what only
+	// changes the image's own metadata.
+	NoBacking bool
 	// CacheDir is a folder of the host in which blocks of images elsewhere are kept for
 	// later runs, or "".
 	CacheDir string
+	// CacheSize is how many bytes the folder may take of the host's disk, 0 for any number.
+	CacheSize int64
+	// Opened is called with each file of this host that the image consists of, once it is open:
+	// its own, and those that it names. They belong to the device.
+	Opened func(*os.File)
 	// Meter is called with each device that counts what goes over a network for it.
 	Meter func(disk.Meter)
 }
@@ -48,7 +66,8 @@ func Open(ctx context.Context, name string, o Options) (disk.Device, error) {
 	return known.Open(ctx, name, o)
 }
 
-// Open opens an image by its name: a host path, or a URL of a known transport. Its format
+// Open opens an image by its name: a host path, or a URL of a known transport. Of an image on
+// this host that has several disks, PATH#NAME is the one of a name. Its format
 // is the one of the options, or the one that it is recognized as, or else raw. It is
 // looked for once: what is inside of an image is a disk, even if it looks like an image.
 //
@@ -74,7 +93,7 @@ func (r *Registry) Open(ctx context.Context, name string, o Options) (disk.Devic
 	if err != nil {
 		return nil, err
 	}
-	c := &chain{registry: r, ctx: ctx, allow: o.Allow, writable: o.Writable, noLock: o.NoLock}
+	c := &chain{registry: r, ctx: ctx, allow: o.Allow, writable: o.Writable, noLock: o.NoLock, noBacking: o.NoBacking, snapshot: o.Snapshot, unlock: o.Unlock, opened: o.Opened}
 	return c.open(d, at, f, 0, func(f *Format) error { return o.admit(d, f) })
 }
 
@@ -111,12 +130,16 @@ func (r *Registry) bytes(ctx context.Context, name string, o Options) (disk.Devi
 	at := place{name: disk.Display(name)}
 	if u.Scheme == fileScheme {
 		if path, err := hostPath(u); err == nil {
-			at = place{path, true}
+			at = namedPart(bundle(path))
+			u = &url.URL{Scheme: fileScheme, Path: at.name}
 		}
 	}
-	d, err := t.Open(ctx, u, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true, CacheDir: o.CacheDir, Meter: o.Meter})
+	d, err := t.Open(ctx, u, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true, CacheDir: o.CacheDir, CacheSize: o.CacheSize, Meter: o.Meter})
 	if err != nil {
 		return nil, at, err
+	}
+	if h, ok := disk.As[disk.HostFile](d); ok && at.host && o.Opened != nil {
+		o.Opened(h.File())
 	}
 	return bind(ctx, d), at, nil
 }
@@ -125,15 +148,20 @@ func (r *Registry) bytes(ctx context.Context, name string, o Options) (disk.Devi
 // written to: not before, so that an image that cannot be opened anyway is refused for
 // what it is, whoever has it open.
 func (o *Options) admit(d disk.Device, f *Format) error {
+	if o.Snapshot != "" && f.OpenSnapshot == nil {
+		return fmt.Errorf("snapshot %q: images in %s format have none", o.Snapshot, f.Name)
+	}
+	if o.Snapshot != "" && o.Writable {
+		return fmt.Errorf("snapshot %q: it can only be read", o.Snapshot)
+	}
 	if !o.Writable {
 		return nil
 	}
 	if !f.Writable {
-		hint := "which can only be read here"
-		if f.Convert != "" {
-			hint += "; to write to it, try: " + f.Convert
-		}
-		return &disk.FormatError{Format: f.Name, Hint: hint}
+		return &disk.FormatError{Format: f.Name, Hint: disk.OnlyRead}
+	}
+	if f.Name != rawFormat && !disk.Writable(d) {
+		return fmt.Errorf("an image in %s format is written to only where it can grow (%w)", f.Name, syscall.EROFS)
 	}
 	if l, ok := disk.As[disk.Locker](d); ok && !o.NoLock {
 		return l.Lock()

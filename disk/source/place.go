@@ -11,6 +11,7 @@ import (
 type place struct {
 	name string // the host path, or the URL
 	host bool   // it is a host path
+	part string // which of several disks of the image is meant, or ""
 }
 
 // complete adds to a reference what the image cannot say.

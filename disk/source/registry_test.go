@@ -177,8 +177,8 @@ func TestNames(t *testing.T) {
 	if _, err := source.Open(context.Background(), "missing", source.Options{}); !errors.Is(err, os.ErrNotExist) || err.Error() != "open missing: no such file or directory" {
 		t.Error(err)
 	}
-	if _, err := source.Open(context.Background(), "plain", source.Options{Format: "qed"}); err == nil ||
-		err.Error() != fmt.Sprintf(`open plain: format "qed" is not known here (known: %s)`, strings.Join(source.Names(), ", ")) {
+	if _, err := source.Open(context.Background(), "plain", source.Options{Format: "luks"}); err == nil ||
+		err.Error() != fmt.Sprintf(`open plain: format "luks" is not known here (known: %s)`, strings.Join(source.Names(), ", ")) {
 		t.Error(err)
 	}
 }

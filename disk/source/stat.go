@@ -63,7 +63,7 @@ func (r *Registry) look(ctx context.Context, name, format string, do func(disk.D
 		return err
 	}
 	if f == nil {
-		f, err = r.recognize(d)
+		f, err = r.recognize(d, at)
 	}
 	if err == nil {
 		err = do(d, at, f)

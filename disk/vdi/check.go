@@ -33,9 +33,7 @@ type checker struct {
 
 func (c *checker) problem(n *int64, format string, args ...any) {
 	*n++
-	if len(c.result.Problems) < disk.MaxProblems {
-		c.result.Problems = append(c.result.Problems, fmt.Sprintf(format, args...))
-	}
+	c.result.Problem(format, args...)
 }
 
 func (c *checker) check(repair disk.Repair) (err error) {
@@ -69,6 +67,7 @@ func (c *checker) check(repair disk.Repair) (err error) {
 		}
 	}
 	bad := c.result.Errors
+	c.result.EndsAt(m.h.dataOf(m.end)-m.h.extra, size)
 	if leaks := m.end - taken; leaks > 0 {
 		c.result.Leaks = leaks
 		c.result.Problems = append(c.result.Problems, fmt.Sprintf("%d places in the file have no block", leaks))

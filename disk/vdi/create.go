@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 const (
@@ -88,8 +89,8 @@ func (h *Header) write(d disk.Device) error {
 	}
 	if size := h.dataOf(h.Allocated); h.Allocated > 0 {
 		if r, ok := disk.As[disk.Resizer](d); !ok || r.Resize(size) != nil {
-			for at := h.dataAt; at < size; at += int64(len(zeros)) {
-				if _, err := d.WriteAt(zeros, at); err != nil {
+			for at := h.dataAt; at < size; at += int64(len(below.Zeros)) {
+				if _, err := d.WriteAt(below.Zeros, at); err != nil {
 					return err
 				}
 			}

@@ -25,7 +25,7 @@ func TestCreate(t *testing.T) {
 			t.Run(fmt.Sprint(size, " ", kind), func(t *testing.T) {
 				t.Parallel()
 				image := filepath.Join(t.TempDir(), "image.vdi")
-				create(t, image, disk.CreateOptions{Size: size, Kind: kind})
+				imgtest.Create(t, "vdi", image, disk.CreateOptions{Size: size, Kind: kind})
 				p := imgtest.New("vdi", image, make([]byte, size), 1<<20, uint64(i))
 				if size == 0 {
 					d := imgtest.Open(t, "vdi", image, true)
@@ -38,22 +38,9 @@ func TestCreate(t *testing.T) {
 					p.Run(t, 2)
 				}
 				testimg.MustRun(t, "qemu-img", "check", "-q", "-f", "vdi", image)
-				checkClean(t, image)
+				imgtest.CheckClean(t, "vdi", image)
 			})
 		}
-	}
-}
-
-// checkClean verifies that Check finds nothing wrong with an image.
-func checkClean(t *testing.T, image string) {
-	t.Helper()
-	d, err := disk.OpenRaw(image, disk.Options{AnyFormat: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	if result, err := vdi.Check(d, image, disk.RepairNothing); err != nil || result.Errors+result.Leaks > 0 {
-		t.Errorf("%+v, %v", result, err)
 	}
 }
 
@@ -68,18 +55,7 @@ func TestCreateRefuses(t *testing.T) {
 		"version 3 of VDI":       {Size: 512, Version: 3},
 		`is one too: "x" is not`: {Size: 512, Backing: "x"},
 	} {
-		image := filepath.Join(t.TempDir(), "image")
-		d, err := disk.CreateRaw(image)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := vdi.Create(d, image, o); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), image) {
-			t.Errorf("%+v: %v", o, err)
-		}
-		if d.Size() != 0 {
-			t.Errorf("%+v: %d bytes were written", o, d.Size())
-		}
-		d.Close()
+		imgtest.CreateFails(t, "vdi", o, want)
 	}
 }
 
@@ -90,11 +66,11 @@ func TestDifferencing(t *testing.T) {
 	size := int64(5<<20 + 512)
 	content := make([]byte, size)
 	base, image := filepath.Join(dir, "base.vdi"), filepath.Join(dir, "image.vdi")
-	create(t, base, disk.CreateOptions{Size: size})
+	imgtest.Create(t, "vdi", base, disk.CreateOptions{Size: size})
 	imgtest.New("vdi", base, content, 1<<20, 1).Run(t, 2)
 	parent := imgtest.Open(t, "vdi", base, false)
 	uuid := parent.(*vdi.Image).Header().Create
-	create(t, image, disk.CreateOptions{Backing: base, Parent: parent})
+	imgtest.Create(t, "vdi", image, disk.CreateOptions{Backing: base, Parent: parent})
 	parent.Close()
 
 	all := func(disk.Reference) error { return nil }
@@ -111,7 +87,7 @@ func TestDifferencing(t *testing.T) {
 	}
 	for seed := range uint64(4) {
 		imgtest.New("vdi", image, content, 1<<20, seed).RunOurs(t, 2)
-		checkClean(t, image)
+		imgtest.CheckClean(t, "vdi", image)
 	}
 	d := imgtest.Open(t, "vdi", base, true)
 	if _, err := d.WriteAt(make([]byte, 512), 0); err != nil {
@@ -125,7 +101,7 @@ func TestDifferencing(t *testing.T) {
 	}
 	os.Remove(link)
 	other := filepath.Join(dir, "other.vdi")
-	create(t, other, disk.CreateOptions{Size: size})
+	imgtest.Create(t, "vdi", other, disk.CreateOptions{Size: size})
 	if err := os.Symlink("other.vdi", link); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +114,7 @@ func TestDifferencing(t *testing.T) {
 func TestRepair(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "image.vdi")
 	size := int64(9 << 20)
-	create(t, image, disk.CreateOptions{Size: size})
+	imgtest.Create(t, "vdi", image, disk.CreateOptions{Size: size})
 	content := make([]byte, size)
 	p := imgtest.New("vdi", image, content, 1<<20, 3)
 	d := imgtest.Open(t, "vdi", image, true)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 )
 
 // Headers that cannot be are errors that say what is wrong, and where.
@@ -37,7 +38,7 @@ func TestDamage(t *testing.T) {
 		"block 1 is said to be the one number": put(512+4, 5),
 		"the block map ends at 532":            func(b []byte) []byte { return b[:520] },
 	} {
-		_, err := New(&memory{b: change(small(nil))}, "image", Options{})
+		_, err := New(testdisk.New(change(small(nil))), "image", Options{})
 		var path *fs.PathError
 		if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &path) {
 			t.Errorf("%s: %v", want, err)
@@ -47,7 +48,7 @@ func TestDamage(t *testing.T) {
 		"the block at 1536 lies past the end":  small(nil)[:1536],
 		"block 0 is said to be the one number": put(512, 7)(small(nil)),
 	} {
-		m, err := New(&memory{b: b, readOnly: true}, "image", Options{})
+		m, err := New(testdisk.ReadOnly(b), "image", Options{})
 		if err != nil {
 			t.Errorf("%s: %v", want, err)
 			continue
@@ -59,7 +60,7 @@ func TestDamage(t *testing.T) {
 		if _, err := m.ReadAt(p, 3*512); err != nil {
 			t.Errorf("%s: what is not damaged: %v", want, err)
 		}
-		if result, err := Check(&memory{b: b}, "image", disk.RepairNothing); err != nil || result.Errors == 0 || len(result.Problems) == 0 {
+		if result, err := Check(testdisk.New(b), "image", disk.RepairNothing); err != nil || result.Errors == 0 || len(result.Problems) == 0 {
 			t.Errorf("%s: Check: %+v, %v", want, result, err)
 		}
 	}
@@ -69,14 +70,14 @@ func TestDamage(t *testing.T) {
 func TestOddSize(t *testing.T) {
 	b := small(nil)
 	le.PutUint32(b[368:], 5*512-100)
-	m, err := New(&memory{b: b, readOnly: true}, "image", Options{})
+	m, err := New(testdisk.ReadOnly(b), "image", Options{})
 	if err != nil || m.Size() != 5*512 {
 		t.Error(m, err)
 	}
 }
 
 func TestReadOnly(t *testing.T) {
-	m, err := New(&memory{b: small(nil), readOnly: true}, "image", Options{})
+	m, err := New(testdisk.ReadOnly(small(nil)), "image", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestReadOnly(t *testing.T) {
 // The blocks are stable before the header and the block map are written, and what fails
 // is reported by Flush and by Close, and done later.
 func TestFlushOrder(t *testing.T) {
-	file := &memory{}
+	file := testdisk.New(nil)
 	if err := Create(file, "image", disk.CreateOptions{Size: 9 << 20}); err != nil {
 		t.Fatal(err)
 	}
@@ -102,14 +103,22 @@ func TestFlushOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	file.Record = true
 	step := func(want string) {
 		t.Helper()
-		if got := strings.Join(file.log, " "); got != want {
+		got := file.Words(func(off int64) string {
+			switch {
+			case off == 0:
+				return "header"
+			case off < newAlign:
+				return "map"
+			}
+			return "data"
+		})
+		if got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		file.log = nil
 	}
-	file.log = nil
 	write := func(block int64) {
 		t.Helper()
 		if _, err := m.WriteAt(bytes.Repeat([]byte{9}, 512), block<<20); err != nil {
@@ -120,12 +129,12 @@ func TestFlushOrder(t *testing.T) {
 		write(block)
 	}
 	step("header data data data") // the header has a new UUID
-	file.fail = syscall.EIO
+	file.Fail = syscall.EIO
 	if err := m.Flush(); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "flush image") {
 		t.Error(err)
 	}
 	step("flush")
-	file.fail = nil
+	file.Fail = nil
 	if err := m.Flush(); err != nil {
 		t.Error(err)
 	}
@@ -143,7 +152,7 @@ func TestFlushOrder(t *testing.T) {
 	}
 	step("data flush")
 	write(0)
-	file.fail = syscall.EIO
+	file.Fail = syscall.EIO
 	if err := m.Close(); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "close image") {
 		t.Error(err)
 	}

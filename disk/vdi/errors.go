@@ -20,6 +20,3 @@ var (
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
-
-// Convert is a command that makes IMAGE.raw of IMAGE.
-const Convert = "qemu-img convert -O raw IMAGE IMAGE.raw"

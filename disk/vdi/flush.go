@@ -1,6 +1,10 @@
 package vdi
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/unboot/unboot/disk"
+)
 
 // maxPending is how many entries of the block map may wait to be written.
 const maxPending = 1 << 14
@@ -106,3 +110,7 @@ func (m *Image) Close() error {
 	m.mu.Unlock()
 	return errors.Join(err, m.closeParent(), m.file.Close())
 }
+
+// StartWriting has the host begin to write what it caches of the file, see
+// [disk.WritebackStarter].
+func (m *Image) StartWriting() { disk.StartWriting(m.file) }

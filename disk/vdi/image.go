@@ -3,6 +3,7 @@ package vdi
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -131,8 +132,11 @@ func (m *Image) closeParent() error {
 	return m.parent.Close()
 }
 
-// wrap names the image in an error that does not name one.
+// wrap names the image in an error that does not name one. io.EOF remains what it is.
 func (m *Image) wrap(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok && !errors.Is(err, ErrParent) {
 		return err
 	}

@@ -18,7 +18,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	testimg.Need(t, "qemu-img")
 	image := filepath.Join(t.TempDir(), "image.vdi")
-	create(t, image, disk.CreateOptions{Size: 100 << 20})
+	imgtest.Create(t, "vdi", image, disk.CreateOptions{Size: 100 << 20})
 	imgtest.Kill(t, "vdi", image, testimg.Count(t, 3), func() {
 		d, err := disk.OpenRaw(image, disk.Options{Writable: true, AnyFormat: true})
 		if err != nil {
@@ -31,18 +31,4 @@ func TestKill(t *testing.T) {
 		}
 		testimg.MustRun(t, "qemu-img", "check", "-U", "-q", "-f", "vdi", image)
 	})
-}
-
-func create(t *testing.T, image string, o disk.CreateOptions) {
-	t.Helper()
-	d, err := disk.CreateRaw(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := vdi.Create(d, image, o); err != nil {
-		t.Error(err)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
-	}
 }

@@ -3,7 +3,6 @@ package vdi
 import (
 	"errors"
 	"io"
-	"syscall"
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/internal/below"
@@ -15,49 +14,41 @@ const (
 	entryZero = 0xfffffffe // zeros
 )
 
-// A segment is a part of the disk that is stored in one way.
-type segment struct {
-	size int64
-	kind disk.ExtentKind
-	host int64 // where it is in the file, of Data
-}
-
 // segment says how up to n bytes from off on are stored, which is inside of the disk.
-func (m *Image) segment(off, n int64) (segment, error) {
+func (m *Image) segment(off, n int64) (below.Segment, error) {
 	block, in := off/m.h.BlockSize, off%m.h.BlockSize
 	first, err := m.block(block)
 	if err != nil {
 		return first, err
 	}
-	first.size -= in
-	first.host += in
-	for first.size < n {
+	first.Size -= in
+	first.Host += in
+	for first.Size < n {
 		block++
 		next, err := m.block(block)
-		if err != nil || next.kind != first.kind || next.kind == disk.Data && first.host+first.size != next.host {
+		if err != nil || !first.Join(next) {
 			break // an error is found again when it is its turn
 		}
-		first.size += next.size
 	}
-	first.size = min(first.size, n)
+	first.Size = min(first.Size, n)
 	return first, nil
 }
 
 // block says how a block is stored.
-func (m *Image) block(block int64) (segment, error) {
-	s := segment{size: m.h.BlockSize}
+func (m *Image) block(block int64) (below.Segment, error) {
+	s := below.Segment{Size: m.h.BlockSize}
 	e, err := m.entry(block)
 	switch {
 	case err != nil:
 		return s, err
 	case e == entryNone:
-		s.kind = disk.Hole
+		s.Kind = disk.Hole
 	case e == entryZero:
-		s.kind = disk.Zero
+		s.Kind = disk.Zero
 	case int64(e) >= m.h.Blocks:
 		return s, damaged("block %d is said to be the one number %d of %d in the file", block, e, m.h.Blocks)
 	default:
-		s.kind, s.host = disk.Data, m.h.dataOf(int64(e))
+		s.Kind, s.Host = disk.Data, m.h.dataOf(int64(e))
 	}
 	return s, nil
 }
@@ -80,30 +71,8 @@ func (m *Image) entry(block int64) (uint32, error) {
 
 // ReadAt reads from the disk, as io.ReaderAt.
 func (m *Image) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, m.wrap("read", syscall.EINVAL)
-	}
-	return below.ReadAt(p, off, m.h.Size, func(p []byte, off int64) (int64, error) {
-		s, err := m.segment(off, int64(len(p)))
-		if err == nil {
-			err = m.readSegment(p[:s.size], off, s)
-		}
-		if err != nil {
-			err = m.wrap("read", err)
-		}
-		return s.size, err
-	})
-}
-
-func (m *Image) readSegment(p []byte, off int64, s segment) error {
-	switch {
-	case s.kind == disk.Data:
-		return m.readData(p, off, s.host)
-	case s.kind == disk.Hole && m.parent != nil:
-		return below.Read(m.parent, p, off)
-	}
-	clear(p)
-	return nil
+	n, err := below.ReadAt(p, off, m.h.Size, m.parent, m.segment, m.readData)
+	return n, m.wrap("read", err)
 }
 
 // inFile returns an error if one of the blocks of n bytes, from off on, begins past the end

@@ -78,7 +78,7 @@ func (m *Image) write(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.kind != disk.Data {
+	if s.Kind != disk.Data {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		// Another goroutine may have been here.
@@ -86,17 +86,17 @@ func (m *Image) write(p []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
-	p = p[:s.size]
-	if s.kind == disk.Data {
-		if err := m.inFile(off, s.host, s.size, m.file.Size()); err != nil {
+	p = p[:s.Size]
+	if s.Kind == disk.Data {
+		if err := m.inFile(off, s.Host, s.Size, m.file.Size()); err != nil {
 			return 0, err
 		}
 		// Afterwards: a flush before that is not one of this write.
 		defer m.written.Store(true)
-		return m.file.WriteAt(p, s.host)
+		return m.file.WriteAt(p, s.Host)
 	}
-	p = p[:min(s.size, m.h.BlockSize-off%m.h.BlockSize)]
-	return m.allocate(p, off, s.kind)
+	p = p[:min(s.Size, m.h.BlockSize-off%m.h.BlockSize)]
+	return m.allocate(p, off, s.Kind)
 }
 
 // allocate writes p to a block that gets a place in the file. What the rest of the block

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // Discard gives what blocks have of a range back to the host, where that can be. The
@@ -13,16 +14,16 @@ import (
 func (m *Image) Discard(off, n int64) error {
 	return m.each("discard", off, n, func(off, n int64) (int64, error) {
 		s, err := m.segment(off, n)
-		if err != nil || s.kind != disk.Data {
-			return s.size, err
+		if err != nil || s.Kind != disk.Data {
+			return s.Size, err
 		}
 		if d, ok := disk.As[disk.Discarder](m.file); ok {
 			defer m.written.Store(true)
-			if err := d.Discard(s.host, s.size); err != nil && !errors.Is(err, syscall.EOPNOTSUPP) {
+			if err := d.Discard(s.Host, s.Size); err != nil && !errors.Is(err, syscall.EOPNOTSUPP) {
 				return 0, err
 			}
 		}
-		return s.size, nil
+		return s.Size, nil
 	})
 }
 
@@ -36,30 +37,28 @@ func (m *Image) WriteZeroes(off, n int64) error {
 			return 0, err
 		}
 		switch {
-		case s.kind == disk.Zero, s.kind == disk.Hole && (m.parent == nil || off >= m.parent.Size()):
-			return s.size, nil
-		case s.kind == disk.Data:
+		case s.Kind == disk.Zero, s.Kind == disk.Hole && (m.parent == nil || off >= m.parent.Size()):
+			return s.Size, nil
+		case s.Kind == disk.Data:
 			if done, err := m.zeroData(s); done || err != nil {
-				return s.size, err
+				return s.Size, err
 			}
-		case off%m.h.BlockSize == 0 && s.size >= m.h.BlockSize:
+		case off%m.h.BlockSize == 0 && s.Size >= m.h.BlockSize:
 			return m.h.BlockSize, m.zeroBlock(off / m.h.BlockSize)
 		}
-		done, err := m.write(zeros[:min(s.size, int64(len(zeros)))], off)
+		done, err := m.write(below.Zeros[:min(s.Size, 256<<10)], off)
 		return int64(done), err
 	})
 }
 
-var zeros = make([]byte, 256<<10)
-
 // zeroData zeroes what is in the file, if that has a way to do so.
-func (m *Image) zeroData(s segment) (bool, error) {
+func (m *Image) zeroData(s below.Segment) (bool, error) {
 	z, ok := disk.As[disk.ZeroWriter](m.file)
 	if !ok {
 		return false, nil
 	}
 	defer m.written.Store(true)
-	err := z.WriteZeroes(s.host, s.size)
+	err := z.WriteZeroes(s.Host, s.Size)
 	if errors.Is(err, syscall.EOPNOTSUPP) {
 		return false, nil
 	}
@@ -74,8 +73,8 @@ func (m *Image) zeroBlock(block int64) error {
 	if err != nil {
 		return err
 	}
-	if s.kind == disk.Data { // another goroutine has been here
-		_, err := m.file.WriteAt(make([]byte, s.size), s.host)
+	if s.Kind == disk.Data { // another goroutine has been here
+		_, err := m.file.WriteAt(make([]byte, s.Size), s.Host)
 		return err
 	}
 	m.setEntry(block, entryZero)

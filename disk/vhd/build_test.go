@@ -2,31 +2,13 @@ package vhd
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/internal/winpath"
-	"github.com/unboot/unboot/internal/testimg"
 )
-
-// memory is a file in memory.
-type memory struct{ b []byte }
-
-func (m *memory) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReader(m.b).ReadAt(p, off) }
-
-func (m *memory) WriteAt(p []byte, off int64) (int, error) {
-	if end := off + int64(len(p)); end > int64(len(m.b)) {
-		m.b = append(m.b, make([]byte, end-int64(len(m.b)))...)
-	}
-	return copy(m.b[off:], p), nil
-}
-
-func (m *memory) Size() int64  { return int64(len(m.b)) }
-func (m *memory) Flush() error { return nil }
-func (m *memory) Close() error { return nil }
 
 var (
 	parentID = [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
@@ -114,36 +96,6 @@ func (s *sparse) bytes() []byte {
 	return append(append(b, s.blocks...), s.footer...)
 }
 
-// read returns all of a disk, and fails the test where its extents say something else.
-func read(t *testing.T, d disk.Device) []byte {
-	t.Helper()
-	b := make([]byte, d.Size())
-	if n, err := d.ReadAt(b, 0); n < len(b) {
-		t.Fatal(err)
-	}
-	x, ok := disk.As[disk.Extenter](d)
-	if !ok {
-		t.Fatal("no extents")
-	}
-	end := int64(0)
-	for e, err := range x.Extents(0, d.Size()+5) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Start != end || e.Size <= 0 {
-			t.Fatalf("%+v follows %d", e, end)
-		}
-		end += e.Size
-		if p := b[e.Start:end]; e.Kind != disk.Data && !bytes.Equal(p, make([]byte, len(p))) {
-			t.Fatalf("%+v is not zeros", e)
-		}
-	}
-	if end != d.Size() {
-		t.Fatalf("extents end at %d of %d", end, d.Size())
-	}
-	return b
-}
-
 // open opens an image file.
 func open(t *testing.T, path string) *Image {
 	t.Helper()
@@ -165,17 +117,3 @@ func open(t *testing.T, path string) *Image {
 	t.Cleanup(func() { m.Close() })
 	return m
 }
-
-// convert returns what qemu-img convert reads.
-func convert(t *testing.T, path string) []byte {
-	t.Helper()
-	raw := filepath.Join(t.TempDir(), "raw")
-	testimg.MustRun(t, "qemu-img", "convert", "-f", "vpc", "-O", "raw", path, raw)
-	b, err := os.ReadFile(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-var _ io.WriterAt = (*memory)(nil)

@@ -29,7 +29,7 @@ func readFull(r io.ReaderAt, p []byte, off int64, what string) error {
 	case n == len(p):
 		return nil
 	case err == nil || errors.Is(err, io.EOF):
-		return damaged("the %s at %d lies past the end of the file", what, off)
+		return damaged("the %s at %d lies past the end of the file (was it truncated?)", what, off)
 	}
 	return fmt.Errorf("read the %s: %w", what, err)
 }

@@ -10,7 +10,10 @@ import (
 	"github.com/unboot/unboot/disk"
 )
 
-var be = binary.BigEndian
+var (
+	be = binary.BigEndian
+	le = binary.LittleEndian // of names that Windows uses
+)
 
 // Kind is the type of an image, by its number in the footer.
 type Kind uint32

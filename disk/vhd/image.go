@@ -2,6 +2,7 @@ package vhd
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -100,8 +101,11 @@ func (m *Image) Close() error {
 // name returns the name of the parent that stands in the header itself.
 func (h *header) name() string { return winpath.Decode(h.parentName, be) }
 
-// wrap names the image in an error that does not name one.
+// wrap names the image in an error that does not name one. io.EOF remains what it is.
 func (m *Image) wrap(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return err
 	}

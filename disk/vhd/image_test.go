@@ -2,7 +2,6 @@ package vhd
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,10 +12,9 @@ import (
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 	"github.com/unboot/unboot/internal/testimg"
 )
-
-var le = binary.LittleEndian
 
 // Images of qemu-img that qemu-io has written to are read as qemu-img reads them.
 func TestQemu(t *testing.T) {
@@ -48,7 +46,7 @@ func TestQemu(t *testing.T) {
 				compare(t, path, m)
 				return
 			}
-			if got, want := read(t, m), convert(t, path); !bytes.Equal(got, want) {
+			if got, want := testdisk.ReadAll(t, m), testdisk.Convert(t, "vpc", path); !bytes.Equal(got, want) {
 				t.Errorf("%d bytes differ from %d", len(got), len(want))
 			}
 		})
@@ -106,7 +104,7 @@ func TestSize(t *testing.T) {
 		be.PutUint16(f[56:], uint16(c.chs[0]))
 		f[58], f[59] = byte(c.chs[1]), byte(c.chs[2])
 		file := append(make([]byte, 4<<20), sum(f, checksumAt)...)
-		size, _, err := Stat(&memory{file})
+		size, _, err := Stat(testdisk.ReadOnly(file))
 		if err != nil || size != c.want {
 			t.Errorf("%q with %v: %d, %v", c.creator, c.chs, size, err)
 		}
@@ -133,11 +131,11 @@ func TestFixed(t *testing.T) {
 		if !Match(file[:512], file[len(file)-512:]) {
 			t.Errorf("%d bytes are not recognized", size)
 		}
-		m, err := New(&memory{file}, "image", nil)
+		m, err := New(testdisk.ReadOnly(file), "image", nil)
 		if err != nil {
 			t.Fatal(size, err)
 		}
-		if got := read(t, m); !bytes.Equal(got, content) {
+		if got := testdisk.ReadAll(t, m); !bytes.Equal(got, content) {
 			t.Errorf("with %d bytes, the disk has %d", size, len(got))
 		}
 	}
@@ -167,7 +165,7 @@ func TestDifferencing(t *testing.T) {
 	}
 	child := newSparse(Differencing, size, block, childID)
 	child.parent(parentID, `C:\images\parent.vhd`, codeAbsolute, `C:\images\parent.vhd`, codeRelative, `.\sub\parent.vhd`)
-	want := read(t, mustNew(t, parent.bytes(), nil))
+	want := testdisk.ReadAll(t, mustNew(t, parent.bytes(), nil))
 	for block, bits := range map[int]byte{0: 0b1010_0001, 3: 0b0001_0000, 5: 0xff, 6: 0, 10: 0b1100_0000} {
 		content := bytes.Repeat([]byte{'A' + byte(block)}, 4096)
 		child.data(block, []byte{bits}, content)
@@ -183,29 +181,29 @@ func TestDifferencing(t *testing.T) {
 		return mustNew(t, parent.bytes(), nil), nil
 	}
 	m := mustNew(t, child.bytes(), refer)
-	if got := read(t, m); !bytes.Equal(got, want) {
+	if got := testdisk.ReadAll(t, m); !bytes.Equal(got, want) {
 		t.Error("differs")
 	}
 	if want := (disk.Reference{Role: disk.BackingFile, Name: "sub/parent.vhd", Format: "vpc"}); len(asked) != 1 || asked[0] != want {
 		t.Errorf("%+v", asked)
 	}
-	if _, refs, err := Stat(&memory{child.bytes()}); err != nil || len(refs) != 1 || refs[0] != asked[0] {
+	if _, refs, err := Stat(testdisk.ReadOnly(child.bytes())); err != nil || len(refs) != 1 || refs[0] != asked[0] {
 		t.Errorf("%+v, %v", refs, err)
 	}
 	if m.Close() != nil {
 		t.Error("close")
 	}
 
-	if _, err := New(&memory{child.bytes()}, "image", nil); !errors.Is(err, disk.ErrNotAllowed) {
+	if _, err := New(testdisk.ReadOnly(child.bytes()), "image", nil); !errors.Is(err, disk.ErrNotAllowed) {
 		t.Error(err)
 	}
 	other := newSparse(Dynamic, size, block, childID)
 	refer = func(disk.Reference) (disk.Device, error) { return mustNew(t, other.bytes(), nil), nil }
-	if _, err := New(&memory{child.bytes()}, "image", refer); !errors.Is(err, ErrParent) || !strings.Contains(err.Error(), "UUID") {
+	if _, err := New(testdisk.ReadOnly(child.bytes()), "image", refer); !errors.Is(err, ErrParent) || !strings.Contains(err.Error(), "UUID") {
 		t.Error(err)
 	}
-	refer = func(disk.Reference) (disk.Device, error) { return &memory{make([]byte, size)}, nil }
-	if _, err := New(&memory{child.bytes()}, "image", refer); !errors.Is(err, ErrParent) {
+	refer = func(disk.Reference) (disk.Device, error) { return testdisk.ReadOnly(make([]byte, size)), nil }
+	if _, err := New(testdisk.ReadOnly(child.bytes()), "image", refer); !errors.Is(err, ErrParent) {
 		t.Error(err)
 	}
 }
@@ -230,7 +228,7 @@ func TestParentNames(t *testing.T) {
 		child := newSparse(Differencing, 8192, 4096, childID)
 		child.parent(parentID, c.name, c.locators...)
 		var asked []string
-		_, err := New(&memory{child.bytes()}, "image", func(r disk.Reference) (disk.Device, error) {
+		_, err := New(testdisk.ReadOnly(child.bytes()), "image", func(r disk.Reference) (disk.Device, error) {
 			asked = append(asked, r.Name)
 			return nil, fs.ErrNotExist
 		})
@@ -240,7 +238,7 @@ func TestParentNames(t *testing.T) {
 		if want := c.want != ""; err == nil || errors.Is(err, fs.ErrNotExist) != want {
 			t.Errorf("%q %q: %v", c.name, c.locators, err)
 		}
-		if size, refs, err := Stat(&memory{child.bytes()}); size != 8192 || len(refs) != 1 || err != nil {
+		if size, refs, err := Stat(testdisk.ReadOnly(child.bytes())); size != 8192 || len(refs) != 1 || err != nil {
 			t.Errorf("%q: %d, %+v, %v", c.name, size, refs, err)
 		}
 	}
@@ -248,7 +246,7 @@ func TestParentNames(t *testing.T) {
 
 func mustNew(t testing.TB, b []byte, refer func(disk.Reference) (disk.Device, error)) *Image {
 	t.Helper()
-	m, err := New(&memory{b}, "image", refer)
+	m, err := New(testdisk.ReadOnly(b), "image", refer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +275,7 @@ func TestDamaged(t *testing.T) {
 		s := newSparse(Dynamic, 8192, 4096, parentID)
 		s.data(0, []byte{0xff}, make([]byte, 4096))
 		s.data(1, []byte{0xff}, make([]byte, 4096))
-		m, err := New(&memory{damage(s, s.bytes())}, "image", nil)
+		m, err := New(testdisk.ReadOnly(damage(s, s.bytes())), "image", nil)
 		if err == nil {
 			_, err = m.ReadAt(make([]byte, 8192), 0)
 		}
@@ -291,64 +289,8 @@ func TestDamaged(t *testing.T) {
 	for _, at := range []int{0, 8192 + 512 + 4096} {
 		b := s.bytes()
 		clear(b[at:][:512])
-		if got := read(t, mustNew(t, b, nil)); got[0] != 'x' {
+		if got := testdisk.ReadAll(t, mustNew(t, b, nil)); got[0] != 'x' {
 			t.Errorf("without the footer at %d: %d", at, got[0])
-		}
-	}
-}
-
-// FuzzImage reads whatever an image is said to have.
-func FuzzImage(f *testing.F) {
-	s := newSparse(Dynamic, 10000, 4096, parentID)
-	s.data(1, []byte{0xff}, make([]byte, 4096))
-	f.Add(s.bytes())
-	d := newSparse(Differencing, 10240, 4096, childID)
-	d.data(1, []byte{0x5a}, make([]byte, 4096))
-	d.parent(parentID, "x.vhd", codeRelative, `.\x`, codeMac, "file://x")
-	f.Add(d.bytes())
-	f.Add(append(make([]byte, 4096), testFooter(Fixed, 4096, "vpc ", parentID)...))
-	base := s.bytes()
-	f.Fuzz(func(t *testing.T, b []byte) {
-		// What is changed would be found by the checksums.
-		if len(b) > 1536 {
-			b = bytes.Clone(b)
-			sum(b[:512], checksumAt)
-			sum(b[512:1536], headerChecksumAt)
-		}
-		size, _, statErr := Stat(&memory{b})
-		m, err := New(&memory{b}, "image", func(disk.Reference) (disk.Device, error) { return mustNew(t, base, nil), nil })
-		if err != nil {
-			return
-		}
-		if statErr != nil || size != m.Size() {
-			t.Errorf("%d bytes, %v", size, statErr)
-		}
-		for _, off := range []int64{0, m.Size() / 2, m.Size() - 100} {
-			exercise(t, m, off)
-		}
-	})
-}
-
-// exercise reads some extents from off on.
-func exercise(t *testing.T, m *Image, off int64) {
-	if off < 0 {
-		return
-	}
-	n, end := 0, off
-	for e, err := range m.Extents(off, m.Size()) {
-		if err != nil {
-			return
-		}
-		if e.Start != end || e.Size <= 0 || e.Start+e.Size > m.Size() {
-			t.Fatalf("%+v follows %d", e, end)
-		}
-		end += e.Size
-		p := bytes.Repeat([]byte{0xaa}, int(min(e.Size, 10000)))
-		if _, err := m.ReadAt(p, e.Start); e.Kind != disk.Data && (err != nil || !bytes.Equal(p, make([]byte, len(p)))) {
-			t.Fatalf("%+v is not zeros: %v", e, err)
-		}
-		if n++; n == 30 {
-			return
 		}
 	}
 }

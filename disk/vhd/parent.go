@@ -1,7 +1,6 @@
 package vhd
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -87,7 +86,7 @@ func (h *header) locatorTexts(d disk.Device) (map[string]string, error) {
 		}
 		switch code {
 		case codeRelative, codeAbsolute:
-			texts[code] = winpath.Decode(text, binary.LittleEndian)
+			texts[code] = winpath.Decode(text, le)
 		case codeRelativeOld, codeAbsoluteOld:
 			texts[code] = strings.TrimRight(string(text), "\x00")
 		case codeMac:

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"syscall"
 
-	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
+	"github.com/unboot/unboot/disk/internal/tables"
 )
 
 // maxScan is how many entries the table of an image may have that is written to: those of
@@ -98,47 +99,20 @@ func (m *Image) writeBlock(p []byte, at, in int64) (int, error) {
 	return m.file.WriteAt(p, at+m.h.bitmap+in)
 }
 
-// eachByte calls do with the bits of the sectors of a part of a block, byte by byte of the bitmap.
-func eachByte(at, in, n int64, do func(off int64, mask byte) error) error {
-	for i, last := in/sector, (in+n-1)/sector; i <= last; {
-		bit := i % 8
-		count := min(8-bit, last-i+1)
-		mask := byte(0xff) >> bit & (0xff << (8 - bit - count))
-		if err := do(at+i/8, mask); err != nil {
-			return err
-		}
-		i += count
-	}
-	return nil
-}
+// bitmap returns the bitmap of a block, which is before it.
+func (m *Image) bitmap(at int64) tables.Bits { return tables.Bits{File: m.tables, At: at, High: true} }
 
-// marked reports whether the bitmap says that sectors are there.
+// marked reports whether the bitmap says that all of a part of a block is there.
 func (m *Image) marked(at, in, n int64) (bool, error) {
-	all := true
-	err := eachByte(at, in, n, func(off int64, mask byte) error {
-		var b [1]byte
-		if err := m.tables.Read(b[:], off); err != nil {
-			return tableError(err, "bitmap of a block", off)
-		}
-		all = all && b[0]&mask == mask
-		return nil
-	})
-	return all, err
+	count := (in+n-1)/sector - in/sector + 1
+	set, run, err := m.bitmap(at).Run(in/sector, count)
+	return set && run == count, tableError(err, "bitmap of a block", at)
 }
 
 // mark has the bitmap say that sectors are there. The caller holds mu.
 func (m *Image) mark(at, in, n int64) error {
-	return eachByte(at, in, n, func(off int64, mask byte) error {
-		var b [1]byte
-		if err := m.tables.Read(b[:], off); err != nil {
-			return tableError(err, "bitmap of a block", off)
-		}
-		if b[0]&mask == mask {
-			return nil
-		}
-		b[0] |= mask
-		return m.tables.Write(b[:], off)
-	})
+	err := m.bitmap(at).Set(in/sector, (in+n-1)/sector-in/sector+1, true)
+	return tableError(err, "bitmap of a block", at)
 }
 
 // prepare looks, before blocks are changed, where they can be added. The caller holds mu.
@@ -177,7 +151,7 @@ func (m *Image) allocate(p []byte, block, in int64) (int, error) {
 	var at int64
 	if last := len(m.free) - 1; last >= 0 {
 		at = m.free[last]
-		if err := zero(m.file, at+m.h.bitmap, m.h.block); err != nil {
+		if err := below.Zero(m.file, at+m.h.bitmap, m.h.block); err != nil {
 			return 0, err
 		}
 		m.free = m.free[:last]
@@ -228,21 +202,4 @@ func (m *Image) setEntry(block int64, e uint32) error {
 	var b [4]byte
 	be.PutUint32(b[:], e)
 	return m.tables.Write(b[:], m.h.table+block*4)
-}
-
-var zeros [1 << 20]byte
-
-// zero zeroes a part of a file.
-func zero(d disk.Device, off, n int64) error {
-	if z, ok := disk.As[disk.ZeroWriter](d); ok && z.WriteZeroes(off, n) == nil {
-		return nil
-	}
-	for n > 0 {
-		b := zeros[:min(n, int64(len(zeros)))]
-		if _, err := d.WriteAt(b, off); err != nil {
-			return err
-		}
-		off, n = off+int64(len(b)), n-int64(len(b))
-	}
-	return nil
 }

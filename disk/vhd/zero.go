@@ -1,6 +1,9 @@
 package vhd
 
-import "github.com/unboot/unboot/disk"
+import (
+	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
+)
 
 // WriteZeroes implements [disk.ZeroWriter]. Whole blocks of a dynamic image are taken out of it.
 func (m *Image) WriteZeroes(off, n int64) error {
@@ -9,7 +12,7 @@ func (m *Image) WriteZeroes(off, n int64) error {
 	}
 	if m.h == nil {
 		defer m.written.Store(true)
-		return zero(m.file, off, n)
+		return below.Zero(m.file, off, n)
 	}
 	return m.clear(off, n, true)
 }
@@ -63,9 +66,9 @@ func (m *Image) clearPart(off, n int64) error {
 		if err != nil {
 			return err
 		}
-		size := min(s.size, int64(len(zeros)))
-		if s.kind == disk.Data || m.parent != nil {
-			if _, err := m.WriteAt(zeros[:size], off); err != nil {
+		size := min(s.Size, int64(len(below.Zeros)))
+		if s.Kind == disk.Data || m.parent != nil {
+			if _, err := m.WriteAt(below.Zeros[:size], off); err != nil {
 				return err
 			}
 		}

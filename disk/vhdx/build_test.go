@@ -2,75 +2,14 @@ package vhdx
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 	"github.com/unboot/unboot/disk/internal/winpath"
-	"github.com/unboot/unboot/internal/testimg"
 )
-
-// memory is a file in memory, in pieces, as an image has large holes.
-type memory struct {
-	size   int64
-	pieces map[int64][]byte // of 64 KiB
-}
-
-const piece = 64 << 10
-
-func newMemory() *memory { return &memory{pieces: map[int64][]byte{}} }
-
-func (m *memory) ReadAt(p []byte, off int64) (int, error) {
-	for n := 0; n < len(p); {
-		at := off + int64(n)
-		if at >= m.size {
-			return n, io.EOF
-		}
-		in := int(at % piece)
-		size := int(min(int64(min(len(p)-n, piece-in)), m.size-at))
-		if b := m.pieces[at-int64(in)]; b != nil {
-			copy(p[n:n+size], b[in:])
-		} else {
-			clear(p[n : n+size])
-		}
-		n += size
-	}
-	return len(p), nil
-}
-
-func (m *memory) WriteAt(p []byte, off int64) (int, error) {
-	for n := 0; n < len(p); {
-		at := off + int64(n)
-		in := int(at % piece)
-		size := min(len(p)-n, piece-in)
-		b := m.pieces[at-int64(in)]
-		if b == nil {
-			b = make([]byte, piece)
-			m.pieces[at-int64(in)] = b
-		}
-		copy(b[in:], p[n:n+size])
-		n += size
-	}
-	m.size = max(m.size, off+int64(len(p)))
-	return len(p), nil
-}
-
-func (m *memory) Resize(size int64) error { m.size = size; return nil }
-func (m *memory) Size() int64             { return m.size }
-func (m *memory) Flush() error            { return nil }
-func (m *memory) Close() error            { return nil }
-
-// clone returns a copy.
-func (m *memory) clone() *memory {
-	c := newMemory()
-	c.size = m.size
-	for at, b := range m.pieces {
-		c.pieces[at] = bytes.Clone(b)
-	}
-	return c
-}
 
 var (
 	parentWrite = guid("01234567-89ab-cdef-0123-456789abcdef")
@@ -87,12 +26,12 @@ const (
 
 // A builder builds an image.
 type builder struct {
-	*memory
+	*testdisk.Disk
 	end int64
 	m   metadata
 }
 
-func (b *builder) put(at int64, p []byte) { b.WriteAt(p, at) }
+func (b *builder) put(at int64, p []byte) { b.Put(p, at) }
 
 // seal puts a structure with its checksum.
 func (b *builder) seal(at int64, p []byte) {
@@ -102,7 +41,7 @@ func (b *builder) seal(at int64, p []byte) {
 }
 
 func newImage(size, block, sector int64, parent map[string]string) *builder {
-	b := &builder{memory: newMemory(), end: testBlocks, m: metadata{size: size, block: block, sector: sector, hasParent: parent != nil}}
+	b := &builder{Disk: testdisk.ReadOnly(nil), end: testBlocks, m: metadata{size: size, block: block, sector: sector, hasParent: parent != nil}}
 	b.put(0, []byte(signature))
 	b.headers(1, GUID{})
 	table := make([]byte, regionsSize)
@@ -252,36 +191,6 @@ func logEntry(sequence uint64, id GUID, tail, flushed, last int64, changes ...an
 	return b
 }
 
-// read returns all of a disk, and fails the test where its extents say something else.
-func read(t *testing.T, d disk.Device) []byte {
-	t.Helper()
-	b := make([]byte, d.Size())
-	if n, err := d.ReadAt(b, 0); n < len(b) {
-		t.Fatal(err)
-	}
-	x, ok := disk.As[disk.Extenter](d)
-	if !ok {
-		t.Fatal("no extents")
-	}
-	end := int64(0)
-	for e, err := range x.Extents(0, d.Size()+5) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Start != end || e.Size <= 0 {
-			t.Fatalf("%+v follows %d", e, end)
-		}
-		end += e.Size
-		if p := b[e.Start:end]; e.Kind != disk.Data && !bytes.Equal(p, make([]byte, len(p))) {
-			t.Fatalf("%+v is not zeros", e)
-		}
-	}
-	if end != d.Size() {
-		t.Fatalf("extents end at %d of %d", end, d.Size())
-	}
-	return b
-}
-
 // open opens an image file.
 func open(t *testing.T, path string) *Image {
 	t.Helper()
@@ -302,16 +211,4 @@ func open(t *testing.T, path string) *Image {
 	}
 	t.Cleanup(func() { m.Close() })
 	return m
-}
-
-// convert returns what qemu-img convert reads.
-func convert(t *testing.T, path string) []byte {
-	t.Helper()
-	raw := filepath.Join(t.TempDir(), "raw")
-	testimg.MustRun(t, "qemu-img", "convert", "-f", "vhdx", "-O", "raw", path, raw)
-	b, err := os.ReadFile(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

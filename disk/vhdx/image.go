@@ -2,9 +2,11 @@ package vhdx
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"sync"
-	"syscall"
+	"sync/atomic"
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/internal/tables"
@@ -28,13 +30,23 @@ type Image struct {
 	// who change them.
 	mu     sync.RWMutex
 	tables *tables.File // the block allocation table, and bitmap blocks
+
+	writable bool
+	replayed bool        // the log was not empty
+	changed  atomic.Bool // the header says that it was
+	written  atomic.Bool // since the last flush
+	ready    bool        // it was looked where blocks can be added
+	end      int64       // of the file, where blocks are added
+	free     []int64     // places for blocks, to which nothing refers
+	freed    []int64     // those to which the file still refers
+	logger   logWriter
 }
 
 // New opens the image that is on a device. The path is for errors. The parent of a differencing
 // image is opened by refer; without it, the image is refused with a [*disk.NotAllowedError]. The
 // image closes d and the parent, but d not if New fails.
 func New(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (*Image, error) {
-	m := &Image{path: path, file: d}
+	m := &Image{path: path, file: d, writable: disk.Writable(d)}
 	if err := m.open(refer); err != nil {
 		if m.parent != nil {
 			m.parent.Close()
@@ -55,8 +67,8 @@ func (m *Image) open(refer func(disk.Reference) (disk.Device, error)) error {
 	return nil
 }
 
-// readTables reads all but the block allocation table, after the log has been replayed in
-// memory.
+// readTables reads all but the block allocation table, after the log has been replayed: in
+// memory, or in the file if that is open for writing.
 func (m *Image) readTables() error {
 	var err error
 	if m.header, err = readHeader(m.file); err != nil {
@@ -67,7 +79,19 @@ func (m *Image) readTables() error {
 		return err
 	}
 	if s != nil {
-		if m.file, err = replay(m.file, l, s); err != nil {
+		r, err := replay(m.file, l, s)
+		if err != nil {
+			return err
+		}
+		m.file, m.replayed = r, true
+		if m.writable {
+			if err := m.apply(r); err != nil {
+				return fmt.Errorf("replay the log: %w", err)
+			}
+		}
+	} else if m.writable && m.header.logGUID != (GUID{}) {
+		// It has no entry of this GUID, and none that is written may continue it.
+		if err := m.updateHeader(func(h *header) { h.logGUID = GUID{} }); err != nil {
 			return err
 		}
 	}
@@ -92,23 +116,14 @@ func (m *Image) Size() int64 { return m.meta.size }
 // SectorSize returns the size of a logical sector in bytes: 512 or 4096.
 func (m *Image) SectorSize() int { return int(m.meta.sector) }
 
-// WriteAt fails with EROFS.
-func (m *Image) WriteAt(p []byte, off int64) (int, error) { return 0, m.wrap("write", syscall.EROFS) }
+// Writable reports whether the image was opened for writing.
+func (m *Image) Writable() bool { return m.writable }
 
-// Flush does nothing, as there is nothing that was written.
-func (m *Image) Flush() error { return nil }
-
-// Close closes the image and its parent.
-func (m *Image) Close() error {
-	err := m.file.Close()
-	if m.parent != nil {
-		err = errors.Join(err, m.parent.Close())
-	}
-	return err
-}
-
-// wrap names the image in an error that does not name one.
+// wrap names the image in an error that does not name one. io.EOF remains what it is.
 func (m *Image) wrap(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return err
 	}

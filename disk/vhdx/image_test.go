@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -39,7 +40,7 @@ func TestQemu(t *testing.T) {
 				args = append(args, "-c", fmt.Sprintf("write -P %d %d %d", random.IntN(256), off, n))
 			}
 			testimg.MustRun(t, "qemu-io", append(args, "-f", "vhdx", path)...)
-			if got, want := read(t, open(t, path)), convert(t, path); !bytes.Equal(got, want) {
+			if got, want := testdisk.ReadAll(t, open(t, path)), testdisk.Convert(t, "vhdx", path); !bytes.Equal(got, want) {
 				t.Errorf("%d bytes differ from %d", len(got), len(want))
 			}
 		})
@@ -67,7 +68,7 @@ func TestDifferencing(t *testing.T) {
 		bits[4*(mib/sector)/8] = 0b10
 		child.bitmap(0, bits)
 
-		want := read(t, mustNew(t, parent.memory, nil))
+		want := testdisk.ReadAll(t, mustNew(t, parent.Disk, nil))
 		fill := func(off, n int64, c byte) { copy(want[off:], bytes.Repeat([]byte{c}, int(n))) }
 		for _, i := range []int64{0, 2, 7, 8, 9} {
 			fill(i*sector, sector, 'A')
@@ -79,10 +80,10 @@ func TestDifferencing(t *testing.T) {
 		var asked []disk.Reference
 		refer := func(r disk.Reference) (disk.Device, error) {
 			asked = append(asked, r)
-			return mustNew(t, parent.memory, nil), nil
+			return mustNew(t, parent.Disk, nil), nil
 		}
-		m := mustNew(t, child.memory, refer)
-		if got := read(t, m); !bytes.Equal(got, want) {
+		m := mustNew(t, child.Disk, refer)
+		if got := testdisk.ReadAll(t, m); !bytes.Equal(got, want) {
 			t.Error("differs")
 		}
 		if m.SectorSize() != int(sector) {
@@ -91,25 +92,25 @@ func TestDifferencing(t *testing.T) {
 		if want := (disk.Reference{Role: disk.BackingFile, Name: "parent.vhdx", Format: "vhdx"}); len(asked) != 1 || asked[0] != want {
 			t.Errorf("%+v", asked)
 		}
-		if _, refs, err := Stat(child.memory); err != nil || len(refs) != 1 || refs[0] != asked[0] {
+		if _, refs, err := Stat(child.Disk); err != nil || len(refs) != 1 || refs[0] != asked[0] {
 			t.Errorf("%+v, %v", refs, err)
 		}
-		if _, err := New(child.memory, "image", nil); !errors.Is(err, disk.ErrNotAllowed) {
+		if _, err := New(child.Disk, "image", nil); !errors.Is(err, disk.ErrNotAllowed) {
 			t.Error(err)
 		}
 		// A parent that was written to.
-		changed := parent.clone()
+		changed := parent.Clone()
 		h := make([]byte, headerSize)
 		changed.ReadAt(h, headerAt2)
 		h[32]++
-		(&builder{memory: changed}).seal(headerAt2, h)
+		(&builder{Disk: changed}).seal(headerAt2, h)
 		refer = func(disk.Reference) (disk.Device, error) { return mustNew(t, changed, nil), nil }
-		if _, err := New(child.memory, "image", refer); !errors.Is(err, ErrParent) || !strings.Contains(err.Error(), "DataWriteGuid") {
+		if _, err := New(child.Disk, "image", refer); !errors.Is(err, ErrParent) || !strings.Contains(err.Error(), "DataWriteGuid") {
 			t.Error(err)
 		}
 		other := newImage(size, block, 4096+512-sector, nil)
-		refer = func(disk.Reference) (disk.Device, error) { return mustNew(t, other.memory, nil), nil }
-		if _, err := New(child.memory, "image", refer); !errors.Is(err, ErrParent) || !strings.Contains(err.Error(), "sectors") {
+		refer = func(disk.Reference) (disk.Device, error) { return mustNew(t, other.Disk, nil), nil }
+		if _, err := New(child.Disk, "image", refer); !errors.Is(err, ErrParent) || !strings.Contains(err.Error(), "sectors") {
 			t.Error(err)
 		}
 	}
@@ -137,7 +138,7 @@ func TestParentNames(t *testing.T) {
 	} {
 		child := newImage(mib, mib, 512, c.texts)
 		var asked []string
-		_, err := New(child.memory, "image", func(r disk.Reference) (disk.Device, error) {
+		_, err := New(child.Disk, "image", func(r disk.Reference) (disk.Device, error) {
 			asked = append(asked, r.Name)
 			return nil, fs.ErrNotExist
 		})
@@ -147,7 +148,7 @@ func TestParentNames(t *testing.T) {
 		if want := c.want != ""; err == nil || errors.Is(err, fs.ErrNotExist) != want {
 			t.Errorf("%q: %v", c.texts, err)
 		}
-		if size, refs, err := Stat(child.memory); size != mib || len(refs) != 1 || err != nil {
+		if size, refs, err := Stat(child.Disk); size != mib || len(refs) != 1 || err != nil {
 			t.Errorf("%q: %d, %+v, %v", c.texts, size, refs, err)
 		}
 	}
@@ -211,7 +212,7 @@ func TestLog(t *testing.T) {
 		"a descriptor off a sector": {[]any{0, entry(5, 0, testBAT+512, swap)}, ""},
 		"a huge descriptor":         {[]any{0, entry(5, 0, 1<<62, swap)}, ""},
 	} {
-		c2 := &builder{memory: b.clone()}
+		c2 := &builder{Disk: b.Clone()}
 		c2.headers(3, logID)
 		for i := 0; i < len(c.log); i += 2 {
 			at, e := c.log[i].(int), c.log[i+1].([]byte)
@@ -221,21 +222,19 @@ func TestLog(t *testing.T) {
 				c2.put(testLog, e[first:])
 			}
 		}
-		before := c2.clone()
-		m, err := New(c2.memory, "image", nil)
+		before := c2.Clone()
+		m, err := New(c2.Disk, "image", nil)
 		if err != nil {
 			if c.want != "" || !errors.Is(err, ErrDamaged) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
 		}
-		if got := read(t, m); c.want == "" || string(got[:1]) != c.want || !strings.HasPrefix(name, "zeros") && got[mib] != 'y' {
+		if got := testdisk.ReadAll(t, m); c.want == "" || string(got[:1]) != c.want || !strings.HasPrefix(name, "zeros") && got[mib] != 'y' {
 			t.Errorf("%s: %q, want %q", name, got[:1], c.want)
 		}
-		for at, p := range before.pieces {
-			if !bytes.Equal(p, c2.pieces[at]) {
-				t.Errorf("%s: the file has changed at %d", name, at)
-			}
+		if !before.Equal(c2.Disk) {
+			t.Errorf("%s: the file has changed", name)
 		}
 	}
 }
@@ -245,7 +244,7 @@ func TestLogExtends(t *testing.T) {
 	b := newImage(2*mib, mib, 512, nil)
 	b.headers(3, logID)
 	b.put(testLog, logEntry(7, logID, 0, testBlocks, testBlocks+mib, testBAT, sectorOf(b, testBlocks|statePresent)))
-	if got := read(t, mustNew(t, b.memory, nil)); !bytes.Equal(got, make([]byte, 2*mib)) {
+	if got := testdisk.ReadAll(t, mustNew(t, b.Disk, nil)); !bytes.Equal(got, make([]byte, 2*mib)) {
 		t.Error("not zeros")
 	}
 }
@@ -292,13 +291,13 @@ func TestDamaged(t *testing.T) {
 		"block in header":     {func(b *builder) { b.state(0, 6, 0) }, ErrDamaged},
 		"block past the file": {func(b *builder) { b.state(0, 6, 1<<40) }, ErrDamaged},
 		"block far away":      {func(b *builder) { b.state(0, 6, -mib) }, ErrDamaged},
-		"truncated":           {func(b *builder) { b.size = testBlocks + mib/2 }, ErrDamaged},
-		"truncated table":     {func(b *builder) { b.size = testBAT + 4 }, ErrDamaged},
+		"truncated":           {func(b *builder) { b.Resize(testBlocks + mib/2) }, ErrDamaged},
+		"truncated table":     {func(b *builder) { b.Resize(testBAT + 4) }, ErrDamaged},
 	} {
 		b := newImage(2*mib, mib, 512, nil)
 		b.data(0, statePresent, bytes.Repeat([]byte{'x'}, mib))
 		c.damage(b)
-		m, err := New(b.memory, "image", nil)
+		m, err := New(b.Disk, "image", nil)
 		if err == nil {
 			_, err = m.ReadAt(make([]byte, 2*mib), 0)
 		}
@@ -323,63 +322,4 @@ func (b *builder) both(change func(p []byte)) {
 func (b *builder) regions(change func(p []byte)) {
 	b.rewrite(regionsAt1, regionsSize, change)
 	b.rewrite(regionsAt2, regionsSize, change)
-}
-
-// FuzzImage reads whatever an image is said to have. Its input is pieces of an image to
-// change: an offset in units of 8 bytes, and 8 bytes for there. Checksums are made right.
-func FuzzImage(f *testing.F) {
-	f.Add([]byte{}, false)
-	f.Add([]byte{0, 6, 0, 0, 6, 0, 0x40, 0, 0, 0, 0, 0}, true)
-	f.Add(append([]byte{0, 0, 2, 0}, "loge"...), true)
-	f.Fuzz(func(t *testing.T, changes []byte, child bool) {
-		parent := newImage(3*mib, mib, 512, nil)
-		parent.data(1, statePresent, bytes.Repeat([]byte{'p'}, mib))
-		b := parent
-		if child {
-			b = newImage(3*mib, mib, 512, map[string]string{keyLinkage: parentWrite.String(), keyRelative: "x"})
-			b.data(2, statePartial, bytes.Repeat([]byte{'c'}, mib))
-			b.bitmap(2, bytes.Repeat([]byte{0x5a}, 4096))
-		}
-		b.headers(3, logID)
-		e := logEntry(3, logID, 0, testBlocks, testBlocks, testBAT, sectorOf(b, stateZero), testBAT+4096, 4096)
-		b.put(testLog, e)
-		for c := changes; len(c) >= 12; c = c[12:] {
-			b.put(int64(le.Uint32(c)%(8*mib/8))*8, c[4:12])
-		}
-		b.both(func([]byte) {})
-		b.regions(func([]byte) {})
-		b.rewrite(testLog, int64(len(e)), func([]byte) {})
-		size, _, statErr := Stat(b.memory)
-		m, err := New(b.memory, "image", func(disk.Reference) (disk.Device, error) { return mustNew(t, parent.memory, nil), nil })
-		if err != nil {
-			return
-		}
-		if statErr != nil || size != m.Size() {
-			t.Errorf("%d bytes, %v", size, statErr)
-		}
-		for _, off := range []int64{0, m.Size() / 2, max(m.Size()-100, 0)} {
-			exercise(t, m, off)
-		}
-	})
-}
-
-// exercise reads some extents from off on.
-func exercise(t *testing.T, m *Image, off int64) {
-	n, end := 0, off
-	for e, err := range m.Extents(off, m.Size()) {
-		if err != nil {
-			return
-		}
-		if e.Start != end || e.Size <= 0 || e.Start+e.Size > m.Size() {
-			t.Fatalf("%+v follows %d", e, end)
-		}
-		end += e.Size
-		p := bytes.Repeat([]byte{0xaa}, int(min(e.Size, 10000)))
-		if _, err := m.ReadAt(p, e.Start); e.Kind != disk.Data && (err != nil || !bytes.Equal(p, make([]byte, len(p)))) {
-			t.Fatalf("%+v is not zeros: %v", e, err)
-		}
-		if n++; n == 30 {
-			return
-		}
-	}
 }

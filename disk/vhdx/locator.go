@@ -17,6 +17,7 @@ const format = "vhdx"
 const (
 	locatorHeader = 20
 	locatorEntry  = 12
+	maxName       = 32 << 10 // bytes of a name that is written
 
 	keyLinkage  = "parent_linkage"
 	keyLinkage2 = "parent_linkage2"
@@ -113,4 +114,32 @@ func (m *Image) openParent(refer func(disk.Reference) (disk.Device, error)) erro
 		}
 	}
 	return fmt.Errorf("%w: its DataWriteGuid is {%s}, not %s (was it written to?)", ErrParent, got, texts[keyLinkage])
+}
+
+// newLocator returns a parent locator for a parent that is at a path, and whose content has a
+// GUID.
+func newLocator(path string, linkage GUID) ([]byte, error) {
+	name, err := winpath.Of(path)
+	if err != nil {
+		return nil, err
+	}
+	key := keyRelative
+	if strings.HasPrefix(name, "/") {
+		key = keyAbsolute
+	}
+	texts := []string{keyLinkage, "{" + linkage.String() + "}", key, name}
+	if 2*len(name) > maxName {
+		return nil, fmt.Errorf("the name of the parent has %d bytes, which are too many", len(name))
+	}
+	b := append(parentVHDX[:len(parentVHDX):len(parentVHDX)], 0, 0, byte(len(texts)/2), 0)
+	off := uint32(len(b) + len(texts)/2*locatorEntry)
+	var data []byte
+	for i := 0; i < len(texts); i += 2 {
+		k, v := winpath.Encode(texts[i], le), winpath.Encode(texts[i+1], le)
+		at := off + uint32(len(data))
+		b = le.AppendUint32(le.AppendUint32(b, at), at+uint32(len(k)))
+		b = le.AppendUint16(le.AppendUint16(b, uint16(len(k))), uint16(len(v)))
+		data = append(append(data, k...), v...)
+	}
+	return append(b, data...), nil
 }

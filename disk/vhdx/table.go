@@ -3,9 +3,10 @@ package vhdx
 import (
 	"errors"
 	"io"
-	"math/bits"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
+	"github.com/unboot/unboot/disk/internal/tables"
 )
 
 // The states of a payload block, and of a bitmap block that is there.
@@ -21,37 +22,30 @@ const (
 	stateMask = 7
 )
 
-// segment is a part of the disk that is stored in one way.
-type segment struct {
-	kind disk.ExtentKind // Data, Zero, or Hole: in the parent, if there is one
-	size int64
-	host int64 // of Data: where in the file
-}
-
 // segment says how the disk is stored at off, and how far that goes: up to n bytes, and maybe
 // less than it could. The caller has checked that off and n are inside the disk, and holds mu.
-func (m *Image) segment(off, n int64) (segment, error) {
+func (m *Image) segment(off, n int64) (below.Segment, error) {
 	block := off >> m.meta.shift
 	state, at, err := m.block(block)
 	if err != nil {
-		return segment{}, err
+		return below.Segment{}, err
 	}
 	in := off & (m.meta.block - 1)
-	s := segment{size: min(n, m.meta.block-in)}
+	s := below.Segment{Size: min(n, m.meta.block-in)}
 	switch state {
 	case statePresent:
-		s.kind, s.host = disk.Data, at+in
+		s.Kind, s.Host = disk.Data, at+in
 	case statePartial:
-		s.kind, s.host = disk.Data, at+in
+		s.Kind, s.Host = disk.Data, at+in
 		return s, m.narrow(&s, block, in)
 	default:
-		s.kind = m.holeKind(state)
-		for s.size < n {
-			state, _, err := m.block((off + s.size) >> m.meta.shift)
-			if err != nil || state == statePresent || state == statePartial || m.holeKind(state) != s.kind {
+		s.Kind = m.holeKind(state)
+		for s.Size < n {
+			state, _, err := m.block((off + s.Size) >> m.meta.shift)
+			if err != nil || state == statePresent || state == statePartial || m.holeKind(state) != s.Kind {
 				break // an error is found again when it is its turn
 			}
-			s.size = min(n, s.size+m.meta.block)
+			s.Size = min(n, s.Size+m.meta.block)
 		}
 	}
 	return s, nil
@@ -132,35 +126,19 @@ func (m *Image) bitmap(block int64) (int64, error) {
 
 // narrow shortens a segment of a block that is partially present to those sectors that are,
 // as the first, in this image or in its parent. The first sector's bit is the lowest of its byte.
-func (m *Image) narrow(s *segment, block, in int64) error {
+func (m *Image) narrow(s *below.Segment, block, in int64) error {
 	at, err := m.bitmap(block)
 	if err != nil {
 		return err
 	}
-	first, last := in/m.meta.sector, (in+s.size-1)/m.meta.sector
-	present, n := false, int64(0)
-	for i := first; i <= last; {
-		var b [1]byte
-		if err := m.tables.Read(b[:], at+i/8); err != nil {
-			return tableError(err, "bitmap of a block", at+i/8)
-		}
-		bit := uint(i % 8)
-		if i == first {
-			present = b[0]>>bit&1 != 0
-		}
-		same := b[0]
-		if present {
-			same = ^same
-		}
-		run := int64(min(bits.TrailingZeros8(same>>bit), int(8-bit)))
-		n += run
-		if i += run; run < int64(8-bit) {
-			break
-		}
+	first := in / m.meta.sector
+	present, n, err := tables.Bits{File: m.tables, At: at}.Run(first, (in+s.Size-1)/m.meta.sector-first+1)
+	if err != nil {
+		return tableError(err, "bitmap of a block", at)
 	}
-	s.size = min(s.size, (first+n)*m.meta.sector-in)
+	s.Size = min(s.Size, (first+n)*m.meta.sector-in)
 	if !present {
-		s.kind, s.host = disk.Hole, 0
+		s.Kind, s.Host = disk.Hole, 0
 	}
 	return nil
 }

@@ -39,9 +39,7 @@ type checker struct {
 
 func (c *checker) problem(n *int64, format string, args ...any) {
 	*n++
-	if len(c.result.Problems) < disk.MaxProblems {
-		c.result.Problems = append(c.result.Problems, fmt.Sprintf(format, args...))
-	}
+	c.result.Problem(format, args...)
 }
 
 func (c *checker) check(d disk.Device, repair disk.Repair) error {
@@ -219,6 +217,7 @@ func (c *checker) take(at, size int64, what string) {
 
 // finish repairs what is not in the tables.
 func (c *checker) finish(d disk.Device, h *sparseHeader, repair disk.Repair) error {
+	c.result.EndsAt(c.end, d.Size())
 	if leaks := (d.Size() - c.end) / c.s.grainSize; leaks > 0 {
 		c.result.Leaks = leaks
 		c.result.Problems = append(c.result.Problems, fmt.Sprintf("the last %d grains of the file are not of the disk", leaks))

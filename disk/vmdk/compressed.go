@@ -1,14 +1,11 @@
 package vmdk
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"sync"
 
-	"github.com/klauspost/compress/zlib"
-
 	"github.com/unboot/unboot/disk/internal/tables"
+	"github.com/unboot/unboot/internal/compression/inflate"
 )
 
 const markerSize = 12 // of a grain: its first sector, and the size of its data
@@ -36,12 +33,7 @@ func (s *sparse) readCompressed(p []byte, off, host int64, blocks *tables.Blocks
 	return nil
 }
 
-var (
-	inputs   = sync.Pool{New: func() any { return new([]byte) }}
-	inflates = sync.Pool{New: func() any { return new(inflater) }}
-)
-
-type inflater struct{ r io.ReadCloser }
+var inputs = sync.Pool{New: func() any { return new([]byte) }}
 
 // decompress fills p with a grain, which begins at off of the extent. The last one of the
 // disk may be shorter.
@@ -68,42 +60,16 @@ func (s *sparse) decompress(p []byte, off, host int64) error {
 	if err := readFull(s.file, in, at); err != nil {
 		return err
 	}
-	z := inflates.Get().(*inflater)
-	defer inflates.Put(z)
-	n, err := z.fill(p, in)
+	n, err := inflate.Zlib(p, in)
+	if errors.Is(err, inflate.ErrChecksum) {
+		n = 0 // a grain is not longer than p
+	}
 	if whole := min(s.capacity*sectorSize-off, int64(len(p))); int64(n) < whole {
-		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == nil || errors.Is(err, inflate.ErrShort) {
 			return damaged("the compressed grain at %d has %d bytes and not %d", host, n, whole)
 		}
 		return damaged("the compressed grain at %d does not decompress: %v", host, err)
 	}
 	clear(p[n:])
 	return nil
-}
-
-// fill decompresses what fits into p. An error of the checksum counts: a grain is not
-// longer than p.
-func (z *inflater) fill(p, in []byte) (int, error) {
-	src := bytes.NewReader(in)
-	var err error
-	if z.r == nil {
-		z.r, err = zlib.NewReader(src)
-	} else {
-		err = z.r.(zlib.Resetter).Reset(src, nil)
-	}
-	if err != nil {
-		return 0, err
-	}
-	n, err := io.ReadFull(z.r, p)
-	if err != nil {
-		if errors.Is(err, zlib.ErrChecksum) {
-			n = 0
-		}
-		return n, err
-	}
-	// The checksum follows the last byte.
-	if _, err := z.r.Read(make([]byte, 1)); errors.Is(err, zlib.ErrChecksum) {
-		return 0, err
-	}
-	return n, nil
 }

@@ -27,7 +27,7 @@ func TestCreate(t *testing.T) {
 			t.Run(fmt.Sprint(size, " ", version), func(t *testing.T) {
 				t.Parallel()
 				image := filepath.Join(t.TempDir(), "image.vmdk")
-				newImage(t, image, disk.CreateOptions{Size: size, Version: version, Kind: []string{"", "monolithicSparse"}[i%2]})
+				imgtest.Create(t, "vmdk", image, disk.CreateOptions{Size: size, Version: version, Kind: []string{"", "monolithicSparse"}[i%2]})
 				p := imgtest.New("vmdk", image, make([]byte, size), 64<<10, uint64(i))
 				if size == 0 {
 					d := imgtest.Open(t, "vmdk", image, true)
@@ -40,22 +40,9 @@ func TestCreate(t *testing.T) {
 				p.Compare(t)
 				p.Run(t, 2)
 				testimg.MustRun(t, "qemu-img", "check", "-q", "-f", "vmdk", image)
-				checkClean(t, image)
+				imgtest.CheckClean(t, "vmdk", image)
 			})
 		}
-	}
-}
-
-// checkClean verifies that Check finds nothing wrong with an image.
-func checkClean(t *testing.T, image string) {
-	t.Helper()
-	d, err := disk.OpenRaw(image, disk.Options{AnyFormat: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	if result, err := vmdk.Check(d, image, disk.RepairNothing); err != nil || result.Errors+result.Leaks > 0 {
-		t.Errorf("%+v, %v", result, err)
 	}
 }
 
@@ -64,11 +51,11 @@ func TestCreateDelta(t *testing.T) {
 	dir := t.TempDir()
 	content := make([]byte, 6<<20)
 	base := filepath.Join(dir, "base.vmdk")
-	newImage(t, base, disk.CreateOptions{Size: 6 << 20})
+	imgtest.Create(t, "vmdk", base, disk.CreateOptions{Size: 6 << 20})
 	imgtest.New("vmdk", base, content, 64<<10, 1).Run(t, 1)
 	parent := imgtest.Open(t, "vmdk", base, false)
 	image := filepath.Join(dir, "image.vmdk")
-	newImage(t, image, disk.CreateOptions{Backing: "base.vmdk", BackingFormat: "vmdk", Parent: parent})
+	imgtest.Create(t, "vmdk", image, disk.CreateOptions{Backing: "base.vmdk", BackingFormat: "vmdk", Parent: parent})
 	parent.Close()
 	p := imgtest.New("vmdk", image, content, 64<<10, 2)
 	p.Compare(t)
@@ -117,18 +104,7 @@ func TestCreateRefuses(t *testing.T) {
 		`"x\"\ny" of a parent`:               {Size: 512, Backing: "x\"\ny"},
 		"version 2 of a streamOptimized ima": {Size: 512, Kind: "streamOptimized", Version: 2},
 	} {
-		image := filepath.Join(t.TempDir(), "image")
-		d, err := disk.CreateRaw(image)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := vmdk.Create(d, image, o); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), image) {
-			t.Errorf("%+v: %v", o, err)
-		}
-		if d.Size() != 0 {
-			t.Errorf("%+v: %d bytes were written", o, d.Size())
-		}
-		d.Close()
+		imgtest.CreateFails(t, "vmdk", o, want)
 	}
 }
 
@@ -137,7 +113,7 @@ func TestCreateRefuses(t *testing.T) {
 func TestCreateStream(t *testing.T) {
 	for i, size := range []int64{0, 512, 64 << 10, 9<<20 + 512, 70 << 20} {
 		image := filepath.Join(t.TempDir(), "image.vmdk")
-		newImage(t, image, disk.CreateOptions{Size: size, Kind: "streamOptimized"})
+		imgtest.Create(t, "vmdk", image, disk.CreateOptions{Size: size, Kind: "streamOptimized"})
 		if _, err := openImage(image); err == nil || !strings.Contains(err.Error(), "not finished") {
 			t.Errorf("before it is written: %v", err)
 		}
@@ -196,7 +172,7 @@ func TestCreateStream(t *testing.T) {
 			imgtest.New("vmdk", image, content, 64<<10, 0).Compare(t)
 			testimg.MustRun(t, "qemu-img", "check", "-q", "-f", "vmdk", image)
 		}
-		checkClean(t, image)
+		imgtest.CheckClean(t, "vmdk", image)
 		if _, err := source.Open(context.Background(), image, source.Options{Writable: true}); err == nil && size > 0 {
 			t.Error("a finished stream is opened for writing")
 		} else if _, ok := errors.AsType[*disk.FormatError](err); !ok && size > 0 {
@@ -245,7 +221,7 @@ func inOrder(t *testing.T, image string) {
 // A grain that comes when its turn has passed is an error, and the image is not finished.
 func TestStreamOrder(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "image.vmdk")
-	newImage(t, image, disk.CreateOptions{Size: 100 << 20, Kind: "streamOptimized"})
+	imgtest.Create(t, "vmdk", image, disk.CreateOptions{Size: 100 << 20, Kind: "streamOptimized"})
 	d := imgtest.Open(t, "vmdk", image, true)
 	noise := make([]byte, 64<<10)
 	r := rand.New(rand.NewPCG(1, 1))
@@ -273,5 +249,5 @@ func TestStreamOrder(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
-	checkClean(t, image)
+	imgtest.CheckClean(t, "vmdk", image)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 )
 
 // files returns a function that opens files in memory, for reading.
@@ -19,7 +20,9 @@ func files(m map[string][]byte) func(disk.Reference) (disk.Device, error) {
 		if !ok {
 			return nil, &fs.PathError{Op: "open", Path: r.Name, Err: fs.ErrNotExist}
 		}
-		return &memory{b: b, readOnly: !r.Writable}, nil
+		d := testdisk.New(b)
+		d.ReadOnly = !r.Writable
+		return d, nil
 	}
 }
 
@@ -72,7 +75,7 @@ func TestDamage(t *testing.T) {
 		{"with the CID 00000001, but the descriptor does not name it", bytes.Replace(text("RW 8 ZERO"), []byte("CID=ffffffff"), []byte("CID=1"), 1)},
 		{`extent "small": damaged VMDK image: it has 64 sectors, and not the 65`, descriptor(`64 FLAT "a"`, `65 SPARSE "small"`)},
 	} {
-		m, err := New(&memory{b: c.b}, "image", Options{Refer: files(map[string][]byte{"a": make([]byte, 512), "small": small()})})
+		m, err := New(testdisk.New(c.b), "image", Options{Refer: files(map[string][]byte{"a": make([]byte, 512), "small": small()})})
 		var path *fs.PathError
 		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, &path) {
 			t.Errorf("%s: %v, %v", c.want, m, err)
@@ -104,7 +107,7 @@ func TestDamagedParts(t *testing.T) {
 		{`extent "a": damaged VMDK image: an entry 0x5000000000000000`, text(`RW 64 SESPARSE "a"`), wild, 0, 4096},
 		{`extent "a": the descriptor allows no access`, text(`NOACCESS 4 FLAT "a" 0`, "RW 4 ZERO"), nil, 0, 2048},
 	} {
-		m, err := New(&memory{b: c.b, readOnly: true}, "image", Options{Refer: files(map[string][]byte{"a": c.extent})})
+		m, err := New(testdisk.ReadOnly(c.b), "image", Options{Refer: files(map[string][]byte{"a": c.extent})})
 		if err != nil {
 			t.Errorf("%s: %v", c.want, err)
 			continue
@@ -118,7 +121,7 @@ func TestDamagedParts(t *testing.T) {
 				t.Errorf("%s: what is not damaged: %v", c.want, err)
 			}
 		}
-		result, err := Check(&memory{b: c.b, readOnly: true}, "image", disk.RepairNothing)
+		result, err := Check(testdisk.ReadOnly(c.b), "image", disk.RepairNothing)
 		if c.extent == nil && len(c.b) > 4096 && (err == nil && result.Errors == 0) && !strings.Contains(c.want, "decompress") {
 			t.Errorf("%s: Check finds nothing", c.want)
 		}
@@ -145,9 +148,9 @@ func TestParents(t *testing.T) {
 		case !ok:
 			return nil, &fs.PathError{Op: "open", Path: r.Name, Err: fs.ErrNotExist}
 		case r.Role == disk.BackingFile && r.Name != "other":
-			return New(&memory{b: b, readOnly: true}, r.Name, Options{Refer: open})
+			return New(testdisk.ReadOnly(b), r.Name, Options{Refer: open})
 		}
-		return &memory{b: b, readOnly: true}, nil
+		return testdisk.ReadOnly(b), nil
 	}
 	for _, c := range []struct {
 		cid        uint32
@@ -162,7 +165,7 @@ func TestParents(t *testing.T) {
 		{0x12345678, "missing", "open missing: file does not exist", ""},
 	} {
 		asked = nil
-		m, err := New(&memory{b: child(c.cid, c.name), readOnly: true}, "image", Options{Refer: open})
+		m, err := New(testdisk.ReadOnly(child(c.cid, c.name)), "image", Options{Refer: open})
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%+v: %v", c, err)
@@ -188,7 +191,7 @@ func TestParents(t *testing.T) {
 		}
 		m.Close()
 	}
-	_, err := New(&memory{b: child(1, "base"), readOnly: true}, "image", Options{})
+	_, err := New(testdisk.ReadOnly(child(1, "base")), "image", Options{})
 	if e, ok := errors.AsType[*disk.NotAllowedError](err); !ok || e.Reference.Name != "grains" || e.Reference.Image != "image" {
 		t.Error(err)
 	}
@@ -197,14 +200,16 @@ func TestParents(t *testing.T) {
 // Extents that are not to be written to are not, and those that are are opened for that.
 func TestAccess(t *testing.T) {
 	writable := map[string]bool{}
-	data := &memory{b: make([]byte, 8192)}
+	data := testdisk.New(make([]byte, 8192))
 	refer := func(r disk.Reference) (disk.Device, error) {
 		writable[r.Name] = r.Writable
 		return data, nil
 	}
 	image := text(`RW 4 FLAT "a" 0`, `RDONLY 4 FLAT "b" 4`, "RW 4 ZERO")
 	for _, readOnly := range []bool{true, false} {
-		m, err := New(&memory{b: bytes.Clone(image), readOnly: readOnly}, "image", Options{Refer: refer})
+		file := testdisk.New(image)
+		file.ReadOnly = readOnly
+		m, err := New(file, "image", Options{Refer: refer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,12 +231,12 @@ func TestAccess(t *testing.T) {
 	}
 	for _, b := range [][]byte{stream(), bytes.Replace(small(), []byte{'K', 'D', 'M', 'V', 2}, []byte{'K', 'D', 'M', 'V', 3}, 1),
 		bytes.Replace(small(), []byte("RW 64"), []byte("RDONLY 64"), 1)} {
-		if _, err := New(&memory{b: b}, "image", Options{}); err == nil {
+		if _, err := New(testdisk.New(b), "image", Options{}); err == nil {
 			t.Error("an image that cannot be written to is opened for writing")
 		} else if _, ok := errors.AsType[*disk.FormatError](err); !ok {
 			t.Error(err)
 		}
-		if _, err := New(&memory{b: b, readOnly: true}, "image", Options{}); err != nil {
+		if _, err := New(testdisk.ReadOnly(b), "image", Options{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -245,49 +250,49 @@ func TestFlushOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := bytes.Clone(file.b)
-	file.log = nil
+	before := file.Bytes()
+	file.Record = true
 	for i := range int64(3) {
 		if _, err := m.WriteAt(bytes.Repeat([]byte{9}, 512), i<<17); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// The CID, the mark of the header, and three grains; no table.
-	if got := strings.Join(file.log, " "); got != "write write write write write" {
+	if got := file.Words(func(int64) string { return "write" }); got != "write write write write write" {
 		t.Error(got)
 	}
-	if !bytes.Equal(before[21*sectorSize:], file.b[21*sectorSize:len(before)]) {
+	if !bytes.Equal(before[21*sectorSize:], file.Bytes()[21*sectorSize:len(before)]) {
 		t.Error("a table has been written")
 	}
-	file.fail = syscall.EIO
+	file.Fail = syscall.EIO
 	if err := m.Flush(); !errors.Is(err, syscall.EIO) {
 		t.Error(err)
 	}
-	if !bytes.Equal(before[21*sectorSize:], file.b[21*sectorSize:len(before)]) {
+	if !bytes.Equal(before[21*sectorSize:], file.Bytes()[21*sectorSize:len(before)]) {
 		t.Error("a table has been written after the flush failed")
 	}
-	file.fail, file.log = nil, nil
+	file.Fail, file.Log = nil, nil
 	if err := m.Flush(); err != nil {
 		t.Error(err)
 	}
-	if got := strings.Join(file.log, " "); got != "flush write write flush" {
+	if got := file.Words(func(int64) string { return "write" }); got != "flush write write flush" {
 		t.Error(got)
 	}
-	file.log = nil
-	if err := m.Flush(); err != nil || len(file.log) > 0 {
-		t.Errorf("a flush of nothing: %v, %v", err, file.log)
+	file.Log = nil
+	if err := m.Flush(); err != nil || len(file.Log) > 0 {
+		t.Errorf("a flush of nothing: %v, %v", err, file.Log)
 	}
 	if _, err := m.WriteAt(bytes.Repeat([]byte{9}, 512), 0); err != nil {
 		t.Fatal(err)
 	}
-	file.log = nil
-	if err := m.Flush(); err != nil || strings.Join(file.log, " ") != "flush" {
-		t.Errorf("a flush of data: %v, %v", err, file.log)
+	file.Log = nil
+	if err := m.Flush(); err != nil || file.Words(func(int64) string { return "write" }) != "flush" {
+		t.Errorf("a flush of data: %v, %v", err, file.Log)
 	}
 	if _, err := m.WriteAt(make([]byte, 512), 64<<10); err != nil {
 		t.Fatal(err)
 	}
-	file.fail = syscall.EIO
+	file.Fail = syscall.EIO
 	if err := m.Close(); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "close image") {
 		t.Errorf("what could not be written: %v", err)
 	}

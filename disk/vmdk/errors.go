@@ -28,8 +28,5 @@ func damaged(format string, args ...any) error {
 
 // readOnly returns an error for what cannot be written to.
 func readOnly(what string) error {
-	return &disk.FormatError{Format: "vmdk", Hint: what + ", which can only be read here; to write to it, try: " + Convert}
+	return &disk.FormatError{Format: "vmdk", Hint: what + "; " + disk.OnlyRead}
 }
-
-// Convert is a command that makes IMAGE.raw of IMAGE.
-const Convert = "qemu-img convert -O raw IMAGE IMAGE.raw"

@@ -146,3 +146,16 @@ func (m *Image) Close() error {
 	m.mu.Unlock()
 	return errors.Join(err, m.closeOthers(), m.file.Close())
 }
+
+// StartWriting has the host begin to write what it caches of the files, see
+// [disk.WritebackStarter].
+func (m *Image) StartWriting() {
+	for _, e := range m.extents {
+		switch {
+		case e.file != nil:
+			disk.StartWriting(e.file)
+		case e.sparse != nil:
+			disk.StartWriting(e.sparse.file)
+		}
+	}
+}

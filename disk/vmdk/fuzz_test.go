@@ -3,11 +3,11 @@ package vmdk
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -38,7 +38,7 @@ func stream() []byte {
 	if err := d.Close(); err != nil {
 		panic(err)
 	}
-	return m.b
+	return m.Bytes()
 }
 
 // cowd is an extent of ESX.
@@ -77,8 +77,8 @@ func text(lines ...string) []byte {
 }
 
 func seeds(add func(b, extent []byte)) {
-	for _, b := range [][]byte{small(), stream(), cowd(), sesparse(), newMemory(disk.CreateOptions{Size: 1 << 20}).b,
-		newMemory(disk.CreateOptions{Size: 1 << 20, Kind: kindStream}).b} {
+	for _, b := range [][]byte{small(), stream(), cowd(), sesparse(), newMemory(disk.CreateOptions{Size: 1 << 20}).Bytes(),
+		newMemory(disk.CreateOptions{Size: 1 << 20, Kind: kindStream}).Bytes()} {
 		add(b, []byte{})
 	}
 	for _, extent := range [][]byte{small(), stream(), cowd(), sesparse(), make([]byte, 64<<10)} {
@@ -97,19 +97,17 @@ func FuzzImage(f *testing.F) {
 func fuzzImage(t *testing.T, b, extent []byte) {
 	refer := func(r disk.Reference) (disk.Device, error) {
 		if r.Role == disk.BackingFile {
-			return New(&memory{b: newMemory(disk.CreateOptions{Size: 1 << 16}).b, readOnly: true}, "p", Options{})
+			return New(testdisk.ReadOnly(newMemory(disk.CreateOptions{Size: 1 << 16}).Bytes()), "p", Options{})
 		}
-		return &memory{b: extent, readOnly: true}, nil
+		return testdisk.ReadOnly(extent), nil
 	}
-	size, refs, statErr := Stat(&memory{b: b})
-	m, err := New(&memory{b: b, readOnly: true}, "image", Options{Refer: refer, NoParent: len(b)%2 == 0})
+	size, refs, statErr := Stat(testdisk.New(b))
+	m, err := New(testdisk.ReadOnly(b), "image", Options{Refer: refer, NoParent: len(b)%2 == 0})
 	if err == nil {
 		if statErr != nil || size != m.Size() || len(refs) > maxExtents+1 || !Match(append(b[:len(b):len(b)], make([]byte, 512)...), nil) {
 			t.Errorf("%d bytes, not %d, %d references, %v", size, m.Size(), len(refs), statErr)
 		}
-		for _, off := range []int64{0, m.Size() / 2, m.Size() - 700} {
-			exercise(t, m, off)
-		}
+		testdisk.Exercise(t, m)
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
@@ -117,38 +115,10 @@ func fuzzImage(t *testing.T, b, extent []byte) {
 			t.Error("reading has changed something")
 		}
 	}
-	checked := &memory{b: bytes.Clone(b)}
+	checked := testdisk.New(b)
 	Check(checked, "image", disk.RepairNothing)
-	if !bytes.Equal(b, checked.b) {
+	if !bytes.Equal(b, checked.Bytes()) {
 		t.Error("Check has changed something")
-	}
-}
-
-// exercise reads some extents from off on.
-func exercise(t *testing.T, d *Image, off int64) {
-	if off < 0 {
-		return
-	}
-	end, n := off, 0
-	for e, err := range d.Extents(off, d.Size()) {
-		if err != nil {
-			return
-		}
-		if e.Start != end || e.Size <= 0 || e.Start+e.Size > d.Size() {
-			t.Fatalf("%+v follows %d", e, end)
-		}
-		end += e.Size
-		p := bytes.Repeat([]byte{0xaa}, int(min(e.Size, 10000)))
-		got, err := d.ReadAt(p, e.Start)
-		if err == nil && got != len(p) || err == io.EOF {
-			t.Fatalf("read %d bytes at %d: %d, %v", len(p), e.Start, got, err)
-		}
-		if (e.Kind == disk.Hole || e.Kind == disk.Zero) && (err != nil || len(bytes.Trim(p, "\x00")) > 0) {
-			t.Fatalf("%+v is not zeros: %v", e, err)
-		}
-		if n++; n == 30 {
-			return
-		}
 	}
 }
 
@@ -161,43 +131,28 @@ func FuzzWrite(f *testing.F) {
 }
 
 func fuzzWrite(t *testing.T, b, extent []byte) {
-	file := &memory{b: bytes.Clone(b)}
-	files := []*memory{file}
+	file := testdisk.New(b)
+	files := []*testdisk.Disk{file}
 	refer := func(r disk.Reference) (disk.Device, error) {
 		if r.Role == disk.BackingFile {
-			return New(&memory{b: newMemory(disk.CreateOptions{Size: 1 << 16}).b, readOnly: true}, "p", Options{})
+			return New(testdisk.ReadOnly(newMemory(disk.CreateOptions{Size: 1 << 16}).Bytes()), "p", Options{})
 		}
-		files = append(files, &memory{b: bytes.Clone(extent), readOnly: !r.Writable})
+		files = append(files, testdisk.New(extent))
+		files[len(files)-1].ReadOnly = !r.Writable
 		return files[len(files)-1], nil
 	}
-	checked := &memory{b: bytes.Clone(b)}
+	checked := testdisk.New(b)
 	before, err := Check(checked, "image", disk.RepairNothing)
 	sane := err == nil && before.Errors == 0
 	m, err := New(file, "image", Options{Refer: refer, NoParent: len(b)%2 == 0})
 	if err != nil {
 		return
 	}
-	written := map[int64][]byte{}
-	for i, off := range []int64{0, 1024, 512, m.Size() / 2 &^ 511, m.Size() - 512} {
-		p := bytes.Repeat([]byte{byte(0x80 + i)}, 512)
-		if n, err := m.WriteAt(p, off); err == nil && n == len(p) {
-			written[off] = p
-		}
-		if i == 2 {
-			delete(written, off) // by an error, some of it may be done
-			if m.WriteZeroes(off, 1024) == nil {
-				written[off], written[off+512] = make([]byte, 512), make([]byte, 512)
-			}
-			m.Discard(m.Size()/2, 512)
-		}
-	}
+	written := testdisk.Scribble(m, sectorSize)
 	m.Flush()
 	verify := func(d *Image, when string) {
-		p := make([]byte, 512)
-		for off, want := range written {
-			if _, err := d.ReadAt(p, off); sane && len(files) == 1 && (err != nil || !bytes.Equal(p, want)) {
-				t.Errorf("%s: at %d: %x, not %x, %v; %+v", when, off, p[:8], want[:8], err, before)
-			}
+		if sane && len(files) == 1 {
+			written.Verify(t, d, when)
 		}
 	}
 	verify(m, "written")
@@ -207,7 +162,7 @@ func fuzzWrite(t *testing.T, b, extent []byte) {
 	if len(files) > 1 {
 		return
 	}
-	again, err := New(&memory{b: file.b, readOnly: true}, "image", Options{Refer: refer, NoParent: len(b)%2 == 0})
+	again, err := New(testdisk.ReadOnly(file.Bytes()), "image", Options{Refer: refer, NoParent: len(b)%2 == 0})
 	if err != nil {
 		if sane {
 			t.Error("it cannot be opened again: ", err)
@@ -265,8 +220,8 @@ func TestSeeds(t *testing.T) {
 		{text(`RW 64 VMFSSPARSE "a"`), cowd(), "0+512 data 0, 512+512 hole, 1024+512 data, 1536+31232 hole"},
 		{text(`RW 64 SESPARSE "a"`), sesparse(), "0+4096 data 0, 4096+4096 hole, 8192+8192 zero, 16384+4096 data, 20480+12288 hole"},
 	} {
-		refer := func(disk.Reference) (disk.Device, error) { return &memory{b: c.extent, readOnly: true}, nil }
-		m, err := New(&memory{b: c.b, readOnly: true}, "image", Options{Refer: refer})
+		refer := func(disk.Reference) (disk.Device, error) { return testdisk.ReadOnly(c.extent), nil }
+		m, err := New(testdisk.ReadOnly(c.b), "image", Options{Refer: refer})
 		if err != nil {
 			t.Fatal(i, err)
 		}
@@ -282,6 +237,6 @@ func TestSeeds(t *testing.T) {
 		if got != ", "+c.want {
 			t.Errorf("%d: %s, want %s", i, got[2:], c.want)
 		}
-		exercise(t, m, 0)
+		testdisk.Exercise(t, m)
 	}
 }

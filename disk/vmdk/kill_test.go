@@ -23,12 +23,12 @@ func TestKill(t *testing.T) {
 			image := filepath.Join(dir, "image.vmdk")
 			switch kind {
 			case "":
-				newImage(t, image, disk.CreateOptions{Size: 100 << 20})
+				imgtest.Create(t, "vmdk", image, disk.CreateOptions{Size: 100 << 20})
 			case "delta":
 				base := filepath.Join(dir, "base.vmdk")
-				newImage(t, base, disk.CreateOptions{Size: 100 << 20})
+				imgtest.Create(t, "vmdk", base, disk.CreateOptions{Size: 100 << 20})
 				parent := imgtest.Open(t, "vmdk", base, false)
-				newImage(t, image, disk.CreateOptions{Backing: "base.vmdk", Parent: parent})
+				imgtest.Create(t, "vmdk", image, disk.CreateOptions{Backing: "base.vmdk", Parent: parent})
 				parent.Close()
 			default:
 				qemuCreate(t, image, kind, 100<<20)
@@ -61,19 +61,5 @@ func checkRepair(t *testing.T, image string) {
 			}
 		}
 		d.Close()
-	}
-}
-
-func newImage(t *testing.T, image string, o disk.CreateOptions) {
-	t.Helper()
-	d, err := disk.CreateRaw(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := vmdk.Create(d, image, o); err != nil {
-		t.Error(err)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
 	}
 }

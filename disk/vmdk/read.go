@@ -41,15 +41,15 @@ func (m *Image) readExtent(e *extent, p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	p = p[:s.size]
+	p = p[:s.Size]
 	switch {
-	case s.kind == disk.Data && e.flat != nil:
-		err = readFull(e.flat, p, s.host)
-	case s.kind == disk.Data:
-		err = e.sparse.readData(p, off, s.host)
-	case s.kind == disk.Compressed:
-		err = e.sparse.readCompressed(p, off, s.host, m.blocks)
-	case s.kind == disk.Hole:
+	case s.Kind == disk.Data && e.flat != nil:
+		err = readFull(e.flat, p, s.Host)
+	case s.Kind == disk.Data:
+		err = e.sparse.readData(p, off, s.Host)
+	case s.Kind == disk.Compressed:
+		err = e.sparse.readCompressed(p, off, s.Host, m.blocks)
+	case s.Kind == disk.Hole:
 		err = below.Read(m.parent, p, e.start+off)
 	default:
 		clear(p)
@@ -61,14 +61,14 @@ func (m *Image) readExtent(e *extent, p []byte, off int64) (int, error) {
 }
 
 // segment says how up to n bytes from off of an extent on are stored.
-func (m *Image) segment(e *extent, off, n int64) (segment, error) {
+func (m *Image) segment(e *extent, off, n int64) (below.Segment, error) {
 	switch {
 	case e.access == "NOACCESS":
-		return segment{}, errNoAccess
+		return below.Segment{}, errNoAccess
 	case e.sparse != nil:
 		return e.sparse.segment(off, n)
 	case e.flat != nil:
-		return segment{n, disk.Data, e.flatAt + off}, nil
+		return below.Segment{Kind: disk.Data, Size: n, Host: e.flatAt + off}, nil
 	}
-	return segment{n, disk.Zero, 0}, nil
+	return below.Segment{Kind: disk.Zero, Size: n}, nil
 }

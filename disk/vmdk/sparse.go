@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 	"github.com/unboot/unboot/disk/internal/tables"
 )
 
@@ -122,37 +123,21 @@ func (s *sparse) decode(e uint64) (host int64, kind disk.ExtentKind, err error) 
 	return host, disk.Data, nil
 }
 
-// A segment is a part of an extent that is stored in one way.
-type segment struct {
-	size int64
-	kind disk.ExtentKind
-	host int64 // where it is in the file, of Data; where its grain is, if that is Compressed
-}
-
 // segment says how up to n bytes from off on are stored, which is inside of the extent.
-func (s *sparse) segment(off, n int64) (segment, error) {
+func (s *sparse) segment(off, n int64) (below.Segment, error) {
 	w := walk{s: s, table: -1}
 	first, err := w.grain(off)
 	if err != nil {
 		return first, err
 	}
-	for first.size < n {
-		next, err := w.grain(off + first.size)
-		if err != nil || !first.join(next) {
+	for first.Size < n {
+		next, err := w.grain(off + first.Size)
+		if err != nil || !first.Join(next) {
 			break // an error is found again when it is its turn
 		}
 	}
-	first.size = min(first.size, n)
+	first.Size = min(first.Size, n)
 	return first, nil
-}
-
-// join adds what follows if it is stored in the same way.
-func (s *segment) join(next segment) bool {
-	if s.kind != next.kind || s.kind == disk.Compressed || s.kind == disk.Data && s.host+s.size != next.host {
-		return false
-	}
-	s.size += next.size
-	return true
 }
 
 // A walk goes through the tables of an extent, some entries at a time.
@@ -167,28 +152,28 @@ type walk struct {
 
 // grain says how the grain is stored in which off is, from there on. Of a grain table
 // that is not there it is all that remains of it. It may pass the end of the extent.
-func (w *walk) grain(off int64) (segment, error) {
+func (w *walk) grain(off int64) (below.Segment, error) {
 	s := w.s
 	grain, in := off/s.grainSize, off%s.grainSize
 	if number := grain / s.entries; w.table < 0 || number != w.number {
 		table, err := s.tableFor(s.directory, grain)
 		if err != nil {
-			return segment{}, err
+			return below.Segment{}, err
 		}
 		w.number, w.table, w.n = number, table, 0
 	}
 	if w.table == 0 {
-		return segment{size: (s.entries-grain%s.entries)*s.grainSize - in, kind: disk.Hole}, nil
+		return below.Segment{Size: (s.entries-grain%s.entries)*s.grainSize - in, Kind: disk.Hole}, nil
 	}
 	e, err := w.entry(grain)
 	if err != nil {
-		return segment{}, err
+		return below.Segment{}, err
 	}
 	host, kind, err := s.decode(e)
 	if kind == disk.Data {
 		host += in
 	}
-	return segment{s.grainSize - in, kind, host}, err
+	return below.Segment{Kind: kind, Size: s.grainSize - in, Host: host}, err
 }
 
 // entry returns the entry of a grain, whose table it is in.

@@ -299,3 +299,7 @@ func (s *Stream) Close() error {
 }
 
 func (s *Stream) wrap(op string, err error) error { return (&Image{path: s.path}).wrap(op, err) }
+
+// StartWriting has the host begin to write what it caches of the file, see
+// [disk.WritebackStarter].
+func (s *Stream) StartWriting() { disk.StartWriting(s.file) }

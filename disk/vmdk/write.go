@@ -62,7 +62,7 @@ func (m *Image) writeExtent(e *extent, p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.kind != disk.Data {
+	if s.Kind != disk.Data {
 		if e.sparse == nil {
 			return 0, fmt.Errorf("an extent of zeros is not written to: %w", syscall.EROFS)
 		}
@@ -73,11 +73,11 @@ func (m *Image) writeExtent(e *extent, p []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
-	p = p[:s.size]
-	if s.kind == disk.Data {
-		return m.writeData(e, p, off, s.host)
+	p = p[:s.Size]
+	if s.Kind == disk.Data {
+		return m.writeData(e, p, off, s.Host)
 	}
-	return m.allocate(e, p, off, s.kind)
+	return m.allocate(e, p, off, s.Kind)
 }
 
 // writeData writes to what is there.

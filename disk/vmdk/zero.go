@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // Discard gives what grains have of a range back to the host, where that can be. The
@@ -16,16 +17,16 @@ func (m *Image) Discard(off, n int64) error {
 			return 0, syscall.EROFS
 		}
 		s, err := m.segment(e, in, n)
-		if err != nil || s.kind != disk.Data {
-			return s.size, err
+		if err != nil || s.Kind != disk.Data {
+			return s.Size, err
 		}
 		if d, ok := disk.As[disk.Discarder](m.fileOf(e)); ok {
 			defer e.written.Store(true)
-			if err := d.Discard(s.host, s.size); err != nil && !errors.Is(err, syscall.EOPNOTSUPP) {
+			if err := d.Discard(s.Host, s.Size); err != nil && !errors.Is(err, syscall.EOPNOTSUPP) {
 				return 0, err
 			}
 		}
-		return s.size, nil
+		return s.Size, nil
 	})
 }
 
@@ -42,16 +43,16 @@ func (m *Image) WriteZeroes(off, n int64) error {
 			return 0, err
 		}
 		switch {
-		case s.kind == disk.Zero, s.kind == disk.Hole && (m.parent == nil || e.start+in >= m.parent.Size()):
-			return s.size, nil
-		case s.kind == disk.Data:
+		case s.Kind == disk.Zero, s.Kind == disk.Hole && (m.parent == nil || e.start+in >= m.parent.Size()):
+			return s.Size, nil
+		case s.Kind == disk.Data:
 			if done, err := m.zeroData(e, s); done || err != nil {
-				return s.size, err
+				return s.Size, err
 			}
-		case e.sparse.zeroGrain && in%e.sparse.grainSize == 0 && s.size >= e.sparse.grainSize:
-			return m.zeroGrains(e, in, s.size)
+		case e.sparse.zeroGrain && in%e.sparse.grainSize == 0 && s.Size >= e.sparse.grainSize:
+			return m.zeroGrains(e, in, s.Size)
 		}
-		p := zeros[:min(s.size, int64(len(zeros)))]
+		p := zeros[:min(s.Size, int64(len(zeros)))]
 		done, err := m.writeExtent(e, p, in)
 		return int64(done), err
 	})
@@ -60,13 +61,13 @@ func (m *Image) WriteZeroes(off, n int64) error {
 var zeros = make([]byte, 256<<10)
 
 // zeroData zeroes what is in a file, if the file has a way to do so.
-func (m *Image) zeroData(e *extent, s segment) (bool, error) {
+func (m *Image) zeroData(e *extent, s below.Segment) (bool, error) {
 	z, ok := disk.As[disk.ZeroWriter](m.fileOf(e))
 	if !ok {
 		return false, nil
 	}
 	defer e.written.Store(true)
-	err := z.WriteZeroes(s.host, s.size)
+	err := z.WriteZeroes(s.Host, s.Size)
 	if errors.Is(err, syscall.EOPNOTSUPP) {
 		return false, nil
 	}
@@ -78,10 +79,10 @@ func (m *Image) zeroGrains(e *extent, in, n int64) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, err := m.segment(e, in, n)
-	if err != nil || s.kind != disk.Hole {
+	if err != nil || s.Kind != disk.Hole {
 		return 0, err // another goroutine has been here; it is looked at again
 	}
-	n = s.size / e.sparse.grainSize * e.sparse.grainSize
+	n = s.Size / e.sparse.grainSize * e.sparse.grainSize
 	for at := in; at < in+n; at += e.sparse.grainSize {
 		grain := at / e.sparse.grainSize
 		if err := e.sparse.makeTables(grain); err != nil {

@@ -4,7 +4,6 @@ package below
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"iter"
 
@@ -21,14 +20,7 @@ func Read(d disk.Device, p []byte, off int64) error {
 	if there == 0 {
 		return nil
 	}
-	n, err := d.ReadAt(p[:there], off)
-	if int64(n) == there {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+	return ReadData(d, p[:there], off)
 }
 
 // Extents says how n bytes from off on are stored, as [disk.Extenter], one deeper. What
@@ -67,21 +59,4 @@ func Open(refs []disk.Reference, path string, refer func(disk.Reference) (disk.D
 		}
 	}
 	return d, err
-}
-
-// ReadAt is io.ReaderAt of a disk of size bytes whose parts are stored in different ways:
-// read reads all or the first of p, and returns how much that was.
-func ReadAt(p []byte, off, size int64, read func(p []byte, off int64) (int64, error)) (done int, err error) {
-	var end error
-	if left := size - off; int64(len(p)) > left {
-		p, end = p[:max(left, 0)], io.EOF
-	}
-	for done < len(p) {
-		n, err := read(p[done:], off+int64(done))
-		if err != nil {
-			return done, err
-		}
-		done += int(n)
-	}
-	return done, end
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/testdisk"
 	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/internal/testimg"
 )
@@ -30,6 +31,11 @@ func Open(t testing.TB, format, path string, writable bool) disk.Device {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// TryOpen is Open for reading, of what may fail.
+func TryOpen(format, path string) (disk.Device, error) {
+	return source.Open(ctx, path, source.Options{Format: format, Allow: allowAll})
 }
 
 // A Program writes to an image at random. Content is what the disk is to have.
@@ -69,7 +75,7 @@ func (p *Program) RunOurs(t *testing.T, rounds int) {
 		p.ours(t)
 		d := Open(t, p.Format, p.Path, false)
 		p.compareWith(t, d)
-		CheckExtents(t, d, p.Content)
+		testdisk.CheckExtents(t, d, p.Content)
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
@@ -217,7 +223,7 @@ func (p *Program) Compare(t *testing.T) {
 	t.Helper()
 	d := Open(t, p.Format, p.Path, false)
 	p.compareWith(t, d)
-	CheckExtents(t, d, p.Content)
+	testdisk.CheckExtents(t, d, p.Content)
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
@@ -227,13 +233,7 @@ func (p *Program) Compare(t *testing.T) {
 // CompareQemu compares what QEMU reads with the content.
 func (p *Program) CompareQemu(t *testing.T) {
 	t.Helper()
-	raw := filepath.Join(t.TempDir(), "raw")
-	testimg.MustRun(t, "qemu-img", "convert", "-q", "-t", "unsafe", "-f", p.Format, "-O", "raw", p.Path, raw)
-	got, err := os.ReadFile(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	differ(t, "QEMU", got, p.Content)
+	differ(t, "QEMU", testdisk.Convert(t, p.Format, p.Path), p.Content)
 }
 
 func (p *Program) compareWith(t *testing.T, d disk.Device) {
@@ -258,30 +258,4 @@ func differ(t *testing.T, who string, got, want []byte) {
 		at++
 	}
 	t.Fatalf("%s read %d bytes, of %d, that differ at %d", who, len(got), len(want), at)
-}
-
-// CheckExtents verifies that the extents of a disk fill it, and that what they say to be
-// zeros is.
-func CheckExtents(t *testing.T, d disk.Device, content []byte) {
-	t.Helper()
-	x, ok := disk.As[disk.Extenter](d)
-	if !ok {
-		t.Fatal("it has no extents")
-	}
-	end := int64(0)
-	for e, err := range x.Extents(0, d.Size()+1000) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Start != end || e.Size <= 0 || e.Start+e.Size > d.Size() {
-			t.Fatalf("%+v follows %d", e, end)
-		}
-		end += e.Size
-		if (e.Kind == disk.Hole || e.Kind == disk.Zero) && len(bytes.Trim(content[e.Start:end], "\x00")) > 0 {
-			t.Errorf("%+v is not zeros", e)
-		}
-	}
-	if end != d.Size() {
-		t.Errorf("the extents end at %d of %d", end, d.Size())
-	}
 }

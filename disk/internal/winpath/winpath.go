@@ -33,6 +33,21 @@ func Relative(path string) (string, error) {
 	return rest, nil
 }
 
+// Of returns a path as it stands in an image: with the separators of Windows if it is
+// relative, and as it is if it is absolute in the sense of Unix. [Relative] is the reverse.
+func Of(path string) (string, error) {
+	switch {
+	case path == "" || strings.ContainsAny(path, "\\\x00"):
+		return "", fmt.Errorf("%q cannot be the name of a parent", path)
+	case path[0] == '/':
+		return path, nil
+	}
+	for strings.HasPrefix(path, "./") {
+		path = strings.TrimLeft(path[2:], "/")
+	}
+	return `.\` + strings.ReplaceAll(path, "/", `\`), nil
+}
+
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // Decode decodes UTF-16, up to its first zero.

@@ -49,3 +49,22 @@ func TestUTF16(t *testing.T) {
 		}
 	}
 }
+
+// The name of a parent is found again as it was given.
+func TestOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"base": "base", "./sub//base": "sub//base", "../a/b.vhdx": "../a/b.vhdx", "/srv/base": "/srv/base", "a:b": "./a:b", "ä": "ä",
+		`a\b`: "", "": "", "a\x00": "",
+	} {
+		name, err := Of(path)
+		if (err != nil) != (want == "") {
+			t.Errorf("%q: %q, %v", path, name, err)
+		}
+		if err != nil {
+			continue
+		}
+		if got, err := Relative(name); got != want || err != nil {
+			t.Errorf("%q: %q, %q, %v", path, name, got, err)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package nbd
+package link
 
 import (
 	"io"
@@ -11,9 +11,9 @@ import (
 // byte from time to time does not keep us for long.
 const progress = 4096
 
-// A stallReader reads from a connection, and fails when a peer that owes something sends too
+// A Reader reads from a connection, and fails when a peer that owes something sends too
 // little for too long.
-type stallReader struct {
+type Reader struct {
 	c    net.Conn
 	read int // since the time began
 
@@ -23,10 +23,10 @@ type stallReader struct {
 	end  time.Time // guarded by mu
 }
 
-func newStallReader(c net.Conn) *stallReader { return &stallReader{c: c} }
+func NewReader(c net.Conn) *Reader { return &Reader{c: c} }
 
-// expect says how long the peer has from now on, or 0 if it owes nothing.
-func (s *stallReader) expect(d time.Duration) {
+// Expect says how long the peer has from now on, or 0 if it owes nothing.
+func (s *Reader) Expect(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owed, s.end = d, time.Time{}
@@ -37,7 +37,8 @@ func (s *stallReader) expect(d time.Duration) {
 	s.c.SetReadDeadline(s.end)
 }
 
-func (s *stallReader) Read(p []byte) (int, error) {
+// Read implements [io.Reader].
+func (s *Reader) Read(p []byte) (int, error) {
 	n, err := s.c.Read(p)
 	if s.read += n; s.read >= progress {
 		s.read = 0
@@ -45,10 +46,10 @@ func (s *stallReader) Read(p []byte) (int, error) {
 		owed := s.owed
 		s.mu.Unlock()
 		if owed > 0 {
-			s.expect(owed)
+			s.Expect(owed)
 		}
 	}
 	return n, err
 }
 
-var _ io.Reader = (*stallReader)(nil)
+var _ io.Reader = (*Reader)(nil)

@@ -1,0 +1,17 @@
+package asif
+
+import (
+	"errors"
+
+	"github.com/unboot/unboot/disk/internal/readonly"
+)
+
+// The errors of this package, wrapped in what says more.
+var (
+	// ErrFormat is returned for what is not an ASIF image.
+	ErrFormat = errors.New("not an ASIF image")
+	// ErrDamaged is returned for an image that says what cannot be.
+	ErrDamaged = errors.New("damaged ASIF image")
+)
+
+var damage = readonly.Damage{Err: ErrDamaged}

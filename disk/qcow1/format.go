@@ -1,0 +1,29 @@
+package qcow1
+
+import (
+	"github.com/unboot/unboot/disk"
+)
+
+// The functions of this file are what a list of formats has of one: see
+// [github.com/unboot/unboot/disk/source.Format].
+
+// Match reports whether an image that begins with head is in this format.
+func Match(head, _ []byte) bool { return string(head[:len(magic)]) == magic }
+
+// Open opens an image as [New] does.
+func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
+	m, err := New(d, path, refer)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Stat returns the size of the disk in bytes, and the backing file that the image names.
+func Stat(d disk.Device) (int64, []disk.Reference, error) {
+	h, err := readHeader(d)
+	if err != nil {
+		return 0, nil, err
+	}
+	return h.size, h.references(), nil
+}
