@@ -49,6 +49,21 @@ func TestClockReproducible(t *testing.T) {
 	}
 }
 
+// A kernel from the snapshot writes what one that boots writes, byte for byte.
+func TestClockSnapshot(t *testing.T) {
+	for _, fstype := range writable {
+		t.Run(fstype, func(t *testing.T) {
+			empty := testimg.FS(t, fstype, testimg.Options{Size: 320 << 20})
+			t.Setenv("UNBOOT_BOOT", "1")
+			booted := hash(t, writeSome(t, empty, func(int, <-chan struct{}) {}))
+			t.Setenv("UNBOOT_BOOT", "")
+			if hash(t, writeSome(t, empty, func(int, <-chan struct{}) {})) != booted {
+				t.Error("the images differ")
+			}
+		})
+	}
+}
+
 // stutter stops a process again and again, for random times.
 func stutter(pid int, done <-chan struct{}) {
 	for {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/internal/netif"
@@ -88,7 +91,8 @@ func TestNetwork(t *testing.T) {
 		}
 	})
 	t.Run("loopback", func(t *testing.T) {
-		if out := output(t, f, "nc -l -p 7777 >/tmp/got & for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2; echo hello | nc 127.0.0.1 7777 && break; done; wait; cat /tmp/got"); out != "hello\n" {
+		// Its standard input does not end, or the other end may hear of that before it has sent.
+		if out := output(t, f, "mkfifo /tmp/open; nc -l -p 7777 <>/tmp/open >/tmp/got & for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2; echo hello | nc 127.0.0.1 7777 && break; done; wait; cat /tmp/got"); out != "hello\n" {
 			t.Errorf("%q", out)
 		}
 	})
@@ -199,4 +203,50 @@ func TestNetworkEnds(t *testing.T) {
 		c.Wait()
 		cancel()
 	}
+}
+
+// TestNetworkDeadline has programs wait for servers that do not answer, for as long as they have
+// been told to.
+func TestNetworkDeadline(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	rig.Check(t, "listen", err)
+	defer silent.Close()
+	full := fullServer(t)
+	ports := map[string]string{"silent": fmt.Sprint(silent.Addr().(*net.TCPAddr).Port), "full": fmt.Sprint(full)}
+	f := networkGuest(t, "host:"+ports["silent"], "host:"+ports["full"])
+	for _, c := range []struct{ server, script, want string }{
+		{"full", "nc -w 1 10.0.2.2 $1 </dev/null; echo $?", "1"},                              // alarm(2) in connect(2)
+		{"full", "timeout 1 busybox wget -q -O - http://10.0.2.2:$1/; echo $?", "143"},        // a signal in connect(2)
+		{"silent", "timeout 1 busybox wget -q -O - http://10.0.2.2:$1/; echo $?", "143"},      // in read(2)
+		{"silent", "timeout 1 sh -c 'yes | nc 10.0.2.2 $1' sh $1 >/dev/null; echo $?", "143"}, // in write(2)
+	} {
+		t.Run(c.script, func(t *testing.T) {
+			start := time.Now()
+			out, err := f.Command("/bin/sh", "-c", c.script, "sh", ports[c.server]).Output()
+			if took := time.Since(start); err != nil || strings.TrimSpace(string(out)) != c.want || took < 900*time.Millisecond || took > 20*time.Second {
+				t.Errorf("%q after %v, %v", out, took, err)
+			}
+		})
+	}
+}
+
+// fullServer returns the port of a server whose queue is full: the host's kernel drops what would
+// begin another connection.
+func fullServer(t *testing.T) int {
+	t.Helper()
+	socket := func(flags int) int {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|flags, 0)
+		rig.Check(t, "socket", err)
+		t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	server := socket(0)
+	rig.Check(t, "bind", unix.Bind(server, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	rig.Check(t, "listen", unix.Listen(server, 0))
+	name, err := unix.Getsockname(server)
+	rig.Check(t, "getsockname", err)
+	for range 3 {
+		unix.Connect(socket(unix.SOCK_NONBLOCK), name)
+	}
+	return name.(*unix.SockaddrInet4).Port
 }

@@ -84,9 +84,10 @@ func (s *streams) prepare(c *Cmd, pts int, uid uint32) (fds [3]int, err error) {
 	return fds, nil
 }
 
-// null opens /dev/null for a descriptor of the program.
+// null opens /dev/null for a descriptor of the program, which takes for granted that it may wait:
+// Ansible ends where one of them has O_NONBLOCK.
 func (s *streams) null(n, flags int) error {
-	fd, err := s.k.Open("/dev/null", flags|openFlags, 0)
+	fd, err := s.k.Open("/dev/null", flags|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
 	}

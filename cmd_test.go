@@ -689,3 +689,35 @@ func TestCommandDebian(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandBlocking looks at the flags of a program's three files, none of which has O_NONBLOCK
+// whatever it is.
+func TestCommandBlocking(t *testing.T) {
+	f, _ := guest(t)
+	for name, prepare := range map[string]func(c *unboot.Cmd) io.Reader{
+		"nothing": func(c *unboot.Cmd) io.Reader { return nil },
+		"streams": func(c *unboot.Cmd) io.Reader { return strings.NewReader("text") },
+		"a file":  func(c *unboot.Cmd) io.Reader { return os.Stdin },
+	} {
+		const script = `cd /proc/$$/fdinfo; grep -h flags: 0 1 2 | tr -d 'flags:\t' >/tmp/flags`
+		f.Remove("tmp/flags")
+		rig.Check(t, "mkdir", f.MkdirAll("tmp", 0o777))
+		c := f.Command("/bin/sh", "-c", script)
+		c.Stdin = prepare(c)
+		if c.Stdin != nil {
+			c.Stdout, c.Stderr = io.Discard, &bytes.Buffer{}
+		}
+		rig.Check(t, name, c.Run())
+		data, err := f.ReadFile("tmp/flags")
+		rig.Check(t, name, err)
+		all := strings.Fields(string(data))
+		if len(all) != 3 {
+			t.Errorf("%s: flags %q", name, all)
+		}
+		for _, flags := range all {
+			if n, err := strconv.ParseUint(flags, 8, 32); err != nil || n&unix.O_NONBLOCK != 0 {
+				t.Errorf("%s: flags %s, %v", name, flags, err)
+			}
+		}
+	}
+}

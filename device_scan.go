@@ -49,6 +49,7 @@ func (s *scan) physicalSize() int {
 // be read is a problem, not an error: the rest of the disk may be fine.
 func (s *scan) look(sectorSize int) {
 	s.readTable(sectorSize)
+	s.fetchPartitions()
 	s.readContents()
 	s.end = s.size
 	if s.onlyRead {
@@ -126,8 +127,11 @@ func besidePartitions(c *probe.Info) bool {
 // probe returns what a partition holds, or the disk if number is 0; or nil.
 func (s *scan) probe(number int, start, size int64) *probe.Info {
 	look := probe.Probe
-	if number != 0 {
+	switch {
+	case number != 0:
 		look = probe.Partition
+	case s.table != nil && len(s.table.Partitions) > 0:
+		look = probe.Partitioned
 	}
 	c, err := look(s.section(number, start, size), size)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 // maxLogLines is how many lines an error keeps.
 const maxLogLines = 40
 
-// logSince returns what the kernel has logged since a mark, the last messages if
-// there are many.
-func (img *Image) logSince(mark lkl.LogMark) []string {
-	lines, _ := img.k.LogSince(mark)
-	return lines[max(0, len(lines)-maxLogLines):]
+// logSince returns what disks have said since a mark, and what the kernel has logged, the
+// last messages if there are many.
+func (img *Image) logSince(m mark) []string {
+	lines, _ := img.k.LogSince(m.log)
+	return append(img.words.since(m), lines[max(0, len(lines)-maxLogLines):]...)
 }
 
 // tellingLine returns the line of a log that best says what went wrong, or "".
@@ -26,6 +26,10 @@ func tellingLine(lines []string) string { return tellingLineOf(lines, 0) }
 
 // tellingLineOf is tellingLine for what went wrong with an inode, unless that is 0.
 func tellingLineOf(lines []string, inode uint64) string {
+	// A disk's own words say why, before the driver's say what for.
+	if len(lines) > 0 && strings.HasPrefix(lines[0], wordsPrefix) {
+		return lines[0]
+	}
 	names := func(l string) bool { return inode != 0 && namesInode(l, inode) }
 	for _, choose := range []func(string) bool{names, saysWhatIsMissing, isError} {
 		for _, l := range lines {
@@ -100,13 +104,13 @@ func containsAny(line string, parts ...string) bool {
 // explain adds the kernel's lines to an error which they say more about: of the
 // disk, or of what is written on it. mark is where the log was when the call began,
 // and inode is asked for what it was about.
-func (img *Image) explain(err error, mark lkl.LogMark, inode func() uint64) error {
+func (img *Image) explain(err error, m mark, inode func() uint64) error {
 	if _, done := errors.AsType[*LogError](err); done || err == nil || img.k.Err() != nil {
 		return err
 	}
 	for _, errno := range []unix.Errno{unix.EIO, unix.EUCLEAN, unix.EBADMSG} {
 		if errors.Is(err, errno) {
-			if lines := img.logSince(mark); len(lines) > 0 {
+			if lines := img.logSince(m); len(lines) > 0 {
 				return &LogError{Err: err, Log: lines, line: tellingLineOf(lines, inode())}
 			}
 		}

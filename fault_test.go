@@ -69,7 +69,7 @@ func TestReadFault(t *testing.T) {
 	d := serve(t, testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{Tree: true})))
 	f := mount(t, "", unboot.AddDevice("faulty", d))
 	must(f.Stat("contents"))
-	d.readFault.Store(fault(io.ErrUnexpectedEOF))
+	d.readFault.Store(fault(errors.New("the image was cut off")))
 	var failed error
 	for e, err := range f.Walk("contents", nil) {
 		if err == nil && e.Mode().IsRegular() && e.Size() > 0 {
@@ -89,6 +89,9 @@ func TestReadFault(t *testing.T) {
 	le, ok := errors.AsType[*unboot.LogError](failed)
 	if !ok || !strings.Contains(fmt.Sprintf("%+v", le), "I/O error") {
 		t.Errorf("%+v does not have the kernel's words", failed)
+	}
+	if !strings.Contains(failed.Error(), "the image was cut off") {
+		t.Errorf("%v does not have the disk's words", failed)
 	}
 }
 

@@ -71,7 +71,7 @@ func (f *File) do(do func(fd int) error) error {
 		return os.ErrClosed
 	}
 	img := f.fs.t.img
-	mark := img.k.LogMark()
+	mark := img.mark()
 	return img.explain(do(f.fd), mark, f.inode)
 }
 

@@ -112,7 +112,7 @@ func (f *FS) call(op, name string, do func(path string) error) error {
 	err := fs.ErrInvalid
 	if validPath(name) {
 		if err = f.begin(); err == nil {
-			mark := f.t.img.k.LogMark()
+			mark := f.t.img.mark()
 			err = f.t.img.explain(do("/"+name), mark, inodeAt(f.view, "/"+name))
 			f.t.end()
 		}

@@ -98,7 +98,7 @@ func (f *FS) unlink(names []string) (first error) {
 		if err := f.begin(); err != nil {
 			return f.pathError("remove", names[0], err)
 		}
-		mark := f.t.img.k.LogMark()
+		mark := f.t.img.mark()
 		err := f.t.img.explain(c.Run(), mark, noInode)
 		f.t.end()
 		done := n

@@ -72,7 +72,7 @@ func (t *tree) unmount() error {
 	t.dead = true
 	t.img.endCommands(t)
 	k := t.img.k
-	mark := k.LogMark()
+	mark := t.img.mark()
 	wrote := slices.ContainsFunc(t.mounts, func(m Mount) bool { return !m.ReadOnly })
 
 	t.closeFiles()

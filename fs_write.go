@@ -190,7 +190,7 @@ func (f *FS) call2(op, oldname, newname string, do func(o, n string) error) erro
 	err := fs.ErrInvalid
 	if validPath(oldname) && validPath(newname) {
 		if err = f.begin(); err == nil {
-			mark := f.t.img.k.LogMark()
+			mark := f.t.img.mark()
 			err = f.t.img.explain(do("/"+oldname, "/"+newname), mark, inodeAt(f.view, "/"+oldname))
 			f.t.end()
 		}

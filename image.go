@@ -26,6 +26,7 @@ type Image struct {
 	sending   sync.Mutex    // of a stream: see FS.SendSubvolume
 	files     []disk.Device // of the host, to be closed
 	meters    []disk.Meter  // of those that are elsewhere
+	words     diskWords
 	found     atomic.Pointer[graph]
 	nodes     *FS // the kernel's own tree, which has the devices: see Device.Open
 
@@ -65,7 +66,7 @@ type Image struct {
 }
 
 // Open opens a disk image or a block device by its host path, or an image elsewhere by its URL
-// (nbd://, nbd+unix://, nbds://, http://, https://), starts a kernel and attaches the
+// (nbd://, nbd+unix://, nbds://, http://, https://, and those of [Sources]), starts a kernel and attaches the
 // disk to it, read-only unless [Writable] says otherwise. With an empty path
 // the disks are only those of the options [AddDisk] and [AddDevice].
 //
@@ -116,8 +117,8 @@ func Open(ctx context.Context, path string, opts ...Option) (*Image, error) {
 // closes.
 func (img *Image) open(ctx context.Context, c *config) error {
 	var found []*scan
-	for _, src := range c.disks {
-		s, err := img.openDisk(ctx, src, c)
+	for i, src := range c.disks {
+		s, err := img.openDisk(ctx, src, i, c)
 		if err != nil {
 			return err
 		}
@@ -147,11 +148,11 @@ func (img *Image) open(ctx context.Context, c *config) error {
 	return img.findDevices(ctx, found, c.keys)
 }
 
-// openDisk opens a disk on the host.
-func (img *Image) openDisk(ctx context.Context, src diskSource, c *config) (*scan, error) {
+// openDisk opens a disk on the host, which has a number from 0.
+func (img *Image) openDisk(ctx context.Context, src diskSource, number int, c *config) (*scan, error) {
 	s := &scan{diskSource: src}
 	if src.dev == nil {
-		if err := img.openFile(ctx, s, c); err != nil {
+		if err := img.openFile(ctx, s, number, c); err != nil {
 			return nil, err
 		}
 	}
@@ -162,13 +163,18 @@ func (img *Image) openDisk(ctx context.Context, src diskSource, c *config) (*sca
 }
 
 // openFile opens a disk by its name.
-func (img *Image) openFile(ctx context.Context, s *scan, c *config) error {
-	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow, CacheDir: c.cacheDir,
+func (img *Image) openFile(ctx context.Context, s *scan, number int, c *config) error {
+	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow, CacheDir: c.cacheDir, CacheSize: cmp.Or(c.cacheSize, DefaultCacheSize),
 		Meter: func(m disk.Meter) { img.meters = append(img.meters, m) }}
+	o.Snapshot, o.Unlock = s.snapshot, c.unlock(ctx, number)
 	if s.anyFormat {
 		o.Format = "raw"
 	}
-	d, err := source.Open(ctx, s.path, o)
+	open := source.Open
+	if c.sources != nil {
+		open = c.sources.Open
+	}
+	d, err := open(ctx, s.path, o)
 	if err != nil {
 		return err
 	}
@@ -187,7 +193,7 @@ func (img *Image) attach(s *scan, c *config) error {
 	case isFile:
 		d.File = file.File()
 	default:
-		d.Device = blockDevice(s.dev)
+		d.Device = blockDevice(spokenDisk{s.dev, s.path, &img.words})
 	}
 	if s.onlyRead {
 		overlay, err := lkl.NewOverlay(c.overlayDir)
@@ -291,9 +297,7 @@ func (img *Image) startWriting() {
 	files := img.files
 	img.background.Go(func() {
 		for _, f := range files {
-			if w, ok := disk.As[disk.WritebackStarter](f); ok {
-				w.StartWriting()
-			}
+			disk.StartWriting(f)
 		}
 		img.starting.Store(false)
 	})

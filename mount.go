@@ -210,7 +210,7 @@ func (img *Image) attachMount(d *Device, m *Mount) (dir string, err error) {
 		return "", &MountError{Device: d.Name, Err: err}
 	}
 	m.ReadOnly = m.ReadOnly || !img.writable || readOnlyTypes[try[0].name] || d.isSeed() || d.onReadOnly()
-	_, mark := img.k.LogSince(img.k.LogMark())
+	mark := img.markNow()
 	var first error
 	for _, dr := range try {
 		data := joinData(dr.data, img.tuning(d, dr.name), img.otherDevices(d), img.journal(d, m.Data), m.Data)

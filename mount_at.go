@@ -55,7 +55,7 @@ func (f *FS) UnmountAt(dir string, flags int) error {
 	if err != nil {
 		return &fs.PathError{Op: "unmount", Path: dir, Err: err}
 	}
-	mark := img.k.LogMark()
+	mark := img.mark()
 	var errs []error
 	m := t.mounts[i]
 	root := img.k.Chroot(t.root)
@@ -81,7 +81,7 @@ func (f *FS) Remount(dir string, readOnly bool) error {
 	defer img.mountMu.Unlock()
 	t.life.Lock()
 	defer t.life.Unlock()
-	mark := img.k.LogMark()
+	mark := img.mark()
 	i, err := f.mountOn(dir)
 	if err == nil && !readOnly && (!img.writable || readOnlyTypes[t.mounts[i].Type]) {
 		err = unix.EROFS

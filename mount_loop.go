@@ -21,7 +21,7 @@ func (f *FS) MountLoop(file, dir string, opts ...MountOption) error {
 	if !validPath(file) {
 		return &fs.PathError{Op: "mount", Path: file, Err: fs.ErrInvalid}
 	}
-	mark := k.LogMark()
+	mark := f.t.img.mark()
 	fd, err := f.view.Open("/"+file, mode|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if mode == unix.O_RDWR && (errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)) {
 		m.ReadOnly = true

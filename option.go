@@ -34,6 +34,8 @@ type config struct {
 	dirty        bool
 	hashOffsets  map[string]int64
 	cacheDir     string
+	cacheSize    int64
+	sources      *source.Registry
 }
 
 // A diskSource is a disk before it is opened: a host path or a device.
@@ -44,6 +46,7 @@ type diskSource struct {
 	// Options that concern this disk alone.
 	scratch           bool
 	anyFormat         bool
+	snapshot          string
 	logical, physical int
 }
 
@@ -85,6 +88,13 @@ func Scratch() DiskOption {
 	return func(s *diskSource) { s.scratch = true }
 }
 
+// Snapshot opens the disk as it was in a snapshot that the image keeps itself, as those in
+// qcow2 format can, by its name or, if none has that name, its ID. The disk can only be read:
+// with [Writable], it has to be a [Scratch] one.
+func Snapshot(name string) DiskOption {
+	return func(s *diskSource) { s.snapshot = name }
+}
+
 // AnyFormat takes the disk for a raw one even if it looks like an image in another
 // format.
 func AnyFormat() DiskOption {
@@ -117,10 +127,27 @@ func BackingFiles(allow func(path string) error) Option {
 
 // CacheDir names a folder of the host in which blocks of images elsewhere are kept, so that
 // they need not be fetched again: for the same URL and the same version of what is there. It
-// is made if it is not there, and grows without a bound. By default blocks are kept in memory
+// is made if it is not there, and takes as much of the host's disk as [CacheSize] says. By default blocks are kept in memory
 // while the image is open.
 func CacheDir(dir string) Option {
 	return func(c *config) { c.cacheDir = dir }
+}
+
+// DefaultCacheSize is the default of [CacheSize], in bytes.
+const DefaultCacheSize = 10 << 30
+
+// CacheSize bounds what the folder of [CacheDir] takes of the host's disk, in bytes. What was not
+// used for the longest time makes room for what is new. By default, and for 0, it is
+// [DefaultCacheSize].
+func CacheSize(bytes int64) Option {
+	return func(c *config) { c.cacheSize = bytes }
+}
+
+// Sources says by which formats and transports disks are opened by their names. By default they
+// are those of [source.Known], which need no modules that are large. Package disk/remote has
+// more, such as ssh://.
+func Sources(r *source.Registry) Option {
+	return func(c *config) { c.sources = r }
 }
 
 // SectorSize sets the size of a logical block of all disks that are image

@@ -54,7 +54,7 @@ func (r *walkReader) readSome(dirs []*walkDir, idle []int) int {
 		s.readSecond = c.Readdirents(s.open.Fd(), s.more, w.o.mask(), w.o.flags())
 	}
 	err := w.f.begin()
-	mark := w.f.t.img.k.LogMark()
+	mark := w.f.t.img.mark()
 	if err == nil {
 		// Before, and not after: their numbers can be another reader's at once.
 		r.forget(idle)
@@ -101,7 +101,7 @@ func (r *walkReader) skipped(s *walkSlot, err error) bool {
 }
 
 // take takes the results of a directory out of its slot.
-func (r *walkReader) take(d *walkDir, s *walkSlot, err error, mark lkl.LogMark) {
+func (r *walkReader) take(d *walkDir, s *walkSlot, err error, mark mark) {
 	if d.fd < 0 {
 		_, openErr := r.chain.Result(s.open)
 		d.err = r.failed("open", d, cmp.Or(openErr, err), mark)
@@ -151,7 +151,7 @@ func (r *walkReader) readOn(d *walkDir) (ended bool) {
 		r.large = make([]byte, dirChunk)
 	}
 	err := w.f.begin()
-	mark := w.f.t.img.k.LogMark()
+	mark := w.f.t.img.mark()
 	n := 0
 	if err == nil {
 		n, err = w.f.view.Readdirents(d.fd, r.large, w.o.mask(), w.o.flags())
@@ -167,7 +167,7 @@ func (r *walkReader) readOn(d *walkDir) (ended bool) {
 }
 
 // failed returns the error of a directory.
-func (r *walkReader) failed(op string, d *walkDir, err error, mark lkl.LogMark) error {
+func (r *walkReader) failed(op string, d *walkDir, err error, mark mark) error {
 	f := r.w.f
 	return f.pathError(op, d.path, f.t.img.explain(err, mark, inodeAt(f.view, "/"+d.path)))
 }
