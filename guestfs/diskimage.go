@@ -1,7 +1,6 @@
 package guestfs
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,21 +20,21 @@ import (
 	"github.com/unboot/unboot/disk/source"
 )
 
-// qemuFormats are those that qemu recognizes and unboot does not read, by the names that
-// package disk has for them, and then qemu's.
-var qemuFormats = map[string]string{
-	"qed": "qed", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx", "parallels": "parallels", "dmg": "dmg",
-}
+// qemuNames are the formats that QEMU recognizes, of those that unboot reads: everything
+// else is raw for it, such as a compressed file.
+var qemuNames = []string{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qcow", "qed", "parallels", "bochs", "cloop", "dmg"}
 
 // diskFormat returns the format of an image as qemu calls it.
 func (g *Guestfs) diskFormat(filename string) (string, error) {
 	format, err := source.Detect(context.Background(), filename)
 	if err == nil {
+		if !slices.Contains(qemuNames, format) {
+			format = "raw"
+		}
 		return format, nil
 	}
-	if foreign, ok := errors.AsType[*disk.FormatError](err); ok {
-		// A compressed file or an archive is raw: qemu does not look for those.
-		return cmp.Or(qemuFormats[foreign.Format], "raw"), nil
+	if _, ok := errors.AsType[*disk.FormatError](err); ok {
+		return "raw", nil // an archive, or whatever qemu does not look for
 	}
 	if errors.Is(err, disk.ErrEmpty) {
 		return "raw", nil

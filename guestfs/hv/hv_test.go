@@ -186,7 +186,8 @@ func TestLaunchFails(t *testing.T) {
 		"drive /dev/sda: open /nope.img: no such file": driveArgs("/nope.img"),
 		"is a directory":             driveArgs(dir),
 		`format "cow"`:               {"-drive", "file=/x,format=cow,id=hd0,if=none"},
-		"protocol nbd":               {"-drive", "file=nbd:localhost:10809,id=hd0,if=none"},
+		"protocol iscsi":             {"-drive", "file=iscsi://localhost/target/1,id=hd0,if=none"},
+		"connection refused":         {"-drive", "file=nbd://localhost:1,id=hd0,if=none"},
 		"no image in it":             {"-drive", "id=hd0"},
 		"no socket of libguestfs on": {"-chardev", "socket,path=,id=channel0"},
 	} {

@@ -17,19 +17,7 @@ func checkDrive(d Drive) error {
 	if formats := source.Names(); d.Format != "" && !slices.Contains(formats, d.Format) {
 		return fmt.Errorf("format %q of %s is not one that unboot reads (it reads %s)", d.Format, d.Path, strings.Join(formats, " and "))
 	}
-	if d.Protocol != "" {
-		return fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)
-	}
-	format, err := driveFormat(d)
-	if err != nil {
-		return err
-	}
-	if format == "raw" {
-		err = checkRaw(d)
-	} else {
-		err = checkFormat(d, format)
-	}
-	if err != nil {
+	if err := checkSource(d); err != nil {
 		return err
 	}
 	for _, n := range []int{d.LogicalBlock, d.PhysicalBlock} {
@@ -38,6 +26,21 @@ func checkDrive(d Drive) error {
 		}
 	}
 	return nil
+}
+
+// checkSource finds what is wrong with where the bytes of a drive are.
+func checkSource(d Drive) error {
+	if url, format, ok := remoteDrive(d); ok {
+		return checkRemote(d, url, format)
+	}
+	format, err := driveFormat(d)
+	if err != nil {
+		return err
+	}
+	if format == "raw" {
+		return checkRaw(d)
+	}
+	return checkFormat(d, format)
 }
 
 // checkRaw opens a raw drive and closes it, with its lock, so that a disk that somebody

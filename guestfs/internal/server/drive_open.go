@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,19 +15,26 @@ import (
 	"github.com/unboot/unboot/disk/source"
 )
 
-// openDrive returns the option that attaches a drive, and what is to be closed at the
-// end, or nil.
+// openDrive returns the option that attaches a drive, and the device that this program serves
+// it by, which is to be closed at the end, or nil.
 //
 // A raw drive is opened for writing. A drive in another format is either the empty overlay
 // that the library makes for what it may only read: then its backing file is opened in its
 // place, with a throw-away overlay of ours above it. Or it is somebody's image: that is
-// written to, or read with such an overlay above it if nothing is to stay.
-func openDrive(d Drive) (unboot.Option, io.Closer, error) {
-	physical := d.PhysicalBlock
-	if fi, err := os.Stat(d.Path); physical == 0 && err == nil && fi.Mode().IsRegular() {
-		physical = max(512, d.LogicalBlock) // what qemu's disks have
+// written to, or read with such an overlay above it if nothing is to stay. The same goes for
+// a drive that is at a server.
+func openDrive(d Drive) (unboot.Option, disk.Device, error) {
+	opts := []unboot.DiskOption{blockSizes(d)}
+	if url, format, ok := remoteDrive(d); ok {
+		img, err := dialDrive(d, url, format)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !keeps(d) {
+			opts = append(opts, unboot.Scratch())
+		}
+		return unboot.AddDevice(disk.Display(url), img, opts...), img, nil
 	}
-	opts := []unboot.DiskOption{unboot.BlockSizes(d.LogicalBlock, physical)}
 	format, err := driveFormat(d)
 	if err != nil {
 		return nil, nil, err
@@ -68,6 +74,15 @@ func openDrive(d Drive) (unboot.Option, io.Closer, error) {
 		return nil, nil, err
 	}
 	return unboot.AddDevice(d.Path, img, opts...), img, nil
+}
+
+// blockSizes returns the option with the sizes of a drive's blocks.
+func blockSizes(d Drive) unboot.DiskOption {
+	physical := d.PhysicalBlock
+	if fi, err := os.Stat(d.Path); physical == 0 && err == nil && fi.Mode().IsRegular() {
+		physical = max(512, d.LogicalBlock) // what qemu's disks have
+	}
+	return unboot.BlockSizes(d.LogicalBlock, physical)
 }
 
 // backingRule returns the rule about files that images name. They are opened as by qemu,
@@ -130,7 +145,7 @@ func checkFormat(d Drive, format string) error {
 	f.Close()
 	if known := source.Known().Format(format); keeps(d) && known != nil && !known.Writable {
 		return fmt.Errorf("%s is a %s image, which unboot can only read (add it read-only, as guestfish --ro does, "+
-			"or make it raw: %s)", d.Path, format, known.Convert)
+			"or make it another one: %s)", d.Path, format, "unboot convert IMAGE NEW.qcow2")
 	}
 	if keeps(d) {
 		return checkKept(d, format)

@@ -78,6 +78,11 @@ func (s *Server) imageToInspect(ctx context.Context) (img *unboot.Image, done fu
 		return errors.Join(errs...)
 	}
 	for i, d := range s.config.Drives {
+		if served := s.engine.served[i]; served != nil {
+			// A server may have one client at a time.
+			opts = append(opts, unboot.AddDevice(d.Path, served, blockSizes(d), unboot.Scratch()))
+			continue
+		}
 		d.ReadOnly = true
 		o, closer, err := openDrive(d)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/internal/devname"
 )
 
@@ -19,6 +20,8 @@ type engine struct {
 	// raw are the files of drives that are written to as they are, to find holes in,
 	// and nil for others.
 	raw []*os.File
+	// served are the devices of the drives that this program serves, or nil.
+	served []disk.Device
 
 	stale atomic.Bool // something has been written to a device: see devicesChanged
 }
@@ -51,13 +54,14 @@ func (s *Server) open() (*unboot.Image, error) {
 		opts = append(opts, unboot.Log(s.config.Log))
 	}
 	for i, d := range s.config.Drives {
-		o, closer, err := openDrive(d)
+		o, served, err := openDrive(d)
 		if err != nil {
 			return nil, perror(err, "%s", devname.Disk(i))
 		}
-		if closer != nil {
-			s.store.onClose(closer.Close)
+		if served != nil {
+			s.store.onClose(served.Close)
 		}
+		s.engine.served = append(s.engine.served, served)
 		opts = append(opts, o)
 		s.engine.raw = append(s.engine.raw, s.openHoles(d))
 	}
