@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/syslog"
 	"os"
 	"os/signal"
 	"strconv"
@@ -37,15 +39,20 @@ type app struct {
 	opts     openOptions
 	patience time.Duration // how long to wait for other programs that write to an image
 	images   []*opened
+	atEnd    []func() // what is to be said when all is closed
+	// atRecord is told, when all is closed, what went wrong.
+	atRecord func(error)
 	writing  atomic.Bool
 
-	signals  atomic.Int32
-	stop     context.CancelFunc
-	kill     context.CancelCauseFunc
-	mu       sync.Mutex // guards standard error, which the progress line shares
-	said     string     // guarded by mu: the last message
-	again    int        // guarded by mu: how often it was repeated
-	progress *progress
+	listening <-chan struct{} // closed when signals come to this program
+	signals   atomic.Int32
+	stop      context.CancelFunc
+	kill      context.CancelCauseFunc
+	mu        sync.Mutex // guards standard error, which the progress line shares
+	said      string     // guarded by mu: the last message
+	again     int        // guarded by mu: how often it was repeated
+	progress  *progress
+	log       *syslog.Writer // guarded by mu: where messages go in the background, or nil
 }
 
 // openOptions are the options that all commands with images have.
@@ -58,12 +65,16 @@ type openOptions struct {
 	// programs is the memory for programs in bytes, 0 for the default.
 	programs int64
 	// network is what programs have a network by, or nil.
-	network  unboot.Network
-	backing  bool
-	cacheDir string
-	stats    bool // say what went over a network
-	scratch  bool // what is written is forgotten
-	keys     keys
+	network   unboot.Network
+	backing   bool
+	cacheDir  string
+	cacheSize int64
+	stats     bool   // say what went over a network
+	scratch   bool   // what is written is forgotten
+	scratchIn string // and kept in this folder until then, without a limit; "": in memory
+	base      string // the file that the image may name even without backing
+	snapshot  string
+	keys      keys
 
 	forceDirty, unboundedKeys bool
 }
@@ -75,8 +86,12 @@ func newApp(table []*command, cmd string) *app {
 	// signal.Notify drops what does not fit into the channel: there is room for a
 	// second signal while the first is handled.
 	c := make(chan os.Signal, 2)
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	listening := make(chan struct{})
+	a.listening = listening
 	go func() {
+		// The first Notify starts threads, which takes longer than to find an image.
+		signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		close(listening)
 		for s := range c {
 			a.signals.Add(1)
 			a.stop()
@@ -94,6 +109,21 @@ func newApp(table []*command, cmd string) *app {
 	return a
 }
 
+// handOverSignals gives signals back to whoever asks for them next: those that newApp has asked
+// for do not end the command any more.
+func (a *app) handOverSignals() {
+	<-a.listening
+	signal.Reset()
+}
+
+// willWrite says that an image is about to be written to: from now on, the first signal lets
+// the command finish. It returns when signals are listened to; until then they end the
+// program at once.
+func (a *app) willWrite() {
+	<-a.listening
+	a.writing.Store(true)
+}
+
 // image declares the options of every command with an image.
 func (f *flagSet) image(o *openOptions) {
 	f.list(&o.mounts, "m", "mount", "DEVICE[:MOUNTPOINT[:OPTIONS[:FSTYPE]]]",
@@ -104,7 +134,16 @@ func (f *flagSet) image(o *openOptions) {
 	f.bool(&o.unboundedKeys, "", "unbounded-keys", "let a key take any memory and time")
 	f.bool(&o.forceDirty, "", "force-dirty", "start a RAID that lacks a disk and was in use")
 	f.bool(&o.backing, "", "backing-files", "let an image name other files: if you trust it")
+	f.string(&o.snapshot, "", "snapshot", "NAME", "read an image as it was in a snapshot of its own")
+	f.value("", "via", "PROGRAM", "what is to reach images elsewhere: qemu, for those that it alone knows", func(v string) error {
+		if v != "qemu" {
+			return errors.New("expected qemu")
+		}
+		viaQEMU = true
+		return nil
+	}).among("qemu")
 	f.string(&o.cacheDir, "", "cache-dir", "FOLDER", "keep what is fetched of a remote image for later runs").kind = kindHost
+	f.size(&o.cacheSize, "", "cache-size", "SIZE", "what --cache-dir may take of the disk, 10G by default")
 	f.bool(&o.stats, "", "stats", "say at the end what was fetched of remote images")
 	f.duration(&o.timeout, "", "timeout", "TIME", "give up after a time such as 10s")
 	f.duration(&o.cpu, "", "cpu-limit", "TIME",
@@ -121,9 +160,18 @@ func (f *flagSet) globs(p *[]glob) {
 
 func (a *app) interrupted() bool { return a.signals.Load() > 0 }
 
+// cipher is what opens images that their own format encrypts.
+func (a *app) cipher() func(string, *disk.Encryption) (disk.SectorCipher, error) {
+	o := []unboot.Option{unboot.Keys(a.opts.keys.key)}
+	if a.opts.unboundedKeys {
+		o = append(o, unboot.UnboundedKeys())
+	}
+	return unboot.Unlock(a.life, o...)
+}
+
 // openOptions translates the options of the command line into those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
-	o := []unboot.Option{unboot.Keys(a.opts.keys.key)}
+	o := []unboot.Option{unboot.Keys(a.opts.keys.key), unboot.Sources(sources())}
 	for _, k := range a.opts.keys.specs {
 		if n, err := k.hashOffset(); err == nil && n > 0 {
 			o = append(o, unboot.HashOffset(k.id, n))
@@ -155,18 +203,37 @@ func (a *app) openOptions(to *opened) []unboot.Option {
 		// those that its backing files name in turn.
 		o = append(o, unboot.BackingFiles(func(string) error { return nil }))
 	}
+	if a.opts.base != "" && !a.opts.backing {
+		o = append(o, unboot.BackingFiles(only(a.opts.base)))
+	}
+	if a.opts.scratchIn != "" {
+		o = append(o, unboot.Overlay(a.opts.scratchIn, 0))
+	}
 	if a.opts.cacheDir != "" {
-		o = append(o, unboot.CacheDir(a.opts.cacheDir))
+		o = append(o, unboot.CacheDir(a.opts.cacheDir), unboot.CacheSize(a.opts.cacheSize))
 	}
 	var disk []unboot.DiskOption
-	add := a.opts.add
 	if a.opts.scratch {
-		disk, add = []unboot.DiskOption{unboot.Scratch()}, append([]string{to.name()}, add...)
+		disk = append(disk, unboot.Scratch())
 	}
-	for _, path := range add {
+	if a.opts.scratch || a.opts.snapshot != "" {
+		o = append(o, unboot.AddDisk(to.name(), append(disk, unboot.Snapshot(a.opts.snapshot))...))
+	}
+	for _, path := range a.opts.add {
 		o = append(o, unboot.AddDisk(path, disk...))
 	}
 	return o
+}
+
+// only returns a rule that allows one file, however it is named.
+func only(base string) func(string) error {
+	at, err := os.Stat(base)
+	return func(path string) error {
+		if st, e := os.Stat(path); err == nil && e == nil && os.SameFile(at, st) {
+			return nil
+		}
+		return disk.ErrNotAllowed
+	}
 }
 
 // sourceDate returns the time that SOURCE_DATE_EPOCH gives, for images that come
@@ -213,6 +280,9 @@ func (a *app) report(err error) {
 	line := fmt.Sprintf("unboot: %s: %s\n", a.cmd, message(err))
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.log != nil {
+		a.log.Err(message(err))
+	}
 	// A damaged directory may list the same entry without end: repeated messages
 	// are counted, as syslogd(8) does.
 	if line == a.said {
@@ -256,6 +326,9 @@ func (a *app) close() error {
 		if err := a.closeImage(o); err != nil && first == nil {
 			first = fmt.Errorf("%s: %w", quote(o.path), err)
 		}
+	}
+	for _, say := range a.atEnd {
+		say()
 	}
 	a.stop()
 	// Only now: ending this context kills the kernels.

@@ -50,7 +50,8 @@ var commands = []*command{
 	&infoCommand, &lsCommand, &catCommand, &cpCommand, &tarCommand, &findCommand, &statCommand, &dfCommand, &sumCommand,
 	&writeCommand, &mkdirCommand, &rmCommand, &mvCommand, &subvolCommand,
 	&execCommand, &shellCommand, &toolCommand, &customizeCommand, &sysprepCommand,
-	&nbdCommand, &runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
+	&createCommand, &resizeCommand, &sparsifyCommand, &convertCommand, &commitCommand, &rebaseCommand, &snapshotCommand, &diffCommand, &checkCommand, &verifyCommand,
+	&mountCommand, &umountCommand, &serveCommand, &nbdCommand, &runCommand, &envCommand, &hvCommand, &versionCommand, &completionCommand, &helpCommand,
 }
 
 // commandNamed returns a command by its name or alias, or nil.

@@ -9,17 +9,19 @@ import (
 )
 
 // The usage text of each command starts as all do, has all of its options, and fits a
-// terminal; "unboot help" has them all on one screen.
+// terminal; "unboot help" has all commands on one screen.
 func TestUsage(t *testing.T) {
 	texts := overview(commands)
 	if n := strings.Count(texts, "\n"); n > 52 {
 		t.Errorf("the overview has %d lines", n)
 	}
+	options := imageOptions()
 	for _, s := range imageFlags() {
-		if !strings.Contains(texts, s.spelling()) {
-			t.Errorf("the overview lacks %s", s.spelling())
+		if !strings.Contains(options, s.spelling()) {
+			t.Errorf("the options of images lack %s", s.spelling())
 		}
 	}
+	texts += options
 	for _, c := range commands {
 		text := c.usageText()
 		if !strings.HasPrefix(text, "usage: unboot "+c.name) {

@@ -21,7 +21,7 @@ const completeMax = 20_000
 // are, since the extension of an image is a convention and not a requirement.
 var imageNames = []string{
 	".img", ".raw", ".qcow2", ".qcow", ".iso", ".bin", ".dd", ".squashfs", ".erofs", ".ext4", ".xfs", ".btrfs", ".vfat", ".fat", ".ntfs", ".udf",
-	".vmdk", ".vdi", ".vhd", ".vhdx",
+	".vmdk", ".vdi", ".vhd", ".vhdx", ".E01", ".s01", ".dmg", ".ova", ".ovf", ".001", ".gz", ".bz2", ".xz", ".zst", ".hdd", ".hds", ".qed", ".asif", ".cloop", ".vma",
 }
 
 // kind offers words of a kind.

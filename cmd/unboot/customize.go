@@ -25,6 +25,9 @@ happens meanwhile. A random password is printed as USER:PASSWORD, and nothing
 else prints one. For others, file:FILENAME keeps them out of the list of
 processes.
 
+Programs of the guest have a network with --network, as those of exec: for --install and
+the like.
+
 The expression of --edit is Perl for one line, which is $_, as virt-edit(1) has
 it. The host's perl runs it, confined, on the text alone.
 
@@ -39,6 +42,7 @@ Without -m, the image is to have one operating system. Changes the image.
 	examples: []string{
 		"unboot customize --hostname web1 --root-password random disk.img",
 		"unboot customize --upload app.conf:/etc/ --firstboot-install nginx disk.img",
+		"unboot customize --network --update --install nginx disk.img",
 		"unboot customize --edit '/etc/dnf/dnf.conf:s/gpgcheck=1/gpgcheck=0/' disk.img",
 	},
 	image: true,
@@ -52,6 +56,7 @@ type customizer struct {
 	verbose bool
 	dry     bool
 	memory  int64
+	network networking
 }
 
 // options declares the options of package customize, which go to a plan in the order in
@@ -62,7 +67,10 @@ func (c *customizer) options(f *flagSet, plan *customize.Plan) {
 	f.bool(&c.verbose, "v", "verbose", "say what is done on standard error")
 	f.boolFunc("q", "quiet", "accepted and ignored: say nothing, as is the default", func() {})
 	f.size(&c.memory, "", "memory", "SIZE", "memory of programs of the guest (default 4G)")
-	f.boolFunc("", "no-network", "accepted and ignored: programs of the guest have no network", func() {})
+	c.network.options(f)
+	f.boolFunc("", "no-network", "programs of the guest have no network, as is the default", func() {
+		c.network.on, c.network.allow = false, nil
+	})
 	for _, o := range customize.Options() {
 		s := f.value("", o.Name, o.Arg, o.Help, func(v string) error { return plan.Add(o.Name, v) })
 		s.secret, s.values = o.Secret, o.Values
@@ -73,6 +81,11 @@ func (c *customizer) options(f *flagSet, plan *customize.Plan) {
 }
 
 func (c *customizer) run(a *app, args []string) error {
+	stop, err := c.network.start(a)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	o, err := c.open(a, args)
 	if err != nil {
 		return err
@@ -125,7 +138,7 @@ func (c *customizer) guest(a *app, o *opened) (*customize.Guest, error) {
 		return nil, fmt.Errorf("%s: %w", quote(o.path), err)
 	}
 	g := &customize.Guest{
-		FS: tree, System: system, Runner: customize.Programs(tree),
+		FS: tree, System: system, Runner: customize.Programs(tree, c.network.on),
 		Warn:   func(text string) { a.warn(errors.New(text)) },
 		Reveal: func(user, password string) { fmt.Fprintf(a.out, "%s:%s\n", user, password) },
 	}

@@ -114,17 +114,25 @@ func (f *flagSet) integer(p *int, short, long, arg, help string) *flagSpec {
 // 1024.
 func (f *flagSet) size(p *int64, short, long, arg, help string) *flagSpec {
 	return f.value(short, long, arg, help, func(v string) error {
-		number, shift := v, 0
-		if i := strings.IndexAny(v, "KMGT"); i >= 0 && i == len(v)-1 {
-			number, shift = v[:i], 10*(1+strings.IndexByte("KMGT", v[i]))
+		n, err := parseSize(v)
+		if err == nil {
+			*p = n
 		}
-		n, err := strconv.ParseInt(number, 10, 63)
-		if err != nil || n < 0 || n > math.MaxInt64>>shift {
-			return errors.New("not a size such as 512M")
-		}
-		*p = n << shift
-		return nil
+		return err
 	})
+}
+
+// parseSize returns the number of bytes that a size on a command line means.
+func parseSize(v string) (int64, error) {
+	number, shift := v, 0
+	if i := strings.IndexAny(v, "KMGT"); i >= 0 && i == len(v)-1 {
+		number, shift = v[:i], 10*(1+strings.IndexByte("KMGT", v[i]))
+	}
+	n, err := strconv.ParseInt(number, 10, 63)
+	if err != nil || n < 0 || n > math.MaxInt64>>shift {
+		return 0, errors.New("not a size such as 512M")
+	}
+	return n << shift, nil
 }
 
 // duration declares an option whose value is a time with a unit: 10 without one could

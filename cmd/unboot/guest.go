@@ -114,7 +114,7 @@ func (g *guestRun) run(a *app, c *unboot.Cmd, ctx context.Context) error {
 		}
 	}
 	// From now on, signals are the program's: what it does about them ends this one.
-	signal.Reset()
+	a.handOverSignals()
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2,
 		syscall.SIGWINCH, syscall.SIGPIPE)

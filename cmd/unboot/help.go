@@ -27,7 +27,8 @@ var helpCommand = command{
 	short:    "more about a command",
 	synopsis: []string{"[COMMAND]", "--man DIR"},
 	brief:    "COMMAND",
-	long: `Prints what there is to know about a command, or about all of them in short.
+	long: `Prints what there is to know about a command, about all of them in short, or about
+the options that all commands with an image have: unboot help options.
 `,
 	args: []kind{kindCommand, kindNone},
 	options: func(f *flagSet) runFunc {
@@ -50,6 +51,10 @@ func (h *helper) run(a *app, args []string) error {
 		return err
 	case len(args) > 1:
 		return badUsage("expected one COMMAND")
+	}
+	if args[0] == optionsTopic {
+		_, err := a.out.WriteString(imageOptions())
+		return err
 	}
 	c := commandNamed(a.table, args[0])
 	if c == nil {

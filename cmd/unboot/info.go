@@ -13,12 +13,18 @@ var infoCommand = command{
 	long: `Describes an image: disks and partition tables, what lies on each disk as a tree,
 file systems with their labels and UUIDs and how full they are, the operating system, and
 any problems found.
+
+With --map, it lists how the image stores the disk instead, a line for each part: where it
+begins and how large it is in bytes, whether it is data, compressed, zero or a hole, in
+which file of the chain of backing files that is (0 for the image itself), and at which
+offset in that.
 `,
 	args: []kind{kindImage, kindNone},
 	options: func(f *flagSet) runFunc {
 		i := &describer{}
 		f.bool(&i.noMount, "", "no-mount", "print only what can be found without mounting anything")
-		f.bool(&i.json, "", "json", "print one JSON object; sizes in bytes")
+		f.bool(&i.mapped, "", "map", "print how the image stores the disk, without mounting anything")
+		f.bool(&i.json, "", "json", "print one JSON object, or a list with --map; sizes in bytes")
 		return i.run
 	},
 	examples: []string{"unboot info disk.img"},
@@ -26,7 +32,7 @@ any problems found.
 }
 
 // A describer has the options of info.
-type describer struct{ noMount, json bool }
+type describer struct{ noMount, mapped, json bool }
 
 // A jsonInfo is everything that info prints. The text for people is made from it too, so
 // that both formats have the same facts.
@@ -50,6 +56,9 @@ func (i *describer) run(a *app, args []string) error {
 		return badUsage("expected one IMAGE")
 	}
 	t := parseTarget(args[0])
+	if i.mapped {
+		return a.printMap(t.image, i.json)
+	}
 	o, err := a.open(t.image, false)
 	if err != nil {
 		return err
@@ -70,6 +79,9 @@ func (a *app) info(o *opened, mount bool) *jsonInfo {
 		u = info.systems(o)
 	}
 	info.devices(o, u)
+	for i := range info.Disks {
+		info.Disks[i].Storage = a.storage(info.Disks[i].Path)
+	}
 	info.Inactive = newInactive(o.img)
 	return info
 }

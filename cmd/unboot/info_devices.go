@@ -18,6 +18,8 @@ type jsonDisk struct {
 	SectorSize int    `json:"sector_size"`
 	Table      string `json:"table,omitempty"`
 	UUID       string `json:"uuid,omitempty"`
+	// Storage is nil where nothing is known of it.
+	Storage *jsonStorage `json:"storage,omitempty"`
 }
 
 // A jsonDevice is a node of the graph of devices. Parents and children are names, since a
@@ -147,7 +149,7 @@ type jsonContent struct {
 // hide the others.
 func (info *jsonInfo) devices(o *opened, u *usage) {
 	for _, d := range o.img.Disks() {
-		info.Disks = append(info.Disks, jsonDisk{d.Path, d.Name, d.Size, d.SectorSize, d.Table, d.UUID})
+		info.Disks = append(info.Disks, jsonDisk{Path: d.Path, Name: d.Name, Size: d.Size, SectorSize: d.SectorSize, Table: d.Table, UUID: d.UUID})
 	}
 	mountable := o.img.FileSystems()
 	for _, d := range o.img.Devices() {
@@ -196,7 +198,11 @@ func (a *app) printDisk(info *jsonInfo, d *jsonDisk, seen map[*jsonDevice]bool) 
 			fmt.Fprintf(w, " %s", d.UUID)
 		}
 	}
+	if s := d.Storage; s != nil && s.Format != "raw" {
+		fmt.Fprintf(w, ", %s", s.Format)
+	}
 	fmt.Fprintln(w)
+	d.Storage.print(a)
 	tree := deviceTree{table: table{indent: "  ", right: []bool{false, false, true, true}}, byName: map[string]*jsonDevice{}, seen: seen}
 	for i := range info.Devices {
 		tree.byName[info.Devices[i].Name] = &info.Devices[i]

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -35,8 +34,7 @@ func (a *app) closeImage(o *opened) error {
 	}
 	err := o.img.Close()
 	if a.opts.stats {
-		t := o.img.Traffic()
-		fmt.Fprintf(os.Stderr, "%s: %d requests, %d bytes received, %d bytes sent\n", quote(o.path), t.Requests, t.Received, t.Sent)
+		printTraffic(o.path, o.img.Traffic())
 	}
 	// Only after Close: this context is that of the kernel.
 	if o.cancel != nil {

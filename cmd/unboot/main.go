@@ -34,10 +34,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
 
+	_ "github.com/unboot/unboot/cmd/unboot/internal/ahead"
 	"github.com/unboot/unboot/guestfs/hv"
 	"github.com/unboot/unboot/lkl"
 )
@@ -49,7 +51,15 @@ func main() {
 	if args, ok := hvArgs(os.Args); ok {
 		os.Exit(hv.Main(args))
 	}
-	os.Exit(run(commands, os.Args[1:]))
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == mountHelper {
+		if args = helperArgs(args); args == nil {
+			return
+		}
+	}
+	code := run(commands, args)
+	lkl.Unprepare() // see package ahead
+	os.Exit(code)
 }
 
 // The exit codes. That of a signal is 128 + SIGINT for all three signals, so that scripts
@@ -85,8 +95,6 @@ func run(table []*command, args []string) int {
 		return exitUsage
 	}
 	if cmd.image && len(args) > 1 {
-		// The kernel is decompressed while options are parsed and the image is opened.
-		lkl.Preload()
 		// Buffers of what is copied soon are garbage, and everything else is small:
 		// collecting it less often costs a few megabytes.
 		debug.SetGCPercent(400)
@@ -95,6 +103,9 @@ func run(table []*command, args []string) int {
 	err := a.execute(cmd, args[1:])
 	// Closed after an error, too: what was written before it must reach the disk.
 	err = errors.Join(err, a.close())
+	if a.atRecord != nil {
+		a.atRecord(err)
+	}
 	return a.exitCode(cmd, err)
 }
 

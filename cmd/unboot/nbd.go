@@ -1,16 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 
-	"github.com/unboot/unboot"
+	"golang.org/x/sys/unix"
+
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/nbd"
-	"github.com/unboot/unboot/disk/source"
-	"golang.org/x/sys/unix"
 )
 
 var nbdCommand = command{
@@ -30,10 +29,10 @@ in an encrypted partition.
 		s := &blockServer{}
 		f.string(&s.socket, "k", "socket", "PATH", "listen on a Unix socket, which must not exist").kind = kindHost
 		f.string(&s.listen, "l", "listen", "HOST:PORT", "listen on a TCP address; localhost:"+nbd.DefaultPort+" by default")
-		f.bool(&s.writable, "w", "writable", "let clients write to the image")
-		f.string(&s.device, "", "device", "DEVICE", "serve this device of the image, such as /dev/vg/root").kind = kindDevice
+		f.bool(&s.disk.writable, "w", "writable", "let clients write to the image")
+		s.disk.deviceOption(f, "serve this device of the image, such as /dev/vg/root")
 		f.string(&s.export, "x", "export-name", "NAME", "name of the export; without one, it is the default one only")
-		f.string(&s.format, "f", "format", "FORMAT", "format of the image, if it should not be detected")
+		s.disk.formatOption(f)
 		f.string(&s.tls, "", "tls-certificates", "FOLDER", "require TLS, with server-cert.pem and server-key.pem; with ca-cert.pem, of clients too").kind = kindHost
 		return s.run
 	},
@@ -43,8 +42,8 @@ in an encrypted partition.
 
 // A blockServer is the options of unboot nbd.
 type blockServer struct {
-	socket, listen, device, export, format, tls string
-	writable                                    bool
+	disk                        diskOpener
+	socket, listen, export, tls string
 }
 
 func (s *blockServer) run(a *app, args []string) error {
@@ -53,12 +52,9 @@ func (s *blockServer) run(a *app, args []string) error {
 		return badUsage("expected one IMAGE")
 	case s.socket != "" && s.listen != "":
 		return badUsage("--socket and --listen exclude each other")
-	case s.device == "" && len(a.opts.mounts) > 0:
-		return badUsage("nothing is mounted (--device?)")
-	case s.device != "" && s.format != "":
-		return badUsage("--format is not for --device")
-	case s.device == "" && len(a.opts.add) > 0:
-		return badUsage("--add is for --device")
+	}
+	if err := s.disk.check(a); err != nil {
+		return err
 	}
 	server := &nbd.Server{Log: func(client string, err error) {
 		if client == "" || client == "@" {
@@ -73,11 +69,11 @@ func (s *blockServer) run(a *app, args []string) error {
 		}
 	}
 	name := disk.Display(args[0])
-	d, err := s.disk(a, args[0])
+	d, err := s.disk.open(a, args[0])
 	if err != nil {
-		return openError(name, err)
+		return err
 	}
-	server.Shares = []nbd.Share{{Name: s.export, Description: name, Device: d, Writable: s.writable}}
+	server.Shares = []nbd.Share{{Name: s.export, Description: name, Device: d, Writable: s.disk.writable}}
 	err = s.serve(a, server)
 	if e := d.Close(); err == nil && e != nil {
 		err = fmt.Errorf("%s: %w", quote(name), e)
@@ -85,35 +81,9 @@ func (s *blockServer) run(a *app, args []string) error {
 	return err
 }
 
-// disk opens what is served.
-func (s *blockServer) disk(a *app, image string) (disk.Device, error) {
-	if s.device != "" {
-		return s.inside(a, image)
-	}
-	a.awaitWriters(image, s.writable)
-	o := source.Options{Writable: s.writable, Format: s.format}
-	if a.opts.backing {
-		o.Allow = func(disk.Reference) error { return nil }
-	}
-	if s.writable {
-		a.writing.Store(true)
-	}
-	return source.Open(a.life, image, o)
-}
-
 // serve serves until a signal.
 func (s *blockServer) serve(a *app, server *nbd.Server) error {
-	network, address := "tcp", s.listen
-	if address == "" {
-		address = "localhost:" + nbd.DefaultPort
-	}
-	if s.socket != "" {
-		network, address = "unix", s.socket
-	}
-	// Other users of this host are not to read what only we may.
-	mask := unix.Umask(0o177)
-	l, err := net.Listen(network, address)
-	unix.Umask(mask)
+	l, err := listenPrivately(s.socket, cmp.Or(s.listen, "localhost:"+nbd.DefaultPort))
 	if err != nil {
 		return err
 	}
@@ -123,6 +93,17 @@ func (s *blockServer) serve(a *app, server *nbd.Server) error {
 		return err
 	}
 	return nil
+}
+
+// listenPrivately listens on a Unix socket, or on a TCP address if there is none.
+func listenPrivately(socket, address string) (net.Listener, error) {
+	if socket == "" {
+		return net.Listen("tcp", address)
+	}
+	// Other users of this host are not to read what only we may.
+	mask := unix.Umask(0o177)
+	defer unix.Umask(mask)
+	return net.Listen("unix", socket)
 }
 
 // url returns where clients find it.
@@ -138,34 +119,3 @@ func (s *blockServer) url(at net.Addr) string {
 	}
 	return u.String()
 }
-
-// inside opens a device of an image through the kernel.
-func (s *blockServer) inside(a *app, image string) (disk.Device, error) {
-	o, err := a.open(image, s.writable)
-	if err != nil {
-		return nil, err
-	}
-	d, err := o.img.Device(s.device)
-	if err != nil {
-		return nil, err
-	}
-	flag := os.O_RDONLY
-	if s.writable {
-		flag = os.O_RDWR | os.O_EXCL
-	}
-	f, err := d.Open(flag)
-	if err != nil {
-		return nil, err
-	}
-	return innerDevice{f, d.Size}, nil
-}
-
-// An innerDevice is a device of an image, as the disk of a server.
-type innerDevice struct {
-	*unboot.File
-	size int64
-}
-
-func (d innerDevice) Size() int64 { return d.size }
-
-func (d innerDevice) Flush() error { return d.Sync() }

@@ -37,7 +37,7 @@ func (a *app) places(args []string) ([]*place, error) {
 		// The most likely mistake is an image that does not exist.
 		for _, arg := range args {
 			if isRemote(arg) {
-				return nil, fmt.Errorf("%s: %w", quote(arg), errRemote)
+				return nil, noSource(arg)
 			}
 			if image, _, ok := strings.Cut(arg, ":"); ok {
 				return nil, fmt.Errorf("%s: %w", quote(image), fs.ErrNotExist)

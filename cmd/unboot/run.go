@@ -91,7 +91,7 @@ func runProgram(a *app, path string, args, env []string) error {
 	// the Go runtime could let happen before the process ends.
 	runtime.LockOSThread()
 	// newApp has signals end this command: from now on they are for the program.
-	signal.Reset()
+	a.handOverSignals()
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	if err := cmd.Start(); err != nil {

@@ -57,7 +57,7 @@ func validate(t *testing.T, s *jsonschema.Schema, out []byte) any {
 func TestSchemas(t *testing.T) {
 	needKernel(t)
 	schemas := map[string]*jsonschema.Schema{}
-	for _, name := range []string{"info", "ls", "find", "stat", "df", "subvol"} {
+	for _, name := range []string{"info", "ls", "find", "stat", "df", "subvol", "snapshot", "map", "check", "verify", "diff"} {
 		schemas[name] = compileSchema(t, name+".json")
 	}
 	t.Chdir(t.TempDir())
@@ -74,6 +74,11 @@ func TestSchemas(t *testing.T) {
 	if err := os.WriteFile("zeros.img", make([]byte, 1<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	testimg.MustRun(t, "qemu-img", "create", "-q", "-f", "qcow2", "snapshot.qcow2", "1M")
+	testimg.MustRun(t, "qemu-img", "snapshot", "-c", "\xff", "snapshot.qcow2")
+	if out, err := exec.Command("unboot", "create", "--backing", "ext4.img", "overlay.qcow2").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	for _, line := range []string{
 		"info --json debian.img", "info --json subvol.img", "info --json ext4.img", "info --json zeros.img", "info --json iso9660.img",
 		"info --json --no-mount debian.img", "info --json --add ext4.img debian.img",
@@ -81,15 +86,23 @@ func TestSchemas(t *testing.T) {
 		"find ext4.img -json", "find vfat.img -json", "find ext4.img -name none -json",
 		"stat --json ext4.img:/", "stat --json -L ext4.img:/contents/one", "stat --json debian.img:/dev debian.img:/usr/bin/passwd debian.img:/etc/os-release",
 		"df --json debian.img ext4.img vfat.img", "df --json subvol.img", "subvol list --json subvol.img", "subvol show --json subvol.img:/",
+		"snapshot list --json snapshot.qcow2",
+		"info --map --json ext4.img", "check --json zeros.img", "check --json overlay.qcow2", "info --json --backing-files overlay.qcow2",
+		"verify --json ext4.img", "verify --json overlay.qcow2", "verify --json snapshot.qcow2",
+		"diff --json zeros.img zeros.img", "diff --json ext4.img vfat.img",
 	} {
 		words := strings.Fields(line)
 		cmd := exec.Command("unboot", words...)
 		out, err := cmd.Output()
-		if err != nil {
+		if err != nil && (words[0] != "diff" && words[0] != "verify" || cmd.ProcessState.ExitCode() != exitFailure) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		v := validate(t, schemas[words[0]], out)
+		schema := words[0]
+		if words[1] == "--map" {
+			schema = "map"
+		}
+		v := validate(t, schemas[schema], out)
 		if list, ok := v.([]any); ok && len(list) == 0 && !strings.Contains(line, "none") {
 			t.Errorf("%s prints an empty list", line)
 		}
@@ -130,8 +143,10 @@ func TestSchemas(t *testing.T) {
 // a field has to be described when it is added.
 func TestSchemaFields(t *testing.T) {
 	for at, v := range map[string]any{
-		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "df.json#/$defs/btrfs": jsonUsage{}, "df.json#/$defs/profile": jsonProfile{}, "df.json#/$defs/member": jsonMember{}, "subvol.json#/items": jsonSubvolume{}, "info.json": jsonInfo{},
+		"file.json": jsonFile{}, "unknown.json": jsonUnknown{}, "df.json#/items": jsonDf{}, "df.json#/$defs/btrfs": jsonUsage{}, "df.json#/$defs/profile": jsonProfile{}, "df.json#/$defs/member": jsonMember{}, "subvol.json#/items": jsonSubvolume{}, "snapshot.json#/items": jsonSnapshot{}, "info.json": jsonInfo{},
 		"info.json#/$defs/system": jsonSystem{}, "info.json#/$defs/mount": jsonMount{}, "info.json#/$defs/disk": jsonDisk{},
+		"info.json#/$defs/storage": jsonStorage{}, "info.json#/$defs/reference": jsonReference{},
+		"map.json#/items": jsonExtent{}, "check.json": jsonCheck{}, "verify.json": jsonVerdict{}, "verify.json#/$defs/finding": jsonFinding{}, "diff.json": jsonDiff{}, "diff.json#/$defs/range": jsonRange{},
 		"info.json#/$defs/device": jsonDevice{}, "info.json#/$defs/volume": jsonVolume{},
 		"info.json#/$defs/locked": jsonLock{}, "info.json#/$defs/keyslot": jsonKeySlot{}, "info.json#/$defs/inactive": jsonInactive{},
 		"info.json#/$defs/partition": jsonPartition{}, "info.json#/$defs/content": jsonContent{},

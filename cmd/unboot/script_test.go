@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/unboot/unboot/fusefs"
 	"github.com/unboot/unboot/guestfs/hv"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
@@ -23,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main})
+	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main, mountHelper: main})
 }
 
 // needKernel skips a test in a build without a kernel image.
@@ -58,7 +59,8 @@ func needKernel(t *testing.T) {
 //	waitfor SOCKET          waits until somebody listens on a Unix socket
 //	unchanged FILE          the file has the content it had at the first call
 //
-// [root] is whether the tests run as root, and [programs] whether the kernel runs programs.
+// [root] is whether the tests run as root, [programs] whether the kernel runs programs, and
+// [fuse] whether images can be mounted.
 func TestScripts(t *testing.T) {
 	needKernel(t)
 	testscript.Run(t, testscript.Params{
@@ -69,6 +71,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LC_ALL", "C.UTF-8")
 			env.Values[keyTB] = env.T().(testing.TB)
 			env.Values[keyLoops] = map[string]string{}
+			env.Defer(func() { leaveMounts(env.WorkDir) })
 			env.Defer(func() {
 				for file := range env.Values[keyLoops].(map[string]string) {
 					unloop(env.Values[keyLoops].(map[string]string), file)
@@ -82,6 +85,8 @@ func TestScripts(t *testing.T) {
 				return os.Geteuid() == 0, nil
 			case "programs":
 				return programsRun()
+			case "fuse":
+				return fuseWorks(), nil
 			}
 			return false, errors.New("unknown condition " + cond)
 		},
@@ -105,6 +110,27 @@ var programsRun = sync.OnceValues(func() (bool, error) {
 	}
 	return err == nil, err
 })
+
+// fuseWorks reports whether the host has FUSE, and lets these tests use it.
+func fuseWorks() bool {
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	_, err = exec.LookPath("fusermount3")
+	return err == nil || os.Geteuid() == 0
+}
+
+// leaveMounts unmounts what a script that has failed has left.
+func leaveMounts(below string) {
+	list, _ := ourMounts()
+	for _, m := range list {
+		if strings.HasPrefix(m.dir, below+"/") {
+			fusefs.Unmount(m.dir, true)
+		}
+	}
+}
 
 type key string
 

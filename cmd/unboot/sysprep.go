@@ -88,6 +88,11 @@ func (p *preparer) run(a *app, args []string) error {
 		}
 		return nil
 	}
+	stop, err := p.network.start(a)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if p.mountOptions != "" {
 		if err := p.mounts(a, args); err != nil {
 			return err

@@ -9,11 +9,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/qemudisk"
+	"github.com/unboot/unboot/disk/remote"
 	"github.com/unboot/unboot/disk/source"
 )
 
@@ -42,10 +45,7 @@ func parseTarget(arg string) target {
 
 // remoteSchemes are the schemes of the addresses of remote images, as URLs and as qemu
 // writes them. They are known for the sake of the error message.
-var remoteSchemes = []string{
-	"http", "https", "ftp", "ftps", "sftp", "ssh", "scp", "tftp", "nbd", "nbds", "nbd+unix", "nbds+unix", "rbd", "iscsi",
-	"gluster", "s3", "gs", "oci", "docker",
-}
+var remoteSchemes = append([]string{"sftp", "scp", "tftp", "nbds", "nbds+unix", "s3", "gs", "oci", "docker"}, qemudisk.Schemes...)
 
 // isRemote reports whether an argument that is not a file is such an address. qemu writes
 // some without slashes; with others that would be an image with a path.
@@ -58,15 +58,42 @@ func isRemote(arg string) bool {
 
 var errRemote = errors.New("images of this kind are not supported (download the image first)")
 
+// noSource returns the error of an address for which there is no transport.
+func noSource(arg string) error {
+	if scheme, _, _ := strings.Cut(arg, ":"); slices.Contains(qemudisk.Schemes, strings.ToLower(scheme)) {
+		return fmt.Errorf("%s: only QEMU knows images of this kind (with --via qemu, it is asked for their bytes)", quote(disk.Display(arg)))
+	}
+	return fmt.Errorf("%s: %w", quote(disk.Display(arg)), errRemote)
+}
+
+// sources are the ways to open an image: all that there are.
+func sources() *source.Registry {
+	if viaQEMU {
+		return sourcesQEMU()
+	}
+	return sourcesOwn()
+}
+
+var (
+	sourcesOwn  = sync.OnceValue(remote.Sources)
+	sourcesQEMU = sync.OnceValue(remote.ViaQEMU)
+	// viaQEMU is set by --via, before there is an argument that is looked at.
+	viaQEMU bool
+)
+
 // remoteTarget divides the address of an image elsewhere and a path in that image, which
 // begins with a slash: https://HOST/IMAGE:/PATH.
 func remoteTarget(arg string) (target, bool) {
-	if !source.Remote(arg) {
+	if !sources().Remote(arg) {
 		return target{}, false
 	}
 	scheme, rest, _ := strings.Cut(arg, "://")
 	if rest == "" {
-		return target{arg, arg, ""}, true // as QEMU writes it
+		// As QEMU writes it. That of NBD may have the path of a socket.
+		if image, path, ok := strings.Cut(arg, ":/"); ok && !strings.HasPrefix(arg, "nbd:") {
+			return target{arg, image, "/" + path}, true
+		}
+		return target{arg, arg, ""}, true
 	}
 	if image, ok := strings.CutSuffix(rest, ":"); ok {
 		return target{arg, scheme + "://" + image, "/"}, true
@@ -98,12 +125,8 @@ func existingTarget(arg string) (target, bool) {
 	return target{}, false
 }
 
-// isImage reports whether a path can be that of an image: anything but a directory, as a
-// block device or a pipe gets its error when it is opened.
-func isImage(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && !st.IsDir()
-}
+// isImage reports whether a path can be that of an image.
+func isImage(path string) bool { return source.IsImage(path) }
 
 // clean returns the path as package unboot takes it, without a slash at either end.
 func (t *target) clean() string { return unboot.CleanPath(t.path) }
@@ -138,27 +161,29 @@ func (o *opened) name() string { return cmp.Or(o.address, o.path) }
 // open for reading cannot be written to, so cp opens the destination first.
 func (a *app) open(path string, write bool) (*opened, error) {
 	st, err := os.Stat(path)
-	remote := err != nil && source.Remote(path)
-	if err != nil && !remote && isRemote(path) {
-		return nil, fmt.Errorf("%s: %w", quote(disk.Display(path)), errRemote)
+	elsewhere := err != nil && sources().Remote(path)
+	if err != nil && !elsewhere && isRemote(path) {
+		return nil, noSource(path)
 	}
 	for _, o := range a.images {
 		// By device and inode: the same image may be named by several paths.
-		same := err == nil && os.SameFile(o.stat, st) || remote && o.address == path
+		same := err == nil && os.SameFile(o.stat, st) || elsewhere && o.address == path
 		if same && (o.write || !write) {
 			return o, nil
 		}
 	}
+	if a.opts.snapshot != "" && write && !a.opts.scratch {
+		return nil, badUsage("%s: a snapshot can only be read", quote(disk.Display(path)))
+	}
 	o := &opened{path: path, stat: st, write: write, keys: &a.opts.keys}
-	if remote {
+	if elsewhere {
 		o.path, o.address = disk.Display(path), path
 	}
 	if write {
 		if o.clock, err = sourceDate(); err != nil {
 			return nil, err
 		}
-		// From now on, the first signal lets the command finish.
-		a.writing.Store(true)
+		a.willWrite()
 	}
 	// Before the image is opened, so that what is read is what the writer has left.
 	o.written = a.awaitWriters(path, write)
@@ -168,7 +193,7 @@ func (a *app) open(path string, write bool) (*opened, error) {
 		ctx, o.cancel = context.WithTimeoutCause(ctx, a.opts.timeout, &timeoutError{a.opts.timeout})
 	}
 	first := path
-	if a.opts.scratch {
+	if a.opts.scratch || a.opts.snapshot != "" {
 		first = "" // it is among those that openOptions adds
 	}
 	o.img, err = unboot.Open(ctx, first, a.openOptions(o)...)
@@ -183,6 +208,12 @@ func (a *app) open(path string, write bool) (*opened, error) {
 	return o, nil
 }
 
+// forget closes an image, so that it can be opened in another way.
+func (a *app) forget(o *opened) error {
+	a.images = slices.DeleteFunc(a.images, func(other *opened) bool { return other == o })
+	return a.closeImage(o)
+}
+
 // openError puts the image's name before an error, once, and a hint after it.
 func openError(path string, err error) error {
 	var pe *fs.PathError
@@ -194,6 +225,10 @@ func openError(path string, err error) error {
 		if image, _, ok := strings.Cut(path, ":"); ok && image != path {
 			hint = " (IMAGE:PATH?)"
 		}
+	}
+	if l, ok := errors.AsType[*unboot.LockedError](err); ok && l.Device == path {
+		// The name is there already.
+		return fmt.Errorf("%w\nto open it: --key all:key:PASSPHRASE", err)
 	}
 	if errors.Is(err, disk.ErrNotAllowed) {
 		hint = " (if you trust the image: --backing-files)"

@@ -30,7 +30,7 @@ func (c *command) usageText() string {
 		b.WriteString("\n" + optionList(flags))
 	}
 	if c.image {
-		b.WriteString("\nFor -m, --add and the other options that open an image, see \"unboot help\".\n")
+		b.WriteString("\nFor -m, --add and other options that open an image, see \"unboot help " + optionsTopic + "\".\n")
 	}
 	for i, g := range c.words {
 		if i == 0 {
@@ -126,12 +126,19 @@ func overview(table []*command) string {
 	for _, c := range table {
 		b.WriteString("  unboot " + c.form() + strings.Repeat(" ", width+2-len(c.form())) + c.short + "\n")
 	}
-	b.WriteString("\nOptions of every command with an image:\n" + optionList(imageFlags()))
-	b.WriteString("\n")
+	b.WriteString("\nThe options of every command with an image: unboot help " + optionsTopic + "\n\n")
 	for _, e := range overviewExamples {
 		b.WriteString("  " + e + "\n")
 	}
 	return b.String()
+}
+
+// optionsTopic is the argument of "unboot help" for what all commands with images share.
+const optionsTopic = "options"
+
+// imageOptions returns what "unboot help options" prints.
+func imageOptions() string {
+	return "Options of every command with an image:\n" + optionList(imageFlags())
 }
 
 // form returns a command as the overview shows it.
