@@ -21,6 +21,8 @@ var programRuns = []struct {
 	{"`tar -c /usr/share | md5sum`", "tar -c /usr/share 2>/dev/null | md5sum", 5, 0, 2.5},
 	{"`sh` that starts `/bin/true` 100 times", "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done", 5, 0, 0},
 	{"`gzip -9` of 100 MB", "cat /usr/bin/* | head -c 100000000 | gzip -9", 3, 0, 1.1},
+	{"`xz -3` of 30 MB", "cat /usr/bin/* 2>/dev/null | head -c 30000000 | xz -T1 -3 | wc -c", 3, 0, 1.1},
+	{"`gcc -O2` of 3000 functions", "seq 3000 | sed 's/.*/int f&(int x,int*p){for(int i=0;i<x;i++)p[i]+=p[i^1]*&;return p[x];}/' | gcc -O2 -x c -S -o - - | md5sum", 3, 0, 1.1},
 }
 
 // benchExec: programs of a guest, against a chroot on the host's loop mount of the same image.

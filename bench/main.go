@@ -34,13 +34,17 @@ var benchmarks = []benchmark{
 	{"cat", benchCat},
 	{"tar", benchTar},
 	{"write", benchWrite},
+	{"convert", benchConvert},
 	{"unpack", benchUnpack},
 	{"guestfs", benchGuestfs},
 	{"package", benchGuestfsGo},
 	{"download", benchDownload},
 	{"inspect", benchInspect},
 	{"exec", benchExec},
+	{"costs", benchProgramCosts},
+	{"tools", benchVolumeTools},
 	{"memory", benchMemory},
+	{"program-memory", benchProgramMemory},
 	{"leaks", benchLeaks},
 }
 
@@ -91,7 +95,7 @@ func main() {
 }
 
 func measure(e *env, match *regexp.Regexp) (rows []row, failed bool) {
-	for _, b := range benchmarks {
+	for _, b := range append(benchmarks, mountBenchmarks...) {
 		if !match.MatchString(b.name) {
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 
 // benchMemory: the peak memory of the kernel's process.
 func benchMemory(e *env) (rows []row, err error) {
-	const limit = 24 << 10
+	const most, mostPrivate = 12 << 10, 2 << 10
 	for _, all := range []bool{false, true} {
 		img, err := unboot.Open(context.Background(), e.share)
 		if err != nil {
@@ -41,27 +41,40 @@ func benchMemory(e *env) (rows []row, err error) {
 		if err != nil {
 			return rows, err
 		}
-		rows = append(rows, row{
-			work: work, ours: fmt.Sprintf("%.1f MiB", float64(kib)/1024), target: "≤ 24 MiB", met: judge(kib <= limit),
-			hint: "what it maps: /proc/PID/smaps",
-		})
+		private, err := privateMemory(img.Kernel().Pid())
+		if err != nil {
+			return rows, err
+		}
+		r := row{work: work, ours: fmt.Sprintf("%.1f MiB, %.1f of its own", float64(kib)/1024, float64(private)/1024), hint: "what it maps: /proc/PID/smaps"}
+		if !all {
+			r.target = fmt.Sprintf("≤ %d MiB, %d", most>>10, mostPrivate>>10)
+			r.met = judge(kib <= most && private <= mostPrivate)
+		}
+		rows = append(rows, r)
 	}
 	return rows, nil
 }
 
-// peak returns the largest resident size that a process has had so far.
-func peak(pid int) (kib int, err error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// privateMemory returns what a process has in memory that it shares with no other, in KiB.
+func privateMemory(pid int) (int, error) { return memoryField(pid, "smaps_rollup", "Private_Dirty") }
+
+// peak returns the largest resident size that a process has had so far, in KiB.
+func peak(pid int) (int, error) { return memoryField(pid, "status", "VmHWM") }
+
+// memoryField returns a number of proc_pid_status(5) or proc_pid_smaps(5).
+func memoryField(pid int, file, field string) (kib int, err error) {
+	name := fmt.Sprintf("/proc/%d/%s", pid, file)
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if rest, found := strings.CutPrefix(line, "VmHWM:"); found {
+		if rest, found := strings.CutPrefix(line, field+":"); found {
 			_, err := fmt.Sscan(rest, &kib)
 			return kib, err
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM in /proc/%d/status", pid)
+	return 0, fmt.Errorf("no %s in %s", field, name)
 }
 
 // left counts what a program that opens images could leave behind.

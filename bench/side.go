@@ -96,7 +96,7 @@ func child(args []string) error {
 	case "futex":
 		return futexChild()
 	case "inspect":
-		return inspectFleet(args[1])
+		return inspectFleet(args[1], args[2])
 	default:
 		return fmt.Errorf("child %s?", args[0])
 	}

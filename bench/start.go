@@ -26,7 +26,7 @@ func benchLs(e *env) (rows []row, err error) {
 			return rows, err
 		}
 		rows = append(rows, compare("`unboot ls IMAGE:/`, whole process, "+image.what, ours, "`/bin/true`", floor,
-			10*time.Millisecond, 0, "strace -f -r unboot ls IMAGE:/"))
+			4500*time.Microsecond, 0, "strace -f -r unboot ls IMAGE:/"))
 	}
 	if e.appliance && e.debian != "" {
 		if _, err := exec.LookPath("guestfish"); err != nil {
@@ -96,7 +96,7 @@ func benchOpen(e *env) (rows []row, err error) {
 	}
 	const hint = "go test -run '^$' -bench BenchmarkOpenFirstByte -cpuprofile cpu.out ."
 	return []row{
-		compare("`unboot.Open` to a file's first byte, first in its process", first, "", nil, 7*time.Millisecond, 0, hint),
-		compare("the same, later in the process", later, "", nil, 7*time.Millisecond, 0, hint),
+		compare("`unboot.Open` to a file's first byte, first in its process", first, "", nil, 2200*time.Microsecond, 0, hint),
+		compare("the same, later in the process", later, "", nil, 2200*time.Microsecond, 0, hint),
 	}, nil
 }

@@ -3,7 +3,6 @@ package distro
 import (
 	"bytes"
 	"context"
-	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -56,21 +55,10 @@ func compareItems(t *testing.T, image string, offset int64, take func(*item) boo
 	ours.close(t)
 	testimg.MustRun(t, "sync", "-f", theirs.root)
 	mounted := testimg.Loop(t, images[0], "ext4", loopOptions(offset, "ro"))
-	diffs := compareTrees(readTree(t, mounted, before), readTree(t, theirs.root, before))
-	for _, d := range diffs {
-		name, _, _ := strings.Cut(strings.TrimPrefix(d.path, workDir), "/")
-		reason := paths[d.path]
-		for p := path.Dir(d.path); reason == "" && p != "/"; p = path.Dir(p) {
-			reason = paths[p+"/"]
-		}
-		switch {
-		case strings.HasPrefix(d.path, workDir) && (free[name] || reasons[name] != ""):
-		case reason != "":
-			t.Logf("tree: %s: %s", d.path, reason)
-		default:
-			t.Errorf("tree: %s\n ours   %s\n theirs %s", d.path, d.ours, d.theirs)
-		}
-	}
+	judgeTrees(t, readTree(t, mounted, before), readTree(t, theirs.root, before), paths, func(path string) bool {
+		name, _, _ := strings.Cut(strings.TrimPrefix(path, workDir), "/")
+		return strings.HasPrefix(path, workDir) && (free[name] || reasons[name] != "")
+	})
 }
 
 // compare runs one item in both worlds at a time.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -125,4 +126,23 @@ func compareTrees(ours, theirs map[string]string) (list []difference) {
 		}
 	}
 	return list
+}
+
+// judgeTrees reports where two trees differ, other than for a reason that is given for the path,
+// or for a directory above it, and other than what free says.
+func judgeTrees(t *testing.T, ours, theirs, reasons map[string]string, free func(path string) bool) {
+	t.Helper()
+	for _, d := range compareTrees(ours, theirs) {
+		reason := reasons[d.path]
+		for p := path.Dir(d.path); reason == "" && p != "/"; p = path.Dir(p) {
+			reason = reasons[p+"/"]
+		}
+		switch {
+		case free != nil && free(d.path):
+		case reason != "":
+			t.Logf("tree: %s: %s", d.path, reason)
+		default:
+			t.Errorf("tree: %s\n ours   %s\n theirs %s", d.path, d.ours, d.theirs)
+		}
+	}
 }

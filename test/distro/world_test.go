@@ -22,6 +22,7 @@ import (
 var environment = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash",
 	"LC_ALL=C.UTF-8", "TZ=UTC", "TERM=dumb", "DEBIAN_FRONTEND=noninteractive",
+	"SYSTEMD_IGNORE_CHROOT=1", // in one of the two it would say that it is in one
 }
 
 // A result is what a script has written, and how it has ended.
@@ -160,7 +161,10 @@ func (w *library) close(t *testing.T) {
 
 // chroot is the world of the host's kernel: the image is mounted, and each script has
 // namespaces and mounts like those that a command of unboot has.
-type chroot struct{ root string }
+type chroot struct {
+	root    string
+	network bool // scripts have the host's network
+}
 
 // newChroot mounts an image. Without root the test is skipped.
 func newChroot(t *testing.T, image, options string) *chroot {
@@ -189,6 +193,7 @@ hostname "$(cat "$root/etc/hostname")"
 } || exit 125
 ip link set lo up 2>/dev/null
 umask 022
+renice 0 $$ >/dev/null
 chroot "$root" /usr/bin/env -i -C "$dir" "$@" /bin/sh -c "$script"
 exit $?`
 
@@ -206,7 +211,11 @@ func (w *chroot) mkdir(t *testing.T, dir string, files map[string][]byte) {
 
 func (w *chroot) run(ctx context.Context, dir, script string) *result {
 	r := &result{}
-	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", "--net", "sh", "-c", container, "sh", w.root, dir, script}
+	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts"}
+	if !w.network {
+		args = append(args, "--net")
+	}
+	args = append(args, "sh", "-c", container, "sh", w.root, dir, script)
 	c := exec.CommandContext(ctx, "unshare", append(args, environment...)...)
 	c.Stdout, c.Stderr = &r.stdout, &r.stderr
 	c.WaitDelay = 10 * time.Second

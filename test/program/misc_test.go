@@ -74,6 +74,14 @@ echo -1 >/proc/sys/fs/binfmt_misc/unboot; /tmp/x; rm /tmp/x`)
 	wants(t, got, `^unboot-test of a format\n`, `not found`)
 }
 
+// An empty file is no program, as execve(2) says. The host is no oracle for it: some forbid it to
+// be run at all.
+func TestEmptyProgram(t *testing.T) {
+	g := open(t)
+	rig.Check(t, "writing", g.fs.WriteFile("bin/empty", nil, 0o755))
+	wants(t, g.run("/bin/empty"), `(?i)exec format error`)
+}
+
 // unshare(1), as builders of packages use it.
 func TestUnshare(t *testing.T) {
 	g := openLarge(t)

@@ -18,15 +18,20 @@ import (
 )
 
 // openLarge makes a guest with room for programs of the host and their libraries.
-func openLarge(t testing.TB) *guest {
+func openLarge(t testing.TB, options ...unboot.Option) *guest {
 	t.Helper()
-	image := testimg.FS(t, "ext4", testimg.Options{Size: 512 << 20})
-	img, err := unboot.Open(context.Background(), testimg.Writable(t, image), unboot.Writable())
+	image := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{Size: 512 << 20}))
+	img, err := unboot.Open(context.Background(), image, append(options, unboot.Writable())...)
 	if errors.Is(err, lkl.ErrNoKernel) {
 		t.Skip(err)
 	}
 	rig.Check(t, "opening", err)
-	t.Cleanup(func() { rig.Check(t, "closing", img.Close()) })
+	t.Cleanup(func() {
+		rig.Check(t, "closing", img.Close())
+		if out, err := testimg.Run("e2fsck", "-fn", image); err != nil {
+			t.Errorf("e2fsck: %v\n%s", err, out)
+		}
+	})
 	f, err := img.MountAuto()
 	rig.Check(t, "mounting", err)
 	g := &guest{t, f}
@@ -97,6 +102,19 @@ func TestStrace(t *testing.T) {
 	wants(t, g.run(strace, "-k", "-e", "trace=write", ls, "/"), `write\(1`)
 }
 
+// setsRegisters reports whether the host's gdb can call a function of a program there: where
+// the processor has AMX, gdb 13 does not know the size of its registers.
+func setsRegisters(t *testing.T, program string) bool {
+	t.Helper()
+	out, err := exec.Command("gdb", "-batch", "-nx", "-iex", "set auto-load off", "-ex", "break twice", "-ex", "run",
+		"-ex", "print (int)twice(21, 1.5)", program).CombinedOutput()
+	if strings.Contains(string(out), "Couldn't write extended state") {
+		t.Logf("gdb cannot call functions on this host either: %v: %s", err, out)
+		return false
+	}
+	return true
+}
+
 func TestGDB(t *testing.T) {
 	testimg.Need(t, "gdb")
 	testimg.Need(t, "gcc")
@@ -125,8 +143,11 @@ func TestGDB(t *testing.T) {
 		"-ex", "info threads", "-ex", "print $rip != 0", "-ex", "print (int)twice(21, 1.5)", "-ex", "print $xmm3.v2_double",
 		"-ex", "break in_thread", "-ex", "continue", "-ex", "info threads", "-ex", "delete", "-ex", "info proc mappings", "-ex", "continue", "/debugged")
 	wants(t, got, `Breakpoint 1, twice \(n=4, half=2.5\)`, `#1 .* main \(`, `\$1 = 4\n`, `\$2 = 2.5\n`, `\$3 = 8\n`, `Value returned is \$4 = 50`,
-		`\* 1 .*main \(`, `\$5 = 1\n`, `\$6 = 42\n`, `\$7 = \{`, `hit Breakpoint 2, in_thread`, `\* 2 .*in_thread`, `\[vdso\]`,
+		`\* 1 .*main \(`, `\$5 = 1\n`, `hit Breakpoint 2, in_thread`, `\* 2 .*in_thread`, `\[vdso\]`,
 		`the sum is 50`, `exited with code 07`)
+	if setsRegisters(t, out) {
+		wants(t, got, `\$6 = 42\n`, `\$7 = \{`)
+	}
 	got = g.run(gdb, "-batch", "-nx", "-iex", "set auto-load off", "-ex", "run fault", "-ex", "backtrace", "-ex", "print $_siginfo.si_signo",
 		"-ex", "print $_siginfo._sifields._sigfault.si_addr", "/debugged")
 	wants(t, got, `received signal SIGSEGV`, `#0 .* fault \(\)`, `\$1 = 11\n`, `\$2 = .*0x20`)

@@ -184,13 +184,20 @@ func TestProgramStubKilled(t *testing.T) {
 // says which of its writes are on the disk.
 const workVariable = "UNBOOT_TEST_WORK"
 
-// TestProgramKills kills the spawner, the kernel, or the program that has started them, at any
-// moment. Nothing is left on the host, and what had been synced is there.
+// TestProgramKills kills the kernel, the spawner, the program that has started them, a stub, or
+// the guest's own processes, at any moment. Nothing is left on the host, and what had been synced
+// is there.
 func TestProgramKills(t *testing.T) {
 	if image := os.Getenv(workVariable); image != "" {
 		g := openGuest(t, image)
 		fmt.Println("pids", g.img.Kernel().Pid(), stubsOf(g.img.Kernel().Pid())[0])
-		c := g.fs.CommandContext(g.ctx, "/bin/sh", "-c",
+		ctx := g.ctx
+		if d, err := time.ParseDuration(os.Getenv(workVariable + "_TIME")); err == nil {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, d)
+			defer cancel()
+		}
+		c := g.fs.CommandContext(ctx, "/bin/sh", "-c",
 			`i=0; while :; do i=$((i+1)); echo $i > /tmp/f$i; sync; echo synced $i; true | cat & wait; done`)
 		c.Stdout = os.Stdout
 		fmt.Println("error", c.Run())
@@ -208,6 +215,10 @@ func TestProgramKills(t *testing.T) {
 		image := testimg.Writable(t, base)
 		cmd := exec.Command(self, "-test.run=^TestProgramKills$")
 		cmd.Env = append(os.Environ(), workVariable+"="+image)
+		after := time.Duration(rand.IntN(400)) * time.Millisecond
+		if i%5 == 3 { // the guest's processes, by the helper, which then ends as ever
+			cmd.Env = append(cmd.Env, workVariable+"_TIME="+after.String())
+		}
 		out, err := cmd.StdoutPipe()
 		rig.Check(t, "pipe", err)
 		rig.Check(t, "start", cmd.Start())
@@ -219,17 +230,28 @@ func TestProgramKills(t *testing.T) {
 				break
 			}
 		}
-		victim := []int{pids[0], pids[1], cmd.Process.Pid}[i%3]
 		stubs := append(stubsOf(pids[0]), pids...)
-		time.AfterFunc(time.Duration(rand.IntN(400))*time.Millisecond, func() {
+		struck := make(chan struct{})
+		time.AfterFunc(after, func() {
+			defer close(struck)
 			stubs = append(stubs, stubsOf(pids[0])...)
-			syscall.Kill(victim, syscall.SIGKILL)
+			switch i % 5 {
+			case 0, 1:
+				syscall.Kill(pids[i%5], syscall.SIGKILL)
+			case 2:
+				syscall.Kill(cmd.Process.Pid, syscall.SIGKILL)
+			case 4: // stubs, until that of the shell is among them
+				killStubs(pids[0])
+			}
 		})
 		for lines.Scan() {
 			fmt.Sscanf(lines.Text(), "synced %d", &synced)
 		}
 		io.Copy(io.Discard, out)
-		cmd.Wait()
+		if err := cmd.Wait(); err != nil && i%5 > 2 { // its kernel was not harmed
+			t.Errorf("kill %d: the helper ends with %v", i%5, err)
+		}
+		<-struck
 		for n := 0; slices.ContainsFunc(stubs, alive); n++ {
 			if n == 200 {
 				t.Fatalf("left on the host: %v", stubs)
@@ -237,6 +259,18 @@ func TestProgramKills(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		afterKill(t, image, synced)
+	}
+}
+
+// killStubs kills one of a kernel's stubs after the other, until there is none.
+func killStubs(kernel int) {
+	for range 1000 {
+		pids := stubsOf(kernel)
+		if len(pids) < 2 {
+			return
+		}
+		syscall.Kill(pids[1+rand.IntN(len(pids)-1)], syscall.SIGKILL)
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

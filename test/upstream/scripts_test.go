@@ -14,6 +14,9 @@ import (
 	"github.com/unboot/unboot/internal/testimg"
 )
 
+// scriptTime is what a script may take: most are seconds, and a minute on a busy machine.
+const scriptTime = 3 * time.Minute
+
 // TestScripts makes the phony guests, and runs the tests that are scripts, or programs in
 // C of one file.
 func TestScripts(t *testing.T) {
@@ -44,7 +47,7 @@ func TestScripts(t *testing.T) {
 				if path.Ext(name) == ".t" {
 					args = []string{"perl", command}
 				}
-				outcome, out := run(filepath.Join(dir, sub), append(slices.Clone(env), harness(dir, sub)...), time.Minute, args...)
+				outcome, out := run(filepath.Join(dir, sub), append(slices.Clone(env), harness(dir, sub)...), scriptTime, args...)
 				l.did(t, name, outcome, out)
 			})
 		}

@@ -212,13 +212,41 @@ static void brks(void)
 	child(int (*f)(void) = (void *)(char[]){ 0xc3, 0 }; f());
 }
 
+/* Wishes, which are granted where the place is free, and room for a reservation of 64 TiB. */
+static void places(void)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	char *low = (char *)0x50000000, *high = (char *)0x123456789000;
+
+	is(mmap(low, PAGE, PROT_READ, flags | MAP_32BIT, -1, 0) == low);
+	is(mmap(low + 1, PAGE, PROT_READ, flags | MAP_32BIT, -1, 0) == low + PAGE);
+	is((unsigned long)mmap(low, PAGE, PROT_READ, flags | MAP_32BIT, -1, 0) < 1UL << 31);
+	is((unsigned long)mmap((char *)0x7ffff000, 2 * PAGE, PROT_READ, flags | MAP_32BIT, -1, 0) < 1UL << 31);
+	is(mmap(high, PAGE, PROT_READ, flags, -1, 0) == high);
+	is(mmap(NULL, 1UL << 46, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED);
+	/* the shadow of AddressSanitizer */
+	is(mmap((char *)0x7fff8000, 0x10007fff8000, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+}
+
+static void advice(void)
+{
+	int fd = memfd_create("advice", 0);
+
+	try(ftruncate(fd, PAGE));
+	for (int i = 0; i < 8; i++)
+		say("fadvise %d: %d", i, posix_fadvise(fd, 0, PAGE, i));
+	say("fadvise of nothing: %d", posix_fadvise(-1, 0, PAGE, 0));
+}
+
 int main(void)
 {
+	advice();
 	anonymous();
 	protection();
 	files();
 	code();
 	stack();
 	brks();
+	places();
 	return 0;
 }

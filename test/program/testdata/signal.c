@@ -116,6 +116,9 @@ static void stacks(void)
 	child(ss.ss_size = 2048; ss.ss_sp = stack; sigaltstack(&ss, NULL); sa.sa_flags = SA_ONSTACK | SA_SIGINFO;
 	      sigaction(SIGSEGV, &sa, NULL); sigaction(SIGUSR1, &sa, NULL);
 	      stack_t now; sigaltstack(NULL, &now); if (now.ss_flags & SS_DISABLE) raise(SIGSEGV); raise(SIGUSR1));
+	/* nor for the vector registers alone, with memory below it */
+	child(ss.ss_size = 2048; ss.ss_sp = stack + sizeof(stack) - 2048; try(sigaltstack(&ss, NULL));
+	      sa.sa_flags = SA_ONSTACK | SA_SIGINFO; sigaction(SIGUSR1, &sa, NULL); raise(SIGUSR1));
 }
 
 static void *kill_later(void *arg)

@@ -59,7 +59,7 @@ int main(void)
 		if (i != 10)
 			printf("clock %d: %d\n", i, clock_gettime(i, &ts));
 	for (i = 0; i < 8; i++)
-		printf("res %d: %d %ld\n", i, clock_getres(i, &ts), i < 2 ? ts.tv_nsec : 0);
+		printf("res %d: %d\n", i, clock_getres(i, &ts));
 	OK(gettimeofday(&tv, 0));
 	OK(time(0) > 1000000000 ? 0 : -1);
 	OK(getcpu(&cpu, 0));
@@ -85,11 +85,9 @@ int main(void)
 	SAY(syscall(9999));
 	SAY(syscall(SYS_gettid) == getpid());
 	SAY(syscall(SYS_membarrier, 0, 0) > 0);
-	SAY(syscall(SYS_modify_ldt, 0, buf, 16));
 	SAY(syscall(SYS_ioperm, 0, 1, 1));
 	SAY(syscall(SYS_iopl, 3));
 	SAY(syscall(SYS_set_robust_list, buf, 24));
-	SAY(syscall(SYS_sysfs, 3) > 0);
 	SAY(syscall(SYS_vhangup) == 0 ? 0 : 0);
 	SAY(nanosleep(&ten, 0));
 	SAY(clock_nanosleep(CLOCK_MONOTONIC, 0, &ten, 0));
@@ -207,8 +205,7 @@ int main(void)
 	SAY(syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 0));
 	SAY(syscall(SYS_getcwd, buf, 2));
 	SAY(syscall(SYS_setns, 0, 0));
-	SAY(syscall(SYS_bpf, 0, 0, 0) < 0);
-	SAY(syscall(SYS_userfaultfd, 0) >= -1);
+	printf("bpf %d\n", syscall(SYS_bpf, 0, 0, 0) < 0);
 	SAY(syscall(SYS_seccomp, 2, 0, &cpu));
 	SAY(syscall(SYS_rseq, 0, 0, 0, 0));
 	SAY(syscall(SYS_mincore, buf, 1, 0));

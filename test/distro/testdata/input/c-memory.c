@@ -176,6 +176,6 @@ int main(void)
 	SAY(write(fd, (char *)(P * 3), 10));
 	p = map(0, 2 * P, rw, anon, -1);
 	munmap(p + P, P);
-	SAY(pread(fd, p + P - 5, 10, 0));
+	SAY(pread(fd, p + P - 5, 10, 0) == 10); /* the host's may have given 5 bytes, or none */
 	return 0;
 }

@@ -7,7 +7,7 @@ print(p.wait())
 try:
     subprocess.run(["sleep", "60"], timeout=0.2)
 except subprocess.TimeoutExpired as e:
-    print("timeout", e.timeout)
+    print("timeout", round(e.timeout, 2))
 try:
     subprocess.run(["/nonexistent"])
 except OSError as e:
