@@ -4,7 +4,7 @@
 #   make test    install what is needed, build, and run all tests
 #   make         build bin/unboot, one file with the kernel in it
 #
-# More: race, man, kernel, bench, fuzz, soak, reproducible, clean.
+# More: race, man, image, kernel, bench, fuzz, soak, reproducible, clean.
 
 SHELL := /bin/bash
 export CGO_ENABLED := 0
@@ -13,7 +13,7 @@ GO ?= $(shell scripts/find-go)
 embedded := lkl/internal/vmlinux/image
 kernel-outputs := vmlinux loader stub
 network := internal/netproc/image/network.zst
-kernel-inputs := kernel/build $(shell find kernel/arch -type f 2>/dev/null)
+kernel-inputs := kernel/build kernel/states $(shell find kernel/arch -type f 2>/dev/null)
 go-inputs := go.mod go.sum $(shell find . -name '*.go' -not -path './bench/*' 2>/dev/null)
 
 .PHONY: all
@@ -56,6 +56,12 @@ demo: deps
 test: deps
 	@$(MAKE) --no-print-directory all check
 
+# A container image with the program in it, as an OCI layout folder.
+.PHONY: image
+image: bin/unboot
+	rm -rf bin/image
+	scripts/image bin/image
+
 # Manual pages, from the table that usage texts come from.
 .PHONY: man
 man: bin/unboot
@@ -74,7 +80,7 @@ check: all
 # something. It makes Go several times as slow: with -short, tests do less of the
 # same, and leave out what only waits for the kernel. RACE names other packages, such
 # as ./cmd/unboot, whose scripts then run a program that is watched, too.
-RACE ?= . ./lkl/... ./disk/... ./guestfs ./guestfs/internal/protocol ./usernet/... ./internal/...
+RACE ?= . ./lkl/... ./disk $(addprefix ./disk/,cache compressed httpdisk internal/... nbd qcow2 source sshdisk vdi vhd vhdx vmdk) ./guestfs ./guestfs/internal/protocol ./usernet/... ./internal/...
 .PHONY: race
 race: all
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(RACE)
