@@ -3,11 +3,6 @@ package unboot_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,62 +13,7 @@ import (
 
 // TestMain runs the tests, then looks for leftovers: open
 // descriptors, goroutines, kernel processes.
-func TestMain(m *testing.M) {
-	// Resources that stay for the life of the program must be there before: the
-	// image, what programs run in, and the thread that starts kernels.
-	rig.Settle()
-	before := descriptors()
-	code := m.Run()
-	if code == 0 {
-		if leak := leaks(before); leak != "" {
-			fmt.Fprintln(os.Stderr, "left behind:", leak)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// descriptors returns the open descriptors and what they are.
-func descriptors() map[string]string {
-	open := map[string]string{}
-	list, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range list {
-		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
-			open[e.Name()] = to
-		}
-	}
-	return open
-}
-
-// leaks says what is left, after a while to go away.
-func leaks(before map[string]string) (leak string) {
-	for range 50 {
-		leak = ""
-		for fd, to := range descriptors() {
-			if before[fd] != to && !strings.HasPrefix(to, "anon_inode:[event") && !strings.HasPrefix(to, "/proc/") {
-				leak += fmt.Sprintf("\n\tdescriptor %s: %s", fd, to)
-			}
-		}
-		for _, children := range must(filepath.Glob("/proc/self/task/*/children")) {
-			if kids, _ := os.ReadFile(children); len(kids) > 0 {
-				leak += "\n\tchildren: " + string(kids)
-			}
-		}
-		stacks := make([]byte, 1<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		for _, g := range strings.Split(string(stacks), "\n\n")[1:] {
-			if strings.Contains(g, "unboot.(*") {
-				leak += "\n" + g
-			}
-		}
-		if leak == "" {
-			return ""
-		}
-		runtime.GC()
-		time.Sleep(20 * time.Millisecond)
-	}
-	return leak
-}
+func TestMain(m *testing.M) { rig.Main(m) }
 
 func must[T any](v T, err error) T {
 	if err != nil {
