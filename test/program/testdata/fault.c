@@ -103,8 +103,8 @@ int main(void)
 	fault(asm volatile("int1"));
 
 	/* beyond a file's end */
-	fd = open("/tmp/fault-file", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	unlink("/tmp/fault-file");
+	fd = open("/tmp/unboot-fault-file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	unlink("/tmp/unboot-fault-file");
 	try(ftruncate(fd, 100));
 	page = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	page[99] = 1;

@@ -29,12 +29,12 @@ static void inside(void)
 	say("%s", name);
 	try(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 	try(mount("tmpfs", "/tmp", "tmpfs", 0, NULL));
-	fd = open("/tmp/x", O_CREAT | O_RDWR, 0600);
+	fd = open("/tmp/unboot-x", O_CREAT | O_RDWR, 0600);
 	is(fd >= 0);
 	child(say("%d", getpid()); try(mount("proc", "/proc", "proc", 0, NULL)); is(access("/proc/1", F_OK) == 0));
 	try(mkdir("/tmp/a", 0755));
 	try(mount("/tmp", "/tmp/a", NULL, MS_BIND, NULL));
-	try(access("/tmp/a/x", F_OK));
+	try(access("/tmp/a/unboot-x", F_OK));
 	try(chroot("/tmp"));
 	try(mknod("/null", S_IFCHR | 0666, 1 << 8 | 3));
 }
@@ -47,6 +47,6 @@ int main(void)
 		prctl(PR_SET_DUMPABLE, 1);
 	}
 	child(inside());
-	is(access("/tmp/x", F_OK) != 0);
+	is(access("/tmp/unboot-x", F_OK) != 0);
 	return 0;
 }

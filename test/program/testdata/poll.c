@@ -68,12 +68,12 @@ static void watches(void)
 	int fd = inotify_init1(IN_NONBLOCK);
 	ssize_t n;
 
-	mkdir("/tmp/watched", 0755);
-	may(inotify_add_watch(fd, "/tmp/watched", IN_ALL_EVENTS));
-	close(open("/tmp/watched/file", O_CREAT | O_RDWR, 0600));
-	rename("/tmp/watched/file", "/tmp/watched/other");
-	unlink("/tmp/watched/other");
-	rmdir("/tmp/watched");
+	mkdir("/tmp/unboot-watched", 0755);
+	may(inotify_add_watch(fd, "/tmp/unboot-watched", IN_ALL_EVENTS));
+	close(open("/tmp/unboot-watched/file", O_CREAT | O_RDWR, 0600));
+	rename("/tmp/unboot-watched/file", "/tmp/unboot-watched/other");
+	unlink("/tmp/unboot-watched/other");
+	rmdir("/tmp/unboot-watched");
 	n = read(fd, buf, sizeof(buf));
 	for (char *p = buf; p < buf + n; p += sizeof(struct inotify_event) + ((struct inotify_event *)p)->len) {
 		struct inotify_event *e = (void *)p;

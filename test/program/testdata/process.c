@@ -17,27 +17,27 @@ static void put(const char *name, const char *text)
 
 static void scripts(void)
 {
-	put("/tmp/one", "#!/bin/sh\necho one $0 $1\nexit 4\n");
-	put("/tmp/two", "#!  /tmp/one   arg \n");
-	put("/tmp/long", "#!/nowhere/at/all\n");
-	put("/tmp/none", "echo no\n");
-	child(execl("/tmp/one", "x", "y", NULL));
-	child(execl("/tmp/two", "x", "y", NULL));
-	child(execl("/tmp/long", "x", NULL); say("%s", strerrorname_np(errno)));
-	child(execl("/tmp/none", "x", NULL); say("%s", strerrorname_np(errno)));
+	put("/tmp/unboot-one", "#!/bin/sh\necho one $0 $1\nexit 4\n");
+	put("/tmp/unboot-two", "#!  /tmp/unboot-one   arg \n");
+	put("/tmp/unboot-long", "#!/nowhere/at/all\n");
+	put("/tmp/unboot-none", "echo no\n");
+	child(execl("/tmp/unboot-one", "x", "y", NULL));
+	child(execl("/tmp/unboot-two", "x", "y", NULL));
+	child(execl("/tmp/unboot-long", "x", NULL); say("%s", strerrorname_np(errno)));
+	child(execl("/tmp/unboot-none", "x", NULL); say("%s", strerrorname_np(errno)));
 	child(execl("/tmp", "x", NULL); say("%s", strerrorname_np(errno)));
 	child(execl("/nowhere", "x", NULL); say("%s", strerrorname_np(errno)));
-	chmod("/tmp/one", 0644);
-	child(execl("/tmp/one", "x", NULL); say("%s", strerrorname_np(errno)));
-	chmod("/tmp/one", 0755);
-	int fd = open("/tmp/one", O_RDONLY | O_CLOEXEC);
+	chmod("/tmp/unboot-one", 0644);
+	child(execl("/tmp/unboot-one", "x", NULL); say("%s", strerrorname_np(errno)));
+	chmod("/tmp/unboot-one", 0755);
+	int fd = open("/tmp/unboot-one", O_RDONLY | O_CLOEXEC);
 	child(char *const argv[] = { "x", NULL }; syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH); say("%s", strerrorname_np(errno)));
 	fd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
 	child(char *const argv[] = { "sh", "-c", "exit 5", NULL }; fexecve(fd, argv, environ));
 	for (const char *const *p = (const char *const[]){ "one", "two", "long", "none", NULL }; *p; p++) {
 		char name[40];
 
-		sprintf(name, "/tmp/%s", *p);
+		sprintf(name, "/tmp/unboot-%s", *p);
 		unlink(name);
 	}
 }
@@ -61,12 +61,12 @@ static void images(void)
 			h->e_phnum = 0;
 		if (i == 3)
 			h->e_ident[EI_CLASS] = ELFCLASS32;
-		out = open("/tmp/image", O_WRONLY | O_CREAT | O_TRUNC, 0755);
+		out = open("/tmp/unboot-image", O_WRONLY | O_CREAT | O_TRUNC, 0755);
 		write(out, head, i == 0 ? 30 : sizeof(head));
 		close(out);
-		child(execl("/tmp/image", "x", NULL); say("%s", strerrorname_np(errno)));
+		child(execl("/tmp/unboot-image", "x", NULL); say("%s", strerrorname_np(errno)));
 	}
-	unlink("/tmp/image");
+	unlink("/tmp/unboot-image");
 }
 
 static void arguments(void)
