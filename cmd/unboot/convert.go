@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/unboot/unboot/disk"
 )
@@ -17,7 +19,8 @@ there: if anything fails, or is interrupted, there is none.
 
 With --device, it copies a device of the image instead, such as a logical volume or what
 is in an encrypted partition. With --into, NEW is an image or block device that exists and
-is large enough, and is written to as it is.
+is large enough, and is written to as it is. If NEW is -, the disk goes to standard output,
+raw.
 
 With --resume, what fails or is interrupted leaves NEW.unfinished and NEW.unfinished.json, and
 the same command goes on there, if IMAGE and the files that it names have not changed since. A
@@ -35,7 +38,7 @@ server that cannot tell whether it has, as one of NBD, is trusted; a block devic
 		return c.run
 	},
 	examples: []string{"unboot convert disk.vmdk disk.qcow2", "unboot convert -c --compression zstd disk.img disk.qcow2",
-		"unboot convert --device /dev/vg/root disk.qcow2 root.img"},
+		"unboot convert --device /dev/vg/root disk.qcow2 root.img", "unboot convert disk.qcow2 - | zstd > disk.img.zst"},
 	image: true,
 }
 
@@ -56,7 +59,13 @@ func (c *converter) run(a *app, args []string) error {
 	if c.into && (c.to.force || c.to.options != disk.CreateOptions{} || c.to.encrypt || c.compress) {
 		return badUsage("--into takes NEW as it is")
 	}
-	if c.resume {
+	out := args[1] == "-"
+	switch {
+	case out && (c.into || c.resume || c.to.formatOf(args[1]) != "raw" || c.to.options != disk.CreateOptions{} || c.to.encrypt || c.compress):
+		return badUsage("standard output takes a raw disk, without options")
+	case out && isTerminal(os.Stdout):
+		return badUsage("will not write a disk to a terminal")
+	case c.resume:
 		return c.goOn(a, args)
 	}
 	src, err := c.from.open(a, args[0])
@@ -64,6 +73,9 @@ func (c *converter) run(a *app, args []string) error {
 		return err
 	}
 	defer src.Close()
+	if out {
+		return c.stream(a, src, args[0])
+	}
 	if c.into {
 		return c.overwrite(a, src, args[0], args[1])
 	}
@@ -94,6 +106,32 @@ func (c *converter) overwrite(a *app, src disk.Device, from, to string) error {
 		err = fmt.Errorf("%s: %w", quote(disk.Display(to)), e)
 	}
 	return err
+}
+
+// stream writes a disk to standard output.
+func (c *converter) stream(a *app, src disk.Device, from string) error {
+	w, err := a.stdout()
+	if err != nil {
+		return err
+	}
+	p := a.startProgress(src.Size(), false)
+	defer p.end()
+	buf := make([]byte, 1<<20)
+	for off := int64(0); off < src.Size(); off += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), src.Size()-off)]
+		err := a.ctx.Err()
+		if err == nil {
+			_, err = io.ReadFull(io.NewSectionReader(src, off, int64(len(buf))), buf)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", quote(disk.Display(from)), err)
+		}
+		if _, err := w.Write(buf); err != nil {
+			return err // it names standard output
+		}
+		p.bytes.Add(int64(len(buf)))
+	}
+	return nil
 }
 
 // copy copies a disk and shows how far it is. The first signal ends it.

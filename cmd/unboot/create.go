@@ -12,7 +12,7 @@ var createCommand = command{
 	short:    "make an image",
 	synopsis: []string{"[OPTION...] NEW SIZE", "[OPTION...] --backing FILE NEW [SIZE]"},
 	brief:    "NEW SIZE",
-	long: `Makes an image of SIZE bytes, or of a number followed by K, M, G or T, that has nothing
+	long: `Makes an image of SIZE bytes, or of a number followed by K, M, G, T, P or E, that has nothing
 in it but zeros. With --backing, it has what FILE has until it is written to: the name is
 taken relative to the directory of NEW, and stands in it as it is given. If FILE names
 other files itself, --backing-files lets it.

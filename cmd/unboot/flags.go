@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -110,8 +110,7 @@ func (f *flagSet) integer(p *int, short, long, arg, help string) *flagSpec {
 	})
 }
 
-// size declares an option whose value is a number of bytes, or of K, M, G or T: powers of
-// 1024.
+// size declares an option whose value is a number of bytes, as parseSize reads it.
 func (f *flagSet) size(p *int64, short, long, arg, help string) *flagSpec {
 	return f.value(short, long, arg, help, func(v string) error {
 		n, err := parseSize(v)
@@ -122,17 +121,29 @@ func (f *flagSet) size(p *int64, short, long, arg, help string) *flagSpec {
 	})
 }
 
-// parseSize returns the number of bytes that a size on a command line means.
+// parseSize returns the number of bytes that a size on a command line means, which is
+// written as for qemu-img(1) or truncate(1): 512, 1.5G, 10g, 10GiB. The letters are powers of
+// 1024. KB and the like are refused, as they are powers of 1000 to some.
 func parseSize(v string) (int64, error) {
+	const letters = "KMGTPE"
 	number, shift := v, 0
-	if i := strings.IndexAny(v, "KMGT"); i >= 0 && i == len(v)-1 {
-		number, shift = v[:i], 10*(1+strings.IndexByte("KMGT", v[i]))
+	if n, ok := strings.CutSuffix(v, "iB"); ok && n != "" && strings.Contains(letters, n[len(n)-1:]) {
+		number = n
 	}
-	n, err := strconv.ParseInt(number, 10, 63)
-	if err != nil || n < 0 || n > math.MaxInt64>>shift {
-		return 0, errors.New("not a size such as 512M")
+	if last := len(number) - 1; last >= 0 {
+		if i := strings.Index(letters, strings.ToUpper(number[last:])); i >= 0 {
+			number, shift = number[:last], 10*(i+1)
+		}
 	}
-	return n << shift, nil
+	n, ok := new(big.Rat).SetString(number)
+	// SetString takes fractions and exponents, too.
+	if ok && strings.Trim(number, "0123456789.") == "" {
+		n.Mul(n, new(big.Rat).SetInt64(1<<shift))
+		if n.IsInt() && n.Num().IsInt64() {
+			return n.Num().Int64(), nil
+		}
+	}
+	return 0, errors.New("not a size such as 512M")
 }
 
 // duration declares an option whose value is a time with a unit: 10 without one could

@@ -182,3 +182,19 @@ func TestProgressLine(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestParseSize(t *testing.T) {
+	for v, want := range map[string]int64{
+		"0": 0, "512": 512, "1k": 1 << 10, "10K": 10 << 10, "1.5G": 3 << 29, "10g": 10 << 30, "2GiB": 2 << 30,
+		"0.5M": 1 << 19, "1T": 1 << 40, "3P": 3 << 50, "7E": 7 << 60, "9223372036854775807": 1<<63 - 1,
+	} {
+		if n, err := parseSize(v); n != want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", v, n, err, want)
+		}
+	}
+	for _, v := range []string{"", "K", "iB", "-1", "+1", "1/2", "1e3", "0x10", "1.5", "0.3K", "1KB", "1B", "1 K", "8E", "99999999999999999999", "1_000", "Inf", ".", "١"} {
+		if n, err := parseSize(v); err == nil {
+			t.Errorf("%q: %d", v, n)
+		}
+	}
+}
