@@ -16,9 +16,14 @@ func (e *env) onCopy(work func(image string) (sample, error)) (s sample, err err
 	if err != nil {
 		return s, err
 	}
+	return e.onCopyOf(blank, work)
+}
+
+// onCopyOf is onCopy with another image.
+func (e *env) onCopyOf(from string, work func(image string) (sample, error)) (s sample, err error) {
 	image := filepath.Join(e.work, "copy.img")
 	defer os.Remove(image)
-	if err := testimg.Copy(blank, image); err != nil {
+	if err := testimg.Copy(from, image); err != nil {
 		return s, err
 	}
 	if err := settle(image); err != nil {
@@ -46,19 +51,32 @@ func (e *env) onMountedCopy(name string, work func(dir string) (sample, error)) 
 		return nil
 	}
 	return &side{name: name, run: func() (sample, error) {
-		return e.onCopy(func(image string) (s sample, err error) {
-			dir, umount, err := e.loopMount(image, "rw")
-			if err != nil {
-				return s, err
-			}
-			defer func() {
-				if uerr := umount(); err == nil {
-					err = uerr
-				}
-			}()
-			return work(dir)
-		})
+		return e.onCopy(func(image string) (sample, error) { return e.onLoop(image, work) })
 	}}
+}
+
+// onMountedCopyOf is onMountedCopy with another image.
+func (e *env) onMountedCopyOf(from, name string, work func(dir string) (sample, error)) *side {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return &side{name: name, run: func() (sample, error) {
+		return e.onCopyOf(from, func(image string) (sample, error) { return e.onLoop(image, work) })
+	}}
+}
+
+// onLoop works on an image that the host's kernel mounts for writing.
+func (e *env) onLoop(image string, work func(dir string) (sample, error)) (s sample, err error) {
+	dir, umount, err := e.loopMount(image, "rw")
+	if err != nil {
+		return s, err
+	}
+	defer func() {
+		if uerr := umount(); err == nil {
+			err = uerr
+		}
+	}()
+	return work(dir)
 }
 
 // from runs a command with a file as its standard input.
