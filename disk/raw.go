@@ -60,6 +60,40 @@ func OpenRaw(path string, o Options) (*Raw, error) {
 	return r, nil
 }
 
+// NewRaw makes a disk of an image file or block device that somebody has opened, for reading and
+// writing if the options say Writable. The file is the disk's from now on, after an error too. One
+// who opens a block device for writing uses O_EXCL, which is the lock of it. Errors are as those of
+// [OpenRaw].
+func NewRaw(f *os.File, o Options) (*Raw, error) {
+	// Blocking: see openRaw.
+	err := unix.SetNonblock(int(f.Fd()), false)
+	r := &Raw{f: f, writable: o.Writable}
+	if err == nil {
+		err = r.checkAccess()
+	}
+	if err == nil {
+		err = r.check(o)
+	}
+	if err != nil {
+		r.Close()
+		return nil, &fs.PathError{Op: "open", Path: f.Name(), Err: bare(err)}
+	}
+	return r, nil
+}
+
+// checkAccess returns an error for a file that was opened otherwise than it is to be used.
+func (r *Raw) checkAccess() error {
+	flags, err := unix.FcntlInt(r.f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	mode := flags & unix.O_ACCMODE
+	if flags&unix.O_PATH != 0 || mode == unix.O_WRONLY || r.writable && mode != unix.O_RDWR {
+		return unix.EBADF
+	}
+	return nil
+}
+
 func openRaw(path string, o Options) (*Raw, error) {
 	var st unix.Stat_t
 	// Looked at before it is opened: to open a FIFO may wait forever, to

@@ -140,3 +140,50 @@ func TestRaw(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNewRaw: a file that somebody else has opened is a disk as one that was opened here, if it was
+// opened so that it can be used.
+func TestNewRaw(t *testing.T) {
+	path := image(t, 4096, "content")
+	open := func(flags int) *os.File {
+		t.Helper()
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return os.NewFile(uintptr(fd), path)
+	}
+	r, err := disk.NewRaw(open(unix.O_RDWR), disk.Options{Writable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 7)
+	if _, err := r.ReadAt(buf, 0); err != nil || string(buf) != "content" || r.Size() != 4096 || r.Path() != path {
+		t.Errorf("%q, %v, %d bytes of %s", buf, err, r.Size(), r.Path())
+	}
+	if _, err := disk.NewRaw(open(unix.O_RDWR), disk.Options{Writable: true}); !errors.Is(err, disk.ErrInUse) {
+		t.Errorf("a second writer: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []struct {
+		flags int
+		o     disk.Options
+	}{{unix.O_RDONLY, disk.Options{Writable: true}}, {unix.O_WRONLY, disk.Options{}}, {unix.O_PATH, disk.Options{}}} {
+		f := open(c.flags)
+		if _, err := disk.NewRaw(f, c.o); !errors.Is(err, unix.EBADF) || !strings.Contains(err.Error(), path) {
+			t.Errorf("flags %#x, %+v: %v", c.flags, c.o, err)
+		}
+		if f.Close() == nil {
+			t.Errorf("flags %#x: it was left open", c.flags)
+		}
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.NewRaw(null, disk.Options{}); !errors.Is(err, disk.ErrNotDisk) {
+		t.Errorf("no disk: %v", err)
+	}
+}

@@ -63,7 +63,7 @@ type Mounted struct {
 	dir    string
 	fs     *FS
 	server *fuse.Server
-	direct bool
+	by     Mounter // who has mounted it, if not this package
 	done   chan struct{}
 	stop   func() bool
 }
@@ -89,13 +89,32 @@ func Mount(ctx context.Context, fsys *unboot.FS, dir string, o *Options) (*Mount
 	if err := available(); err != nil {
 		return nil, err
 	}
-	return serve(ctx, fsys, dir, o)
+	return serve(ctx, fsys, dir, nil, o)
 }
 
 // Serve shows a tree by a descriptor of /dev/fuse that somebody else has mounted, and takes the
 // descriptor over: see [Mount].
 func Serve(ctx context.Context, fsys *unboot.FS, fd int, o *Options) (*Mounted, error) {
-	return serve(ctx, fsys, fmt.Sprintf("/dev/fd/%d", fd), o)
+	return serve(ctx, fsys, deviceDir(fd), nil, o)
+}
+
+// deviceDir is what go-fuse calls the place of a mount that somebody else makes.
+func deviceDir(fd int) string { return fmt.Sprintf("/dev/fd/%d", fd) }
+
+// A Mounter mounts for a program that cannot: for one in a sandbox, for example, as
+// [service.Conn] does.
+type Mounter interface {
+	// Device returns the descriptor of /dev/fuse from which requests will come.
+	Device() *os.File
+	// Mount mounts it. source is what mount tables call it; flags are those of mount(2), and
+	// options FUSE's own, as a list with commas.
+	Mount(source, dir string, flags uintptr, options string) error
+}
+
+// MountBy is [Mount] by somebody else. dir means something to that one alone: what is mounted can be
+// unmounted only there, so [Mounted.Unmount] is an error, and [Mounted.End] does nothing.
+func MountBy(ctx context.Context, fsys *unboot.FS, by Mounter, dir string, o *Options) (*Mounted, error) {
+	return serve(ctx, fsys, dir, by, o)
 }
 
 // fuseDevice is what FUSE needs.
@@ -124,7 +143,7 @@ func available() error {
 // maxIO is the most that one request reads or writes, in bytes: what Linux allows.
 const maxIO = 1 << 20
 
-func serve(ctx context.Context, fsys *unboot.FS, dir string, o *Options) (*Mounted, error) {
+func serve(ctx context.Context, fsys *unboot.FS, dir string, by Mounter, o *Options) (*Mounted, error) {
 	if o == nil {
 		o = &Options{}
 	}
@@ -138,10 +157,20 @@ func serve(ctx context.Context, fsys *unboot.FS, dir string, o *Options) (*Mount
 		return nil, err
 	}
 	f.readOnly = f.readOnly || opts.ReadOnly
-	m := &Mounted{dir: dir, fs: f, done: make(chan struct{}), direct: os.Geteuid() == 0}
+	m := &Mounted{dir: dir, fs: f, by: by, done: make(chan struct{})}
 	mo := f.mountOptions()
-	mo.DirectMountStrict = m.direct && !strings.HasPrefix(dir, "/dev/fd/")
-	m.server, err = fuse.NewServer(f, dir, mo)
+	at := dir
+	if by != nil {
+		// Before requests are read, as there are none without a mount.
+		if at, err = mountBy(by, dir, mo); err != nil {
+			f.close()
+			return nil, err
+		}
+	} else if os.Geteuid() == 0 {
+		mo.DirectMountFlags, mo.Options = directFlags(mo.Options)
+		mo.DirectMountStrict = !strings.HasPrefix(dir, "/dev/fd/")
+	}
+	m.server, err = fuse.NewServer(f, at, mo)
 	if err != nil {
 		f.close()
 		return nil, mountError(dir, err)
@@ -155,7 +184,9 @@ func serve(ctx context.Context, fsys *unboot.FS, dir string, o *Options) (*Mount
 		m.End()
 		return nil, mountError(dir, err)
 	}
-	f.readAhead(dir)
+	if by == nil {
+		f.readAhead(dir)
+	}
 	m.stop = context.AfterFunc(ctx, func() { m.End() })
 	return m, nil
 }
@@ -204,10 +235,27 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 			mo.Options = append(mo.Options, w.word)
 		}
 	}
-	if os.Geteuid() == 0 {
-		mo.DirectMountFlags, mo.Options = directFlags(mo.Options)
-	}
 	return mo
+}
+
+// mountBy has somebody else mount, and returns what go-fuse calls the place.
+func mountBy(by Mounter, dir string, mo *fuse.MountOptions) (at string, err error) {
+	flags, options := directFlags(mo.Options)
+	options = append(options, fmt.Sprintf("max_read=%d", mo.MaxWrite))
+	if mo.AllowOther {
+		options = append(options, "allow_other")
+	}
+	f := by.Device()
+	defer f.Close()
+	if err := by.Mount(mo.FsName, dir, flags&^unix.MS_SILENT, strings.Join(options, ",")); err != nil {
+		return "", err
+	}
+	// The server closes its descriptor by itself.
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("mount %s: %w", dir, err)
+	}
+	return deviceDir(fd), nil
 }
 
 // flagWords are the options of mount(8) that are flags of mount(2), and what they clear.
@@ -224,8 +272,9 @@ var flagWords = map[string]struct{ set, clear uintptr }{
 
 // directFlags divides options into flags of mount(2) and others.
 func directFlags(words []string) (flags uintptr, rest []string) {
-	// MS_MGC_VAL is ignored by the kernel, and makes flags of 0 distinct from none.
-	flags = unix.MS_MGC_VAL | unix.MS_NODEV | unix.MS_NOSUID
+	// MS_SILENT does not matter here, and makes flags of 0 distinct from none. (MS_MGC_VAL would
+	// do so only where no other flag has a bit in the upper half, as MS_STRICTATIME has.)
+	flags = unix.MS_SILENT | unix.MS_NODEV | unix.MS_NOSUID
 	for _, w := range words {
 		if b, ok := flagWords[w]; ok {
 			flags = flags&^b.clear | b.set
@@ -265,6 +314,9 @@ func (m *Mounted) Idle() time.Duration {
 // Unmount unmounts the directory and waits. If it is in use, it stays, and the error is
 // unix.EBUSY.
 func (m *Mounted) Unmount() error {
+	if m.by != nil {
+		return &os.PathError{Op: "unmount", Path: m.dir, Err: unix.EPERM}
+	}
 	if err := Unmount(m.dir, false); err != nil {
 		return err
 	}
@@ -275,6 +327,9 @@ func (m *Mounted) Unmount() error {
 // End takes the directory away from those who use it: what they have open fails from now on,
 // and with the next call of theirs the mount is gone.
 func (m *Mounted) End() {
+	if m.by != nil {
+		return
+	}
 	// What is not in use ends in good order.
 	if Unmount(m.dir, false) == nil {
 		m.Wait()

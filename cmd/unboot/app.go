@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/source"
 )
 
 // An app is one run of a command: its streams, its options, and the images that it
@@ -75,6 +77,8 @@ type openOptions struct {
 	base      string // the file that the image may name even without backing
 	snapshot  string
 	keys      keys
+	// sources is how images are opened, if not as usual.
+	sources *source.Registry
 
 	forceDirty, unboundedKeys bool
 }
@@ -171,7 +175,7 @@ func (a *app) cipher() func(string, *disk.Encryption) (disk.SectorCipher, error)
 
 // openOptions translates the options of the command line into those of package unboot.
 func (a *app) openOptions(to *opened) []unboot.Option {
-	o := []unboot.Option{unboot.Keys(a.opts.keys.key), unboot.Sources(sources())}
+	o := []unboot.Option{unboot.Keys(a.opts.keys.key), unboot.Sources(cmp.Or(a.opts.sources, sources()))}
 	for _, k := range a.opts.keys.specs {
 		if n, err := k.hashOffset(); err == nil && n > 0 {
 			o = append(o, unboot.HashOffset(k.id, n))

@@ -103,9 +103,12 @@ func (k *keySpec) readStream() error {
 	return err
 }
 
+// openKeyFile opens a key file. In a service, the user does.
+var openKeyFile = os.Open
+
 // readKeyFile reads a key file, or the range of it that is the key.
 func readKeyFile(path string, r fileRange) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openKeyFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -52,10 +52,13 @@ func main() {
 		os.Exit(hv.Main(args))
 	}
 	args := os.Args[1:]
-	if filepath.Base(os.Args[0]) == mountHelper {
+	switch filepath.Base(os.Args[0]) {
+	case mountHelper:
 		if args = helperArgs(args); args == nil {
 			return
 		}
+	case umountHelper:
+		args = umountHelperArgs(args)
 	}
 	code := run(commands, args)
 	lkl.Unprepare() // see package ahead

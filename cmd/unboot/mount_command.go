@@ -42,7 +42,8 @@ its device.
 Device nodes and set-user-ID bits of the image mean nothing on the host, unless root says
 -o dev or -o suid for an image that is trusted. -o takes the options of mount(8), and those of
 this command by their long names: -o rw,allow_other,idle=10m. As /sbin/mount.fuse.unboot, it
-is what mount(8) and fstab(5) start for the type fuse.unboot.
+is what mount(8) and fstab(5) start for the type fuse.unboot. With --service, it is what systemd
+starts for fuservicemount3(8) of libfuse: it mounts what that asks for, without any rights.
 `,
 	args: []kind{kindImagePath, kindHost},
 	options: func(f *flagSet) runFunc {
@@ -57,12 +58,14 @@ is what mount(8) and fstab(5) start for the type fuse.unboot.
 // A mounter is the options of unboot mount.
 type mounter struct {
 	write, overlay, all, foreground bool
+	service                         bool
 	overlayFile                     string
 	idle                            time.Duration
 	words                           []string
 	ids                             idOptions
 	fuse                            fusefs.Options
-	flags                           *flagSet // all of them, for -o
+	flags                           *flagSet       // all of them, for -o
+	by                              fusefs.Mounter // who mounts, if not this program
 }
 
 func (m *mounter) declare(f *flagSet) {
@@ -76,10 +79,17 @@ func (m *mounter) declare(f *flagSet) {
 	f.duration(&m.idle, "", "idle", "TIME", "unmount when it was not used for a time such as 10m")
 	f.bool(&m.fuse.Writeback, "", "writeback", "keep what is written on the host for a while: errors come late")
 	f.bool(&m.foreground, "", "foreground", "stay in the foreground")
+	f.bool(&m.service, "", "service", "mount what fuservicemount3(8) asks for, as a service of systemd")
 	f.list(&m.words, "o", "options", "WORD[,WORD...]", "options of mount(8), or of this command")
 }
 
 func (m *mounter) run(a *app, args []string) error {
+	if m.service {
+		if len(args) > 0 {
+			return badUsage("a --service is told by fuservicemount what to mount")
+		}
+		return m.serveContained(a)
+	}
 	if len(args) == 0 && len(m.words) == 0 {
 		return listMounts(a)
 	}
@@ -101,7 +111,7 @@ func (m *mounter) run(a *app, args []string) error {
 	if a.opts.cpu < 0 {
 		a.opts.cpu = 0 // it may be in use for long
 	}
-	mounts, err := m.mount(a, args[0], dir)
+	mounts, err := m.mount(a, parseTarget(args[0]), dir)
 	if err != nil {
 		return withoutFUSE(err, args[0])
 	}
@@ -155,8 +165,7 @@ type mountedImage struct {
 }
 
 // mount opens the image and mounts it, or all file systems in it.
-func (m *mounter) mount(a *app, arg, dir string) ([]*mountedImage, error) {
-	t := parseTarget(arg)
+func (m *mounter) mount(a *app, t target, dir string) ([]*mountedImage, error) {
 	if m.overlayFile != "" {
 		if err := m.makeOverlay(a, &t); err != nil {
 			return nil, err
@@ -193,19 +202,26 @@ func (m *mounter) mount(a *app, arg, dir string) ([]*mountedImage, error) {
 // show mounts a tree on a directory.
 func (m *mounter) show(a *app, o *opened, fsys *unboot.FS, path, dir string) (*mountedImage, error) {
 	opts := m.fuse
-	opts.Source = sourceName(o, path)
+	opts.Source = m.sourceName(o, path)
 	opts.Log = func(err error) { a.fail(fmt.Errorf("%s: %w", quote(dir), err)) }
-	mt, err := fusefs.Mount(a.ctx, fsys, dir, &opts)
+	var mt *fusefs.Mounted
+	var err error
+	if m.by != nil {
+		mt, err = fusefs.MountBy(a.ctx, fsys, m.by, dir, &opts)
+	} else {
+		mt, err = fusefs.Mount(a.ctx, fsys, dir, &opts)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &mountedImage{Mounted: mt, fs: fsys}, nil
 }
 
-// sourceName is what mount tables call an image.
-func sourceName(o *opened, path string) string {
+// sourceName is what mount tables call an image. One that somebody else has opened has the name
+// by which that one did.
+func (m *mounter) sourceName(o *opened, path string) string {
 	name := o.path
-	if o.address == "" {
+	if o.address == "" && m.by == nil {
 		if abs, err := filepath.Abs(name); err == nil {
 			name = abs
 		}
@@ -246,8 +262,15 @@ func (m *mounter) serve(a *app, mounts []*mountedImage) error {
 		}
 	}
 	for _, mt := range mounts {
+		// One that somebody else has mounted stays until that one unmounts it, or this process ends.
+		var stopped <-chan struct{}
+		if m.by != nil {
+			stopped = a.ctx.Done()
+		}
 		select {
 		case <-mt.Done():
+		case <-stopped:
+			return nil
 		case <-a.life.Done():
 			// The kernel is gone. The host finds that out when this process ends.
 			return errReported

@@ -210,3 +210,27 @@ func helperArgs(args []string) []string {
 	}
 	return out
 }
+
+// umountHelper is the name by which umount(8) starts this program for the type fuse.unboot. By
+// it, umount returns when what was written is in the image.
+const umountHelper = "umount.fuse.unboot"
+
+// umountHelperArgs translates the command line of umount(8) for its helpers: DIR [-flnrv]
+// [-N NAMESPACE] [-t TYPE].
+func umountHelperArgs(args []string) []string {
+	out := []string{"umount"}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case (arg == "-t" || arg == "-N") && i+1 < len(args):
+			i++
+		case len(arg) > 1 && arg[0] == '-' && strings.Trim(arg[1:], "flnrv") == "":
+			if strings.Contains(arg, "l") {
+				out = append(out, "--lazy")
+			}
+		default:
+			out = append(out, arg)
+		}
+	}
+	return out
+}

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main, mountHelper: main})
+	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main, mountHelper: main, umountHelper: main, "fuservicemount": fuservicemount})
 }
 
 // needKernel skips a test in a build without a kernel image.

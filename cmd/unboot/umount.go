@@ -20,7 +20,8 @@ var umountCommand = command{
 	synopsis: []string{"[OPTION...] DIR..."},
 	brief:    "DIR...",
 	long: `Unmounts images. When it returns, what was written is in them, and they can be
-used otherwise. umount(8) and fusermount3(1) also unmount, but do not wait for that.
+used otherwise. umount(8) and fusermount3(1) also unmount, but do not wait for that, unless
+/sbin/umount.fuse.unboot is a link to this program.
 
 A directory in which images are mounted, as "unboot mount --all" does it, stands for all of
 them.

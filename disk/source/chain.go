@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 
 	"github.com/unboot/unboot/disk"
@@ -138,15 +139,19 @@ func (c *chain) openReference(ref disk.Reference) (disk.Device, error) {
 		return nil, fmt.Errorf("the %s %q has the format %q, which is not known here", ref.Role, ref.Name, ref.Format)
 	}
 	o := Options{Writable: ref.Writable, NoLock: c.noLock}
-	raw, err := disk.OpenRaw(ref.Path, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true})
+	t := c.registry.scheme(fileScheme)
+	if t == nil {
+		return nil, fmt.Errorf("open %s: files of the host are not supported", ref.Path)
+	}
+	raw, err := t.Open(c.ctx, &url.URL{Scheme: fileScheme, Path: ref.Path}, disk.Options{Writable: o.Writable, NoLock: o.NoLock, AnyFormat: true, Small: true, LockLater: true})
 	if errors.Is(err, disk.ErrEmpty) && (f == nil || f.Name == rawFormat) {
 		return disk.Empty{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if c.opened != nil {
-		c.opened(raw.File())
+	if h, ok := disk.As[disk.HostFile](raw); ok && c.opened != nil {
+		c.opened(h.File())
 	}
 	d := bind(c.ctx, raw)
 	return c.open(d, place{name: ref.Path, host: true}, f, ref.Depth, func(f *Format) error { return o.admit(d, f) })

@@ -34,7 +34,7 @@ var layers = [][]string{
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"disk/internal/imgtest", "disk/internal/testdisk", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
+var forTests = []string{"disk/internal/imgtest", "fusefs/service/servicetest", "disk/internal/testdisk", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
 // kernel and the root package stay light, and each dependency has its place.
