@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 // copyGrain is the size of the smallest part that is left out where it is zeros, in bytes.
@@ -196,7 +197,7 @@ func (c *copying) data(b []byte, off int64) error {
 func (c *copying) alike(b []byte) (n int64, zero bool) {
 	for n < int64(len(b)) {
 		g := b[n:min(n+c.grain, int64(len(b)))]
-		if z := isZero(g); n == 0 {
+		if z := !nonzero.In(g); n == 0 {
 			zero = z
 		} else if z != zero {
 			break
@@ -246,14 +247,3 @@ func writeError(off int64, err error) error {
 }
 
 var zeroes [64 << 10]byte
-
-// isZero reports whether all bytes are zero.
-func isZero(b []byte) bool {
-	for len(b) > len(zeroes) {
-		if !bytes.Equal(b[:len(zeroes)], zeroes[:]) {
-			return false
-		}
-		b = b[len(zeroes):]
-	}
-	return bytes.Equal(b, zeroes[:len(b)])
-}

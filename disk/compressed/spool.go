@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 // A spooled image is one that was decompressed to a file. It has what a raw disk has: its
@@ -64,14 +64,13 @@ func temporary(dir string) (*os.File, error) {
 // copySparse writes what is not zeros, and returns how much there is in all.
 func copySparse(f *os.File, r io.Reader) (size int64, err error) {
 	b := make([]byte, 64<<10)
-	zeros := strings.Repeat("\x00", len(b))
 	for {
 		n, err := io.ReadFull(r, b)
 		end := errors.Is(err, io.EOF) || err == io.ErrUnexpectedEOF && n > 0 && ended(r)
 		if err != nil && !end {
 			return size, err
 		}
-		if string(b[:n]) != zeros[:n] {
+		if nonzero.In(b[:n]) {
 			if _, err := f.WriteAt(b[:n], size); err != nil {
 				return size, err
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 const (
@@ -168,20 +169,11 @@ func (s *segment) readHashes(at, size, sha1 int64) error {
 	if err := checksum(b, "hash", at); err != nil {
 		return err
 	}
-	if sum := b[:16]; !zero(sum) {
+	if sum := b[:16]; nonzero.In(sum) {
 		s.hashes.MD5 = sum
 	}
-	if sum := b[16:36]; sha1 > 0 && !zero(sum) {
+	if sum := b[16:36]; sha1 > 0 && nonzero.In(sum) {
 		s.hashes.SHA1 = sum
 	}
 	return nil
-}
-
-func zero(b []byte) bool {
-	for _, x := range b {
-		if x != 0 {
-			return false
-		}
-	}
-	return true
 }

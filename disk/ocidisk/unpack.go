@@ -11,6 +11,7 @@ import (
 
 	"github.com/unboot/unboot/internal/cause"
 	"github.com/unboot/unboot/internal/compression"
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 const (
@@ -91,7 +92,7 @@ func (c *client) unpack(ctx context.Context, r io.Reader, how string) (*unpacked
 
 // spread copies to a file, with holes for zeros.
 func spread(ctx context.Context, f *os.File, r io.Reader, size int64) error {
-	b, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
+	b := make([]byte, 64<<10)
 	for off := int64(0); off < size; {
 		if ctx.Err() != nil {
 			return cause.Of(ctx)
@@ -100,7 +101,7 @@ func spread(ctx context.Context, f *os.File, r io.Reader, size int64) error {
 		if err != nil {
 			return err
 		}
-		if string(b[:n]) != string(zeros[:n]) {
+		if nonzero.In(b[:n]) {
 			if _, err := f.WriteAt(b[:n], off); err != nil {
 				return err
 			}

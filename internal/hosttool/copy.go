@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 // A deviceCopy is a device and the file of the host that a tool works on instead of it.
@@ -73,7 +75,7 @@ func (c *deviceCopy) skip(off int64, next func(off int64) int64) int64 {
 	return max(off, next(off)/copyBlock*copyBlock)
 }
 
-func notZero(p []byte, _ int) bool { return !isZero(p) }
+func notZero(p []byte, _ int) bool { return nonzero.In(p) }
 
 // blocks calls f with the runs of blocks of p that match. match gets a block and its
 // offset in p.
@@ -151,11 +153,6 @@ func (c *deviceCopy) writePiece(p []byte, off int64, cleared bool) error {
 		return err
 	})
 }
-
-var zeros [copyBlock]byte
-
-// isZero reports whether all bytes of a block are zero.
-func isZero(p []byte) bool { return bytes.Equal(p, zeros[:len(p)]) }
 
 // SeekData returns where the next data of a file is, from off on, or end. What is before it are
 // holes, as of lseek(2) with SEEK_DATA.

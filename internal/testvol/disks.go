@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/unboot/unboot/internal/nonzero"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -108,15 +109,14 @@ func unpack(packed []byte, out string) error {
 	return f.Close()
 }
 
-var zeros [4096]byte
-
 func writeSparse(f *os.File, data []byte) error {
 	if err := f.Truncate(int64(len(data))); err != nil {
 		return err
 	}
-	for off := 0; off < len(data); off += len(zeros) {
-		block := data[off:min(off+len(zeros), len(data))]
-		if string(block) == string(zeros[:len(block)]) {
+	const blockSize = 4096
+	for off := 0; off < len(data); off += blockSize {
+		block := data[off:min(off+blockSize, len(data))]
+		if !nonzero.In(block) {
 			continue
 		}
 		if _, err := f.WriteAt(block, int64(off)); err != nil {

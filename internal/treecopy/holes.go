@@ -1,10 +1,11 @@
 package treecopy
 
 import (
-	"bytes"
 	"io"
 
 	"github.com/unboot/unboot"
+
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 // A holeWriter is a file, of an image or of the host, that was empty.
@@ -53,7 +54,7 @@ func fillZeros(f holeWriter, r io.Reader, size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return err
 	}
-	buf, zeros := make([]byte, 1<<20), make([]byte, block)
+	buf := make([]byte, 1<<20)
 	for off := int64(0); off < size; {
 		n, err := io.ReadFull(r, buf[:min(size-off, int64(len(buf)))])
 		if err != nil {
@@ -61,7 +62,7 @@ func fillZeros(f holeWriter, r io.Reader, size int64) error {
 		}
 		for start := 0; start < n; {
 			end := start
-			for end < n && !bytes.Equal(buf[end:min(end+block, n)], zeros[:min(block, n-end)]) {
+			for end < n && nonzero.In(buf[end:min(end+block, n)]) {
 				end = min(end+block, n)
 			}
 			if end > start {

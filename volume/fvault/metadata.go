@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/xts"
 
+	"github.com/unboot/unboot/internal/nonzero"
 	"github.com/unboot/unboot/volume"
 	"github.com/unboot/unboot/volume/internal/field"
 )
@@ -96,7 +97,7 @@ func (meta *metadata) readBlocks(m *volume.Member, cipher *xts.Cipher, start int
 		if err := m.ReadFull(b, start+int64(i)*blockSize); err != nil {
 			return err
 		}
-		if allZero(b) {
+		if !nonzero.In(b) {
 			break
 		}
 		cipher.Decrypt(b, b, i)
@@ -171,13 +172,4 @@ func times(block, unit uint64, size int64) (int64, error) {
 		return 0, fmt.Errorf("block %d of %d bytes lies past the end of the device", block, unit)
 	}
 	return int64(lo), nil
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

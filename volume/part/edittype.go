@@ -1,8 +1,9 @@
 package part
 
 import (
-	"bytes"
 	"fmt"
+
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 func (m *dosEdit) setType(number int, kind string) error {
@@ -28,13 +29,12 @@ func (m *dosEdit) setType(number int, kind string) error {
 	// As with sfdisk(8), an extended partition shows what its sectors describe already,
 	// which brings back logical partitions after a type was changed by mistake.
 	m.loadChain()
-	if _, all := m.extended(); isZero(m.onDisk[all.first]) {
+	_, all := m.extended()
+	if first := m.onDisk[all.first]; first != nil && !nonzero.In(first) {
 		m.oddChain = nil // nothing is there: the chain begins with it
 	}
 	return nil
 }
-
-func isZero(sector []byte) bool { return sector != nil && len(bytes.Trim(sector, "\x00")) == 0 }
 
 // mayTurn checks that a partition may become an extended one, or cease to be one. With an
 // extended one, its logical partitions would be lost without a word.

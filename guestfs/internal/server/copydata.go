@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 // copyArgs are the arguments of the family of copy_device_to_file.
@@ -133,7 +134,7 @@ func (z *sparse) Write(p []byte) (n int, err error) {
 	for n < len(p) {
 		size := min(len(p)-n, pageSize)
 		block := p[n : n+size]
-		if isZero(block) {
+		if !nonzero.In(block) {
 			z.to.Seek(int64(size), io.SeekCurrent)
 		} else if _, err := z.w.Write(block); err != nil {
 			return n, err
@@ -143,19 +144,8 @@ func (z *sparse) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// isZero reports whether all bytes are zero.
-func isZero(p []byte) bool {
-	for len(p) > 0 {
-		n := min(len(p), len(zeros))
-		if string(p[:n]) != string(zeros[:n]) {
-			return false
-		}
-		p = p[n:]
-	}
-	return true
-}
-
-var zeros [64 << 10]byte
+// zeroes are written where zeros are to be.
+var zeroes [64 << 10]byte
 
 var errNotZero = errors.New("not zero")
 
@@ -163,7 +153,7 @@ var errNotZero = errors.New("not zero")
 type zeroCheck struct{}
 
 func (zeroCheck) Write(p []byte) (int, error) {
-	if !isZero(p) {
+	if nonzero.In(p) {
 		return 0, errNotZero
 	}
 	return len(p), nil

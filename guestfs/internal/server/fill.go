@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot/guestfs/internal/rpc"
+	"github.com/unboot/unboot/internal/nonzero"
 )
 
 // Zero overwrites the start of a device, where partition tables and superblocks are,
@@ -55,9 +56,9 @@ type zeroing struct {
 
 func (z *zeroing) Write(p []byte) (n int, err error) {
 	for n < len(p) {
-		size := min(len(p)-n, len(zeros))
-		if !isZero(p[n : n+size]) {
-			if _, err := z.h.WriteAt(zeros[:size], z.off); err != nil {
+		size := min(len(p)-n, len(zeroes))
+		if nonzero.In(p[n : n+size]) {
+			if _, err := z.h.WriteAt(zeroes[:size], z.off); err != nil {
 				return n, err
 			}
 		}
@@ -175,7 +176,7 @@ func (s *Server) fallocate(p string, n int64) error {
 		err = nil
 		for left := n; left > 0 && err == nil; {
 			var k int
-			k, err = h.Write(zeros[:min(left, int64(len(zeros)))])
+			k, err = h.Write(zeroes[:min(left, int64(len(zeroes)))])
 			left -= int64(k)
 		}
 	}

@@ -223,7 +223,7 @@ func (s *Server) newLV(ctx context.Context, vg, lv string, size ...string) error
 		return nil // it is not to be seen, such as by a filter
 	}
 	err = s.edit(device, func(n *node) error {
-		_, err := n.WriteAt(zeros[:min(lvHead, n.size)], 0)
+		_, err := n.WriteAt(zeroes[:min(lvHead, n.size)], 0)
 		return err
 	})
 	if err != nil {

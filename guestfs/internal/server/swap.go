@@ -23,7 +23,7 @@ func (s *Server) Mkswap(ctx context.Context, a *rpc.MkswapArgs) error {
 	}
 	err := s.edit(a.Device, func(n *node) error {
 		// What was there before, and would be found as well, goes.
-		if _, err := n.WriteAt(zeros[:min(swapHead, n.size)], 0); err != nil {
+		if _, err := n.WriteAt(zeroes[:min(swapHead, n.size)], 0); err != nil {
 			return err
 		}
 		return relabel.MakeSwap(n, n.size, a.Label.Or(""), id)
