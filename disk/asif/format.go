@@ -2,6 +2,7 @@ package asif
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -12,11 +13,7 @@ func Match(head, _ []byte) bool { return string(head[:len(magic)]) == magic }
 
 // Open opens an image as [New] does.
 func Open(d disk.Device, path string, _ func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path))
 }
 
 // Stat returns the size of the disk in bytes. There are no other files.

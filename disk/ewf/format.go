@@ -2,6 +2,7 @@ package ewf
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 	"github.com/unboot/unboot/disk/internal/readonly"
 )
 
@@ -13,11 +14,7 @@ func Match(head, _ []byte) bool { return string(head[:len(signature)]) == signat
 
 // Open opens an image as [New] does.
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, refer)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, refer))
 }
 
 // Stat returns the size of the disk in bytes, and the segment that follows the one on the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -36,11 +37,7 @@ func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, e
 		}
 		return b, nil
 	}
-	m, err := New(d, path)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path))
 }
 
 // Stat returns the size of the disk in bytes, and the images that a descriptor names.

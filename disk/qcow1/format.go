@@ -2,6 +2,7 @@ package qcow1
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -12,11 +13,7 @@ func Match(head, _ []byte) bool { return string(head[:len(magic)]) == magic }
 
 // Open opens an image as [New] does.
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, refer)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, refer))
 }
 
 // Stat returns the size of the disk in bytes, and the backing file that the image names.

@@ -2,6 +2,7 @@ package qcow2
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -16,20 +17,12 @@ func Match(head, _ []byte) bool {
 // Open opens an image as [New] does, with other files opened by refer, for writing if d
 // is open for writing. An encrypted one has to be unlocked: see [disk.Encrypted].
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, Options{Refer: refer, Writable: disk.Writable(d), Encrypted: true})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, Options{Refer: refer, Writable: disk.Writable(d), Encrypted: true}))
 }
 
 // OpenSnapshot opens an image as it was in an internal snapshot, for reading.
 func OpenSnapshot(d disk.Device, path, snapshot string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, Options{Refer: refer, Snapshot: snapshot, Encrypted: true})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, Options{Refer: refer, Snapshot: snapshot, Encrypted: true}))
 }
 
 // Stat returns the size of the disk in bytes, and the files that the image names. It

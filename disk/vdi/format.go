@@ -2,6 +2,7 @@ package vdi
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -13,11 +14,7 @@ func Match(head, _ []byte) bool { return string(head[magicAt:magicAt+4]) == magi
 
 // Open opens an image as [New] does, with its parent opened by refer.
 func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, Options{Refer: refer})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, Options{Refer: refer}))
 }
 
 // Stat returns the size of the disk in bytes, and the parent, whose name is what

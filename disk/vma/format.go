@@ -2,6 +2,7 @@ package vma
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -17,11 +18,7 @@ func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, e
 
 // OpenPart opens the disk of a name, or the only one, as [New] does.
 func OpenPart(d disk.Device, path, name string, _ func(disk.Reference) (disk.Device, error)) (disk.Device, error) {
-	m, err := New(d, path, name)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, name))
 }
 
 // Stat returns the size of the only disk in bytes. There are no other files.

@@ -2,6 +2,7 @@ package vmdk
 
 import (
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/internal/below"
 )
 
 // The functions of this file are what a list of formats has of one: see
@@ -25,11 +26,7 @@ func Open(d disk.Device, path string, refer func(disk.Reference) (disk.Device, e
 			return s, nil
 		}
 	}
-	m, err := New(d, path, Options{Refer: refer})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+	return below.Opened(New(d, path, Options{Refer: refer}))
 }
 
 // Stat returns the size of the disk in bytes, and the files that the image names.
