@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,13 +22,46 @@ import (
 
 	"github.com/unboot/unboot/fusefs"
 	"github.com/unboot/unboot/guestfs/hv"
+	"github.com/unboot/unboot/internal/ftptest"
 	"github.com/unboot/unboot/internal/testimg"
 	"github.com/unboot/unboot/internal/testvol"
 	"github.com/unboot/unboot/lkl"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main, mountHelper: main, umountHelper: main, "fuservicemount": fuservicemount})
+	testscript.Main(m, map[string]func(){"unboot": main, hv.Name: main, mountHelper: main, umountHelper: main, "fuservicemount": fuservicemount, "ftpserver": ftpServer})
+}
+
+// ftpServer is a program for scripts: ftpserver FILE DIR serves FILE until it is interrupted.
+// It writes into DIR what the address is, for each scheme (ftp, ftps, ftpes) a file of its name,
+// and the certificate of the server (cert); the file "ready" is the last one. The user "me" has
+// the password "s3cr3t".
+func ftpServer() {
+	check := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	b, err := os.ReadFile(os.Args[1])
+	check(err)
+	write := func(name, text string) { check(os.WriteFile(filepath.Join(os.Args[2], name), []byte(text), 0o644)) }
+	// Its certificate is for the loopback address.
+	https := httptest.NewTLSServer(nil)
+	write("cert", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: https.Certificate().Raw})))
+	for _, scheme := range []string{"ftp", "ftps", "ftpes"} {
+		var config *tls.Config
+		if scheme != "ftp" {
+			config = &tls.Config{Certificates: https.TLS.Certificates}
+		}
+		s, err := ftptest.Listen(b, "s3cr3t", config, scheme == "ftps")
+		check(err)
+		write(scheme, s.URL(scheme, nil).Host)
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, os.Interrupt)
+	write("ready", "")
+	<-end
 }
 
 // needKernel skips a test in a build without a kernel image.
@@ -57,6 +94,7 @@ func needKernel(t *testing.T) {
 //	sametree A B [WHAT...]  compares two trees of the host: see treeDiff
 //	code N COMMAND...       a command and its exit code
 //	waitfor SOCKET          waits until somebody listens on a Unix socket
+//	exec ftpserver FILE DIR serves FILE by FTP, with and without TLS: see ftpServer
 //	unchanged FILE          the file has the content it had at the first call
 //
 // [root] is whether the tests run as root, [programs] whether the kernel runs programs, and
