@@ -1,5 +1,7 @@
 package unboot
 
+import "github.com/unboot/unboot/disk/source"
+
 // A Disk is a disk of an image.
 type Disk struct {
 	// Path is the host path, or the name given to [AddDevice].
@@ -15,6 +17,10 @@ type Disk struct {
 	Table string
 	// UUID identifies the partition table, or is "".
 	UUID string
+
+	// Stored is what the image says of itself: its format, and the files that it names. It is
+	// nil for a disk of [AddDevice].
+	Stored *source.Info
 
 	raw   bool  // a file or block device of the host
 	whole int64 // bytes that are really there, if that is less than Size; or 0

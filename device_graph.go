@@ -50,7 +50,7 @@ func (g *graph) publish() {
 func (g *graph) addDisk(d *Disk) {
 	for _, o := range g.old.disks {
 		if o.Name == d.Name {
-			if d.raw = o.raw; *d == *o {
+			if d.raw, d.Stored = o.raw, o.Stored; *d == *o {
 				d = o
 			}
 		}

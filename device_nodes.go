@@ -63,7 +63,7 @@ func (g *graph) addScan(s *scan, nodes []node) error {
 		parts = append(parts, d)
 	}
 	d := &Disk{Path: s.path, Name: "/dev/" + s.name, Size: s.size, SectorSize: s.sectorSize, Table: s.foreign,
-		raw: isHostFile(s.dev), whole: s.whole}
+		Stored: s.stored, raw: isHostFile(s.dev), whole: s.whole}
 	if s.table != nil {
 		d.Table, d.UUID = s.table.Type, s.table.ID
 	}

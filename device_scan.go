@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/unboot/unboot/disk"
+	"github.com/unboot/unboot/disk/source"
 	"github.com/unboot/unboot/volume/part"
 	"github.com/unboot/unboot/volume/probe"
 )
@@ -17,7 +18,8 @@ type scan struct {
 	diskSource
 	r          io.ReaderAt
 	open       func(number int) io.ReaderAt // reads a partition through the kernel, or is nil
-	onlyRead   bool                         // the disk itself is not written to
+	stored     *source.Info
+	onlyRead   bool // the disk itself is not written to
 	size       int64
 	end        int64 // where the kernel's disk ends: past size there are only zeros
 	sectorSize int

@@ -166,6 +166,7 @@ func (img *Image) openDisk(ctx context.Context, src diskSource, number int, c *c
 func (img *Image) openFile(ctx context.Context, s *scan, number int, c *config) error {
 	o := source.Options{Writable: c.writable && !s.scratch, NoLock: c.noLock, Allow: c.allow, CacheDir: c.cacheDir, CacheSize: cmp.Or(c.cacheSize, DefaultCacheSize),
 		Meter: func(m disk.Meter) { img.meters = append(img.meters, m) }}
+	o.Stored = func(info *source.Info) { s.stored = info }
 	o.Snapshot, o.Unlock = s.snapshot, c.unlock(ctx, number)
 	if s.anyFormat {
 		o.Format = "raw"

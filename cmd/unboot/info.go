@@ -79,8 +79,8 @@ func (a *app) info(o *opened, mount bool) *jsonInfo {
 		u = info.systems(o)
 	}
 	info.devices(o, u)
-	for i := range info.Disks {
-		info.Disks[i].Storage = a.storage(info.Disks[i].Path)
+	for i, d := range o.img.Disks() {
+		info.Disks[i].Storage = a.storage(d)
 	}
 	info.Inactive = newInactive(o.img)
 	return info

@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/source"
 )
@@ -28,35 +29,45 @@ type jsonReference struct {
 	Depth  int    `json:"depth"`
 }
 
-// storage returns how the disk in an image is stored, or nil if that cannot be said.
-func (a *app) storage(image string) *jsonStorage {
-	if sources().Remote(image) {
-		return nil // it is open, and a server may take one client at a time
-	}
-	info, err := sources().Stat(a.life, image, source.Options{})
-	if err != nil {
+// storage returns how a disk is stored, or nil if that cannot be said.
+func (a *app) storage(d *unboot.Disk) *jsonStorage {
+	info := d.Stored
+	if info == nil {
 		return nil
 	}
 	s := &jsonStorage{Format: info.Format}
-	if st, err := os.Stat(image); err == nil && st.Mode().IsRegular() {
+	if sources().Remote(d.Path) {
+		s.add(info.References, 1) // whatever they name, it is not here
+		return s
+	}
+	if st, err := os.Stat(d.Path); err == nil && st.Mode().IsRegular() {
 		s.Allocated = st.Sys().(*syscall.Stat_t).Blocks * 512
 	}
-	s.add(a, info.References, 1)
+	s.add(info.References, 1)
+	if a.opts.backing {
+		s.follow(a, info.References, 1)
+	}
 	return s
 }
 
-// add adds files, and what they name if the user trusts the image.
-func (s *jsonStorage) add(a *app, refs []disk.Reference, depth int) {
+// add adds files that an image names.
+func (s *jsonStorage) add(refs []disk.Reference, depth int) {
 	for _, ref := range refs {
-		if len(s.References) == source.MaxFiles {
-			return
+		if len(s.References) < source.MaxFiles {
+			s.References = append(s.References, jsonReference{ref.Role, ref.Name, ref.Path, ref.Format, depth})
 		}
-		s.References = append(s.References, jsonReference{ref.Role, ref.Name, ref.Path, ref.Format, depth})
-		if !a.opts.backing || ref.Role != disk.BackingFile || ref.Path == "" || depth == source.MaxDepth {
+	}
+}
+
+// follow adds what backing files name in turn.
+func (s *jsonStorage) follow(a *app, refs []disk.Reference, depth int) {
+	for _, ref := range refs {
+		if ref.Role != disk.BackingFile || ref.Path == "" || depth == source.MaxDepth || len(s.References) == source.MaxFiles {
 			continue
 		}
 		if info, err := sources().Stat(a.life, ref.Path, source.Options{Format: ref.Format}); err == nil {
-			s.add(a, info.References, depth+1)
+			s.add(info.References, depth+1)
+			s.follow(a, info.References, depth+1)
 		}
 	}
 }

@@ -36,7 +36,8 @@ type chain struct {
 	snapshot string // of the image that the chain begins with
 	unlock   func(string, *disk.Encryption) (disk.SectorCipher, error)
 	opened   func(*os.File)
-	files    int // that have been opened for it
+	stored   func(*Info) // of the image that the chain begins with
+	files    int         // that have been opened for it
 	// noBacking leaves backing files away.
 	noBacking bool
 }
@@ -90,6 +91,9 @@ func (c *chain) openAs(d disk.Device, at place, f *Format, depth int, admit func
 	if err := admit(f); err != nil {
 		return nil, err
 	}
+	if c.stored != nil && depth == 0 {
+		c.stored(f.info(d, at))
+	}
 	if c.snapshot != "" && depth == 0 {
 		return f.OpenSnapshot(d, at.name, c.snapshot, c.refer(at, depth))
 	}
@@ -97,9 +101,16 @@ func (c *chain) openAs(d disk.Device, at place, f *Format, depth int, admit func
 		return f.Open(d, at.name, c.refer(at, depth))
 	}
 	if f.OpenPart == nil {
-		return nil, fmt.Errorf("#%s: an image in %s format has one disk", at.part, f.Name)
+		return nil, &onlyDiskError{at.part, f.Name}
 	}
 	return f.OpenPart(d, at.name, at.part, c.refer(at, depth))
+}
+
+// An onlyDiskError is of a disk that is named of an image which has one.
+type onlyDiskError struct{ part, format string }
+
+func (e *onlyDiskError) Error() string {
+	return fmt.Sprintf("#%s: an image in %s format has one disk", e.part, e.format)
 }
 
 // refer returns a function that opens the files that an image names.

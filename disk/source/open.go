@@ -42,6 +42,9 @@ type Options struct {
 	// Opened is called with each file of this host that the image consists of, once it is open:
 	// its own, and those that it names. They belong to the device.
 	Opened func(*os.File)
+	// Stored is called with what the image says of itself, once it may be opened. If that is
+	// only known after all of it was read, Info has the format alone.
+	Stored func(*Info)
 	// Meter is called with each device that counts what goes over a network for it.
 	Meter func(disk.Meter)
 }
@@ -93,7 +96,7 @@ func (r *Registry) Open(ctx context.Context, name string, o Options) (disk.Devic
 	if err != nil {
 		return nil, err
 	}
-	c := &chain{registry: r, ctx: ctx, allow: o.Allow, writable: o.Writable, noLock: o.NoLock, noBacking: o.NoBacking, snapshot: o.Snapshot, unlock: o.Unlock, opened: o.Opened}
+	c := &chain{registry: r, ctx: ctx, allow: o.Allow, writable: o.Writable, noLock: o.NoLock, noBacking: o.NoBacking, snapshot: o.Snapshot, unlock: o.Unlock, opened: o.Opened, stored: o.Stored}
 	return c.open(d, at, f, 0, func(f *Format) error { return o.admit(d, f) })
 }
 

@@ -43,6 +43,23 @@ func (r *Registry) Stat(ctx context.Context, name string, o Options) (*Info, err
 	return info, err
 }
 
+// info returns what is known of an image without reading all of it.
+func (f *Format) info(d disk.Device, at place) *Info {
+	info := &Info{Format: f.Name}
+	if f.StatMax != nil {
+		return info
+	}
+	size, refs, err := f.Stat(d)
+	if err != nil {
+		return info // opening it says so
+	}
+	for i, ref := range refs {
+		refs[i] = at.complete(ref, 0)
+	}
+	info.Size, info.References = size, refs
+	return info
+}
+
 // Detect returns the name of the format that an image is recognized as.
 func (r *Registry) Detect(ctx context.Context, name string) (format string, err error) {
 	err = r.look(ctx, name, "", func(_ disk.Device, _ place, f *Format) error {
