@@ -59,6 +59,11 @@ func (k Kind) open(d disk.Device, path string) (disk.Device, error) {
 	if err := k.checkContent(d); err != nil {
 		return nil, err
 	}
+	return k.unpack(d, path)
+}
+
+// unpack opens what is compressed, whatever it is.
+func (k Kind) unpack(d disk.Device, path string) (disk.Device, error) {
 	list, err := k.index(d)
 	if err != nil {
 		return k.spool(d, path)

@@ -4,7 +4,6 @@ import (
 	"github.com/unboot/unboot/disk/asif"
 	"github.com/unboot/unboot/disk/bochs"
 	"github.com/unboot/unboot/disk/cloop"
-	"github.com/unboot/unboot/disk/compressed"
 	"github.com/unboot/unboot/disk/dmg"
 	"github.com/unboot/unboot/disk/ewf"
 	"github.com/unboot/unboot/disk/httpdisk"
@@ -39,22 +38,19 @@ var formats = []Format{
 	{Name: "parallels", Match: parallels.Match, Open: parallels.Open, Stat: parallels.Stat},
 	{Name: "asif", Match: asif.Match, Open: asif.Open, Stat: asif.Stat},
 	{Name: "ova", Match: ova.Match, Open: ova.Open, OpenPart: ova.OpenPart, Stat: ova.Stat, Signatures: []string{"tar"}},
-	{Name: "vma", Match: vma.Match, Open: vma.Open, OpenPart: vma.OpenPart, Stat: vma.Stat, Signatures: []string{"VMA"}},
-	compressedFormat("gzip"),
-	compressedFormat("bzip2"),
-	compressedFormat("xz"),
-	compressedFormat("zstd"),
+	vmaFormat,
+	compressedFormat("gzip", vmaFormat),
+	compressedFormat("bzip2", vmaFormat),
+	compressedFormat("xz", vmaFormat),
+	compressedFormat("zstd", vmaFormat),
 	{Name: "split", Open: split.Open, Stat: split.Stat},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Signatures: []string{"Android sparse"}},
 	{Name: "vpc", Match: vhd.Match, Open: vhd.Open, Stat: vhd.Stat, Create: vhd.Create, Check: vhd.Check, Signatures: []string{"vhd"}, Endings: []string{"vhd", "vpc"}, Writable: true},
 	{Name: "vhdx", Match: vhdx.Match, Open: vhdx.Open, Stat: vhdx.Stat, Create: vhdx.Create, Check: vhdx.Check, Endings: []string{"vhdx"}, Whole: true, Writable: true},
 }
 
-// compressedFormat returns the format of raw images that a program has compressed.
-func compressedFormat(program string) Format {
-	k := compressed.Kind(program)
-	return Format{Name: program, Match: k.Match, Open: k.Open, Stat: k.Stat, StatMax: k.StatMax}
-}
+// vmaFormat is that of backups of Proxmox VE, which are often compressed.
+var vmaFormat = Format{Name: "vma", Match: vma.Match, Open: vma.Open, OpenPart: vma.OpenPart, Stat: vma.Stat, Signatures: []string{"VMA"}}
 
 // transports are those that are known. A new one is a package with an Open of a
 // [Transport], and a line here; or, if it takes modules that most programs do not want, one in

@@ -140,6 +140,43 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// Archives are read as vzdump(1) compresses them, and by pieces.
+func TestCompressed(t *testing.T) {
+	testimg.Need(t, "zstd", "gzip", "xz", "bzip2")
+	devices := []device{{"drive-scsi0", imgtest.Content(2<<20+512, 5)}, {"drive-virtio1", imgtest.Content(1<<20, 8)}}
+	dir := imgtest.Write(t, map[string][]byte{"one": build(5, devices[0]), "more": build(6, devices...), "none": build(7)})
+	for _, program := range []string{"zstd -q", "gzip -1", "xz -0 --block-size=1MiB", "bzip2 -1"} {
+		for name, want := range map[string][]byte{"one": devices[0].content, "more#scsi0": devices[0].content, "more#virtio1": devices[1].content, "more": nil, "more#x": nil, "none": nil} {
+			file, part, named := strings.Cut(name, "#")
+			path := filepath.Join(dir, file+".vma."+program[:2])
+			if _, err := os.Stat(path); err != nil {
+				testimg.MustRun(t, "sh", "-c", program+` -c <"$1" >"$2"`, "sh", filepath.Join(dir, file), path)
+			}
+			if named {
+				path += "#" + part
+			}
+			d, err := source.Open(t.Context(), path, source.Options{})
+			switch {
+			case want == nil && !errors.Is(err, vma.ErrDisks):
+				t.Errorf("%s: %s: %v", program, name, err)
+			case want != nil && err != nil:
+				t.Errorf("%s: %s: %v", program, name, err)
+			case want != nil:
+				imgtest.Same(t, d, want)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "cut")
+		testimg.MustRun(t, "sh", "-c", program+` -c <"$1" | head -c 100000 >"$2"`, "sh", filepath.Join(dir, "one"), path)
+		if _, err := source.Open(t.Context(), path, source.Options{}); err == nil {
+			t.Errorf("%s: what was cut off is opened", program)
+		}
+		info, err := source.Stat(t.Context(), path, source.Options{})
+		if err != nil || info.Size != int64(len(devices[0].content)) {
+			t.Errorf("%s: what its header says: %v, %v", program, info, err)
+		}
+	}
+}
+
 // Another reader of the format finds the same disks in the archives of these tests.
 func TestDissect(t *testing.T) {
 	testimg.Need(t, "python3")
