@@ -1,7 +1,6 @@
 package unboot
 
 import (
-	"bytes"
 	"debug/elf"
 	"fmt"
 	"io/fs"
@@ -112,47 +111,27 @@ func (c *Cmd) execHint(file string, err error) error {
 	if c.f == nil || err != unix.ENOENT && err != unix.ENOEXEC && err != unix.EACCES {
 		return err
 	}
-	fd, oerr := c.f.view.Open(file, unix.O_RDONLY|openFlags, 0)
-	if oerr != nil {
-		return err
-	}
-	defer c.kernel().CloseFd(fd)
-	start := make([]byte, maxStart)
-	n, rerr := c.kernel().Pread(fd, start, 0)
-	if rerr != nil {
-		return err
-	}
-	if hint := startHint(start[:n], err == unix.ENOENT); hint != "" {
+	if hint := startHint(c.firstBytes(file), err == unix.ENOENT); hint != "" {
 		return &hintError{err, hint}
 	}
 	return err
 }
 
-// isBlank reports whether a character divides the words of a "#!" line, as the kernel's
-// binfmt_script has it.
-func isBlank(r rune) bool { return r == ' ' || r == '\t' }
-
 // startHint says what the first bytes of a program tell of why it was not executed: missing
 // is for a file that it names and that is not there.
 func startHint(start []byte, missing bool) string {
-	if line, ok := bytes.CutPrefix(start, []byte("#!")); ok && missing {
-		line, _, _ = bytes.Cut(line, []byte("\n"))
-		// Not by any space: "/bin/sh\r" is what a file from Windows asks for.
-		if words := bytes.FieldsFunc(line, isBlank); len(words) > 0 {
-			return fmt.Sprintf("its interpreter is %.200q", words[0])
-		}
+	if name := interpreterOf(start); name != "" && missing {
+		return fmt.Sprintf("its interpreter is %.200q", name)
 	}
-	if len(start) < 20 || string(start[:4]) != elf.ELFMAG {
-		return ""
-	}
-	machine := elf.Machine(start[18]) | elf.Machine(start[19])<<8
-	if start[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
-		machine = elf.Machine(start[19]) | elf.Machine(start[18])<<8
-	}
+	a, ok := architectureOf(start)
 	switch {
-	case machine != elf.EM_X86_64:
-		return fmt.Sprintf("it is a program for %s", strings.TrimPrefix(machine.String(), "EM_"))
-	case start[elf.EI_CLASS] == byte(elf.ELFCLASS32):
+	case !ok:
+		return ""
+	case a.emulator() != "":
+		return fmt.Sprintf("it is a program for %s, for which the host needs %s", strings.TrimPrefix(a.machine.String(), "EM_"), a.emulator())
+	case a.machine != native.machine:
+		return fmt.Sprintf("it is a program for %s", strings.TrimPrefix(a.machine.String(), "EM_"))
+	case a.class == elf.ELFCLASS32:
 		return "it is a program for the x32 ABI"
 	case missing:
 		return "its dynamic loader is missing"

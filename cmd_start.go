@@ -73,6 +73,9 @@ func (c *Cmd) start() error {
 	if x.File, err = c.lookPath(x.Env); err != nil {
 		return err
 	}
+	if err := c.emulate(x.File); err != nil {
+		return err
+	}
 	m := &cmdMounts{k: c.kernel()}
 	defer m.close()
 	if err := c.mounts(m); err != nil {

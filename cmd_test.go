@@ -223,9 +223,9 @@ func TestCommandErrors(t *testing.T) {
 	rig.Check(t, "write", f.WriteFile("script", []byte("#!/bin/none\n"), 0o755))
 	rig.Check(t, "write", f.WriteFile("text", []byte("just text\n"), 0o755))
 	rig.Check(t, "write", f.WriteFile("data", []byte("just text\n"), 0o644))
-	arm := make([]byte, 64)
-	copy(arm, "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00")
-	rig.Check(t, "write", f.WriteFile("arm", arm, 0o755))
+	vax := make([]byte, 64)
+	copy(vax, "\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x4b\x00")
+	rig.Check(t, "write", f.WriteFile("vax", vax, 0o755))
 	rig.Check(t, "link", f.Symlink("/etc/passwd", "bin/notexec"))
 	for name, want := range map[string]struct {
 		is   error
@@ -238,7 +238,7 @@ func TestCommandErrors(t *testing.T) {
 		"/bin":      {unix.EACCES, "exec /bin: permission denied"},
 		"/data":     {unix.EACCES, "exec /data: permission denied"},
 		"/text":     {unix.ENOEXEC, "exec /text: exec format error"},
-		"/arm":      {unix.ENOEXEC, "exec /arm: exec format error: it is a program for AARCH64"},
+		"/vax":      {unix.ENOEXEC, "exec /vax: exec format error: it is a program for VAX"},
 		"/script":   {os.ErrNotExist, `exec /script: no such file or directory: its interpreter is "/bin/none"`},
 		"../../bin": {unix.EACCES, "/bin"},
 	} {

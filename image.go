@@ -50,6 +50,7 @@ type Image struct {
 
 	network *attachedNetwork // nil without one
 
+	emulation  emulation
 	toolsOnce  sync.Once
 	tools      *toolroot.Host // see hostTools
 	furnish    sync.Once      // see furnishDev
