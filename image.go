@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/source"
@@ -326,6 +327,18 @@ func (img *Image) ReadOnly() bool { return !img.writable }
 // Kernel returns the kernel. What it has mounted under /mnt, and the disks
 // attached to it, belong to the image.
 func (img *Image) Kernel() *lkl.Kernel { return img.k }
+
+// ReadingTime returns how much processor time the kernel of an image can take to read all of it
+// with nothing wrong: two minutes, and half a second for each MiB of its disks, since there is more
+// to read (up to 16 TiB). It is a limit for [lkl.Kernel.LimitCPU].
+func (img *Image) ReadingTime() time.Duration {
+	limit := 2 * time.Minute
+	for _, d := range img.Disks() {
+		// No disk is larger than counts, for the sum of all to stay a Duration.
+		limit += time.Duration(min(d.Size>>20, 1<<24)) * (time.Second / 2)
+	}
+	return limit
+}
 
 // err returns what a call on a closed image returns, or nil.
 func (img *Image) err() error {

@@ -28,9 +28,10 @@ type call struct {
 	big    bool
 	bigOff uint32
 
-	posted bool // and not waited for yet
-	over   bool // the kernel has answered the last post
-	woke   bool // the kernel slept when it was posted
+	number uint32 // guarded by k.mu: tells what was posted from what was posted before
+	posted bool   // and not waited for yet
+	over   bool   // the kernel has answered the last post
+	woke   bool   // the kernel slept when it was posted
 }
 
 // begin takes a slot, and waits for one if 256 calls are in flight.
@@ -221,13 +222,14 @@ func (c *call) post(nr int32, args ...uint64) error {
 	n := copy(a.Args[:], args)
 	clear(a.Args[n:])
 	c.over = false
-	atomic.StoreUint32(&a.State, callPosted)
 
 	k.mu.Lock()
 	if k.dead {
 		k.mu.Unlock()
 		return k.err
 	}
+	c.number = k.callTail
+	atomic.StoreUint32(&a.State, callPosted)
 	atomic.StoreUint32(&k.w.callRing.Entry[k.callTail%maxCalls], c.index)
 	k.callTail++
 	atomic.StoreUint32(&k.w.callRing.Tail, k.callTail)

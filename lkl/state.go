@@ -26,6 +26,7 @@ type state struct {
 	server   server
 	process  process
 	programs programs
+	limiter  limiter
 	slots    [maxCalls]call
 
 	done chan struct{} // closed when the process has been reaped
@@ -187,6 +188,7 @@ func (s *state) watch(stop func() bool) {
 	close(s.done)
 
 	stop()
+	s.limiter.stop()
 	s.endPrograms()
 	s.server.stop()
 	s.process.log.Close()

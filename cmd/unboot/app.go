@@ -37,6 +37,8 @@ type app struct {
 	out    *bufio.Writer // standard output
 	failed atomic.Bool   // something was reported
 	linked bool          // a symbolic link was made on the host
+	// lasting is set by commands that go on until somebody ends them.
+	lasting bool
 
 	opts     openOptions
 	patience time.Duration // how long to wait for other programs that write to an image

@@ -17,6 +17,11 @@ unboot-hv, which "unboot env" and "unboot run" arrange.
 
 If the variable UNBOOT_HV_FALLBACK is set, it runs qemu instead: the one that the
 variable names, or the one in PATH. A session of virt-rescue gets qemu in any case.
+
+A damaged disk can keep its driver busy forever. Where nothing is written to the disks, each
+call of a program may take two minutes of processor time, and half a second more for each MiB
+of them; so may an inspection of any disks. The variable UNBOOT_CPU_LIMIT says another time,
+such as 10m, or 0 for no limit.
 `,
 	args:    []kind{kindNone},
 	options: noOptions(runHV),

@@ -6,48 +6,39 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unboot/unboot/lkl"
 )
 
 // An image may be made, or damaged, so that a file system's driver loops forever. Commands
-// that only read have a budget of processor time, which is so large that legitimate work
-// should not exhaust it: by default a constant, and more for each MiB of the disks, since
-// there is more to read. Elapsed time would not do: a slow disk or a loaded machine would
-// end commands that make progress.
-const (
-	cpuBase   = 2 * time.Minute
-	cpuPerMiB = time.Second / 2
-)
+// that only read have a budget of processor time. Elapsed time would not do: a slow disk or a
+// loaded machine would end commands that make progress. Commands that go on until somebody ends
+// them have a budget for each call into the kernel instead of one for all.
+
+// callLimit is the default of that.
+const callLimit = 2 * time.Minute
 
 // cpuLimit returns the processor time that an image's kernel may take, or 0 for no limit.
 func (a *app) cpuLimit(o *opened) time.Duration {
-	if a.opts.cpu >= 0 {
+	switch {
+	case a.opts.cpu >= 0:
 		return a.opts.cpu
-	}
-	if o.write {
+	case o.write && !a.opts.scratch:
 		return 0 // half a change is worse than a loop, which the user can interrupt
+	case a.lasting:
+		return callLimit
 	}
-	limit := cpuBase
-	for _, d := range o.img.Disks() {
-		limit += time.Duration(d.Size>>20) * cpuPerMiB
-	}
-	return limit
+	return o.img.ReadingTime()
 }
 
-// limit sets the limit of an image's kernel, as setrlimit(2) RLIMIT_CPU: seconds.
+// limit sets the limit of an image's kernel.
 func (a *app) limit(o *opened) {
-	o.cpu = a.cpuLimit(o)
-	if o.cpu == 0 {
-		return
+	k := o.img.Kernel()
+	set := k.LimitCPU
+	if a.lasting {
+		set = k.LimitCall
 	}
-	seconds := uint64((o.cpu + time.Second - 1) / time.Second)
-	// At the soft limit comes SIGXCPU, by which endError knows the cause. The hard limit
-	// kills even a kernel that does not end by that.
-	r := unix.Rlimit{Cur: seconds, Max: seconds + 10}
-	if err := unix.Prlimit(o.img.Kernel().Pid(), unix.RLIMIT_CPU, &r, nil); err != nil && o.img.Kernel().Err() == nil {
-		a.warn(fmt.Errorf("%s: processor time could not be limited: %w", quote(o.path), err))
+	if err := set(a.cpuLimit(o)); err != nil && k.Err() == nil {
+		a.warn(fmt.Errorf("%s: %w", quote(o.path), err))
 	}
 }
 
@@ -73,13 +64,13 @@ func (a *app) ended(err error) *opened {
 // endError says why the kernel of an image has ended, in terms of the options.
 func (o *opened) endError() error {
 	err := o.img.Kernel().Err()
-	var exit *lkl.ExitError
 	var timeout *timeoutError
+	var limit *lkl.CPULimitError
 	switch {
 	case errors.As(err, &timeout):
 		err = timeout
-	case o.cpu != 0 && errors.As(err, &exit) && exit.Cause == nil && exit.Signal == unix.SIGXCPU:
-		err = fmt.Errorf("used more than %v of processor time (--cpu-limit): the image may be damaged (to allow more: --cpu-limit TIME, 0 for no limit)", o.cpu)
+	case errors.As(err, &limit):
+		err = fmt.Errorf("%w (--cpu-limit): the image may be damaged (to allow more: --cpu-limit TIME, 0 for no limit)", limit)
 	}
 	return fmt.Errorf("%s: %w", quote(o.path), err)
 }

@@ -107,7 +107,11 @@ func run(table []*command, args []string) int {
 	// Closed after an error, too: what was written before it must reach the disk.
 	err = errors.Join(err, a.close())
 	if a.atRecord != nil {
-		a.atRecord(err)
+		why := err
+		if o := a.ended(err); o != nil {
+			why = o.endError()
+		}
+		a.atRecord(why)
 	}
 	return a.exitCode(cmd, err)
 }

@@ -39,6 +39,10 @@ by the owners that --uid and --gid, or --map, say if not those of the image:
 With --all, each file system has a directory of its own in DIR, named by its label or else
 its device.
 
+An image may be damaged so that looking at it never ends. A call that takes more than two
+minutes of processor time, or as much as --cpu-limit says, ends the mount's kernel: all calls
+fail from then on. By default that is so only where nothing is written to the image.
+
 Device nodes and set-user-ID bits of the image mean nothing on the host, unless root says
 -o dev or -o suid for an image that is trusted. -o takes the options of mount(8), and those of
 this command by their long names: -o rw,allow_other,idle=10m. As /sbin/mount.fuse.unboot, it
@@ -108,9 +112,7 @@ func (m *mounter) run(a *app, args []string) error {
 		return background(a)
 	}
 	lkl.Preload()
-	if a.opts.cpu < 0 {
-		a.opts.cpu = 0 // it may be in use for long
-	}
+	a.lasting = true
 	mounts, err := m.mount(a, parseTarget(args[0]), dir)
 	if err != nil {
 		return withoutFUSE(err, args[0])

@@ -54,9 +54,7 @@ func (m *mounter) contained(a *app, c *contained) ([]*mountedImage, error) {
 	case m.fuse.AllowOther && !c.conn.CanAllowOther():
 		return nil, fmt.Errorf("allow_other: %w (user_allow_other in /etc/fuse.conf?)", unix.EPERM)
 	}
-	if a.opts.cpu < 0 {
-		a.opts.cpu = 0
-	}
+	a.lasting = true
 	m.by = c.conn
 	a.opts.sources = c.sources()
 	openKeyFile = func(path string) (*os.File, error) { return c.conn.Open(path, unix.O_RDONLY|unix.O_NOCTTY, false) }

@@ -56,6 +56,7 @@ func (s *blockServer) run(a *app, args []string) error {
 	if err := s.disk.check(a); err != nil {
 		return err
 	}
+	a.lasting = true
 	server := &nbd.Server{Log: func(client string, err error) {
 		if client == "" || client == "@" {
 			client = "a client"

@@ -82,6 +82,7 @@ func needKernel(t *testing.T) {
 //	image FILE FSTYPE       a private copy of an image with the odd tree
 //	blank FILE FSTYPE [MIB] one with an empty file system
 //	debian FILE KIND        a disk with a Debian
+//	endless FILE            an image with metadata that do not end
 //	busybox FILE            a small guest in which programs run
 //	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…; $UUID_sda2
 //	                        and $UUID_vg_lv are what blkid has called what is there,
@@ -131,7 +132,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "volumes": cmdVolumes, "case": cmdCase, "oddtree": cmdOddTree,
 			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode, "busybox": cmdBusybox,
-			"unchanged": cmdUnchanged, "waitfor": cmdWaitFor,
+			"unchanged": cmdUnchanged, "endless": cmdEndless, "waitfor": cmdWaitFor,
 		},
 	})
 }
@@ -188,6 +189,11 @@ func arity(ts *testscript.TestScript, neg bool, args []string, low, high int) {
 func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 2, 2)
 	ts.Check(testimg.Copy(testimg.FS(tb(ts), args[1], testimg.Options{Tree: true}), ts.MkAbs(args[0])))
+}
+
+func cmdEndless(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), testimg.Endless(), 0o644))
 }
 
 func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {

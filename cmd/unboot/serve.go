@@ -61,6 +61,7 @@ func (s *fileServer) run(a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.lasting = true
 	o, t, err := a.target(args[0], false)
 	if err != nil {
 		return err
@@ -86,6 +87,10 @@ func (s *fileServer) run(a *app, args []string) error {
 	a.out.Flush()
 	server := &http.Server{
 		Handler: serve.New(fsys, serve.Options{Token: token, Title: quote(args[0]), Log: func(name string, err error) {
+			if a.ended(err) != nil {
+				a.tell(err) // once, and why
+				return
+			}
 			a.warn(fmt.Errorf("%s: %w", quote(name), reason(err)))
 		}}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10,

@@ -144,7 +144,6 @@ type opened struct {
 	told    atomic.Bool // the end of the kernel was reported
 	clock   time.Time   // if not zero, the image must come out the same each time
 	keys    *keys
-	cpu     time.Duration // processor time that the kernel may take, 0 for no limit
 	img     *unboot.Image
 	fs      *unboot.FS
 	mount   error // why there is no fs

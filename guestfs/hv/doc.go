@@ -12,6 +12,9 @@
 // unless LIBGUESTFS_DEBUG is set or something fails. What fails, which the library keeps to
 // itself, goes to "unboot run" ([Reports]), or else to the terminal.
 //
+// Corrupt metadata cannot keep a program waiting forever: the processor time of a call is limited
+// where nothing is written, by UNBOOT_CPU_LIMIT or a default.
+//
 // For what unboot cannot do, there is qemu: a session of virt-rescue(1) gets it, and so
 // does every session if UNBOOT_HV_FALLBACK is set ([Main]).
 package hv

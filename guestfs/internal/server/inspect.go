@@ -40,7 +40,12 @@ func (s *Server) InspectOs(ctx context.Context) ([]string, error) {
 	}
 	found, err := img.Inspect(inspector.Image, unboot.ReadOnly())
 	found.Close()
-	if err = errors.Join(err, done()); err != nil {
+	end := img.Kernel().Err()
+	err = errors.Join(err, done())
+	if end != nil { // which says nothing about what would have been found
+		return nil, limitError(end, end)
+	}
+	if err != nil {
 		// Devices without a system, most of them, which is not an error.
 		s.logf("inspect_os: %v", err)
 	}
@@ -98,6 +103,9 @@ func (s *Server) imageToInspect(ctx context.Context) (img *unboot.Image, done fu
 		return nil, nil, errors.Join(err, done())
 	}
 	closers = append(closers, img.Close)
+	if err := img.Kernel().LimitCPU(s.cpu.of(img)); err != nil {
+		s.logf("%v", err)
+	}
 	return img, done, nil
 }
 

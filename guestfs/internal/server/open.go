@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -65,5 +66,9 @@ func (s *Server) open() (*unboot.Image, error) {
 		opts = append(opts, o)
 		s.engine.raw = append(s.engine.raw, s.openHoles(d))
 	}
-	return unboot.Open(context.Background(), "", opts...)
+	img, err := unboot.Open(context.Background(), "", opts...)
+	if err == nil && !slices.ContainsFunc(s.config.Drives, keeps) {
+		s.cpu.limit(img)
+	}
+	return img, err
 }

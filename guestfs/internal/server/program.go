@@ -87,6 +87,7 @@ func (s *Server) run(c *unboot.Cmd, p program) (out string, status int, err erro
 		c.Stdout = p.out
 	}
 	s.logf("command: %s", c)
+	s.cpu.pause()
 	err = c.Run()
 	if text := stderr.String(); text != "" {
 		s.logf("%s: %s", c.Path, text)

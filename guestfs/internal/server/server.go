@@ -34,6 +34,7 @@ type Server struct {
 	procedures []procedure // what answers each procedure, by number, or nil
 	engine     engine
 	store      store
+	cpu        cpuLimit
 
 	// What calls change, which come one at a time.
 	trees   []*unboot.FS // what is mounted on /, the last on top of those before
@@ -57,6 +58,9 @@ type Server struct {
 // known.
 func New(c Config) (*Server, error) {
 	s := &Server{config: c, procedures: procedures(), umask: 0o022}
+	if err := s.cpu.parse(); err != nil {
+		return nil, err
+	}
 	for i, d := range c.Drives {
 		if err := checkDrive(d); err != nil {
 			return nil, fmt.Errorf("drive %s: %w", devname.Disk(i), err)
@@ -159,7 +163,11 @@ func (d dispatcher) Handle(ctx context.Context, pc *protocol.Call) error {
 	c := &call{Call: pc, s: d.s, name: p.Name, group: p.Group}
 	var err error
 	if d.s.answers(pc.Proc) {
+		d.s.cpu.begin()
 		err = toWire(d.s.procedures[pc.Proc](context.WithValue(ctx, callKey{}, pc), c))
+		if k := d.s.cpu.kernel.Load(); err != nil && k != nil {
+			err = limitError(k.Err(), err)
+		}
 	} else {
 		err = c.missing()
 	}
