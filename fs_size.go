@@ -36,6 +36,41 @@ func (f *FS) Grow() error {
 	})
 }
 
+// Shrink makes the file system at the root of the tree size bytes large, which is not more
+// than it has, while it is mounted: btrfs on one device, which moves what is past the new end
+// to where there is room before that. The error is an *fs.PathError. It wraps unix.ENOSPC if there
+// is none; the file system then has its former size, as it has if this is interrupted. It wraps
+// [errors.ErrUnsupported] for another file system, such as ext4, which resize2fs(8) shrinks
+// while it is not mounted.
+func (f *FS) Shrink(size int64) error {
+	return f.call("shrink", ".", func(p string) error {
+		return f.onRoot(p, func(root fsctl.File, _ *unix.Statfs_t) error {
+			if f.t.mounts[0].Type != "btrfs" {
+				return errors.ErrUnsupported
+			}
+			return btrfs.FS(root).Resize(size)
+		})
+	})
+}
+
+// MinimumSize returns the size in bytes that [FS.Shrink] can make of the file system at the
+// root of the tree, as it is now. Errors are as there.
+func (f *FS) MinimumSize() (size int64, err error) {
+	err = f.call("shrink", ".", func(p string) error {
+		return f.atRoot(p, func(root fsctl.File, _ *unix.Statfs_t) error {
+			if f.t.mounts[0].Type != "btrfs" {
+				return errors.ErrUnsupported
+			}
+			first, err := btrfs.FS(root).First()
+			if err == nil {
+				size, err = btrfs.FS(root).MinimumSize(first)
+			}
+			return err
+		})
+	})
+	return size, err
+}
+
 // Trim discards what is free of the file system at the root of the tree, so that it takes
 // up no room in the image, as fstrim(8), and returns how many bytes that was. The error of
 // a file system that cannot do so, which is an *fs.PathError, wraps unix.EOPNOTSUPP.
@@ -53,13 +88,18 @@ func (f *FS) Trim() (n uint64, err error) {
 	return n, err
 }
 
-// onRoot calls do with the root, open for ioctls.
+// onRoot calls do with the root, open for ioctls that change the file system.
 //
 // Preconditions: the tree is in use, by call.
 func (f *FS) onRoot(p string, do func(fsctl.File, *unix.Statfs_t) error) error {
 	if f.ReadOnly() {
 		return unix.EROFS
 	}
+	return f.atRoot(p, do)
+}
+
+// atRoot is onRoot for ioctls that change nothing.
+func (f *FS) atRoot(p string, do func(fsctl.File, *unix.Statfs_t) error) error {
 	fd, err := f.view.Open(p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err

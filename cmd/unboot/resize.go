@@ -13,43 +13,51 @@ import (
 
 var resizeCommand = command{
 	name:     "resize",
-	short:    "resize a disk, and enlarge what is on it",
+	short:    "resize a disk, and what is on it",
 	synopsis: []string{"[OPTION...] IMAGE [SIZE]"},
 	brief:    "IMAGE [SIZE]",
 	long: `Makes the disk in IMAGE SIZE bytes large, or with +SIZE larger by that, or leaves it as it
 is without one. Then what lies last on it grows into the room there is: the partition, the
 physical volume or the encrypted volume in it, the logical volume, and the file system (ext2
-to ext4, XFS or btrfs), one on the other.
+to ext4, XFS, btrfs or NTFS), one on the other.
 
 By default, that is the last partition, or with a logical volume or a file system on the
 whole disk, that. --device names another one: what it lies on has to be last on the disk.
 
-With --shrink, the disk becomes smaller, or without a SIZE as small as it can be: what is on it
-keeps its size, and a partition or file system that would be cut off is an error, unless --cut
-says that it may be lost.
+With --shrink, the disk becomes smaller. Without a SIZE, that is as small as it can be while what
+is on it keeps its size. What is last on it becomes smaller first if it would be cut off: the
+file system (ext2 to ext4 and NTFS, by resize2fs and ntfsresize of this host, or btrfs), the
+logical volume, the physical volume or the encrypted volume below it, and the partition. What
+cannot become smaller, such as an XFS, or as small, is an error, and nothing has changed then.
+With --minimum, it becomes as small as its files let it. With --disk-only, everything keeps its
+size, and what would be cut off is an error, unless --cut says that it may be lost.
 
-With --dry-run, it prints what it would do.
+If that is interrupted, nothing is lost, and it can be repeated; a file system may have to be
+checked first.
+
+With --dry-run, it prints what it would do, in that order, and changes nothing.
 `,
 	args: []kind{kindImage, kindNone},
 	options: func(f *flagSet) runFunc {
 		r := &resizer{}
-		f.string(&r.device, "", "device", "DEVICE", "what is to grow, such as /dev/sda3 or /dev/vg/root").kind = kindDevice
+		f.string(&r.device, "", "device", "DEVICE", "what is to grow or shrink, such as /dev/sda3 or /dev/vg/root").kind = kindDevice
 		f.bool(&r.alone, "", "disk-only", "leave alone what is on the disk")
-		f.bool(&r.shrink, "", "shrink", "make the disk smaller, where nothing is")
+		f.bool(&r.shrink, "", "shrink", "make the disk smaller, and what is last on it if it must")
+		f.bool(&r.minimum, "", "minimum", "with --shrink: as small as the files on it let it")
 		f.bool(&r.cut, "", "cut", "with --shrink: also where something is, which is lost")
 		f.bool(&r.dry, "n", "dry-run", "change nothing")
 		return r.run
 	},
-	examples: []string{"unboot resize disk.qcow2 +10G", "unboot resize --device /dev/vg/root --key all:file:key disk.img 100G", "unboot resize --shrink disk.img"},
+	examples: []string{"unboot resize disk.qcow2 +10G", "unboot resize --device /dev/vg/root --key all:file:key disk.img 100G", "unboot resize --shrink --dry-run disk.img 20G"},
 	image:    true,
 }
 
 type resizer struct {
 	device     string
 	alone, dry bool
-	// shrink makes the disk smaller, cut whatever is there.
-	shrink, cut bool
-	disk        diskOpener
+	// shrink makes the disk smaller, cut whatever is there, minimum as small as can be.
+	shrink, cut, minimum bool
+	disk                 diskOpener
 
 	image    string
 	old, new int64
@@ -74,8 +82,10 @@ func (r *resizer) run(a *app, args []string) error {
 	switch {
 	case r.cut && !r.shrink:
 		return badUsage("--cut is for --shrink")
-	case r.shrink && (r.device != "" || r.alone):
-		return badUsage("--shrink changes the disk alone")
+	case r.minimum && (!r.shrink || r.cut || r.alone || len(args) > 1):
+		return badUsage("--minimum is for --shrink, without a SIZE")
+	case r.shrink && r.device != "" && (r.alone || r.cut):
+		return badUsage("--device does not go with --disk-only or --cut")
 	case r.shrink:
 		return r.shrinkDisk(a, args[1:])
 	}
@@ -217,7 +227,7 @@ func (r *resizer) growDisk(a *app) error {
 	if r.new != r.old {
 		re, ok := disk.As[disk.Resizer](d)
 		if !ok {
-			err = errors.New("a disk that is stored so does not change its size here")
+			err = errFixedSize
 		} else {
 			err = re.Resize(r.new)
 		}
@@ -267,7 +277,6 @@ func growPartition(d disk.Device, number int) error {
 
 // growEntry grows a partition up to what follows it.
 func growEntry(e *part.Editor, t *part.Table, p *part.Partition) error {
-	const grain = 1 << 20 // what the ends of partitions are aligned to, too
 	end := p.End()
 	for _, f := range append(e.Free(part.Primary), e.Free(part.Logical)...) {
 		if follows(t, p, f) {
@@ -317,6 +326,9 @@ func (r *resizer) growContent(a *app) error {
 	top := r.steps[len(r.steps)-1]
 	switch top.content {
 	case "ext2", "ext3", "ext4", "xfs", "btrfs":
+	case "ntfs":
+		_, err := r.output(a, o.img, strings.NewReader("y\n"), "ntfsresize", "-P", top.device)
+		return err
 	case "LVM2_member", "":
 		return nil
 	default:
@@ -336,9 +348,9 @@ func (r *resizer) growContent(a *app) error {
 // tool runs a program of the host on the image's devices. That there is nothing left of a
 // volume group is no error.
 func (r *resizer) tool(a *app, o *opened, name string, args ...string) error {
-	out, err := o.img.ToolContext(a.life, name, args...).CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "matches existing size") {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	out, err := r.output(a, o.img, nil, name, args...)
+	if err != nil && !strings.Contains(out, "matches existing size") {
+		return err
 	}
 	return o.img.Rescan()
 }

@@ -78,6 +78,16 @@ func (f FS) Device() (path string, err error) {
 	return path, err
 }
 
+// First returns the ID of the first device of the file system, which is the one that Resize
+// resizes.
+func (f FS) First() (id uint64, err error) {
+	err = f.eachDevice(func(d Device) (bool, error) {
+		id = d.ID
+		return false, nil
+	})
+	return id, err
+}
+
 // Grow resizes the file system to the size of its devices (BTRFS_IOC_RESIZE).
 func (f FS) Grow() error {
 	return f.eachDevice(func(d Device) (bool, error) { return true, f.resize(d.ID, "max") })
