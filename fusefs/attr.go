@@ -90,7 +90,7 @@ func timeOf(valid, set, now uint32, sec uint64, nsec uint32) unix.Timespec {
 func (f *FS) truncate(c *lkl.Chain, in *fuse.SetAttrIn, p place, size int64) error {
 	fh, _ := in.GetFh()
 	if in.Valid&fuse.FATTR_KILL_SUIDGID != 0 {
-		if err := f.dropPrivileges(p.fd, p.path, p.flags); err != nil {
+		if err := f.dropPrivileges(in.NodeId, in.Gid, p.fd, p.path, p.flags); err != nil {
 			return err
 		}
 	}
@@ -114,21 +114,36 @@ func (f *FS) truncate(c *lkl.Chain, in *fuse.SetAttrIn, p place, size int64) err
 
 // dropPrivileges clears the set-user-ID bit and the set-group-ID bit of a regular file, as
 // the kernel does when somebody writes to it who has no privileges: the image's kernel thinks
-// that all is written by root.
-func (f *FS) dropPrivileges(fd int, path string, flags int) error {
+// that all is written by root. Where nobody of the group can execute the file, who is in the group
+// (gid, that of the caller as the host has it) leaves the second bit.
+func (f *FS) dropPrivileges(id uint64, gid uint32, fd int, path string, flags int) error {
 	var st unix.Statx_t
-	if err := f.v.Statx(fd, path, flags, unix.STATX_TYPE|unix.STATX_MODE, &st); err != nil {
+	if err := f.v.Statx(fd, path, flags, unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_GID, &st); err != nil {
 		return err
 	}
-	mode := uint32(st.Mode) & 0o7777
-	drop := mode & unix.S_ISUID
-	if mode&unix.S_IXGRP != 0 {
-		drop |= mode & unix.S_ISGID
+	drop := uint32(st.Mode) & unix.S_ISUID
+	if st.Mode&unix.S_IXGRP != 0 || gid != f.opts.owners.shownGID(st.Gid) {
+		drop |= uint32(st.Mode) & unix.S_ISGID
 	}
-	if drop == 0 || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil
+	}
+	return f.clearMode(id, fd, path, flags, uint32(st.Mode), drop)
+}
+
+// clearMode takes bits away from a mode, by a request that is about something else. Linux expects
+// that, and nevertheless goes on to answer with the mode that it knows.
+func (f *FS) clearMode(id uint64, fd int, path string, flags int, mode, bits uint32) error {
+	if mode &= 0o7777; mode&bits == 0 {
 		return nil
 	}
 	c := f.v.NewChain()
-	c.Fchmodat2(fd, path, mode&^drop, flags)
-	return c.Run()
+	c.Fchmodat2(fd, path, mode&^bits, flags)
+	if err := c.Run(); err != nil {
+		return err
+	}
+	// Without a range it is about metadata alone, and waits for nothing. An error means that the
+	// host does not know the file.
+	_ = f.server.InodeNotify(id, -1, 0)
+	return nil
 }

@@ -58,7 +58,7 @@ func (f *FS) opened(id, fh uint64) (*handle, error) {
 		return h, nil
 	}
 	c.mu.Unlock()
-	fd, err := f.openNode(id, unix.O_RDONLY, false)
+	fd, err := f.openNode(id, unix.O_RDONLY, nil)
 	if err != nil {
 		return nil, err
 	}

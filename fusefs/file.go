@@ -65,7 +65,11 @@ func (f *FS) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.St
 		return fuse.ENOSYS // from now on it asks by node
 	}
 	flags := f.kernelFlags(in.Flags &^ unix.O_EXCL)
-	fd, err := f.openNode(in.NodeId, flags, in.Mode&fuse.OPEN_KILL_SUIDGID != 0)
+	var unprivileged *fuse.Caller
+	if in.Mode&fuse.OPEN_KILL_SUIDGID != 0 {
+		unprivileged = &in.Caller
+	}
+	fd, err := f.openNode(in.NodeId, flags, unprivileged)
 	if err != nil {
 		return f.status(err)
 	}
@@ -76,7 +80,9 @@ func (f *FS) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.St
 	return fuse.OK
 }
 
-func (f *FS) openNode(id uint64, flags int, kill bool) (int, error) {
+// openNode opens a file. If it is also cut off, it loses its set-ID bits by somebody unprivileged,
+// who is nil for whoever has privileges.
+func (f *FS) openNode(id uint64, flags int, unprivileged *fuse.Caller) (int, error) {
 	f.names.RLock()
 	defer f.names.RUnlock()
 	p, err := f.at(id, "")
@@ -84,8 +90,8 @@ func (f *FS) openNode(id uint64, flags int, kill bool) (int, error) {
 		return -1, err
 	}
 	defer f.leave(p)
-	if kill && flags&unix.O_TRUNC != 0 {
-		if err := f.dropPrivileges(p.fd, p.path, p.flags); err != nil {
+	if unprivileged != nil && flags&unix.O_TRUNC != 0 {
+		if err := f.dropPrivileges(id, unprivileged.Gid, p.fd, p.path, p.flags); err != nil {
 			return -1, err
 		}
 	}
@@ -224,7 +230,7 @@ func (f *FS) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fu
 		return 0, fuse.Status(unix.EFBIG)
 	}
 	if in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0 {
-		if err := f.dropPrivileges(h.fd, "", unix.AT_EMPTY_PATH); err != nil {
+		if err := f.dropPrivileges(in.NodeId, in.Gid, h.fd, "", unix.AT_EMPTY_PATH); err != nil {
 			return 0, f.status(err)
 		}
 	}
@@ -293,6 +299,12 @@ func (f *FS) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	case in.Offset > math.MaxInt64 || in.Length > math.MaxInt64-in.Offset:
 		return fuse.Status(unix.EFBIG)
 	}
+	// Unlike write(2), it comes without a word of privileges.
+	if in.Uid != 0 {
+		if err := f.dropPrivileges(in.NodeId, in.Gid, h.fd, "", unix.AT_EMPTY_PATH); err != nil {
+			return f.status(err)
+		}
+	}
 	return f.status(f.v.Fallocate(h.fd, in.Mode, int64(in.Offset), int64(in.Length)))
 }
 
@@ -316,6 +328,11 @@ func (f *FS) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint32,
 	from, to := f.file(in.FhIn), f.file(in.FhOut)
 	if from == nil || to == nil {
 		return 0, fuse.EBADF
+	}
+	if in.Uid != 0 {
+		if err := f.dropPrivileges(in.NodeIdOut, in.Gid, to.fd, "", unix.AT_EMPTY_PATH); err != nil {
+			return 0, f.status(err)
+		}
 	}
 	roff, woff := int64(in.OffIn), int64(in.OffOut)
 	size := int(min(in.Len, math.MaxUint32&^0xfff))

@@ -375,3 +375,52 @@ func TestOwners(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who has no privileges and writes to a file takes away its set-ID bits, and everybody sees that at
+// once, even if asked for nothing but the mode. Whose group is not that of the file takes away its
+// set-group-ID bit by changing its access control list.
+func TestSetIDs(t *testing.T) {
+	testimg.NeedRoot(t)
+	testimg.Need(t, "setpriv", "dd", "fallocate", "setfacl")
+	image := testimg.Writable(t, testimg.FS(t, "ext4", testimg.Options{}))
+	dir := mount(t, image, &fusefs.Options{AllowOther: true}, unboot.Writable())
+	must(t, os.Chmod(dir, 0o777))
+	for p := dir; p != "/"; p = filepath.Dir(p) {
+		// The test's own folders are between the root and the mount.
+		if st, err := os.Stat(p); err == nil && st.Mode()&0o001 == 0 {
+			must(t, os.Chmod(p, st.Mode().Perm()|0o001))
+		}
+	}
+	for name, command := range map[string][]string{
+		"write":    {"dd", "if=/dev/zero", "bs=4k", "count=1", "conv=notrunc", "of="},
+		"direct":   {"dd", "if=/dev/zero", "bs=4k", "count=1", "conv=notrunc", "oflag=direct", "of="},
+		"open":     {"dd", "if=/dev/zero", "bs=4k", "count=1", "of="},
+		"allocate": {"fallocate", "-l", "8192", ""},
+		"acl":      {"setfacl", "-m", "o::r", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, name)
+			must(t, os.WriteFile(path, []byte("x"), 0o600))
+			must(t, unix.Chown(path, 65534, 65533))
+			must(t, unix.Chmod(path, 0o6777))
+			mode := func() uint16 {
+				t.Helper()
+				var st unix.Statx_t
+				must(t, unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MODE, &st))
+				return st.Mode & 0o7777
+			}
+			if m := mode(); m != 0o6777 {
+				t.Fatalf("mode %o at first", m)
+			}
+			command[len(command)-1] += path
+			testimg.MustRun(t, "setpriv", append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups"}, command...)...)
+			want := uint16(0o777)
+			if name == "acl" {
+				want = 0o4774
+			}
+			if m := mode(); m != want {
+				t.Errorf("mode %o, want %o", m, want)
+			}
+		})
+	}
+}

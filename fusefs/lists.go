@@ -391,7 +391,7 @@ func (l *lists) after(d *listing) (places []dirPlace) {
 
 // listAlone is list for a directory that cannot be read together with others, or not at all.
 func (f *FS) listAlone(id uint64, own dirPlace) (*listing, error) {
-	fd, err := f.openNode(id, unix.O_RDONLY|unix.O_DIRECTORY, false)
+	fd, err := f.openNode(id, unix.O_RDONLY|unix.O_DIRECTORY, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -420,7 +420,7 @@ func (f *FS) chunkAt(id uint64, d *listing, chunk int) ([]byte, error) {
 		return nil, nil
 	}
 	if d.fd < 0 {
-		fd, err := f.openNode(id, unix.O_RDONLY|unix.O_DIRECTORY, false)
+		fd, err := f.openNode(id, unix.O_RDONLY|unix.O_DIRECTORY, nil)
 		if err != nil {
 			return nil, err
 		}

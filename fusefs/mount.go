@@ -212,7 +212,7 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 		EnableSymlinkCaching: true, ExplicitDataCacheControl: true,
 		DisableSplice: true, // of data in memory it costs more than it saves
 		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO |
-			fuse.CAP_IOCTL_DIR | fuse.CAP_NO_OPENDIR_SUPPORT,
+			fuse.CAP_IOCTL_DIR | fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_SETXATTR_EXT,
 		Logger:  log.New(io.Discard, "", 0),
 		Options: append([]string(nil), o.Options...),
 	}

@@ -69,11 +69,32 @@ func (f *FS) ListXAttr(_ <-chan struct{}, in *fuse.InHeader, dest []byte) (uint3
 func (f *FS) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, attr string, data []byte) fuse.Status {
 	f.used()
 	defer f.changed()
-	return f.status(f.onXattrs(in.NodeId, func(v *lkl.View, path string) error {
+	err := f.onXattrs(in.NodeId, func(v *lkl.View, path string) error {
 		return v.Lsetxattr(path, attr, data, int(in.Flags))
 	}, func(fd int) error {
 		return f.v.Fsetxattr(fd, attr, data, int(in.Flags))
-	}))
+	})
+	if err == nil && in.SetXAttrFlags&fuse.SETXATTR_ACL_KILL_SGID != 0 {
+		err = f.clearSetGroupID(in.NodeId)
+	}
+	return f.status(err)
+}
+
+// clearSetGroupID does what the kernel does when somebody changes an access control list who is not
+// in the file's group.
+func (f *FS) clearSetGroupID(id uint64) error {
+	f.names.RLock()
+	defer f.names.RUnlock()
+	p, err := f.at(id, "")
+	if err != nil {
+		return err
+	}
+	defer f.leave(p)
+	var st unix.Statx_t
+	if err := f.v.Statx(p.fd, p.path, p.flags, unix.STATX_MODE, &st); err != nil {
+		return err
+	}
+	return f.clearMode(id, p.fd, p.path, p.flags, uint32(st.Mode), unix.S_ISGID)
 }
 
 // RemoveXAttr removes an attribute.
