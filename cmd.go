@@ -101,12 +101,12 @@ type Cmd struct {
 	waited  bool // guarded by mu
 
 	streams streams
-	program *lkl.Program  // constant when Start has returned
-	syncs   []int         // descriptors of the file systems to be synced at the end
-	release []func()      // what is left to do for mounts at the end
-	ended   chan struct{} // closed when the program is gone, and all is synced and released
-	exit    *lkl.Exit     // constant when ended is closed, as endErr is: why it is not known,
-	endErr  error         // or what was not synced
+	program *lkl.Program   // constant when Start has returned
+	syncs   []int          // descriptors of the file systems to be synced at the end
+	release []func() error // what is left to do for mounts at the end
+	ended   chan struct{}  // closed when the program is gone, and all is synced and released
+	exit    *lkl.Exit      // constant when ended is closed, as endErr is: why it is not known,
+	endErr  error          // or what was not synced
 	watched chan ctxResult
 }
 

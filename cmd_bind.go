@@ -21,10 +21,11 @@ const bindPatience = 10 * time.Second
 // command makes belongs to the user who runs this program, who is root for the command; the
 // files of others are nobody's.
 //
-// What a program has written is on the host when it has closed the file. Changes of the host
+// What a program has written is on the host when it has closed the file, or close(2) has an
+// error; if the program does not heed it, [Cmd.Wait] has one, too. Changes of the host
 // are seen by a command that may write when it opens a file, and otherwise need not be.
 func Bind(hostDir, target string, write bool) CmdMount {
-	return CmdMount{Target: target, Open: func(k *lkl.Kernel) (fd int, release func(), err error) {
+	return CmdMount{Target: target, Open: func(k *lkl.Kernel) (fd int, release func() error, err error) {
 		o := hostdir.Options{ReadOnly: !write}
 		if os.Geteuid() != 0 {
 			o.Owners = hostdir.AsRoot
@@ -38,10 +39,10 @@ func Bind(hostDir, target string, write bool) CmdMount {
 		if err != nil {
 			return -1, nil, err
 		}
-		return m.Fd, func() {
+		return m.Fd, func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), bindPatience)
 			defer cancel()
-			m.Wait(ctx)
+			return m.Wait(ctx)
 		}, nil
 	}}
 }

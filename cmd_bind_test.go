@@ -67,6 +67,37 @@ i=0; while [ $i -lt 50 ]; do echo $i >/mnt/a/$i; i=$((i+1)); done; ls /mnt/a | w
 	}
 }
 
+// TestBindFull writes to a directory of the host whose disk is full: the program is told when it
+// closes the file, and the command's end has the error even if the program does not care.
+func TestBindFull(t *testing.T) {
+	testimg.NeedRoot(t)
+	f, _ := guest(t)
+	rig.Check(t, "mkdir", f.MkdirAll("mnt", 0o755))
+	dir := t.TempDir()
+	rig.Check(t, "tmpfs", unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"))
+	t.Cleanup(func() { unix.Unmount(dir, 0) })
+	for _, script := range []string{
+		"dd if=/dev/zero of=/mnt/big bs=64k count=16 2>/dev/null || echo told",
+		"cp /bin/busybox /mnt/copy 2>/dev/null || echo told",
+		"echo small >/mnt/small; echo told",
+	} {
+		c := sh(f, script)
+		c.Mounts = []unboot.CmdMount{unboot.Bind(dir, "/mnt", true)}
+		out, err := c.Output()
+		if string(out) != "told\n" || !errors.Is(err, unix.ENOSPC) || !strings.Contains(fmt.Sprint(err), "write "+dir+"/") {
+			t.Errorf("%s: %q, %v", script, out, err)
+		}
+	}
+	c := sh(f, "rm /mnt/*; echo small >/mnt/small")
+	c.Mounts = []unboot.CmdMount{unboot.Bind(dir, "/mnt", true)}
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+	if got, err := os.ReadFile(dir + "/small"); string(got) != "small\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // TestTool runs tools of the host on an image: they make what those on the host find.
 func TestTool(t *testing.T) {
 	testimg.Need(t, "mkfs.ext4", "e2fsck")

@@ -20,14 +20,15 @@ type CmdMount struct {
 	// returns a descriptor of it, which is closed once the mount is made: of
 	// [lkl.View.Fsmount] or of [lkl.View.OpenTree] with OPEN_TREE_CLONE. release, if it
 	// is not nil, is called when the command has ended, or could not be started.
-	Open func(k *lkl.Kernel) (fd int, release func(), err error)
+	// Its error is one of Wait.
+	Open func(k *lkl.Kernel) (fd int, release func() error, err error)
 }
 
 // cmdMounts are the mounts of a command in the making.
 type cmdMounts struct {
 	k       *lkl.Kernel
 	list    []lkl.ExecMount
-	release []func()
+	release []func() error
 	pts     int // descriptor of the devpts file system
 }
 

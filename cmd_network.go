@@ -100,11 +100,11 @@ func (c *Cmd) placeFor(m *cmdMounts, p string) (bool, error) {
 		}
 	}
 	n.made[key]++
-	m.release = append(m.release, func() {
+	m.release = append(m.release, func() error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.made[key]--; n.made[key] > 0 {
-			return
+			return nil
 		}
 		delete(n.made, key)
 		var st unix.Statx_t
@@ -112,6 +112,7 @@ func (c *Cmd) placeFor(m *cmdMounts, p string) (bool, error) {
 			st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 {
 			v.Unlinkat(unix.AT_FDCWD, p, 0)
 		}
+		return nil
 	})
 	return true, nil
 }
@@ -140,11 +141,14 @@ var mountedFiles atomic.Uint64
 
 // fileMount returns a descriptor of a mount of a file that has no place in a tree. release
 // removes it, after the mount has been attached: without a name it could not be.
-func fileMount(k *lkl.Kernel, content []byte) (fd int, release func(), err error) {
+func fileMount(k *lkl.Kernel, content []byte) (fd int, release func() error, err error) {
 	// In the kernel's own root, which is memory: a mount that is attached nowhere can have
 	// no copies.
 	name := "file-" + strconv.FormatUint(mountedFiles.Add(1), 10)
-	release = func() { k.Unlinkat(unix.AT_FDCWD, "/"+name, 0) }
+	release = func() error {
+		k.Unlinkat(unix.AT_FDCWD, "/"+name, 0)
+		return nil
+	}
 	root, err := k.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, release, err

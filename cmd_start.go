@@ -2,6 +2,7 @@ package unboot
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -148,24 +149,26 @@ func (c *Cmd) reap() {
 	if err == nil {
 		c.exit = exit
 		for _, fd := range c.syncs {
-			err = errors.Join(err, c.kernel().Syncfs(fd))
+			if serr := c.kernel().Syncfs(fd); serr != nil {
+				err = errors.Join(err, fmt.Errorf("sync: %w", serr))
+			}
 		}
 	}
-	c.endErr = err
-	c.finish()
+	c.endErr = errors.Join(err, c.finish())
 	c.img.ran(c)
 	close(c.ended)
 }
 
 // finish gives back what the command has had of the kernel.
-func (c *Cmd) finish() {
+func (c *Cmd) finish() (err error) {
 	for _, fd := range c.syncs {
 		c.kernel().CloseFd(fd)
 	}
 	for _, release := range slices.Backward(c.release) {
-		release()
+		err = errors.Join(err, release())
 	}
 	c.syncs, c.release = nil, nil
+	return err
 }
 
 // runs notes a command that runs.

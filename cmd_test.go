@@ -639,7 +639,7 @@ func TestCommandsAtOnce(t *testing.T) {
 func TestCommandMounts(t *testing.T) {
 	f, _ := guest(t)
 	released := 0
-	tmpfs := func(k *lkl.Kernel) (int, func(), error) {
+	tmpfs := func(k *lkl.Kernel) (int, func() error, error) {
 		fs, err := k.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 		if err != nil {
 			return -1, nil, err
@@ -649,7 +649,7 @@ func TestCommandMounts(t *testing.T) {
 		fd, err := k.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
 		rig.Check(t, "fsmount", err)
 		rig.Check(t, "mkdir", k.Mkdirat(fd, "here", 0o755))
-		return fd, func() { released++ }, nil
+		return fd, func() error { released++; return nil }, nil
 	}
 	c := f.Command("ls", "/home")
 	c.Mounts = []unboot.CmdMount{{Target: "home", Open: tmpfs}, {Target: "/none", Optional: true, Open: tmpfs}}
@@ -663,7 +663,7 @@ func TestCommandMounts(t *testing.T) {
 		t.Errorf("%v, %d", err, released)
 	}
 	c = f.Command("ls", "/home")
-	c.Mounts = []unboot.CmdMount{{Target: "home", Open: func(*lkl.Kernel) (int, func(), error) { return -1, nil, errFailing }}}
+	c.Mounts = []unboot.CmdMount{{Target: "home", Open: func(*lkl.Kernel) (int, func() error, error) { return -1, nil, errFailing }}}
 	if err := c.Run(); !errors.Is(err, errFailing) {
 		t.Errorf("%v", err)
 	}

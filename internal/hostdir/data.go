@@ -1,6 +1,9 @@
 package hostdir
 
 import (
+	"io/fs"
+	"path"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -99,7 +102,7 @@ func (s *session) write(d *decoder, _ uint16) error {
 		return unix.EBADF
 	}
 	if off > uint64(s.d.maxSize) || off+uint64(len(data)) > uint64(s.d.maxSize) {
-		return unix.EFBIG
+		return s.lost(f.n, unix.EFBIG)
 	}
 	done := 0
 	for done < len(data) {
@@ -109,7 +112,7 @@ func (s *session) write(d *decoder, _ uint16) error {
 			return err
 		})
 		if err != nil && done == 0 {
-			return err
+			return s.lost(f.n, err)
 		}
 		if err != nil || n <= 0 {
 			break
@@ -118,6 +121,15 @@ func (s *session) write(d *decoder, _ uint16) error {
 	}
 	s.e.u32(uint32(done))
 	return nil
+}
+
+// lost notes the first write that failed, and returns its error: the client may write what a
+// program has written long before, and has nobody to tell.
+func (s *session) lost(n *node, err error) error {
+	if s.writeErr == nil {
+		s.writeErr = &fs.PathError{Op: "write", Path: path.Join(s.d.name, n.path()), Err: err}
+	}
+	return err
 }
 
 // fsync writes what is open to the host's disk.

@@ -254,7 +254,7 @@ func TestKernelChanges(t *testing.T) {
 // messages of different sizes.
 func TestKernelMessages(t *testing.T) {
 	const files, size = 3, 6<<20 + 5
-	for _, message := range []int{minMessage, 64 << 10, mountMessage, 2 * mountMessage} {
+	for _, message := range []int{minMessage, 16 << 10, mountMessage, 2 * mountMessage} {
 		t.Run(fmt.Sprint(message), func(t *testing.T) {
 			k := rig.Boot(t, &lkl.Config{Memory: lkl.MinMemory})
 			dir := t.TempDir()

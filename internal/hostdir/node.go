@@ -2,6 +2,7 @@ package hostdir
 
 import (
 	"container/list"
+	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,15 @@ type node struct {
 
 	fd   int           // of O_PATH, or -1
 	kept *list.Element // of tree.paths, if fd may be closed
+}
+
+// path returns the node's path below the root, or what is known of it.
+func (n *node) path() string {
+	p := ""
+	for ; n != nil; n = n.parent {
+		p = path.Join(n.name, p)
+	}
+	return p
 }
 
 const (

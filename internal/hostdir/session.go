@@ -53,6 +53,8 @@ type session struct {
 
 	e encoder // the answer that is being made
 
+	writeErr error // of the first write that failed
+
 	out struct {
 		sync.Mutex
 		w   io.Writer
@@ -71,9 +73,10 @@ type session struct {
 	sending atomic.Int32 // of those, that have not sent all of their answers
 }
 
-// Serve serves the directory to one client until it has gone: it returns nil at the end of r.
-// It has no answers outstanding then, and no file open. Any other error is one of r, of w, or
-// says what the client sent that is no message.
+// Serve serves the directory to one client until it has gone: at the end of r it returns nil, or
+// the error of the first write that failed, an *fs.PathError. It has no answers outstanding then,
+// and no file open. Any other error is one of r, of w, or says what the client sent that is no
+// message.
 func (d *Dir) Serve(r io.Reader, w io.Writer) error {
 	s, err := d.session(r, w)
 	if err != nil {
@@ -102,7 +105,7 @@ func (s *session) run() error {
 	if err := s.serve(); err != nil {
 		return fmt.Errorf("serve %s: %w", s.d.name, err)
 	}
-	return nil
+	return s.writeErr
 }
 
 func (s *session) serve() error {

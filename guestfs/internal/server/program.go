@@ -73,7 +73,7 @@ func (s *Server) runProgram(ctx context.Context, p program) (out string, status 
 }
 
 // openTree is the Open of an [unboot.CmdMount] of what is mounted.
-func (s *Server) openTree(*lkl.Kernel) (fd int, release func(), err error) {
+func (s *Server) openTree(*lkl.Kernel) (fd int, release func() error, err error) {
 	fd, err = s.view().OpenTree(cwd, "/", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	return fd, nil, err
 }
