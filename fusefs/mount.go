@@ -211,10 +211,15 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 		MaxBackground: 64, MaxWrite: maxIO, MaxReadAhead: maxIO,
 		EnableSymlinkCaching: true, ExplicitDataCacheControl: true,
 		DisableSplice: true, // of data in memory it costs more than it saves
-		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO |
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2 |
 			fuse.CAP_IOCTL_DIR | fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_SETXATTR_EXT,
 		Logger:  log.New(io.Discard, "", 0),
 		Options: append([]string(nil), o.Options...),
+	}
+	if f.readOnly {
+		// Where files are written to, Linux would leave what it has read before in its cache, by
+		// the side of what was written asynchronously past that.
+		mo.ExtraCapabilities |= fuse.CAP_ASYNC_DIO
 	}
 	if o.Writeback {
 		mo.ExtraCapabilities |= fuse.CAP_WRITEBACK_CACHE
