@@ -47,7 +47,7 @@ func TestACE(t *testing.T) {
 				return
 			}
 			rng := rand.New(rand.NewPCG(uint64(testimg.Seed(t)), 2))
-			for range testimg.Count(t, 40) {
+			for range testimg.Count(t, 20) {
 				if a.run(t, aceFlat.random(rng, 2)); t.Failed() {
 					return
 				}

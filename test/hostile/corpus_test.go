@@ -131,9 +131,9 @@ func TestCorpusOutcomes(t *testing.T) {
 // and in the end that the host is as it was.
 func visitCorpus(t *testing.T, paths []string) map[string]verdict {
 	needKernel(t)
-	host := hostState(t, paths)
 	verdicts := map[string]verdict{}
 	scratch := filepath.Join(memory(t), "image")
+	host := hostState(t, paths, scratch)
 	for _, path := range paths {
 		unchanged := rig.Unchanged(t, path)
 		image, err := unpacked(path, scratch)
@@ -157,7 +157,7 @@ func visitCorpus(t *testing.T, paths []string) map[string]verdict {
 			t.Logf("%s: %s, %s, %d errors, %v %s", path, v.fstype, v.outcome, v.errs, v.took.Round(time.Millisecond), v.words)
 		}
 	}
-	if now := hostState(t, paths); now != host {
+	if now := hostState(t, paths, scratch); now != host {
 		t.Errorf("the host has changed: before\n%s\nnow\n%s", host, now)
 	}
 	return verdicts
@@ -169,24 +169,37 @@ func needKernel(t *testing.T) {
 	rig.Boot(t, nil).Kill()
 }
 
-// hostState is what an image could change of the host that is not a file of this test: mounts, block
-// devices, and what lies beside the images.
-func hostState(t *testing.T, paths []string) string {
+// hostState is what an image could change of the host that is not a file of this test: mounts and loop
+// devices of it, and what lies beside the images. Those of other programs come and go.
+func hostState(t *testing.T, paths []string, scratch string) string {
 	t.Helper()
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	rig.Check(t, "mounts", err)
-	devices, _ := filepath.Glob("/sys/block/*/size")
-	var b strings.Builder
-	b.Write(mounts)
-	for _, d := range devices {
-		size, _ := os.ReadFile(d)
-		fmt.Fprintf(&b, "%s %s", d, size)
-	}
-	dirs := map[string]bool{".": true}
+	dirs := map[string]bool{".": true, filepath.Dir(scratch): true}
 	for _, p := range paths {
 		dirs[filepath.Dir(p)] = true
 	}
+	var b strings.Builder
+	ours := func(line string) {
+		for dir := range dirs {
+			if dir != "." && strings.Contains(line, dir) {
+				b.WriteString(line)
+				return
+			}
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	rig.Check(t, "mounts", err)
+	for line := range strings.Lines(string(mounts)) {
+		ours(line)
+	}
+	loops, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	for _, path := range loops {
+		file, _ := os.ReadFile(path)
+		ours(path + " " + string(file))
+	}
 	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if dir == filepath.Dir(scratch) {
+			continue // images are unpacked there
+		}
 		entries, err := os.ReadDir(dir)
 		rig.Check(t, "read", err)
 		fmt.Fprintf(&b, "%s: %v\n", dir, entries)
