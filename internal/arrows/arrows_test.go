@@ -27,14 +27,14 @@ var layers = [][]string{
 	{"volume"},
 	{"disk"},
 	{"lkl"},
-	{"internal/cause", "internal/compression"}, // need nothing of the project
+	{"internal/cause", "internal/compression", "internal/nonzero"}, // need nothing of the project
 }
 
 // pure are the layers that know nothing of a kernel: of use alone, and open to fuzzing.
 var pure = []string{"disk", "volume", "inspect"}
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"disk/internal/imgtest", "fusefs/service/servicetest", "disk/internal/testdisk", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
+var forTests = []string{"disk/internal/imgtest", "fusefs/service/servicetest", "disk/internal/testdisk", "internal/testimg", "internal/testvol", "internal/testguest", "internal/rig", "internal/fsctl/fsctltest", "internal/ftptest", "inspect/internal/testtree", "volume/internal/testdm", "volume/md/mdtest", "test"}
 
 // modules are those of others that packages may import, beside golang.org/x/sys: the
 // kernel and the root package stay light, and each dependency has its place.
