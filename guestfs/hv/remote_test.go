@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/unboot/unboot/disk"
@@ -41,8 +42,9 @@ func TestGuestfishNBD(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go server.Serve(ctx, tcp)
-	go server.Serve(ctx, unix)
+	var clients atomic.Int32
+	go server.Serve(ctx, &counted{tcp, &clients})
+	go server.Serve(ctx, &counted{unix, &clients})
 	fish := func(args ...string) (string, error) {
 		cmd := exec.Command(guestfish, args...)
 		cmd.Env = append(os.Environ(), e.Variables()...)
@@ -58,9 +60,14 @@ func TestGuestfishNBD(t *testing.T) {
 		{"--ro", "--format=raw", "-a", "nbd://" + at + "/named"},
 		{"--format=raw", "-a", "nbd:///named?socket=" + socket},
 	} {
+		clients.Store(0)
 		out, err := fish(append(c, "run", ":", "blockdev-getsize64", "/dev/sda", ":", "pwrite-device", "/dev/sda", "written", "512")...)
 		if err != nil || !strings.Contains(out, "7") {
 			t.Errorf("%q: %v\n%s", c, err, out)
+		}
+		// qemu-nbd has one client at a time, and may miss one that comes while another goes.
+		if n := clients.Load(); n != 1 && c[0] != "--ro" { // qemu-img is one, too
+			t.Errorf("%q: %d connections", c, n)
 		}
 		b := make([]byte, 7)
 		if _, err := raw.ReadAt(b, 512); err != nil {
@@ -76,4 +83,18 @@ func TestGuestfishNBD(t *testing.T) {
 	if out, err := fish("-v", "--format=raw", "-a", "nbd://"+at+"/nothing", "run"); err == nil || !strings.Contains(out, "no such export") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// counted is a listener that counts who comes.
+type counted struct {
+	net.Listener
+	n *atomic.Int32
+}
+
+func (l *counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.n.Add(1)
+	}
+	return c, err
 }

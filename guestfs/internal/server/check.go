@@ -30,8 +30,8 @@ func checkDrive(d Drive) error {
 
 // checkSource finds what is wrong with where the bytes of a drive are.
 func checkSource(d Drive) error {
-	if url, format, ok := remoteDrive(d); ok {
-		return checkRemote(d, url, format)
+	if url, _, ok := remoteDrive(d); ok {
+		return checkRemote(d, url)
 	}
 	format, err := driveFormat(d)
 	if err != nil {

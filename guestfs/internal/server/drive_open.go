@@ -21,20 +21,10 @@ import (
 // A raw drive is opened for writing. A drive in another format is either the empty overlay
 // that the library makes for what it may only read: then its backing file is opened in its
 // place, with a throw-away overlay of ours above it. Or it is somebody's image: that is
-// written to, or read with such an overlay above it if nothing is to stay. The same goes for
-// a drive that is at a server.
+// written to, or read with such an overlay above it if nothing is to stay. For a drive that is
+// at a server, see dial.
 func openDrive(d Drive) (unboot.Option, disk.Device, error) {
 	opts := []unboot.DiskOption{blockSizes(d)}
-	if url, format, ok := remoteDrive(d); ok {
-		img, err := dialDrive(d, url, format)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !keeps(d) {
-			opts = append(opts, unboot.Scratch())
-		}
-		return unboot.AddDevice(disk.Display(url), img, opts...), img, nil
-	}
 	format, err := driveFormat(d)
 	if err != nil {
 		return nil, nil, err

@@ -6,10 +6,12 @@ import (
 	"os"
 	"sync"
 
+	"github.com/unboot/unboot"
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/disk/qcow2"
 	"github.com/unboot/unboot/disk/remote"
 	"github.com/unboot/unboot/disk/source"
+	"github.com/unboot/unboot/internal/devname"
 )
 
 // sources are what a drive can be opened by.
@@ -34,19 +36,45 @@ func remoteDrive(d Drive) (url, format string, ok bool) {
 	return url, format, ok && sources().Remote(url)
 }
 
-// checkRemote connects to the server of a drive, so that one that does not answer is told
-// of now.
-func checkRemote(d Drive, url, format string) error {
-	img, err := dialDrive(d, url, format)
-	if err != nil {
-		return err
+// dial connects to the servers of drives, so that one that does not answer is told of now. The
+// connections are kept: a server may have one client at a time, and be slow to see that it has
+// gone.
+func (s *Server) dial() error {
+	s.engine.served = make([]disk.Device, len(s.config.Drives))
+	for i, d := range s.config.Drives {
+		url, format, ok := remoteDrive(d)
+		if !ok {
+			continue
+		}
+		img, err := sources().Open(context.Background(), url, source.Options{Format: format, Writable: keeps(d)})
+		if err != nil {
+			return fmt.Errorf("drive %s: %w", devname.Disk(i), err)
+		}
+		s.serve(i, img)
 	}
-	return img.Close()
+	return nil
 }
 
-func dialDrive(d Drive, url, format string) (disk.Device, error) {
+// serve notes the device by which this program serves a drive, which is closed at the end.
+func (s *Server) serve(i int, d disk.Device) {
+	s.engine.served[i] = d
+	s.store.onClose(d.Close)
+}
+
+// checkRemote finds out whether there is a transport for the URL of a drive.
+func checkRemote(d Drive, url string) error {
 	if !sources().Remote(url) {
-		return nil, fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)
+		return fmt.Errorf("protocol %s is not one that unboot speaks: %s", d.Protocol, d.URL)
 	}
-	return sources().Open(context.Background(), url, source.Options{Format: format, Writable: keeps(d)})
+	return nil
+}
+
+// remoteOption returns the option that attaches a drive that is at a server.
+func remoteOption(d Drive, img disk.Device) unboot.Option {
+	url, _, _ := remoteDrive(d)
+	opts := []unboot.DiskOption{blockSizes(d)}
+	if !keeps(d) {
+		opts = append(opts, unboot.Scratch())
+	}
+	return unboot.AddDevice(disk.Display(url), img, opts...)
 }

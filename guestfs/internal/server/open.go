@@ -21,7 +21,8 @@ type engine struct {
 	// raw are the files of drives that are written to as they are, to find holes in,
 	// and nil for others.
 	raw []*os.File
-	// served are the devices of the drives that this program serves, or nil.
+	// served are the devices of the drives that this program serves, or nil for others: of
+	// those that are at a server from the beginning.
 	served []disk.Device
 
 	stale atomic.Bool // something has been written to a device: see devicesChanged
@@ -55,14 +56,10 @@ func (s *Server) open() (*unboot.Image, error) {
 		opts = append(opts, unboot.Log(s.config.Log))
 	}
 	for i, d := range s.config.Drives {
-		o, served, err := openDrive(d)
+		o, err := s.attach(i, d)
 		if err != nil {
 			return nil, perror(err, "%s", devname.Disk(i))
 		}
-		if served != nil {
-			s.store.onClose(served.Close)
-		}
-		s.engine.served = append(s.engine.served, served)
 		opts = append(opts, o)
 		s.engine.raw = append(s.engine.raw, s.openHoles(d))
 	}
@@ -71,4 +68,16 @@ func (s *Server) open() (*unboot.Image, error) {
 		s.cpu.limit(img)
 	}
 	return img, err
+}
+
+// attach returns the option that attaches a drive.
+func (s *Server) attach(i int, d Drive) (unboot.Option, error) {
+	if img := s.engine.served[i]; img != nil {
+		return remoteOption(d, img), nil
+	}
+	o, img, err := openDrive(d)
+	if img != nil {
+		s.serve(i, img)
+	}
+	return o, err
 }

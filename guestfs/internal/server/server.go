@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -65,6 +66,9 @@ func New(c Config) (*Server, error) {
 		if err := checkDrive(d); err != nil {
 			return nil, fmt.Errorf("drive %s: %w", devname.Disk(i), err)
 		}
+	}
+	if err := s.dial(); err != nil {
+		return nil, errors.Join(err, s.store.close())
 	}
 	return s, nil
 }
