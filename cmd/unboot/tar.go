@@ -24,7 +24,7 @@ the image. Only -x changes the image.
 Archives preserve modes, owners (as numbers), times to the nanosecond, hard links,
 holes, devices, extended attributes, access control lists and capabilities. They are
 in pax format; GNU tar needs --xattrs --xattrs-include='*' to unpack all attributes.
-Archives of any format are read, also compressed by gzip, bzip2, xz or zstd.
+Archives of any format are read, also compressed by gzip, bzip2, xz, zstd or lzop.
 
 Members replace what exists, except directories that are not empty. Links to
 directories in the image are followed as its own system would, those of the archive

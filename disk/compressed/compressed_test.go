@@ -75,6 +75,10 @@ func TestKinds(t *testing.T) {
 		"zstd":        {"zstd", false, pack(t, content, "zstd", "-c")},
 		"zstd frames": {"zstd", true, seekable(t, content, 300000, false)},
 		"zstd sums":   {"zstd", true, seekable(t, content, 300000, true)},
+		"lzop":        {"lzop", true, pack(t, content, "lzop", "-c")},
+		"lzop -9":     {"lzop", true, pack(t, content, "lzop", "-9", "--crc32", "-c")},
+		"two lzops":   {"lzop", true, append(pack(t, content[:half], "lzop", "-c"), pack(t, content[half:], "lzop", "-7", "-c")...)},
+		"lzop sums":   {"lzop", false, append(pack(t, content[:half], "lzop", "-c"), pack(t, content[half:], "lzop", "--crc32", "-c")...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			image := filepath.Join(imgtest.Write(t, map[string][]byte{"image": c.b}), "image")
@@ -153,6 +157,7 @@ func TestDamage(t *testing.T) {
 		"bzip2": {pack(t, content, "bzip2", "-c")},
 		"xz":    {pack(t, content, "xz", "-1", "-T1", "-c"), pack(t, content, "xz", "-1", "--block-size=200000", "-c")},
 		"zstd":  {pack(t, content, "zstd", "-c", "--check"), seekable(t, content, 300000, false)},
+		"lzop":  {pack(t, content, "lzop", "-c"), pack(t, content[:1<<18], "lzop", "-c")},
 	} {
 		for i, good := range list {
 			damaged := bytes.Clone(good)
@@ -175,12 +180,12 @@ func TestDamage(t *testing.T) {
 
 func FuzzImage(f *testing.F) {
 	content := imgtest.Content(20000, 1)
-	for _, args := range []string{"gzip -c", "bzip2 -c", "xz -1 -T1 -c", "xz -1 --block-size=4096 -c", "zstd -c"} {
+	for _, args := range []string{"gzip -c", "bzip2 -c", "xz -1 -T1 -c", "xz -1 --block-size=4096 -c", "zstd -c", "lzop -c"} {
 		f.Add(pack(f, content, strings.Fields(args)...))
 	}
 	f.Add(seekable(f, content, 4096, true))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, name := range []string{"gzip", "bzip2", "xz", "zstd"} {
+		for _, name := range []string{"gzip", "bzip2", "xz", "zstd", "lzop"} {
 			if head := append(b[:len(b):len(b)], make([]byte, 512)...); compressed.Kind(name).Match(head, nil) {
 				imgtest.Fuzz(t, name, b, nil)
 			}

@@ -10,11 +10,15 @@ import (
 // decompress decompresses a piece.
 func (k Kind) decompress(d disk.Device, p *piece) ([]byte, error) {
 	var in io.Reader = io.NewSectionReader(d, p.at, p.packed)
-	if k == "xz" {
-		var err error
-		if in, err = streamXZ(d, p); err != nil {
-			return nil, err
-		}
+	var err error
+	switch k {
+	case "xz":
+		in, err = streamXZ(d, p)
+	case "lzop":
+		in, err = streamLZOP(d, p)
+	}
+	if err != nil {
+		return nil, err
 	}
 	r, err := compression.NewReader(string(k), in)
 	b := make([]byte, p.size)

@@ -1,9 +1,9 @@
 // Package compressed reads raw images that were compressed as a whole, by gzip(1), bzip2(1),
-// xz(1) or zstd(1), as a [disk.Device] that cannot be written to.
+// xz(1), zstd(1) or lzop(1), as a [disk.Device] that cannot be written to.
 //
 // Where the file has pieces that can be decompressed alone, and says where they are, it is
 // read by these: the blocks of xz -T or --block-size, the frames of the seekable format of
-// zstd, and the blocks of bgzip(1). Everything else is decompressed once, when it is opened,
+// zstd, and the blocks of bgzip(1) and lzop(1). Everything else is decompressed once, when it is opened,
 // to a file without a name in the directory for temporary files (TMPDIR), where zeros
 // take up no room.
 //

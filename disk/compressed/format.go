@@ -7,15 +7,16 @@ import (
 
 	"github.com/unboot/unboot/disk"
 	"github.com/unboot/unboot/internal/compression"
+	"github.com/unboot/unboot/internal/compression/lzop"
 )
 
-// A Kind is a compression, by the name of its program: gzip, bzip2, xz or zstd. Its methods
-// are what a list of formats has of one: see
+// A Kind is a compression, by the name of its program: gzip, bzip2, xz, zstd or
+// lzop. Its methods are what a list of formats has of one: see
 // [github.com/unboot/unboot/disk/source.Format].
 type Kind string
 
 // magics are what files of a kind begin with.
-var magics = map[Kind]string{"gzip": "\x1f\x8b\x08", "bzip2": "BZh", "xz": "\xfd7zXZ\x00", "zstd": "\x28\xb5\x2f\xfd"}
+var magics = map[Kind]string{"gzip": "\x1f\x8b\x08", "bzip2": "BZh", "xz": "\xfd7zXZ\x00", "zstd": "\x28\xb5\x2f\xfd", "lzop": lzop.Magic}
 
 // Match reports whether an image that begins with head is compressed so.
 func (k Kind) Match(head, _ []byte) bool {

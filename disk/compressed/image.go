@@ -82,6 +82,8 @@ func (k Kind) index(d disk.Device) (list pieces, err error) {
 		list, err = indexXZ(d)
 	case "zstd":
 		list, err = indexZstd(d)
+	case "lzop":
+		list, err = indexLZOP(d)
 	}
 	if err == nil && len(list) < 2 {
 		err = errNoIndex

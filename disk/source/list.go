@@ -43,6 +43,7 @@ var formats = []Format{
 	compressedFormat("bzip2", vmaFormat),
 	compressedFormat("xz", vmaFormat),
 	compressedFormat("zstd", vmaFormat),
+	compressedFormat("lzop", vmaFormat),
 	{Name: "split", Open: split.Open, Stat: split.Stat},
 	{Name: "simg", Match: simg.Match, Open: simg.Open, Stat: simg.Stat, Signatures: []string{"Android sparse"}},
 	{Name: "vpc", Match: vhd.Match, Open: vhd.Open, Stat: vhd.Stat, Create: vhd.Create, Check: vhd.Check, Signatures: []string{"vhd"}, Endings: []string{"vhd", "vpc"}, Writable: true},

@@ -142,10 +142,10 @@ func TestRead(t *testing.T) {
 
 // Archives are read as vzdump(1) compresses them, and by pieces.
 func TestCompressed(t *testing.T) {
-	testimg.Need(t, "zstd", "gzip", "xz", "bzip2")
+	testimg.Need(t, "zstd", "gzip", "xz", "bzip2", "lzop")
 	devices := []device{{"drive-scsi0", imgtest.Content(2<<20+512, 5)}, {"drive-virtio1", imgtest.Content(1<<20, 8)}}
 	dir := imgtest.Write(t, map[string][]byte{"one": build(5, devices[0]), "more": build(6, devices...), "none": build(7)})
-	for _, program := range []string{"zstd -q", "gzip -1", "xz -0 --block-size=1MiB", "bzip2 -1"} {
+	for _, program := range []string{"zstd -q", "gzip -1", "xz -0 --block-size=1MiB", "bzip2 -1", "lzop"} {
 		for name, want := range map[string][]byte{"one": devices[0].content, "more#scsi0": devices[0].content, "more#virtio1": devices[1].content, "more": nil, "more#x": nil, "none": nil} {
 			file, part, named := strings.Cut(name, "#")
 			path := filepath.Join(dir, file+".vma."+program[:2])

@@ -1,8 +1,8 @@
 // Package compression names the compressions that images, archives and guests have, and
 // opens them with bounds: what a stream asks for in memory is limited, whoever wrote it.
 //
-// The names are those of the programs: gzip, bzip2, xz and zstd, and "" for none. bzip2 is
-// only read.
+// The names are those of the programs: gzip, bzip2, xz, zstd and lzop, and "" for none. bzip2
+// and lzop are only read.
 package compression
 
 import (
@@ -16,6 +16,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	unxz "github.com/therootcompany/xz"
 	"github.com/ulikunitz/xz"
+
+	"github.com/unboot/unboot/internal/compression/lzop"
 )
 
 // ErrUnknown is the error of a compression that this package does not have.
@@ -27,6 +29,7 @@ const maxWindow = 128 << 20
 // magics are what compressed streams begin with.
 var magics = []struct{ magic, name string }{
 	{"\x1f\x8b", "gzip"}, {"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"\x28\xb5\x2f\xfd", "zstd"},
+	{lzop.Magic[:6], "lzop"},
 }
 
 // Detect returns the name of the compression that the start of a stream shows, or "". Six
@@ -56,6 +59,8 @@ func NewReader(name string, r io.Reader) (io.Reader, error) {
 		return unxz.NewReader(r, maxWindow)
 	case "zstd":
 		return zstd.NewReader(r, zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderConcurrency(1))
+	case "lzop":
+		return lzop.NewReader(r)
 	}
 	return nil, ErrUnknown
 }

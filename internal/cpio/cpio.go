@@ -22,7 +22,7 @@ const (
 var ErrFormat = errors.New("not an archive of cpio, or a damaged one")
 
 // ErrCompression is the error of an initrd whose compression is not known here.
-var ErrCompression = errors.New("it is compressed by lz4, lzo or lzma, which is not available in unboot")
+var ErrCompression = errors.New("it is compressed by lz4 or lzma, which is not available in unboot")
 
 // ErrTooLarge is the error of a file that the format cannot hold: 4 GiB or more.
 var ErrTooLarge = errors.New("the file is too large for the format")

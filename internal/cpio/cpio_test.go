@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +129,16 @@ func TestInitrd(t *testing.T) {
 		if got, err := list(t, b.Bytes()); got != listed+listed || err != nil {
 			t.Errorf("%s: %q, %v", method, got, err)
 		}
+	}
+	testimg.Need(t, "lzop")
+	cmd := exec.Command("lzop", "-c")
+	cmd.Stdin = bytes.NewReader(plain)
+	packed, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := list(t, slices.Concat(plain, packed, make([]byte, 512))); got != listed+listed || err != nil {
+		t.Errorf("lzop: %q, %v", got, err)
 	}
 	for content, want := range map[string]error{
 		"":                              ErrFormat,

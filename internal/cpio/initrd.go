@@ -98,7 +98,7 @@ func decompress(magic []byte, r io.Reader) (io.Reader, error) {
 	default:
 		return compression.NewReader(name, r)
 	}
-	for _, m := range []string{"\x02\x21\x4c\x18", "\x04\x22\x4d\x18", "\x89LZO", "\x5d\x00\x00"} {
+	for _, m := range []string{"\x02\x21\x4c\x18", "\x04\x22\x4d\x18", "\x5d\x00\x00"} {
 		if bytes.HasPrefix(magic, []byte(m)) {
 			return nil, ErrCompression
 		}

@@ -30,7 +30,8 @@ func Describe(r io.ReaderAt) (string, error) {
 	// As with -z, the content comes first, and the compression in parentheses. A file that
 	// only begins like a compressed one is described as what it looks like.
 	outer := describe(head, r)
-	if method := compression.Detect(head); method != "" {
+	// (It does not look into what lzop has compressed.)
+	if method := compression.Detect(head); method != "" && method != "lzop" {
 		if inner, ok := Unpacked(method, r); ok {
 			return inner + " (" + outer + ")", nil
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+
+	"github.com/unboot/unboot/internal/compression/lzop"
 )
 
 // magics are what files begin with. The first that fits counts: a Debian package is also an
@@ -40,6 +42,7 @@ var magics = []struct {
 	{0, "\xfd7zXZ\x00", "XZ compressed data"},
 	{0, "\x1f\x8b", "gzip compressed data"},
 	{0, "BZh", "bzip2 compressed data"},
+	{0, lzop.Magic, "lzop compressed data"},
 }
 
 // describe describes a file by its beginning, head. Only executables are read further, from
