@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/unboot/unboot/internal/rig"
 	"github.com/unboot/unboot/internal/testimg"
 )
 
@@ -207,48 +206,9 @@ complete -C "unboot ls -m '' d"`
 // terminal starts a program on a terminal of its own, and returns what types on it.
 func terminal(t *testing.T, name string, args ...string) (keyboard func(keys string)) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { master.Close() })
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
 	cmd := exec.Command(name, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.Env = append(os.Environ(), "TERM=dumb", "HISTFILE=")
-	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	tty.Close()
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	go func() { // what is shown
-		buf := make([]byte, 4096)
-		for {
-			n, err := master.Read(buf)
-			if err != nil {
-				return
-			}
-			if testing.Verbose() {
-				fmt.Fprintf(os.Stderr, "%q\n", buf[:n])
-			}
-		}
-	}()
-	return func(keys string) {
-		if _, err := master.WriteString(keys); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return rig.OnTerminal(t, cmd).Type
 }
 
 // awaitLines waits until the shell has reported so many lines.
