@@ -16,7 +16,10 @@ LIBGUESTFS_HV must name a program without arguments: that is unboot under the na
 unboot-hv, which "unboot env" and "unboot run" arrange.
 
 If the variable UNBOOT_HV_FALLBACK is set, it runs qemu instead: the one that the
-variable names, or the one in PATH. A session of virt-rescue gets qemu in any case.
+variable names, or the one in PATH.
+
+virt-rescue gets a shell of the host, which sees the disks in /dev, what -m and -i mount in
+/sysroot, and of the host its programs: see "unboot help tool".
 
 A damaged disk can keep its driver busy forever. Where nothing is written to the disks, each
 call of a program may take two minutes of processor time, and half a second more for each MiB

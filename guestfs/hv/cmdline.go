@@ -16,7 +16,8 @@ type VM struct {
 	Socket  string         // host path of the library's socket
 	Verbose bool           // LIBGUESTFS_DEBUG
 	Network bool           // the program wants the network
-	Rescue  bool           // virt-rescue: needs a real machine
+	Rescue  bool           // virt-rescue: a shell on the console
+	Term    string         // TERM of the console, or ""
 	Append  []string       // words of the kernel's command line
 	SMP     int            // processors; 0 if it does not say
 }
@@ -63,6 +64,9 @@ func Parse(args []string) (*VM, error) {
 		vm.Drives = append(vm.Drives, d.Drive)
 	}
 	for _, word := range vm.Append {
+		if term, ok := strings.CutPrefix(word, "TERM="); ok {
+			vm.Term = term
+		}
 		switch word {
 		case "guestfs_verbose=1":
 			vm.Verbose = true
@@ -72,7 +76,7 @@ func Parse(args []string) (*VM, error) {
 			vm.Rescue = true
 		}
 	}
-	if vm.Socket == "" && !vm.Rescue {
+	if vm.Socket == "" {
 		return nil, errors.New("no socket of libguestfs on the command line: libguestfs starts this program (see \"unboot help env\")")
 	}
 	return vm, nil

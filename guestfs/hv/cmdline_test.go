@@ -200,20 +200,6 @@ func TestFallback(t *testing.T) {
 			t.Errorf("%s: %q", value, out)
 		}
 	}
-	t.Setenv(fallbackEnv, "")
-
-	rescue := []string{"-kernel", "/empty", "-initrd", "/empty", "-append", "guestfs_rescue=1"}
-	t.Setenv("LIBGUESTFS_CACHEDIR", dir)
-	if out := output(t, e.HV, rescue...); !strings.Contains(out, "libguestfs-test-tool") {
-		t.Error(out)
-	}
-	fakeAppliance(t, dir)
-	want := "qemu -kernel " + dir + "/.guestfs-UID/appliance.d/kernel -initrd " + dir + "/.guestfs-UID/appliance.d/initrd" +
-		" -append guestfs_rescue=1 root=UUID=" + fakeUUID +
-		" -drive file=" + dir + "/.guestfs-UID/appliance.d/root,snapshot=on,id=appliance,cache=unsafe,if=none,format=raw -device scsi-hd,drive=appliance\n"
-	if out := output(t, e.HV, rescue...); out != strings.ReplaceAll(want, "UID/", uid()+"/") {
-		t.Errorf("%s\nwant %s", out, want)
-	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -15,6 +15,8 @@
 // Corrupt metadata cannot keep a program waiting forever: the processor time of a call is limited
 // where nothing is written, by UNBOOT_CPU_LIMIT or a default.
 //
-// For what unboot cannot do, there is qemu: a session of virt-rescue(1) gets it, and so
-// does every session if UNBOOT_HV_FALLBACK is set ([Main]).
+// For virt-rescue(1), a shell of the host runs on the image's kernel besides, on the console
+// that standard input and output are. When it ends, all is written, and the program leaves.
+//
+// For what unboot cannot do, there is qemu, if UNBOOT_HV_FALLBACK is set ([Main]).
 package hv

@@ -24,7 +24,7 @@ const Name = "unboot-hv"
 func Invoked(arg0 string) bool { return filepath.Base(arg0) == Name }
 
 // Main does what the arguments of a virtual machine say and returns the exit code.
-// Should qemu be needed, it does not return: qemu takes the process over.
+// Should qemu be asked for, it does not return: qemu takes the process over.
 func Main(args []string) int {
 	if qemu := os.Getenv(fallbackEnv); qemu != "" {
 		return fail(execQemu(qemu, args))
@@ -36,10 +36,11 @@ func Main(args []string) int {
 	if err != nil {
 		return fail(err)
 	}
-	if vm.Rescue {
-		return fail(rescue(args))
-	}
 	if err := Serve(vm, os.Stderr); err != nil {
+		if vm.Rescue { // the user sees the console
+			fmt.Fprintf(os.Stderr, "\r\n%s: %v\r\n", Name, err)
+			return 1
+		}
 		return fail(err)
 	}
 	return 0
@@ -53,12 +54,19 @@ func fail(err error) int {
 	return 1
 }
 
-// Serve is the daemon of a virtual machine until its library goes away or a signal to
-// end comes. console gets what programs see with LIBGUESTFS_DEBUG.
+// Serve is the daemon of a virtual machine until its library goes away, the shell of
+// virt-rescue ends, or a signal to end comes. console gets what programs see with
+// LIBGUESTFS_DEBUG.
 func Serve(vm *VM, console io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	defer stop()
+	// Who has read the console may be gone. That must not end this process before all is written.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	c := server.Config{Drives: vm.Drives, Tell: report}
+	if vm.Rescue {
+		c.Console = newConsole(vm)
+		console = crlf{console}
+	}
 	if vm.Verbose {
 		c.Log = func(line string) { fmt.Fprintln(console, line) }
 	}

@@ -51,6 +51,9 @@ func (s *Server) debugShell(ctx context.Context, args []string) (string, error) 
 	if len(args) == 0 {
 		return "", errorf("sh: expecting a command to run")
 	}
+	if s.rescue.bind(args) {
+		return "", nil
+	}
 	out, _, err := s.runProgram(ctx, program{name: "sh", args: shell(strings.Join(args, " "))[1:], tree: s.mounted()})
 	return out, err
 }

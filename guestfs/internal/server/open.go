@@ -37,6 +37,7 @@ func (s *Server) image() (*unboot.Image, error) {
 		if img := s.engine.img; img != nil {
 			s.store.onSync(func() error { return s.syncAll(img) })
 			s.store.onClose(img.Close)
+			s.engine.err = s.prepareRescue(img)
 		}
 	})
 	if img := s.engine.img; img != nil && s.engine.stale.CompareAndSwap(true, false) {
@@ -64,7 +65,7 @@ func (s *Server) open() (*unboot.Image, error) {
 		s.engine.raw = append(s.engine.raw, s.openHoles(d))
 	}
 	img, err := unboot.Open(context.Background(), "", opts...)
-	if err == nil && !slices.ContainsFunc(s.config.Drives, keeps) {
+	if err == nil && s.rescue == nil && !slices.ContainsFunc(s.config.Drives, keeps) {
 		s.cpu.limit(img)
 	}
 	return img, err

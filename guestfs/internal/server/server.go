@@ -26,6 +26,8 @@ type Config struct {
 	// Tell gets what the user of a program should know, and programs do not pass on.
 	// May be nil.
 	Tell func(text string)
+	// Console, if it is not nil, is what the shell of virt-rescue(1) runs on.
+	Console *Console
 }
 
 // Server answers procedures. Its exported methods are those of procedures, but for
@@ -52,13 +54,14 @@ type Server struct {
 	hangUp    func() // ends the connection
 	// lvmFilter has the devices that LVM sees, or is nil if it sees all.
 	lvmFilter []string
+	rescue    *rescue // nil without a shell
 }
 
 // New looks at the drives and returns a server for them. Its errors are those that a
 // program should see when it launches: a disk that is not there, a format that is not
 // known.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, procedures: procedures(), umask: 0o022}
+	s := &Server{config: c, procedures: procedures(), umask: 0o022, rescue: newRescue(c.Console)}
 	if err := s.cpu.parse(); err != nil {
 		return nil, err
 	}
@@ -74,15 +77,18 @@ func New(c Config) (*Server, error) {
 }
 
 // Serve answers the calls that come over a connection until the library closes it or
-// ctx ends.
+// ctx ends, or the shell of virt-rescue has ended.
 func (s *Server) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 	if len(s.config.Drives) > 0 {
 		go s.image() // the first call that needs it finds it there
 	}
 	s.hangUp = func() { rw.Close() }
-	p := protocol.Server{Handler: dispatcher{s}, Panic: func(v any, stack []byte) {
+	p := &protocol.Server{Handler: dispatcher{s}, Panic: func(v any, stack []byte) {
 		s.logf("panic: %v\n%s", v, stack)
 	}}
+	if s.rescue != nil {
+		return s.serveRescue(ctx, p, rw)
+	}
 	return p.Serve(ctx, rw)
 }
 
@@ -164,6 +170,7 @@ func (d dispatcher) Handle(ctx context.Context, pc *protocol.Call) error {
 	if p == nil {
 		return &protocol.Error{Name: "ENOTSUP", Message: fmt.Sprintf("unboot knows no procedure %d", pc.Proc)}
 	}
+	defer d.s.rescue.call(d.s)()
 	c := &call{Call: pc, s: d.s, name: p.Name, group: p.Group}
 	var err error
 	if d.s.answers(pc.Proc) {

@@ -91,6 +91,9 @@ func (s *Server) findPlace(name string) (place, bool) {
 }
 
 func (s *Server) unmount(p place, flags int) error {
+	if err := s.clearStage(); err != nil {
+		return err
+	}
 	f := s.trees[p.tree]
 	if p.i > 0 {
 		return f.UnmountAt(p.m.Dir, flags)
@@ -120,6 +123,9 @@ func (s *Server) releaseFiles() {
 func (s *Server) UmountAll(ctx context.Context) error {
 	s.releaseFiles()
 	s.closeAug()
+	if err := s.clearStage(); err != nil {
+		return err
+	}
 	var errs []error
 	for i, f := range slices.Backward(s.trees) {
 		if f.Mounts()[0].Device == "none" {
@@ -140,5 +146,6 @@ func (s *Server) UmountAll(ctx context.Context) error {
 // InternalAutosync is called before the library ends the server: when it returns,
 // everything that was written is in the images.
 func (s *Server) InternalAutosync(ctx context.Context) error {
+	s.endShell()
 	return errors.Join(s.UmountAll(ctx), s.store.sync())
 }
