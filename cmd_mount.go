@@ -193,24 +193,3 @@ func absolute(name string) string {
 	}
 	return "/" + name
 }
-
-// furnishDev makes what /dev has besides devices. All programs of the image see one /dev, as
-// new devices are to be there at once.
-func (img *Image) furnishDev() error {
-	img.furnish.Do(func() {
-		k := img.k
-		for _, dir := range []string{"/dev/pts", "/dev/shm"} {
-			if err := k.Mkdirat(unix.AT_FDCWD, dir, 0o755); err != nil && err != unix.EEXIST {
-				img.furnishErr = &os.PathError{Op: "mkdir", Path: dir, Err: err}
-			}
-		}
-		for link, target := range map[string]string{
-			"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-		} {
-			if err := k.Symlinkat(target, unix.AT_FDCWD, "/dev/"+link); err != nil && err != unix.EEXIST {
-				img.furnishErr = &os.PathError{Op: "symlink", Path: "/dev/" + link, Err: err}
-			}
-		}
-	})
-	return img.furnishErr
-}

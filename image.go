@@ -51,11 +51,10 @@ type Image struct {
 
 	network *attachedNetwork // nil without one
 
-	emulation  emulation
-	toolsOnce  sync.Once
-	tools      *toolroot.Host // see hostTools
-	furnish    sync.Once      // see furnishDev
-	furnishErr error          // of it
+	emulation emulation
+	toolsOnce sync.Once
+	tools     *toolroot.Host // see hostTools
+	dev       devDir
 
 	starting   atomic.Bool // startWriting is under way
 	background sync.WaitGroup

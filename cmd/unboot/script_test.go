@@ -82,6 +82,7 @@ func needKernel(t *testing.T) {
 //	image FILE FSTYPE       a private copy of an image with the odd tree
 //	blank FILE FSTYPE [MIB] one with an empty file system
 //	debian FILE KIND        a disk with a Debian
+//	boottar FILE            an archive of a Debian with a kernel and GRUB
 //	endless FILE            an image with metadata that do not end
 //	busybox FILE            a small guest in which programs run
 //	volumes FIXTURE [DIR]   copies of the disks of package testvol: sda, sdb…; $UUID_sda2
@@ -98,8 +99,8 @@ func needKernel(t *testing.T) {
 //	exec ftpserver FILE DIR serves FILE by FTP, with and without TLS: see ftpServer
 //	unchanged FILE          the file has the content it had at the first call
 //
-// [root] is whether the tests run as root, [programs] whether the kernel runs programs, and
-// [fuse] whether images can be mounted.
+// [root] is whether the tests run as root, [programs] whether the kernel runs programs, [fuse]
+// whether images can be mounted, and [thorough] whether there is time for all.
 func TestScripts(t *testing.T) {
 	needKernel(t)
 	testscript.Run(t, testscript.Params{
@@ -126,13 +127,15 @@ func TestScripts(t *testing.T) {
 				return programsRun()
 			case "fuse":
 				return fuseWorks(), nil
+			case "thorough":
+				return testimg.Thorough(), nil
 			}
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "blank": cmdBlank, "debian": cmdDebian, "volumes": cmdVolumes, "case": cmdCase, "oddtree": cmdOddTree,
 			"loop": cmdLoop, "unloop": cmdUnloop, "fsck": cmdFsck, "sametree": cmdSameTree, "code": cmdCode, "busybox": cmdBusybox,
-			"unchanged": cmdUnchanged, "endless": cmdEndless, "waitfor": cmdWaitFor,
+			"unchanged": cmdUnchanged, "endless": cmdEndless, "waitfor": cmdWaitFor, "boottar": cmdBootTar,
 		},
 	})
 }
@@ -215,6 +218,11 @@ func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
 func cmdDebian(ts *testscript.TestScript, neg bool, args []string) {
 	arity(ts, neg, args, 2, 2)
 	ts.Check(testimg.Copy(testimg.Debian(tb(ts), args[1]), ts.MkAbs(args[0])))
+}
+
+func cmdBootTar(ts *testscript.TestScript, neg bool, args []string) {
+	arity(ts, neg, args, 1, 1)
+	ts.Check(os.Symlink(testimg.DebianBootTar(tb(ts)), ts.MkAbs(args[0])))
 }
 
 func cmdBusybox(ts *testscript.TestScript, neg bool, args []string) {

@@ -57,14 +57,8 @@ func ParseSpec(field string) Spec {
 		}
 	}
 	value := Unescape(unquote(field))
-	for prefix, kind := range map[string]Kind{
-		"/dev/disk/by-uuid/":      UUID,
-		"/dev/disk/by-label/":     Label,
-		"/dev/disk/by-partuuid/":  PartUUID,
-		"/dev/disk/by-partlabel/": PartLabel,
-		"/dev/disk/by-id/":        ID,
-	} {
-		if v, ok := strings.CutPrefix(value, prefix); ok && v != "" {
+	for kind, dir := range linkDirs {
+		if v, ok := strings.CutPrefix(value, dir); ok && v != "" {
 			return Spec{kind, unhex(v)}
 		}
 	}
@@ -87,25 +81,6 @@ func unquote(s string) string {
 		return s[1 : n-1]
 	}
 	return s
-}
-
-// unhex undoes udev's \x20 in the names of links.
-func unhex(s string) string {
-	if !strings.Contains(s, `\x`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if strings.HasPrefix(s[i:], `\x`) && i+4 <= len(s) {
-			if n, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // removable reports whether the spec is a floppy or a CD drive.

@@ -83,7 +83,7 @@ func BuildDebian(kind string) (string, error) {
 	key := fmt.Sprint(kind, suite, debianTable, mkfs, options)
 	tools := []string{"mmdebstrap", "sfdisk", "mkfs.vfat", "mcopy", "tar", mkfs[0]}
 	return cached("debian-"+kind, key, tools, asRoot(func(out, work string) error {
-		tarball, err := debianTar()
+		tarball, err := debianTar(debianPackages)
 		if err != nil {
 			return err
 		}
@@ -119,10 +119,12 @@ func (d *debianDisk) runMkfs(img string) error {
 	}
 }
 
-// debianTar returns the cached archive of the root file system.
-func debianTar() (string, error) {
-	args := []string{"--variant=minbase", "--mode=root", "--format=tar", "--quiet",
-		"--include=systemd-boot-efi,netbase,ifupdown,ca-certificates", suite}
+// debianPackages are those of [Debian], besides those that every one has.
+const debianPackages = "systemd-boot-efi,netbase,ifupdown,ca-certificates"
+
+// debianTar returns the cached archive of a root file system with packages.
+func debianTar(packages string) (string, error) {
+	args := []string{"--variant=minbase", "--mode=root", "--format=tar", "--quiet", "--include=" + packages, suite}
 	return cached("debian-root.tar", fmt.Sprint(args), []string{"mmdebstrap"}, func(out string) error {
 		if os.Geteuid() != 0 {
 			return &Missing{"root"}
@@ -271,7 +273,7 @@ func (d *debianDisk) makeESP() error {
 	if _, err := Run("mkfs.vfat", "-F", "32", "-n", "ESP", "--invariant", "-i", serial, img); err != nil {
 		return err
 	}
-	tarball, err := debianTar()
+	tarball, err := debianTar(debianPackages)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,15 @@ import "testing"
 // from mmdebstrap: the root file system of [Debian] before it is configured.
 func DebianTar(t testing.TB) string {
 	t.Helper()
-	tarball, err := debianTar()
+	tarball, err := debianTar(debianPackages)
+	check(t, err)
+	return shared(t, tarball)
+}
+
+// DebianBootTar is [DebianTar] of one with a kernel and GRUB, for a machine with a BIOS.
+func DebianBootTar(t testing.TB) string {
+	t.Helper()
+	tarball, err := debianTar("linux-image-cloud-amd64,grub-pc,initramfs-tools,systemd-sysv")
 	check(t, err)
 	return shared(t, tarball)
 }

@@ -21,7 +21,7 @@ func DebianMirror(t testing.TB) string {
 	t.Helper()
 	args := append([]string{"install", "-y", "-qq", "--download-only", "--no-install-recommends"}, MirrorPackages...)
 	tarball, err := cached("debian-mirror.tar", fmt.Sprint(args), []string{"mmdebstrap", "dpkg-scanpackages", "tar"}, asRoot(func(out, work string) error {
-		system, err := debianTar()
+		system, err := debianTar(debianPackages)
 		if err != nil {
 			return err
 		}
