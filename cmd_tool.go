@@ -17,6 +17,7 @@ import (
 // directories /tmp and /run, and what the program needs of the host, which it can only read.
 //
 // What it changes of disks, partitions and volumes is known to the image after [Image.Rescan].
+// Devices that it sets up and leaves are taken away by [Image.Close].
 func (img *Image) Tool(name string, arg ...string) *Cmd {
 	return &Cmd{Path: name, Args: append([]string{name}, arg...), img: img}
 }

@@ -262,12 +262,14 @@ func (img *Image) Close() error {
 		}
 		return err
 	}
-	var errs []error
-	img.endCommands(nil)
+	for _, t := range append(trees, nil) {
+		img.endCommands(t)
+	}
+	errs := []error{img.closeNodes(), img.removeLeftovers()}
 	for _, t := range slices.Backward(trees) {
 		errs = append(errs, t.unmount())
 	}
-	errs = append(errs, img.closeNodes(), img.removeVolumes())
+	errs = append(errs, img.removeVolumes())
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
 	for _, f := range img.files {

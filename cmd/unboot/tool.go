@@ -12,8 +12,8 @@ needs of the host's programs, which it cannot change.
 
   unboot tool disk.img -- mkfs.ext4 -L data /dev/sda3
 
-What it writes is on the disk when it ends. Signals and the exit status are as with
-"unboot exec".
+What it writes is on the disk when it ends; volumes that it leaves active are deactivated.
+Signals and the exit status are as with "unboot exec".
 `,
 	args: []kind{kindImage, kindProgram},
 	options: func(f *flagSet) runFunc {
