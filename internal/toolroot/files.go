@@ -46,7 +46,7 @@ backup { archive = 0 }
 
 // folders are the directories that there are besides those of the host and of the files. Those
 // of files come after what they lie in.
-var folders = []string{"etc", "etc/lvm", "etc/ssl", "root", "var", "var/lib", "var/tmp"}
+var folders = []string{"etc", "etc/alternatives", "etc/lvm", "etc/ssl", "root", "var", "var/lib", "var/tmp"}
 
 // files returns the files of a tool's root. What of the host cannot be read is left out.
 func files() []file {
@@ -57,6 +57,32 @@ func files() []file {
 			if text, err := readSmall(name); err == nil {
 				list = append(list, file{name: name[1:], text: text})
 			}
+		}
+	}
+	return list
+}
+
+// alternatives are the links by which Debian and others choose one of several programs: awk(1)
+// is a link to /etc/alternatives/awk, and that one to mawk(1).
+const alternatives = "/etc/alternatives"
+
+// maxAlternatives is how many of them are made at most.
+const maxAlternatives = 1000
+
+// choices returns the links of alternatives that lead to programs which tools see.
+func (h *Host) choices() (list []file) {
+	entries, _ := os.ReadDir(alternatives)
+	for _, e := range entries {
+		name := path.Join(alternatives, e.Name())
+		to, err := os.Readlink(name)
+		if err != nil || !h.has(to) {
+			continue
+		}
+		if st, err := os.Stat(to); err != nil || st.IsDir() || st.Mode()&0o111 == 0 {
+			continue // a manual page, and the like
+		}
+		if list = append(list, file{name: name[1:], to: to}); len(list) == maxAlternatives {
+			break
 		}
 	}
 	return list

@@ -84,7 +84,7 @@ func (h *Host) serve() error {
 		}
 		h.places[dir] = place
 	}
-	h.files = files()
+	h.files = append(files(), h.choices()...)
 	h.served = true
 	return nil
 }

@@ -78,6 +78,12 @@ func TestFurnish(t *testing.T) {
 				t.Errorf("%s: %d bytes, %v, want %d", path, len(got), err, len(want))
 			}
 		}
+		if full, err := exec.LookPath("awk"); err == nil {
+			want, _ := os.ReadFile(full)
+			if got, err := v.ReadFile(full, 1<<30); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %d bytes, %v, want %d", full, len(got), err, len(want))
+			}
+		}
 		for _, name := range []string{"/etc/passwd", "/etc/lvm/lvm.conf"} {
 			if text, err := v.ReadFile(name, 1<<20); len(text) == 0 || err != nil {
 				t.Errorf("%s: %v", name, err)
