@@ -154,6 +154,28 @@ func TestNetworkResolvConf(t *testing.T) {
 }
 
 // Without a network there is none, and with a clock that stands still there can be none.
+// A tool has the network's name servers, and the host's certificates.
+func TestNetworkTool(t *testing.T) {
+	testimg.Need(t, "bash")
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "served") }))
+	defer srv.Close()
+	n, err := usernet.New(usernet.Config{Allow: []string{"host:" + port(t, srv)}})
+	rig.Check(t, "network", err)
+	img := open(t, testimg.Busybox(t), unboot.WithNetwork(n))
+	needPrograms(t, must(img.MountAuto()))
+	out, err := img.Tool("bash", "-c", `exec 3<>/dev/tcp/10.0.2.2/$0 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && tail -n 1 <&3; echo
+		cat /etc/resolv.conf; getent hosts localhost`, port(t, srv)).CombinedOutput()
+	if text := string(out); err != nil || !strings.HasPrefix(text, "served\n"+string(n.ResolvConf())) || !strings.Contains(text, "localhost") {
+		t.Errorf("%v: %s", err, text)
+	}
+	const certificates = "/etc/ssl/certs/ca-certificates.crt"
+	if want, err := os.ReadFile(certificates); err == nil {
+		if out, err := img.Tool("cat", certificates).Output(); err != nil || !bytes.Equal(out, want) {
+			t.Errorf("%s: %d bytes of %d, %v", certificates, len(out), len(want), err)
+		}
+	}
+}
+
 func TestNetworkOff(t *testing.T) {
 	f, _ := guest(t)
 	if out := output(t, f, "ls /sys/class/net"); strings.Contains(out, "eth0") {

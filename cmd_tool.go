@@ -14,7 +14,7 @@ import (
 // Tool returns the command that runs a program of the host, such as lvcreate(8) or
 // mkfs.ext4(8), on the image's devices: it is a [Cmd] whose root is not that of a guest. It
 // is made for the command, and has /dev with the image's devices, /proc, /sys, empty
-// directories /tmp and /run, and what the program needs of the host, which it can only read.
+// directories /mnt, /tmp and /run, and what the program needs of the host, which it can only read.
 //
 // What it changes of disks, partitions and volumes is known to the image after [Image.Rescan].
 // Devices that it sets up and leaves are taken away by [Image.Close].
@@ -43,7 +43,7 @@ func (m *cmdMounts) toolRoot(c *Cmd) error {
 	if err := m.add("/", false, fd, err); err != nil {
 		return err
 	}
-	for _, dir := range []string{"dev", "proc", "sys", "run", "tmp"} {
+	for _, dir := range []string{"dev", "mnt", "proc", "sys", "run", "tmp"} {
 		mode := uint32(0o755)
 		if dir == "tmp" {
 			mode = 0o1777
@@ -52,7 +52,11 @@ func (m *cmdMounts) toolRoot(c *Cmd) error {
 			return &os.PathError{Op: "mkdir", Path: path.Join("/", dir), Err: err}
 		}
 	}
-	list, err := c.img.hostTools().Furnish(fd)
+	var resolvConf []byte
+	if n := c.img.network; n != nil {
+		resolvConf = n.ResolvConf()
+	}
+	list, err := c.img.hostTools().Furnish(fd, resolvConf)
 	for _, o := range list {
 		if err := m.add(o.Target, false, o.Fd, nil); err != nil {
 			return err

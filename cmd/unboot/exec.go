@@ -35,7 +35,6 @@ could not be executed.
 		f.string(&e.dir, "w", "workdir", "DIR", "working directory (default /)")
 		f.bool(&e.tty, "t", "tty", "with a terminal")
 		e.guestRun.options(f)
-		e.network.options(f)
 		return e.run
 	},
 	parse: parseProgram,
@@ -47,10 +46,7 @@ could not be executed.
 	image: true,
 }
 
-type executer struct {
-	guestRun
-	network networking
-}
+type executer struct{ guestRun }
 
 func (e *executer) run(a *app, args []string) error {
 	switch {
@@ -59,10 +55,7 @@ func (e *executer) run(a *app, args []string) error {
 	case len(args) == 1:
 		return badUsage("no COMMAND given")
 	}
-	if err := e.prepare(a); err != nil {
-		return err
-	}
-	stop, err := e.network.start(a)
+	stop, err := e.prepare(a)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type guestRun struct {
 	memory    int64
 	cpuTime   time.Duration
 	processes int
+	network   networking
 }
 
 // options declares the options that all three have.
@@ -50,24 +51,26 @@ func (g *guestRun) options(f *flagSet) {
 	f.size(&g.memory, "", "memory", "SIZE", "memory of all its processes together (default 4G)")
 	f.duration(&g.cpuTime, "", "cpu-time", "TIME", "processor time of each process")
 	f.integer(&g.processes, "", "processes", "N", "how many processes and threads there can be")
+	g.network.options(f)
 }
 
 // parseProgram accepts an image with options, and the command line of a program, whose words
 // are its own.
 func parseProgram(f *flagSet, args []string) ([]string, error) { return f.parseBefore(args, 1) }
 
-// prepare checks the options, before the image is opened.
-func (g *guestRun) prepare(a *app) error {
+// prepare checks the options, before the image is opened, and starts what the program needs
+// besides, which stop ends.
+func (g *guestRun) prepare(a *app) (stop func(), err error) {
 	for _, v := range g.env {
 		if name, _, _ := strings.Cut(v, "="); name == "" {
-			return badUsage("--env %s: no name", quote(v))
+			return nil, badUsage("--env %s: no name", quote(v))
 		}
 	}
 	a.opts.programs = g.memory
 	if a.opts.cpu < 0 {
 		a.opts.cpu = 0 // a program may take as long as it does
 	}
-	return nil
+	return g.network.start(a)
 }
 
 // timeoutGrace is how much longer than the program the kernel has: what the program has

@@ -24,26 +24,19 @@ shell has one, too.
 		s := &sheller{}
 		f.string(&s.user, "u", "user", "USER[:GROUP]", "whose shell: a name of the guest, or a number (default root)")
 		s.guestRun.options(f)
-		s.network.options(f)
 		return s.run
 	},
 	examples: []string{"unboot shell disk.img"},
 	image:    true,
 }
 
-type sheller struct {
-	guestRun
-	network networking
-}
+type sheller struct{ guestRun }
 
 func (s *sheller) run(a *app, args []string) error {
 	if len(args) != 1 {
 		return badUsage("expected one IMAGE")
 	}
-	if err := s.prepare(a); err != nil {
-		return err
-	}
-	stop, err := s.network.start(a)
+	stop, err := s.prepare(a)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ const maxCopied = 1 << 20
 var made = []file{
 	{name: "etc/passwd", text: []byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n")},
 	{name: "etc/group", text: []byte("root:x:0:\ntty:x:5:\ndisk:x:6:\nnogroup:x:65534:\n")},
-	{name: "etc/nsswitch.conf", text: []byte("passwd: files\ngroup: files\nhosts: files\n")},
+	{name: "etc/nsswitch.conf", text: []byte("passwd: files\ngroup: files\nhosts: files dns\n")},
 	{name: "etc/mtab", to: "../proc/self/mounts"},
 	{name: "etc/fstab"},
 	{name: "etc/lvm/lvm.conf", text: []byte(`config { checks = 0 }
@@ -48,10 +48,30 @@ backup { archive = 0 }
 // of files come after what they lie in.
 var folders = []string{"etc", "etc/alternatives", "etc/lvm", "etc/ssl", "root", "var", "var/lib", "var/tmp"}
 
+// networkCopied are those that programs need besides for a network: whom they trust, by the names
+// that this has on Debian, Fedora, and Alpine, and what ports and protocols are called.
+var networkCopied = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/services", "/etc/protocols",
+}
+
+// networkFolders are the directories that these are in.
+var networkFolders = []string{"etc/ssl/certs", "etc/pki", "etc/pki/tls", "etc/pki/tls/certs"}
+
+// networkFiles returns the files for a network with a resolv.conf(5).
+func networkFiles(resolvConf []byte) []file {
+	return append(copies(networkCopied),
+		file{name: "etc/resolv.conf", text: resolvConf},
+		file{name: "etc/hosts", text: []byte("127.0.0.1 localhost\n::1 localhost\n")})
+}
+
 // files returns the files of a tool's root. What of the host cannot be read is left out.
 func files() []file {
-	list := append([]file(nil), made...)
-	for _, pattern := range copied {
+	return append(append([]file(nil), made...), copies(copied)...)
+}
+
+// copies returns the host's files that patterns match.
+func copies(patterns []string) (list []file) {
+	for _, pattern := range patterns {
 		names, _ := filepath.Glob(pattern)
 		for _, name := range names {
 			if text, err := readSmall(name); err == nil {
@@ -104,9 +124,9 @@ func readSmall(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxCopied))
 }
 
-// makeFiles makes directories for what is mounted, links, and files below a directory of a
+// makeFiles makes directories, others for what is mounted, links, and files below a directory of a
 // kernel.
-func makeFiles(k *lkl.Kernel, at int, mounts []string, links map[string]string, files []file) error {
+func makeFiles(k *lkl.Kernel, at int, folders, mounts []string, links map[string]string, files []file) error {
 	b := &builder{k: k, at: at, c: k.NewChain()}
 	for _, dir := range folders {
 		b.mkdir(dir)

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -111,14 +112,18 @@ func (h *Host) mount(dir, place string) error {
 
 // Furnish makes what tools need in a new and empty root, a directory of the kernel that dir is
 // a descriptor of, and returns what is to be mounted there. The descriptors are the caller's
-// even if there is an error.
-func (h *Host) Furnish(dir int) ([]Mount, error) {
+// even if there is an error. With a resolv.conf(5) that is not nil, tools have a network.
+func (h *Host) Furnish(dir int, resolvConf []byte) ([]Mount, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.serve(); err != nil {
 		return nil, err
 	}
-	if err := makeFiles(h.k, dir, h.dirs, h.links, h.files); err != nil {
+	folders, files := folders, h.files
+	if resolvConf != nil {
+		folders, files = slices.Concat(folders, networkFolders), slices.Concat(files, networkFiles(resolvConf))
+	}
+	if err := makeFiles(h.k, dir, folders, h.dirs, h.links, files); err != nil {
 		return nil, err
 	}
 	var list []Mount

@@ -62,7 +62,7 @@ func TestLookPath(t *testing.T) {
 func TestFurnish(t *testing.T) {
 	k := rig.Boot(t, nil)
 	h := New(k)
-	if _, err := h.Furnish(-1); errors.Is(err, unix.ENODEV) {
+	if _, err := h.Furnish(-1, nil); errors.Is(err, unix.ENODEV) {
 		t.Skip("the kernel has no 9p: ", err)
 	}
 	for range 2 { // the second root has what the first one has
@@ -117,7 +117,7 @@ func furnished(t testing.TB, k *lkl.Kernel, h *Host) *lkl.View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := h.Furnish(fd)
+	list, err := h.Furnish(fd, nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, rig.LastLog(k, 5))
 	}
