@@ -15,35 +15,63 @@ import (
 	"github.com/unboot/unboot/internal/md"
 )
 
-// A leftover is a block device that a program has set up and left, and that is none of the
-// image's volumes.
+// A leftover is a block device that a program has set up and left, and that the image may
+// not know; or a volume of the image, to be removed with those.
 type leftover struct {
 	label  string // how users know it
 	number int    // of the kernel's name, as in dm-3
+	ours   bool   // it is a volume of the image
 	remove func() error
 }
 
 // removeLeftovers takes away what programs have left on the image's devices and in its files:
 // devices of the device mapper, arrays, loop devices. Each writes what it holds back when it
-// goes, and keeps what it lies on in use until then.
+// goes, and keeps what it lies on in use until then. What a volume of the image lies on, as the
+// origin of a snapshot that lvcreate(8) has made does, stays for removeVolumes.
 //
 // Preconditions: the programs have ended.
-func (img *Image) removeLeftovers() error {
-	img.mu.Lock()
-	ran := img.commands != nil
-	img.mu.Unlock()
-	if !ran {
-		return nil
-	}
+func (img *Image) removeLeftovers() {
+	// A loop device keeps the file system in use that its file is in.
+	isLoop := func(l leftover) bool { return strings.HasPrefix(l.label, "/dev/loop") }
+	img.removeAll(func() ([]leftover, error) {
+		list, err := img.leftovers()
+		if !slices.ContainsFunc(list, isLoop) {
+			for _, l := range list {
+				l.remove()
+			}
+			return nil, err
+		}
+		return list, err
+	})
+}
+
+// removeVolumes takes all volumes away, so that what they hold back is on the disks, and what
+// programs have left.
+//
+// Preconditions: the programs have ended, and nothing is mounted.
+func (img *Image) removeVolumes() error {
+	return img.removeAll(func() ([]leftover, error) {
+		list, err := img.leftovers()
+		for _, l := range slices.Backward(slices.Clone(img.loaded)) {
+			list = append(list, leftover{label: l.plan.Name, remove: func() error { return img.remove(l) }, ours: true})
+		}
+		return list, err
+	})
+}
+
+// removeAll removes what there is, until there is nothing, or nothing of it goes any more.
+func (img *Image) removeAll(what func() ([]leftover, error)) error {
 	wait, fewest := time.Millisecond, math.MaxInt
 	for {
-		list, err := img.leftovers()
+		list, err := what()
 		if err != nil {
 			return err
 		}
 		var errs []error
 		for _, l := range list {
-			if err := l.remove(); err != nil {
+			if err := l.remove(); err != nil && l.ours {
+				errs = append(errs, fmt.Errorf("%s: %w", l.label, err))
+			} else if err != nil {
 				errs = append(errs, fmt.Errorf("%s, which a program has set up and left: %w", l.label, err))
 			}
 		}
@@ -53,7 +81,7 @@ func (img *Image) removeLeftovers() error {
 		case len(errs) < fewest && len(errs) < len(list):
 			fewest = len(errs) // what lay on others has gone
 			continue
-		case wait > time.Second:
+		case wait > time.Second || !img.hasRun():
 			return errors.Join(errs...)
 		}
 		// The kernel unmounts what a program had mounted some time after its end.
@@ -62,8 +90,18 @@ func (img *Image) removeLeftovers() error {
 	}
 }
 
+// hasRun reports whether a program has run.
+func (img *Image) hasRun() bool {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	return img.commands != nil
+}
+
 // leftovers returns what there is, what was set up last first: mostly it lies on the others.
 func (img *Image) leftovers() (list []leftover, err error) {
+	if !img.hasRun() {
+		return nil, nil
+	}
 	var names []string
 	for e, err := range img.k.ReadDirAt(unix.AT_FDCWD, "/sys/block", 0, 0, 0) {
 		if err != nil {

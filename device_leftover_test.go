@@ -31,10 +31,12 @@ func TestLeftovers(t *testing.T) {
 	testimg.Need(t, "lvm", "dmsetup", "mdadm", "losetup")
 	const write = "seq 1 200000 | dd of=%s bs=64k count=16 iflag=fullblock status=none; "
 	const group = "pvcreate -q $D; vgcreate -q vg $D; lvcreate -q -n data -L 16M vg; "
+	const rescan = "\x00" // what there is becomes the image's
 	on := func(node string) string { return fmt.Sprintf(write, node) }
 	for name, c := range map[string]struct{ script, device string }{
 		"volume":    {group + on("/dev/vg/data"), "/dev/vg/data"},
 		"table":     {group + "dmsetup create a-b --table '0 16384 linear /dev/vg/data 0'; " + on("/dev/mapper/a-b"), "/dev/vg/data"},
+		"snapshot":  {group + on("/dev/vg/data") + rescan + "lvcreate -q -y -s -n snap -L 8M vg/data; seq 7 10000 | dd of=/dev/vg/snap status=none", "/dev/vg/data"},
 		"suspended": {group + on("/dev/vg/data") + "dmsetup suspend vg-data", "/dev/vg/data"},
 		"array":     {"mdadm --create /dev/md5 --quiet --run --metadata=1.0 --level=1 --raid-devices=2 --force $D missing </dev/null; " + on("/dev/md5"), "crypt"},
 		"loop":      {"losetup /dev/loop0 $D; " + on("/dev/loop0"), "crypt"},
@@ -57,8 +59,11 @@ func TestLeftovers(t *testing.T) {
 				return w.Format(t.Context(), []byte("one"), luks.Layout{Version: 2, Cipher: "aes-xts-plain64"})
 			}))
 			rig.Check(t, "unlock", img.Unlock(nowDevice(t, img, "/dev/sda"), phrase("one"), unboot.MapName("crypt")))
-			out, err := img.Tool("sh", "-ec", "D=/dev/mapper/crypt; "+c.script).CombinedOutput()
-			rig.Check(t, "tool: "+string(out), err)
+			for script := range strings.SplitSeq(c.script, rescan) {
+				rig.Check(t, "rescan", img.Rescan())
+				out, err := img.Tool("sh", "-ec", "D=/dev/mapper/crypt; "+script).CombinedOutput()
+				rig.Check(t, "tool: "+string(out), err)
+			}
 			rig.Check(t, "close", img.Close())
 
 			img = open(t, image)

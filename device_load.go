@@ -224,17 +224,6 @@ func (img *Image) unlinkNodes(links []string) {
 	}
 }
 
-// removeVolumes takes all volumes away, so that what they hold back is on the disks.
-func (img *Image) removeVolumes() error {
-	var errs []error
-	for _, l := range slices.Backward(slices.Clone(img.loaded)) {
-		if err := img.remove(l); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", l.plan.Name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // linkNodes gives a node other names, and returns those that it has then. A name that
 // something else has is left out: names come from the image.
 func (img *Image) linkNodes(names []string, node string) (links []string) {

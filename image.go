@@ -265,7 +265,8 @@ func (img *Image) Close() error {
 	for _, t := range append(trees, nil) {
 		img.endCommands(t)
 	}
-	errs := []error{img.closeNodes(), img.removeLeftovers()}
+	errs := []error{img.closeNodes()}
+	img.removeLeftovers()
 	for _, t := range slices.Backward(trees) {
 		errs = append(errs, t.unmount())
 	}
