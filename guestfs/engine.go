@@ -15,7 +15,7 @@ type engine struct {
 }
 
 func (g *Guestfs) launchEngine(drives []drive) (session, error) {
-	var c server.Config
+	c := server.Config{Network: get(g, &g.settings.network)}
 	for i := range drives {
 		d, err := drives[i].forEngine()
 		if err != nil {

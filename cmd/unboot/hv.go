@@ -21,6 +21,10 @@ variable names, or the one in PATH.
 virt-rescue gets a shell of the host, which sees the disks in /dev, what -m and -i mount in
 /sysroot, and of the host its programs: see "unboot help tool".
 
+Programs of a guest have a network if the library wants one (guestfs_set_network), as
+virt-customize does without --no-network: the public internet, and what the variable
+UNBOOT_NETWORK_ALLOW says, such as "private,host:3128", as --network-allow of "unboot exec".
+
 A damaged disk can keep its driver busy forever. Where nothing is written to the disks, each
 call of a program may take two minutes of processor time, and half a second more for each MiB
 of them; so may an inspection of any disks. The variable UNBOOT_CPU_LIMIT says another time,

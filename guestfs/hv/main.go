@@ -62,7 +62,7 @@ func Serve(vm *VM, console io.Writer) (err error) {
 	defer stop()
 	// Who has read the console may be gone. That must not end this process before all is written.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	c := server.Config{Drives: vm.Drives, Tell: report}
+	c := server.Config{Drives: vm.Drives, Network: vm.Network, Tell: report}
 	if vm.Rescue {
 		c.Console = newConsole(vm)
 		console = crlf{console}

@@ -56,6 +56,11 @@ func (s *Server) open() (*unboot.Image, error) {
 	if s.config.Log != nil {
 		opts = append(opts, unboot.Log(s.config.Log))
 	}
+	if s.config.Network {
+		n := &network{tell: s.tell}
+		s.store.onClose(n.close)
+		opts = append(opts, unboot.WithNetwork(n))
+	}
 	for i, d := range s.config.Drives {
 		o, err := s.attach(i, d)
 		if err != nil {

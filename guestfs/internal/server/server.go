@@ -26,6 +26,8 @@ type Config struct {
 	// Tell gets what the user of a program should know, and programs do not pass on.
 	// May be nil.
 	Tell func(text string)
+	// Network is whether programs have a network, as far as UNBOOT_NETWORK_ALLOW says.
+	Network bool
 	// Console, if it is not nil, is what the shell of virt-rescue(1) runs on.
 	Console *Console
 }
@@ -104,6 +106,15 @@ func (s *Server) Close() error {
 func (s *Server) logf(format string, args ...any) {
 	if s.config.Log != nil {
 		s.config.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// tell tells the user, or who reads the log where users are not told of anything.
+func (s *Server) tell(text string) {
+	if s.config.Tell != nil {
+		s.config.Tell(text)
+	} else {
+		s.logf("%s", text)
 	}
 }
 
