@@ -183,12 +183,16 @@ func TestRescue(t *testing.T) {
 	s.Until("sleep1s", 1) // bash cannot bear a ^C before that
 	s.keys("\x03")
 	s.expect("echo $?", "130\n")
-	s.Type("sh -c 'echo wait$((1))s; cat'\n")
+	s.Type("sh -c 'echo wait$((1))s; exec cat'\n")
 	s.Until("wait1s", 1)
 	if out := s.keys("\x1a"); !strings.Contains(out, "Stopped") {
 		t.Errorf("^Z: %q", out)
 	}
-	s.expect("jobs | wc -l; kill %1; fg >/dev/null 2>&1; jobs", "1\n")
+	s.expect("jobs | grep -c Stopped", "1\n")
+	s.Type("fg\n")
+	s.Until("exec cat'\r\n", 2)
+	s.keys("typed\n\x04")
+	s.expect("echo $?; jobs", "0\n")
 	s.exit()
 	if got := content(t, disk, "/x"); got != "hi\n" {
 		t.Errorf("on the disk is %q", got)
@@ -336,6 +340,31 @@ func TestRescueFull(t *testing.T) {
 	s.exit()
 	if got := content(t, disk, "/x"); got != "hi\n" {
 		t.Errorf("on the disk is %q", got)
+	}
+}
+
+// TestRescueLost: where the disk of the host is full, virt-rescue says so at the end, also of a
+// file system that the shell has mounted for itself.
+func TestRescueLost(t *testing.T) {
+	testimg.NeedRoot(t)
+	for mount, want := range map[string]string{
+		"cd /sysroot": "sync /sysroot: ",
+		"umount /sysroot; mkdir /tmp/m; mount /dev/sda1 /tmp/m; cd /tmp/m": "not everything was written",
+	} {
+		dir := t.TempDir()
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+		disk := filepath.Join(dir, "disk.img")
+		testimg.MustRun(t, "cp", "--sparse=always", partitioned(t), disk)
+		s := startRescue(t, "-a", disk, "-m", "/dev/sda1")
+		s.run(mount)
+		s.expect("dd if=/dev/urandom of=big bs=1M count=12 2>/dev/null; echo $?", "0\n")
+		s.Type("exit\n")
+		if code := s.Wait(); code == 0 || !strings.Contains(s.Said(), want) {
+			t.Errorf("exit status %d: %q", code, s.Said())
+		}
 	}
 }
 

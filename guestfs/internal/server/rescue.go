@@ -28,16 +28,17 @@ type Console struct {
 	Out io.Writer // shows what is written to it; lines end with "\r\n"
 	// Term is what kind of terminal it is, for terminfo(5), or "".
 	Term string
-	// Ready reports whether the user's program shows the console, as far as that is known:
-	// before that, it mounts what the shell is to see. May be nil.
+	// Ready reports whether the user's program shows the console: before that, it mounts what
+	// the shell is to see. It is nil if that cannot be known.
 	Ready func() bool
 	// Size returns its size, which may be 0, and Resized says that it is another. Both may be nil.
 	Size    func() unboot.Winsize
 	Resized <-chan os.Signal
 }
 
-// quiet is how long no procedure has been called when the shell starts.
-const quiet = 100 * time.Millisecond
+// quiet is how long no procedure has been called when the shell starts, where nothing else says
+// that it is time.
+const quiet = 500 * time.Millisecond
 
 // shellGrace bounds how long the end of the shell waits for a terminal that takes nothing.
 const shellGrace = 5 * time.Second
@@ -47,6 +48,7 @@ type rescue struct {
 	console *Console
 	kill    func()        // ends the shell
 	ended   chan struct{} // closed when there is no shell any more
+	err     error         // what went wrong: constant when ended is closed
 
 	mu      sync.Mutex // held while a procedure is answered
 	stage   stage
@@ -71,16 +73,15 @@ func (s *Server) serveRescue(ctx context.Context, p *protocol.Server, rw io.Read
 	shell, kill := context.WithCancel(ctx)
 	defer kill()
 	r.kill = kill
-	var failed error
 	go func() {
 		defer close(r.ended)
-		failed = s.runShell(shell)
+		r.err = s.runShell(shell)
 		if shell.Err() == nil {
 			stop()
 		}
 	}()
 	err := p.Serve(serving, rw)
-	s.endShell()
+	failed := s.endShell()
 	if ctx.Err() == nil && serving.Err() != nil {
 		return failed
 	}
@@ -88,12 +89,15 @@ func (s *Server) serveRescue(ctx context.Context, p *protocol.Server, rw io.Read
 }
 
 // endShell ends the shell, if there is one, and all that it has started. What it has mounted
-// for itself is unmounted then.
-func (s *Server) endShell() {
-	if r := s.rescue; r != nil {
-		r.kill()
-		<-r.ended
+// for itself is unmounted then. The error is that of [Server.runShell].
+func (s *Server) endShell() error {
+	r := s.rescue
+	if r == nil {
+		return nil
 	}
+	r.kill()
+	<-r.ended
+	return r.err
 }
 
 // call notes that a procedure is called. returned is to be called when it has been answered.
@@ -119,14 +123,14 @@ func (r *rescue) call(s *Server) (returned func()) {
 func (r *rescue) settle(ctx context.Context) bool {
 	for {
 		select {
-		case <-time.After(quiet / 5):
+		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
 			return false
 		}
 		if !r.mu.TryLock() { // a procedure may wait for this to end
 			continue
 		}
-		if time.Since(r.called) >= quiet && (r.console.Ready == nil || r.console.Ready()) {
+		if ready := r.console.Ready; ready != nil && ready() || ready == nil && time.Since(r.called) >= quiet {
 			return true
 		}
 		r.mu.Unlock()
@@ -136,14 +140,15 @@ func (r *rescue) settle(ctx context.Context) bool {
 // handOver leaves to the shell alone what is mounted, and returns what it is to mount itself.
 //
 // Preconditions: mu is held.
-func (r *rescue) handOver(s *Server) (binds []string, err error) {
+func (r *rescue) handOver(s *Server) (binds []string) {
 	r.running = true
-	var errs []error
 	for _, f := range slices.Backward(s.trees) {
-		errs = append(errs, f.Unmount())
+		if err := f.Unmount(); err != nil {
+			r.console.say("\n" + err.Error() + "\n") // the shell may be what helps
+		}
 	}
 	s.trees, r.stage.now = nil, nil
-	return r.binds, errors.Join(errs...)
+	return r.binds
 }
 
 // bind has the shell mount a directory of its own on that of the tree before all else, if that
@@ -184,7 +189,8 @@ var shells = []string{"bash", "sh"}
 // first names.
 const shellScript = `shell=$1; shift; for d; do mount --rbind "$d" "` + treePlace + `$d"; done 2>/dev/null; exec "$shell"`
 
-// runShell runs the shell until it ends or ctx does. How it ends is nobody's business.
+// runShell runs the shell until it ends or ctx does. With what status it ends is nobody's
+// business, but what the disks did not take is.
 func (s *Server) runShell(ctx context.Context) error {
 	r := s.rescue
 	if !r.settle(ctx) {
@@ -193,7 +199,7 @@ func (s *Server) runShell(ctx context.Context) error {
 	img, err := s.image()
 	var binds []string
 	if err == nil {
-		binds, err = r.handOver(s)
+		binds = r.handOver(s)
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -214,6 +220,8 @@ func (s *Server) runShell(ctx context.Context) error {
 	if r.console.Size != nil {
 		*c.Tty = r.console.Size()
 	}
+	k := img.Kernel()
+	mark := k.LogMarkNow()
 	r.console.say(welcome)
 	if err := c.Start(); err != nil {
 		if ctx.Err() != nil {
@@ -225,13 +233,24 @@ func (s *Server) runShell(ctx context.Context) error {
 	go r.console.resize(c, done)
 	err = c.Wait()
 	close(done)
-	if dead := img.Kernel().Err(); dead != nil {
+	if dead := k.Err(); dead != nil {
 		return errors.Join(err, dead)
 	}
 	if ctx.Err() == nil {
 		r.console.say(farewell)
 	}
+	// What it has mounted for itself is unmounted, and only the log has the errors of that.
+	lines, _ := k.LogSince(mark)
+	if i := slices.IndexFunc(lines, isLost); i >= 0 {
+		return errorf("not everything was written: %s", lines[i])
+	}
 	return nil
+}
+
+// isLost reports whether a line of the kernel's log says that a disk did not take what was
+// written.
+func isLost(line string) bool {
+	return strings.Contains(line, " error, dev ") && strings.Contains(line, "(WRITE)")
 }
 
 // resize tells a command the size of its terminal until done is closed.

@@ -146,6 +146,5 @@ func (s *Server) UmountAll(ctx context.Context) error {
 // InternalAutosync is called before the library ends the server: when it returns,
 // everything that was written is in the images.
 func (s *Server) InternalAutosync(ctx context.Context) error {
-	s.endShell()
-	return errors.Join(s.UmountAll(ctx), s.store.sync())
+	return errors.Join(s.endShell(), s.UmountAll(ctx), s.store.sync())
 }
