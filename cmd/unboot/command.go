@@ -33,6 +33,8 @@ type command struct {
 	examples []string
 	// image says that the command opens images, and so has the options for that.
 	image bool
+	// serves says that it goes on for others, until it is told to end: its memory counts.
+	serves bool
 }
 
 // A runFunc does a command's work with the arguments that are not options.

@@ -97,7 +97,7 @@ func run(table []*command, args []string) int {
 		fmt.Fprintf(os.Stderr, "unboot: %v (try \"unboot help\")\n", noCommand(table, args[0]))
 		return exitUsage
 	}
-	if cmd.image && len(args) > 1 {
+	if cmd.image && !cmd.serves && len(args) > 1 {
 		// Buffers of what is copied soon are garbage, and everything else is small:
 		// collecting it less often costs a few megabytes.
 		debug.SetGCPercent(400)

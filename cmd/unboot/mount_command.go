@@ -57,6 +57,7 @@ starts for fuservicemount3(8) of libfuse: it mounts what that asks for, without 
 	},
 	examples: []string{"unboot mount disk.qcow2 /mnt", "unboot mount --rw -m /dev/vg/home disk.img:/user ~/mnt", "unboot mount --all disk.img /mnt"},
 	image:    true,
+	serves:   true,
 }
 
 // A mounter is the options of unboot mount.

@@ -38,6 +38,7 @@ in an encrypted partition.
 	},
 	examples: []string{"unboot nbd --socket /tmp/disk.sock disk.qcow2", "unboot nbd --device /dev/vg/home disk.img"},
 	image:    true,
+	serves:   true,
 }
 
 // A blockServer is the options of unboot nbd.

@@ -42,6 +42,7 @@ It is plain HTTP: for others than this host, put a server in front of it that ha
 	},
 	examples: []string{"unboot serve disk.qcow2", "unboot serve --listen :8080 --token-file token disk.img:/srv"},
 	image:    true,
+	serves:   true,
 }
 
 // A fileServer is the options of unboot serve.
