@@ -33,7 +33,8 @@ With --minimum, it becomes as small as its files let it. With --disk-only, every
 size, and what would be cut off is an error, unless --cut says that it may be lost.
 
 If that is interrupted, nothing is lost, and it can be repeated; a file system may have to be
-checked first.
+checked first: an NTFS by chkdsk of Windows, if that was in the moment in which its tables are
+written. What moves on an NTFS is kept in TMPDIR until then.
 
 With --dry-run, it prints what it would do, in that order, and changes nothing.
 `,

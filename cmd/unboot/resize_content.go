@@ -215,6 +215,11 @@ func (c *content) print(a *app) {
 
 // shrink makes everything on the first level smaller, the last first. The image is not open.
 func (c *content) shrink(r *resizer, a *app) error {
+	if c.mayShrinkApart(a) {
+		if err := c.shrinkApart(r, a); !errors.Is(err, errNoLayout) {
+			return err
+		}
+	}
 	o, err := a.open(r.image, true)
 	if err != nil {
 		return err
