@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -62,20 +63,26 @@ func (img *Image) linkDisks() error {
 			made[link] = want[link]
 			continue
 		}
-		if err := img.mkdirs(path.Dir(link)); err != nil {
-			return &os.PathError{Op: "mkdir", Path: path.Dir(link), Err: err}
-		}
-		// One that a program has made stays.
-		switch err := img.k.Symlinkat("../.."+want[link][len("/dev"):], unix.AT_FDCWD, link); err {
-		case nil:
+		// What programs have made of /dev stays: then there is no link.
+		if img.linkDisk(link, want[link]) == nil {
 			made[link] = want[link]
-		case unix.EEXIST, unix.ENAMETOOLONG:
-		default:
-			return &os.PathError{Op: "symlink", Path: link, Err: err}
 		}
 	}
 	d.links = made
-	return nil
+	return img.k.Err()
+}
+
+// linkDisk makes one link to a device.
+func (img *Image) linkDisk(link, name string) error {
+	target := "../.." + strings.TrimPrefix(name, "/dev")
+	err := img.k.Symlinkat(target, unix.AT_FDCWD, link)
+	if err != unix.ENOENT {
+		return err
+	}
+	if err := img.mkdirs(path.Dir(link)); err != nil {
+		return err
+	}
+	return img.k.Symlinkat(target, unix.AT_FDCWD, link)
 }
 
 // diskLinks returns where the links in /dev/disk lead. Of several devices with the same identity,

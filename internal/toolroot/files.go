@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -89,17 +90,14 @@ const alternatives = "/etc/alternatives"
 // maxAlternatives is how many of them are made at most.
 const maxAlternatives = 1000
 
-// choices returns the links of alternatives that lead to programs which tools see.
+// choices returns the links of alternatives that lead to what tools see, but for manual pages.
 func (h *Host) choices() (list []file) {
 	entries, _ := os.ReadDir(alternatives)
 	for _, e := range entries {
 		name := path.Join(alternatives, e.Name())
 		to, err := os.Readlink(name)
-		if err != nil || !h.has(to) {
+		if err != nil || !h.has(to) || strings.HasPrefix(to, "/usr/share/man/") {
 			continue
-		}
-		if st, err := os.Stat(to); err != nil || st.IsDir() || st.Mode()&0o111 == 0 {
-			continue // a manual page, and the like
 		}
 		if list = append(list, file{name: name[1:], to: to}); len(list) == maxAlternatives {
 			break
