@@ -29,9 +29,12 @@ import (
 // type, UNBOOT_RANDOM_SEED which: a number, or "new" for others each time. By itself
 // it always does the same, so that a change is judged by what it changes.
 func TestRandom(t *testing.T) {
-	ops, seed := 100_000, uint64(1)
-	if testing.Short() {
+	ops, seed := 30_000, uint64(1)
+	switch {
+	case testing.Short():
 		ops = 10_000
+	case testimg.Thorough():
+		ops = 100_000
 	}
 	if s := os.Getenv("UNBOOT_RANDOM_OPS"); s != "" {
 		ops = must(strconv.Atoi(s))
