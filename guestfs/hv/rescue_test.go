@@ -3,6 +3,9 @@ package hv
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -366,6 +369,24 @@ func TestRescueLost(t *testing.T) {
 			t.Errorf("exit status %d: %q", code, s.Said())
 		}
 	}
+}
+
+// TestRescueNetwork: with --network, the shell reaches what the user allows.
+func TestRescueNetwork(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "served\n") }))
+	defer srv.Close()
+	_, port, _ := strings.Cut(srv.Listener.Addr().String(), ":")
+	t.Setenv("UNBOOT_NETWORK_ALLOW", "host:"+port)
+	get := "exec 3<>/dev/tcp/10.0.2.2/" + port + " && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3"
+	s := startRescue(t, "--network", "--ro", "-a", image(t))
+	s.expect(get, "served\n")
+	s.expect("grep -c ^nameserver /etc/resolv.conf", "1\n")
+	s.exit()
+	s = startRescue(t, "--ro", "-a", image(t))
+	if out := s.run(get); !strings.Contains(out, "unreachable") {
+		t.Errorf("without --network: %s", out)
+	}
+	s.exit()
 }
 
 // TestRescueVerbose: the machine's log has lines for a terminal in raw mode.

@@ -145,7 +145,7 @@ func (st *stage) sync() error {
 	list, err := st.mounts()
 	errs := []error{err}
 	for _, dir := range list {
-		fd, err := st.k.Open(dir, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		fd, err := st.k.Open(dir, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue // not there any more, or no file system that could lose something
 		}
