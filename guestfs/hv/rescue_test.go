@@ -193,7 +193,7 @@ func TestRescue(t *testing.T) {
 	}
 	s.expect("jobs | grep -c Stopped", "1\n")
 	s.Type("fg\n")
-	s.Until("exec cat'\r\n", 2)
+	s.Until("exec cat'\r\n", 3) // typed, stopped, and back
 	s.keys("typed\n\x04")
 	s.expect("echo $?; jobs", "0\n")
 	s.exit()
