@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"slices"
@@ -231,10 +230,10 @@ func (s *Server) runShell(ctx context.Context) error {
 	}
 	done := make(chan struct{})
 	go r.console.resize(c, done)
-	err = c.Wait()
+	c.Wait()
 	close(done)
-	if dead := k.Err(); dead != nil {
-		return errors.Join(err, dead)
+	if err := k.Err(); err != nil {
+		return err
 	}
 	if ctx.Err() == nil {
 		r.console.say(farewell)
