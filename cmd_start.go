@@ -90,6 +90,7 @@ func (c *Cmd) start() error {
 	if err := c.openSyncs(); err != nil {
 		return err
 	}
+	c.img.losses.begin(c.img)
 	if c.program, err = c.kernel().Exec(x); err != nil {
 		if errno, ok := err.(unix.Errno); ok {
 			err = c.execError(x, errno)
@@ -153,6 +154,9 @@ func (c *Cmd) reap() {
 				err = errors.Join(err, fmt.Errorf("sync: %w", serr))
 			}
 		}
+	}
+	if lost := c.img.lostWrites(); err == nil {
+		err = lost
 	}
 	c.endErr = errors.Join(err, c.finish())
 	c.img.ran(c)

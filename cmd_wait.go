@@ -26,7 +26,8 @@ func (c *Cmd) Run() error {
 // has written to the tree is on the disk. The error is an *[ExitError] if the program was
 // killed or its status is not 0; if it was to be ended by its context, and has ended with
 // status 0, that of the context; and otherwise one of streaming or of the disk. Errors of
-// the disk, and of what was written to a directory of the host, are joined to the others.
+// the disk, also of what was written to the image's devices, and of what was written to a directory
+// of the host, are joined to the others.
 func (c *Cmd) Wait() error {
 	c.mu.Lock()
 	again := c.waited

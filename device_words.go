@@ -34,10 +34,14 @@ type mark struct {
 
 // mark returns the place after what is known now.
 func (img *Image) mark() mark {
-	w := &img.words
+	return mark{img.k.LogMark(), img.words.mark()}
+}
+
+// mark returns the place after what was said.
+func (w *diskWords) mark() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return mark{img.k.LogMark(), w.next}
+	return w.next
 }
 
 // markNow is mark, but asks the kernel, so that a line of a moment ago is before the mark.

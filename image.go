@@ -63,6 +63,7 @@ type Image struct {
 	trees []*tree // guarded by mu, in the order of mounting
 	// commands are those that run. It is guarded by mu.
 	commands map[*Cmd]struct{}
+	losses   lossWatch
 	closed   chan struct{} // guarded by mu: nil, or closed when Close is done
 }
 
@@ -271,6 +272,9 @@ func (img *Image) Close() error {
 		errs = append(errs, t.unmount())
 	}
 	errs = append(errs, img.removeVolumes())
+	if lost := img.lostWrites(); errors.Join(errs...) == nil {
+		errs = append(errs, lost)
+	}
 	errs = append(errs, img.k.Close())
 	img.background.Wait()
 	for _, f := range img.files {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -219,8 +220,6 @@ func (s *Server) runShell(ctx context.Context) error {
 	if r.console.Size != nil {
 		*c.Tty = r.console.Size()
 	}
-	k := img.Kernel()
-	mark := k.LogMarkNow()
 	r.console.say(welcome)
 	if err := c.Start(); err != nil {
 		if ctx.Err() != nil {
@@ -230,26 +229,19 @@ func (s *Server) runShell(ctx context.Context) error {
 	}
 	done := make(chan struct{})
 	go r.console.resize(c, done)
-	c.Wait()
+	ended := c.Wait()
 	close(done)
-	if err := k.Err(); err != nil {
+	if err := img.Kernel().Err(); err != nil {
 		return err
 	}
 	if ctx.Err() == nil {
 		r.console.say(farewell)
 	}
-	// What it has mounted for itself is unmounted, and only the log has the errors of that.
-	lines, _ := k.LogSince(mark)
-	if i := slices.IndexFunc(lines, isLost); i >= 0 {
-		return errorf("not everything was written: %s", lines[i])
+	// The shell's status is nobody's, but not what a disk did not take of what it has mounted.
+	if lost, ok := errors.AsType[*unboot.LogError](ended); ok {
+		return errorf("not everything was written: %v", lost)
 	}
 	return nil
-}
-
-// isLost reports whether a line of the kernel's log says that a disk did not take what was
-// written.
-func isLost(line string) bool {
-	return strings.Contains(line, " error, dev ") && strings.Contains(line, "(WRITE)")
 }
 
 // resize tells a command the size of its terminal until done is closed.
