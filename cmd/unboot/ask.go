@@ -92,6 +92,7 @@ func (a *app) askSecret(tty *os.File, prompt string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	<-a.listening // a signal that ended this program at once would leave nothing shown
 	quiet := *was
 	quiet.Lflag &^= unix.ECHO
 	quiet.Lflag |= unix.ICANON | unix.ISIG
