@@ -45,8 +45,9 @@ func (img *Image) lostWrites() error {
 		return nil
 	}
 	line := lines[i]
-	if len(words) > 0 {
-		line = words[0] // the disk's own say why
+	// The disk's own words say why. It may have failed to read, too, which readers are told.
+	if j := slices.IndexFunc(words, func(w string) bool { return !strings.Contains(w, ", read at ") }); j >= 0 {
+		line = words[j]
 	}
 	return fmt.Errorf("not everything was written: %w", &LogError{Err: unix.EIO, Log: append(words, lines[max(0, len(lines)-maxLogLines):]...), line: line})
 }

@@ -64,10 +64,15 @@ func TestLostWritesOnce(t *testing.T) {
 		return img.Tool("dd", "if=/etc/passwd", "of=/dev/sda", "bs=4096", "seek=100", "conv=notrunc").Run()
 	}
 	rig.Check(t, "write", write())
+	// What could not be read before is not the reason.
+	d.readFault.Store(fault(unix.EIO))
 	d.writeFault.Store(fault(unix.ENOSPC))
-	if err := write(); !errors.Is(err, unix.EIO) {
+	err := img.Tool("sh", "-c", "! dd if=/dev/sda of=/dev/null iflag=direct bs=4096 skip=3000 count=1 2>/dev/null && "+
+		"dd if=/dev/zero of=/dev/sda bs=4096 seek=100 count=1 conv=notrunc").Run()
+	if !errors.Is(err, unix.EIO) || !strings.Contains(err.Error(), "disk faulty, write at ") {
 		t.Error(err)
 	}
+	d.readFault.Store(nil)
 	d.writeFault.Store(nil)
 	rig.Check(t, "write again", write())
 	rig.Check(t, "close", img.Close())
