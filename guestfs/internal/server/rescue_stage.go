@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unboot/unboot"
+	"github.com/unboot/unboot/inspect/fstab"
 	"github.com/unboot/unboot/lkl"
 )
 
@@ -165,16 +166,13 @@ func mountsBelow(mountinfo []byte, dir string) (list []string) {
 		if len(f) < 5 {
 			continue
 		}
-		at := mountEscapes.Replace(string(f[4]))
+		at := fstab.Unescape(string(f[4]))
 		if at == dir || strings.HasPrefix(at, dir+"/") {
 			list = append(list, at)
 		}
 	}
 	return list
 }
-
-// mountEscapes are what the kernel writes for bytes that would end a field.
-var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // prepareRescue makes what the rescue shell needs of the kernel. It is gone before the image
 // is closed, which unmounts what it has mounted itself.
